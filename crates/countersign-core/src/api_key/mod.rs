@@ -1,0 +1,20 @@
+//! API keys: what a program presents to a protected API.
+//!
+//! Presented as a bearer token (RFC 6750 §2.1) or in `X-API-Key`; never in the query. The text is described in
+//! [`crate::key_string`].
+//!
+//! **Invariant.** A key is stored only as HMAC-SHA-256 under a pepper that the store does not hold, beside its
+//! prefix and the last four characters of its body. Its text is shown once, by the act that mints it.
+//!
+//! What it does not do: management keys (they have their own room and prefix), limits, and imports.
+
+mod model;
+mod rules;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+pub use model::{Create, Idempotency, Verification};
+pub use rules::verify_key;
+pub use wire::ApiKey;

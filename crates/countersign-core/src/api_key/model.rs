@@ -1,0 +1,59 @@
+//! What is asked about API keys.
+
+use crate::environment::Environment;
+use crate::id::OwnerId;
+use crate::key_string::KeyPrefix;
+use crate::lifecycle::Expiry;
+use crate::scope::ScopeSet;
+use crate::timestamp::Timestamp;
+
+/// Mints a key.
+#[derive(Debug, Clone)]
+pub struct Create {
+    /// What people call it.
+    pub name: String,
+    /// Who it acts for; `None`: the caller's owner, for an operator the first organisation.
+    pub owner: Option<OwnerId>,
+    /// Its key set; `None`: the environment's own, `cs_live` or `cs_test`.
+    pub prefix: Option<KeyPrefix>,
+    /// Where it may be used.
+    pub environment: Environment,
+    /// What it may do.
+    pub scopes: ScopeSet,
+    /// What its owner writes on it.
+    pub metadata: serde_json::Map<String, serde_json::Value>,
+    /// The first instant at which it works; `None`: at once.
+    pub not_before: Option<Timestamp>,
+    /// When it ends.
+    pub expiry: Expiry,
+    /// How a repeat is recognised.
+    pub idempotency: Option<Idempotency>,
+}
+
+/// An `Idempotency-Key` and what it was sent with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Idempotency {
+    /// The header field's value.
+    pub key: String,
+    /// A digest of the request, as hexadecimal text: the same key with another request is a mistake.
+    pub fingerprint: String,
+}
+
+/// What the verify API asks of a key beyond being good.
+#[derive(Debug, Clone, Default)]
+pub struct Verification {
+    /// Scopes that it must hold.
+    pub scopes: ScopeSet,
+    /// The environment that it must be made for.
+    pub environment: Environment,
+    /// The key set that it must come from.
+    pub key_set: Option<KeyPrefix>,
+}
+
+/// Returns the key set of an environment for which none was named.
+pub(super) const fn default_prefix(environment: Environment) -> &'static str {
+    match environment {
+        Environment::Live => "cs_live",
+        Environment::Test => "cs_test",
+    }
+}

@@ -1,0 +1,230 @@
+//! The decisions about API keys.
+
+use std::sync::Arc;
+
+use crate::audit::{Actor, AuditEvent};
+use crate::context::Context;
+use crate::credential::Rejection;
+use crate::decision::{Condition, Decision, Denial, Permit, Requirement, decide};
+use crate::effect::{Effect, Outcome};
+use crate::exchange::Act;
+use crate::id::{CredentialId, CredentialKind, OwnerId};
+use crate::key_string::KeyPrefix;
+use crate::known::KnownCredential;
+use crate::ledger::{Found, Lookup};
+use crate::lifecycle::{
+    Line, Minted, Refusal, end_of_life, mint, new_line, reaches, valid_name, within_grant,
+};
+use crate::principal::{Principal, Proof, Scheme};
+use crate::record::{CredentialRecord, MarkRecord, OwnerRecord, State, Terms};
+use crate::secret::{Purpose, SecretHash};
+
+use super::model::{Create, Idempotency, Verification, default_prefix};
+
+/// How long an `Idempotency-Key` is remembered: the day that draft-ietf-httpapi-idempotency-key-header suggests
+/// implementations publish; long enough for any client's retries.
+const IDEMPOTENCY_WINDOW: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
+
+/// Decides whether a presented key proves a principal.
+pub(super) fn verify(context: &Context<'_>, found: Found) -> Outcome<Principal, Rejection> {
+    const ACTION: &str = "api_key.verify";
+    let refused = |rejection: Rejection, organisation: Option<OwnerId>, subject: Option<CredentialId>| {
+        let mut audit = AuditEvent::refused(context.now, ACTION, Actor::UNVERIFIED, rejection.code());
+        audit.subject = subject.map(|id| id.to_string());
+        Outcome::refused(rejection, audit.within(organisation))
+    };
+    let Found::Key(Some(known)) = found else {
+        return refused(Rejection::Unknown, None, None);
+    };
+    match rejection(context, &known) {
+        Some(rejection) => refused(rejection, Some(known.owner.organisation()), Some(known.id)),
+        None => {
+            let principal = Principal::assertion(proof(&known));
+            let audit = AuditEvent::granted(context.now, ACTION, Actor::of(&principal));
+            Outcome::granted(principal, Vec::new(), audit.within(Some(known.owner.organisation())))
+        }
+    }
+}
+
+fn rejection(context: &Context<'_>, known: &KnownCredential) -> Option<Rejection> {
+    match known.life.state(context.now) {
+        State::Revoked => Some(Rejection::Revoked),
+        State::Disabled => Some(Rejection::Disabled),
+        State::Expired => Some(Rejection::Expired),
+        State::NotYetValid => Some(Rejection::NotYetValid),
+        State::Live if !known.owner.is_live() => Some(Rejection::OwnerDisabled),
+        State::Live => None,
+    }
+}
+
+fn proof(known: &KnownCredential) -> Proof {
+    Proof {
+        scheme: Scheme::ApiKey,
+        credential: Some(known.id),
+        owner: Some(Arc::clone(&known.owner)),
+        key_set: Some(Arc::clone(&known.key_set)),
+        environment: known.environment,
+        scopes: Arc::clone(&known.scopes),
+        grantable: Arc::clone(&known.grantable),
+    }
+}
+
+/// Answers the verify API: whether a key that `found` describes is good for `asked`, as far as `caller` may know.
+///
+/// # Errors
+///
+/// The stable code of the first reason. A key that the caller does not reach is `unknown`.
+pub fn verify_key(
+    context: &Context<'_>,
+    caller: &Permit,
+    found: Found,
+    asked: &Verification,
+) -> Result<Arc<KnownCredential>, &'static str> {
+    let Found::Key(Some(known)) = found else {
+        return Err(Rejection::Unknown.code());
+    };
+    if !reaches(caller, known.owner.organisation(), known.owner.id()) {
+        return Err(Rejection::Unknown.code());
+    }
+    if let Some(rejection) = rejection(context, &known) {
+        return Err(rejection.code());
+    }
+    let condition = Condition {
+        scopes: asked.scopes.clone(),
+        environment: asked.environment,
+        key_set: asked.key_set.clone(),
+        ..Condition::of(Scheme::ApiKey)
+    };
+    let principal = Principal::assertion(proof(&known));
+    match decide(Some(principal), &Requirement::Any(vec![condition])) {
+        Decision::Permit(_) => Ok(known),
+        Decision::Deny(denial) => Err(denial.code()),
+        Decision::Challenge => Err(Denial::WrongScheme.code()),
+    }
+}
+
+impl Act for Create {
+    type Answer = Minted;
+    type Refusal = Refusal;
+
+    fn lookup<'a>(&'a self, context: &Context<'_>) -> Lookup<'a> {
+        let mark = self.idempotency.as_ref().map(|idempotency| mark_of(context, idempotency));
+        Lookup::Creation { owner: self.owner, mark }
+    }
+
+    fn decide(&self, context: &mut Context<'_>, permit: &Permit, found: Found) -> Outcome<Minted, Refusal> {
+        let name: String = self.name.chars().filter(|letter| !letter.is_control()).take(100).collect();
+        let line = new_line(context, "api_key.create", permit, name);
+        match self.resolve(context, permit, found) {
+            Ok(Resolved::Repeat(record)) => repeat(*record, line),
+            Ok(Resolved::Fresh(template)) => self.grant(context, *template, line),
+            Err(refusal) => Outcome::refused(refusal.clone(), line.refused(refusal.code())),
+        }
+    }
+}
+
+/// What the findings make of a creation.
+enum Resolved {
+    /// The same `Idempotency-Key` has made this before.
+    Repeat(Box<CredentialRecord>),
+    /// A record of which only the id and the key are missing.
+    Fresh(Box<CredentialRecord>),
+}
+
+impl Create {
+    fn resolve(&self, context: &Context<'_>, permit: &Permit, found: Found) -> Result<Resolved, Refusal> {
+        let Found::Creation { owner, organisation, earlier, made } = found else {
+            return Err(Refusal::OwnerNotFound);
+        };
+        let owner = owner
+            .filter(|owner| reaches(permit, owner.organisation, owner.id))
+            .ok_or(Refusal::OwnerNotFound)?;
+        if let Some(mark) = earlier {
+            return self.repeated(&mark, made);
+        }
+        if owner.disabled_at.is_some() || organisation.is_some_and(|one| one.disabled_at.is_some()) {
+            return Err(Refusal::OwnerDisabled);
+        }
+        within_grant(permit, CredentialKind::ApiKey, &self.scopes)?;
+        self.template(context, &owner).map(|record| Resolved::Fresh(Box::new(record)))
+    }
+
+    fn repeated(&self, mark: &MarkRecord, made: Option<Box<CredentialRecord>>) -> Result<Resolved, Refusal> {
+        let same = self.idempotency.as_ref().is_some_and(|now| mark.made.ends_with(&now.fingerprint));
+        if !same {
+            return Err(Refusal::IdempotencyMismatch);
+        }
+        made.map(Resolved::Repeat).ok_or(Refusal::NotFound)
+    }
+
+    fn template(&self, context: &Context<'_>, owner: &OwnerRecord) -> Result<CredentialRecord, Refusal> {
+        let terms = Terms {
+            name: valid_name(&self.name)?,
+            prefix: self.key_set()?,
+            hint: String::new(),
+            environment: self.environment,
+            scopes: self.scopes.clone(),
+            grantable: Default::default(),
+            not_before: self.not_before,
+            replaced_by: None,
+            metadata: self.metadata.clone(),
+        };
+        let expires_at = end_of_life(context, CredentialKind::ApiKey, self.expiry, self.not_before)?;
+        Ok(CredentialRecord::draft(CredentialKind::ApiKey, owner, expires_at, terms))
+    }
+
+    fn key_set(&self) -> Result<KeyPrefix, Refusal> {
+        let own = default_prefix(self.environment);
+        match &self.prefix {
+            None => own.parse().map_err(|_| Refusal::ReservedPrefix),
+            Some(prefix) if prefix.as_str() == own => Ok(prefix.clone()),
+            // Everything that begins with `cs_` is the product's own, now or later.
+            Some(prefix) if prefix.as_str().starts_with("cs_") || prefix.as_str() == "cs" => {
+                Err(Refusal::ReservedPrefix)
+            }
+            Some(prefix) => Ok(prefix.clone()),
+        }
+    }
+
+    fn grant(
+        &self,
+        context: &mut Context<'_>,
+        template: CredentialRecord,
+        line: Line,
+    ) -> Outcome<Minted, Refusal> {
+        let minted = mint(context, template);
+        let record = &minted.record;
+        let mut effects = Vec::with_capacity(2);
+        if let Some(idempotency) = &self.idempotency {
+            // First, so that a repeat that races is lost before it adds a second key.
+            effects.push(Effect::Mark(MarkRecord {
+                lookup: mark_of(context, idempotency),
+                made: format!("{} {}", record.id, idempotency.fingerprint),
+                until: context.now.plus(IDEMPOTENCY_WINDOW),
+            }));
+        }
+        effects.push(Effect::InsertCredential(Box::new(record.clone())));
+        let audit = line
+            .granted()
+            .about(record.id.to_string())
+            .within(Some(record.organisation))
+            .detail("name", record.terms.name.clone())
+            .detail("owner", record.owner.to_string())
+            .detail("hint", record.terms.hint.clone())
+            .detail("scope", record.terms.scopes.to_string());
+        Outcome::granted(minted, effects, audit)
+    }
+}
+
+fn repeat(record: CredentialRecord, line: Line) -> Outcome<Minted, Refusal> {
+    let audit = line
+        .granted()
+        .about(record.id.to_string())
+        .within(Some(record.organisation))
+        .detail("repeat", "true");
+    Outcome::granted(Minted { record, key: None }, Vec::new(), audit)
+}
+
+fn mark_of(context: &Context<'_>, idempotency: &Idempotency) -> SecretHash {
+    context.peppers.current().hash(Purpose::IdempotencyKey, &idempotency.key)
+}

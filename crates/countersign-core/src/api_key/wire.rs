@@ -1,0 +1,46 @@
+//! Recognises an API key by its text.
+
+use crate::context::Context;
+use crate::credential::{Authenticator, Presented, Rejection};
+use crate::effect::Outcome;
+use crate::id::CredentialKind;
+use crate::key_string::{KeyString, MANAGEMENT_PREFIX};
+use crate::ledger::{Found, Lookup};
+use crate::principal::{Principal, Scheme};
+
+use super::rules;
+
+/// The register's row for API keys.
+#[derive(Debug, Clone, Copy)]
+pub struct ApiKey;
+
+impl Authenticator for ApiKey {
+    fn scheme(&self) -> Scheme {
+        Scheme::ApiKey
+    }
+
+    fn recognise(&self, bearer: &str) -> Option<Result<Box<dyn Presented>, Rejection>> {
+        // Everything of the form `prefix_rest` that is not another room's is an API key, be it good or bad:
+        // a key that lost a character is told as malformed, not as an unknown kind.
+        let (prefix, _) = bearer.rsplit_once('_')?;
+        if prefix == MANAGEMENT_PREFIX {
+            return None;
+        }
+        Some(match KeyString::parse(bearer) {
+            Ok(key) => Ok(Box::new(PresentedKey(key))),
+            Err(malformed) => Err(Rejection::Malformed(malformed)),
+        })
+    }
+}
+
+struct PresentedKey(KeyString);
+
+impl Presented for PresentedKey {
+    fn lookup(&self) -> Lookup<'_> {
+        Lookup::Key { kind: CredentialKind::ApiKey, key: &self.0 }
+    }
+
+    fn verify(self: Box<Self>, context: &mut Context<'_>, found: Found) -> Outcome<Principal, Rejection> {
+        rules::verify(context, found)
+    }
+}

@@ -1,0 +1,105 @@
+//! The one door outside: questions as data, answers as values, commits that can be lost.
+
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::audit::AuditEvent;
+use crate::effect::Effect;
+use crate::id::{CredentialId, CredentialKind, OwnerId};
+use crate::key_string::KeyString;
+use crate::known::KnownCredential;
+use crate::record::{CredentialRecord, MarkRecord, OwnerRecord};
+use crate::secret::SecretHash;
+
+/// The one question that a credential or an act may ask.
+#[derive(Debug)]
+pub enum Lookup<'a> {
+    /// Which live credential is this key?
+    Key {
+        /// The kind that its prefix names.
+        kind: CredentialKind,
+        /// The key as presented.
+        key: &'a KeyString,
+    },
+    /// What is stored of this credential?
+    Record(CredentialId),
+    /// What does the making of a credential need?
+    Creation {
+        /// Who shall own it; `None`: the first organisation.
+        owner: Option<OwnerId>,
+        /// The mark of an `Idempotency-Key`.
+        mark: Option<SecretHash>,
+    },
+    /// What is stored of this owner?
+    Owner(OwnerId),
+}
+
+/// The answer to a [`Lookup`]; the variant is the question's.
+#[derive(Debug)]
+pub enum Found {
+    /// To [`Lookup::Key`].
+    Key(Option<Arc<KnownCredential>>),
+    /// To [`Lookup::Record`].
+    Record(Option<Box<CredentialRecord>>),
+    /// To [`Lookup::Creation`].
+    Creation {
+        /// The owner, if there is one of that name.
+        owner: Option<Box<OwnerRecord>>,
+        /// The organisation's record, if the owner is not one itself.
+        organisation: Option<Box<OwnerRecord>>,
+        /// The mark's record, if the `Idempotency-Key` was used before.
+        earlier: Option<MarkRecord>,
+        /// What the earlier use made, if it still exists.
+        made: Option<Box<CredentialRecord>>,
+    },
+    /// To [`Lookup::Owner`].
+    Owner(Option<Box<OwnerRecord>>),
+}
+
+/// A breakdown, never a refusal: the answer is not known.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Unavailable {
+    /// The races for one record did not end.
+    #[error("the record kept changing: every attempt to commit was overtaken")]
+    Contended,
+    /// The store holds something that this version cannot read.
+    #[error("the store holds a record that cannot be read: {0}")]
+    Corrupt(String),
+    /// What is known in memory is too old, or not there yet (SAFETY 4).
+    #[error("the snapshot is older than feed.max_age: the store cannot be reached")]
+    Stale,
+    /// The store does not answer.
+    #[error("the store does not answer: {0}")]
+    Store(String),
+}
+
+/// How a commit ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Commit {
+    /// All effects are durable, and known to this node's verifiers.
+    Done,
+    /// A condition did not hold: nothing was changed, find and decide again.
+    Lost,
+}
+
+/// What an exchange needs of the outside.
+pub trait Ledger: Sync {
+    /// Answers a question completely, whatever it takes.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`] if the answer is not known.
+    fn find(&self, question: Lookup<'_>) -> impl Future<Output = Result<Found, Unavailable>> + Send;
+
+    /// Commits all effects and the audit line, or nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`] if it is not known to be durable.
+    fn commit(
+        &self,
+        effects: Vec<Effect>,
+        audit: AuditEvent,
+    ) -> impl Future<Output = Result<Commit, Unavailable>> + Send;
+}

@@ -1,0 +1,35 @@
+//! The vocabulary and every decision of Countersign.
+//!
+//! Everything here is pure: values in, values out. There is no runtime, no SQL, no socket, no clock and no
+//! operating-system randomness; `now` and entropy enter through [`context::Context`]. The one asynchronous
+//! function is [`exchange`], which drives find → decide → commit against a [`ledger::Ledger`].
+//!
+//! **Invariant.** A [`principal::Principal`] is made only by a verification and a [`decision::Permit`] only by
+//! [`decision::decide`]; both have private constructors named `assertion`.
+//!
+//! What it does not do: speak HTTP, store anything, log anything. The [`audit::AuditEvent`] is the log.
+
+pub mod api_key;
+pub mod audit;
+pub mod authenticators;
+pub mod base62;
+pub mod context;
+pub mod credential;
+pub mod decision;
+pub mod effect;
+pub mod environment;
+pub mod exchange;
+pub mod id;
+pub mod key_string;
+pub mod known;
+pub mod ledger;
+pub mod lifecycle;
+pub mod management_key;
+pub mod owner;
+pub mod principal;
+pub mod reach;
+pub mod record;
+pub mod scope;
+pub mod secret;
+pub mod snapshot;
+pub mod timestamp;

@@ -1,0 +1,18 @@
+//! Management keys: what guards `/v1`, and how far each caller reaches.
+//!
+//! **Invariants.** A management key is owner-bound: without the scope `operator` it reaches its own organisation
+//! (or, if a client or user owns it, that owner alone). Nobody grants what they do not hold: neither management
+//! scopes nor, through `grantable`, scopes of the protected APIs.
+//!
+//! What it does not do: guard the gateway. A management key presented there is of a kind no route accepts.
+
+mod model;
+mod rules;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+pub use model::Create;
+pub use rules::{LocalPeer, first_key, local_operator};
+pub use wire::ManagementKey;

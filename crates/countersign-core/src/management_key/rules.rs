@@ -1,0 +1,196 @@
+//! The decisions about management keys, and about the operator at the local socket.
+
+use std::sync::Arc;
+
+use crate::audit::{Actor, AuditEvent};
+use crate::context::Context;
+use crate::credential::Rejection;
+use crate::decision::Permit;
+use crate::effect::{Effect, Outcome};
+use crate::environment::Environment;
+use crate::exchange::Act;
+use crate::id::CredentialKind;
+use crate::key_string::MANAGEMENT_PREFIX;
+use crate::known::KnownCredential;
+use crate::ledger::{Found, Lookup};
+use crate::lifecycle::{
+    Expiry, Minted, Refusal, end_of_life, mint, new_line, reaches, valid_name, within_grant,
+};
+use crate::principal::{Principal, Proof, Scheme};
+use crate::reach::ManagementScope;
+use crate::record::{CredentialRecord, OwnerRecord, State, Terms};
+use crate::scope::{Grantable, ScopeSet};
+
+use super::model::Create;
+
+/// Decides whether a presented management key proves a principal.
+pub(super) fn verify(context: &Context<'_>, found: Found) -> Outcome<Principal, Rejection> {
+    const ACTION: &str = "management_key.verify";
+    let verified = match found {
+        Found::Key(Some(known)) => match rejection(context, &known) {
+            None => Ok(known),
+            Some(rejection) => Err(rejection),
+        },
+        Found::Key(None) | Found::Record(_) | Found::Creation { .. } | Found::Owner(_) => {
+            Err(Rejection::Unknown)
+        }
+    };
+    match verified {
+        Ok(known) => {
+            let principal = Principal::assertion(proof(&known));
+            let audit = AuditEvent::granted(context.now, ACTION, Actor::of(&principal));
+            Outcome::granted(principal, Vec::new(), audit)
+        }
+        Err(rejection) => Outcome::refused(
+            rejection,
+            AuditEvent::refused(context.now, ACTION, Actor::UNVERIFIED, rejection.code()),
+        ),
+    }
+}
+
+fn rejection(context: &Context<'_>, known: &KnownCredential) -> Option<Rejection> {
+    match known.life.state(context.now) {
+        State::Revoked => Some(Rejection::Revoked),
+        State::Disabled => Some(Rejection::Disabled),
+        State::Expired => Some(Rejection::Expired),
+        State::NotYetValid => Some(Rejection::NotYetValid),
+        State::Live if !known.owner.is_live() => Some(Rejection::OwnerDisabled),
+        State::Live => None,
+    }
+}
+
+fn proof(known: &KnownCredential) -> Proof {
+    Proof {
+        scheme: Scheme::ManagementKey,
+        credential: Some(known.id),
+        owner: Some(Arc::clone(&known.owner)),
+        key_set: Some(Arc::clone(&known.key_set)),
+        environment: known.environment,
+        scopes: Arc::clone(&known.scopes),
+        grantable: Arc::clone(&known.grantable),
+    }
+}
+
+/// What the operating system says of the local socket's two ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LocalPeer {
+    /// The effective user id of the peer, from the kernel.
+    pub peer_uid: u32,
+    /// The effective user id of the server.
+    pub server_uid: u32,
+}
+
+/// Decides whether the peer of the local socket is the operator: the server's own user, or root.
+pub fn local_operator(context: &Context<'_>, peer: LocalPeer) -> Outcome<Principal, Rejection> {
+    const ACTION: &str = "local_socket.verify";
+    if peer.peer_uid != peer.server_uid && peer.peer_uid != 0 {
+        let audit = AuditEvent::refused(context.now, ACTION, Actor::UNVERIFIED, Rejection::Unknown.code());
+        return Outcome::refused(Rejection::Unknown, audit);
+    }
+    let principal = Principal::assertion(Proof {
+        scheme: Scheme::LocalSocket,
+        credential: None,
+        owner: None,
+        key_set: None,
+        environment: Environment::Live,
+        scopes: Arc::new(ManagementScope::everything()),
+        grantable: Arc::new(everything_grantable()),
+    });
+    let audit = AuditEvent::granted(context.now, ACTION, Actor::of(&principal));
+    Outcome::granted(principal, Vec::new(), audit)
+}
+
+fn everything_grantable() -> Grantable {
+    Grantable::new("*".parse().unwrap_or_default())
+}
+
+/// Mints the first management key of an installation, for the operator.
+pub fn first_key(context: &mut Context<'_>, owner: &OwnerRecord) -> Outcome<Minted, Refusal> {
+    let terms = match terms("first management key", ManagementScope::everything(), everything_grantable()) {
+        Ok(terms) => terms,
+        Err(refusal) => {
+            let audit =
+                AuditEvent::refused(context.now, "management_key.first", Actor::SYSTEM, refusal.code());
+            return Outcome::refused(refusal, audit);
+        }
+    };
+    let minted = mint(context, CredentialRecord::draft(CredentialKind::ManagementKey, owner, None, terms));
+    let audit = AuditEvent::granted(context.now, "management_key.first", Actor::SYSTEM)
+        .about(minted.record.id.to_string())
+        .detail("hint", minted.record.terms.hint.clone());
+    let effects = vec![Effect::InsertCredential(Box::new(minted.record.clone()))];
+    Outcome::granted(minted, effects, audit)
+}
+
+fn terms(name: &str, scopes: ScopeSet, grantable: Grantable) -> Result<Terms, Refusal> {
+    Ok(Terms {
+        name: valid_name(name)?,
+        prefix: MANAGEMENT_PREFIX.parse().map_err(|_| Refusal::ReservedPrefix)?,
+        hint: String::new(),
+        environment: Environment::Live,
+        scopes,
+        grantable,
+        not_before: None,
+        replaced_by: None,
+        metadata: serde_json::Map::new(),
+    })
+}
+
+impl Act for Create {
+    type Answer = Minted;
+    type Refusal = Refusal;
+
+    fn lookup<'a>(&'a self, _: &Context<'_>) -> Lookup<'a> {
+        Lookup::Creation { owner: self.owner, mark: None }
+    }
+
+    fn decide(&self, context: &mut Context<'_>, permit: &Permit, found: Found) -> Outcome<Minted, Refusal> {
+        let line = new_line(context, "management_key.create", permit, String::new());
+        let draft = match self.draft(context, permit, found) {
+            Ok(draft) => draft,
+            Err(refusal) => return Outcome::refused(refusal.clone(), line.refused(refusal.code())),
+        };
+        let minted = mint(context, draft);
+        let record = &minted.record;
+        let audit = line
+            .granted()
+            .about(record.id.to_string())
+            .within(Some(record.organisation))
+            .detail("name", record.terms.name.clone())
+            .detail("hint", record.terms.hint.clone())
+            .detail("scope", record.terms.scopes.to_string());
+        let effects = vec![Effect::InsertCredential(Box::new(record.clone()))];
+        Outcome::granted(minted, effects, audit)
+    }
+}
+
+impl Create {
+    fn draft(
+        &self,
+        context: &Context<'_>,
+        permit: &Permit,
+        found: Found,
+    ) -> Result<CredentialRecord, Refusal> {
+        let Found::Creation { owner: Some(owner), organisation, .. } = found else {
+            return Err(Refusal::OwnerNotFound);
+        };
+        if !reaches(permit, owner.organisation, owner.id) {
+            return Err(Refusal::OwnerNotFound);
+        }
+        if owner.disabled_at.is_some() || organisation.is_some_and(|one| one.disabled_at.is_some()) {
+            return Err(Refusal::OwnerDisabled);
+        }
+        within_grant(permit, CredentialKind::ManagementKey, &self.scopes)?;
+        if let Some(excess) = permit.principal().grantable().first_excess(self.grantable.patterns()) {
+            return Err(Refusal::ExcessScope(excess.clone()));
+        }
+        let expires_at = match self.expiry {
+            Expiry::Unspecified => None,
+            Expiry::At(_) | Expiry::After(_) => {
+                end_of_life(context, CredentialKind::ManagementKey, self.expiry, None)?
+            }
+        };
+        let terms = terms(&self.name, self.scopes.clone(), self.grantable.clone())?;
+        Ok(CredentialRecord::draft(CredentialKind::ManagementKey, &owner, expires_at, terms))
+    }
+}

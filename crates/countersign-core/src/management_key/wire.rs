@@ -1,0 +1,44 @@
+//! Recognises a management key by its prefix.
+
+use crate::context::Context;
+use crate::credential::{Authenticator, Presented, Rejection};
+use crate::effect::Outcome;
+use crate::id::CredentialKind;
+use crate::key_string::{KeyString, MANAGEMENT_PREFIX};
+use crate::ledger::{Found, Lookup};
+use crate::principal::{Principal, Scheme};
+
+use super::rules;
+
+/// The register's row for management keys.
+#[derive(Debug, Clone, Copy)]
+pub struct ManagementKey;
+
+impl Authenticator for ManagementKey {
+    fn scheme(&self) -> Scheme {
+        Scheme::ManagementKey
+    }
+
+    fn recognise(&self, bearer: &str) -> Option<Result<Box<dyn Presented>, Rejection>> {
+        let (prefix, _) = bearer.rsplit_once('_')?;
+        if prefix != MANAGEMENT_PREFIX {
+            return None;
+        }
+        Some(match KeyString::parse(bearer) {
+            Ok(key) => Ok(Box::new(PresentedKey(key))),
+            Err(malformed) => Err(Rejection::Malformed(malformed)),
+        })
+    }
+}
+
+struct PresentedKey(KeyString);
+
+impl Presented for PresentedKey {
+    fn lookup(&self) -> Lookup<'_> {
+        Lookup::Key { kind: CredentialKind::ManagementKey, key: &self.0 }
+    }
+
+    fn verify(self: Box<Self>, context: &mut Context<'_>, found: Found) -> Outcome<Principal, Rejection> {
+        rules::verify(context, found)
+    }
+}

@@ -1,0 +1,105 @@
+//! What a caller may do at the management API, and whose records it reaches.
+
+use crate::id::{OwnerId, OwnerKind};
+use crate::principal::Principal;
+use crate::scope::ScopeSet;
+
+/// A scope of the management API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ManagementScope {
+    /// Read the audit.
+    AuditRead,
+    /// List and read keys.
+    KeysRead,
+    /// Verify keys.
+    KeysVerify,
+    /// Create, change, rotate and revoke keys.
+    KeysWrite,
+    /// Make and revoke management keys.
+    ManagementKeysWrite,
+    /// Reach every organisation of the installation.
+    Operator,
+    /// List owners.
+    OwnersRead,
+    /// Enter, enable and disable owners.
+    OwnersWrite,
+    /// Read routes and decisions.
+    RoutesRead,
+}
+
+impl ManagementScope {
+    /// Every scope, in the order of their names.
+    pub const ALL: [Self; 9] = [
+        Self::AuditRead,
+        Self::KeysRead,
+        Self::KeysVerify,
+        Self::KeysWrite,
+        Self::ManagementKeysWrite,
+        Self::Operator,
+        Self::OwnersRead,
+        Self::OwnersWrite,
+        Self::RoutesRead,
+    ];
+
+    /// Returns the scope-token.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AuditRead => "audit:read",
+            Self::KeysRead => "keys:read",
+            Self::KeysVerify => "keys:verify",
+            Self::KeysWrite => "keys:write",
+            Self::ManagementKeysWrite => "management-keys:write",
+            Self::Operator => "operator",
+            Self::OwnersRead => "owners:read",
+            Self::OwnersWrite => "owners:write",
+            Self::RoutesRead => "routes:read",
+        }
+    }
+
+    /// Returns all scopes: what the installation's first key holds.
+    #[must_use]
+    pub fn everything() -> ScopeSet {
+        let names: Vec<_> = Self::ALL.iter().map(|scope| scope.name()).collect();
+        names.join(" ").parse().unwrap_or_default()
+    }
+}
+
+/// Whose records a caller sees and changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Everybody's.
+    Installation,
+    /// Those of one organisation.
+    Organisation(OwnerId),
+    /// Those of one owner.
+    Owner(OwnerId),
+    /// Nobody's.
+    Nothing,
+}
+
+impl Reach {
+    /// Tells whether a record of `owner`, who belongs to `organisation`, is within reach.
+    #[must_use]
+    pub fn includes(self, organisation: OwnerId, owner: OwnerId) -> bool {
+        match self {
+            Self::Installation => true,
+            Self::Organisation(reached) => reached == organisation,
+            Self::Owner(reached) => reached == owner,
+            Self::Nothing => false,
+        }
+    }
+}
+
+/// Returns whose records `principal` sees and changes.
+#[must_use]
+pub fn reach(principal: &Principal) -> Reach {
+    if principal.scopes().contains(ManagementScope::Operator.name()) {
+        return Reach::Installation;
+    }
+    match principal.owner() {
+        Some(owner) if owner.kind() == OwnerKind::Organisation => Reach::Organisation(owner),
+        Some(owner) => Reach::Owner(owner),
+        None => Reach::Nothing,
+    }
+}

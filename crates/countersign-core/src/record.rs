@@ -1,0 +1,199 @@
+//! The generic rows: credentials, owners, and marks of first use.
+//!
+//! A record is a value. It says what was stored, not that anything was verified.
+
+use serde::{Deserialize, Serialize};
+
+use crate::environment::Environment;
+use crate::id::{CredentialId, CredentialKind, OwnerId};
+use crate::key_string::KeyPrefix;
+use crate::scope::{Grantable, ScopeSet};
+use crate::secret::SecretHash;
+use crate::timestamp::Timestamp;
+
+/// A credential as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CredentialRecord {
+    /// The credential's name; it tells the kind.
+    pub id: CredentialId,
+    /// The keyed hash by which the credential is found.
+    pub lookup: SecretHash,
+    /// The version of the pepper that `lookup` was made with.
+    pub pepper: u32,
+    /// The tenant; nobody sees or grants across it.
+    pub organisation: OwnerId,
+    /// Who the credential acts for; belongs to `organisation`.
+    pub owner: OwnerId,
+    /// Counts the changes; a change names the version it saw.
+    pub version: i64,
+    /// When it was minted.
+    pub created_at: Timestamp,
+    /// When it ends by itself.
+    pub expires_at: Option<Timestamp>,
+    /// When it was switched off, if it is.
+    pub disabled_at: Option<Timestamp>,
+    /// When it was revoked, if it is. Revoked is for ever.
+    pub revoked_at: Option<Timestamp>,
+    /// When it was last used; up to a minute behind.
+    pub last_used_at: Option<Timestamp>,
+    /// What its kind adds.
+    pub terms: Terms,
+}
+
+/// What a key carries beyond the columns that every credential has. Stored as one JSON text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Terms {
+    /// What people call it.
+    pub name: String,
+    /// The key set.
+    pub prefix: KeyPrefix,
+    /// What may be shown of the key for ever.
+    pub hint: String,
+    /// Where it may be used.
+    pub environment: Environment,
+    /// What it may do.
+    pub scopes: ScopeSet,
+    /// What its holder may give to others; empty for an API key.
+    #[serde(default, skip_serializing_if = "is_empty")]
+    pub grantable: Grantable,
+    /// The first instant at which it works.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
+    /// The key that took its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced_by: Option<CredentialId>,
+    /// What its owner wrote on it; answered by the verify API.
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    pub metadata: serde_json::Map<String, serde_json::Value>,
+}
+
+fn is_empty(grantable: &Grantable) -> bool {
+    grantable.patterns().is_empty()
+}
+
+/// The state of a credential at an instant, the strongest reason first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// It may be used.
+    Live,
+    /// It was revoked.
+    Revoked,
+    /// It is switched off.
+    Disabled,
+    /// It has ended.
+    Expired,
+    /// It has not begun.
+    NotYetValid,
+}
+
+impl State {
+    /// Returns the state's name in lists.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Revoked => "revoked",
+            Self::Disabled => "disabled",
+            Self::Expired => "expired",
+            Self::NotYetValid => "not_yet_valid",
+        }
+    }
+}
+
+/// The span and the switches of a credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Life {
+    /// The first instant at which it works.
+    pub not_before: Option<Timestamp>,
+    /// The first instant at which it no longer works.
+    pub expires_at: Option<Timestamp>,
+    /// Whether it is switched off.
+    pub disabled: bool,
+    /// Whether it was revoked.
+    pub revoked: bool,
+}
+
+impl Life {
+    /// Returns the state at `now`.
+    #[must_use]
+    pub fn state(&self, now: Timestamp) -> State {
+        if self.revoked {
+            return State::Revoked;
+        }
+        if self.disabled {
+            return State::Disabled;
+        }
+        if self.expires_at.is_some_and(|end| end <= now) {
+            return State::Expired;
+        }
+        if self.not_before.is_some_and(|begin| now < begin) {
+            return State::NotYetValid;
+        }
+        State::Live
+    }
+}
+
+impl CredentialRecord {
+    /// Starts a record that lacks its key and its id's random part; minting completes it.
+    pub(crate) fn draft(
+        kind: CredentialKind,
+        owner: &OwnerRecord,
+        expires_at: Option<Timestamp>,
+        terms: Terms,
+    ) -> Self {
+        Self {
+            id: CredentialId::unset(kind),
+            lookup: SecretHash::UNSET,
+            pepper: 0,
+            organisation: owner.organisation,
+            owner: owner.id,
+            version: 0,
+            created_at: owner.created_at,
+            expires_at,
+            disabled_at: None,
+            revoked_at: None,
+            last_used_at: None,
+            terms,
+        }
+    }
+
+    /// Returns the span and the switches.
+    #[must_use]
+    pub fn life(&self) -> Life {
+        Life {
+            not_before: self.terms.not_before,
+            expires_at: self.expires_at,
+            disabled: self.disabled_at.is_some(),
+            revoked: self.revoked_at.is_some(),
+        }
+    }
+}
+
+/// An owner as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnerRecord {
+    /// The owner's name; it tells the kind.
+    pub id: OwnerId,
+    /// The organisation it belongs to; itself if it is one.
+    pub organisation: OwnerId,
+    /// What people call it.
+    pub name: String,
+    /// Counts the changes.
+    pub version: i64,
+    /// When it was entered.
+    pub created_at: Timestamp,
+    /// When it was switched off, if it is: all of its credentials are refused.
+    pub disabled_at: Option<Timestamp>,
+}
+
+/// A mark of first use: of an `Idempotency-Key` here, of a `jti` or nonce elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MarkRecord {
+    /// The keyed hash of the value and of whoever used it.
+    pub lookup: SecretHash,
+    /// What the first use made.
+    pub made: String,
+    /// When the mark may be forgotten.
+    pub until: Timestamp,
+}
