@@ -4,12 +4,21 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::secret::Peppers;
-use crate::timestamp::Timestamp;
+use crate::timestamp::{Monotonic, Timestamp};
 
 /// A source of unpredictable bytes. The production source is the operating system's, in the binary.
 pub trait Entropy: Send {
     /// Fills `buffer` with unpredictable bytes.
     fn fill(&mut self, buffer: &mut [u8]);
+}
+
+/// Where time comes from. The production clock reads the operating system's, in the binary.
+pub trait Clock: Send + Sync {
+    /// Returns the wall clock.
+    fn now(&self) -> Timestamp;
+
+    /// Returns a clock that counts suspension and never goes back (SAFETY 4).
+    fn monotonic(&self) -> Monotonic;
 }
 
 /// Everything a decision may depend on besides the request and the record.

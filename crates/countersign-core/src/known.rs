@@ -72,6 +72,10 @@ pub struct KnownCredential {
     pub scopes: Arc<ScopeSet>,
     /// What its holder may give to others.
     pub grantable: Arc<Grantable>,
+    /// What people call it.
+    pub name: Box<str>,
+    /// What its owner wrote on it, as JSON text; `None`: nothing.
+    pub metadata: Option<Box<str>>,
     /// When its use was last reported, in milliseconds.
     used: AtomicI64,
 }
@@ -98,6 +102,8 @@ impl KnownCredential {
             environment: record.terms.environment,
             scopes,
             grantable,
+            name: record.terms.name.as_str().into(),
+            metadata: metadata_text(record),
             used: AtomicI64::new(record.last_used_at.map_or(0, Timestamp::millis)),
         }
     }
@@ -108,4 +114,9 @@ impl KnownCredential {
         let due = now.since(Timestamp::from_millis(before)) >= USE_REPORT_INTERVAL;
         due && self.used.compare_exchange(before, now.millis(), Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
+}
+
+fn metadata_text(record: &CredentialRecord) -> Option<Box<str>> {
+    let metadata = &record.terms.metadata;
+    (!metadata.is_empty()).then(|| serde_json::Value::Object(metadata.clone()).to_string().into())
 }

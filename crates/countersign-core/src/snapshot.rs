@@ -18,6 +18,7 @@ use crate::known::{KnownCredential, KnownOwner};
 use crate::record::{CredentialRecord, OwnerRecord};
 use crate::scope::{Grantable, ScopeSet};
 use crate::secret::{Peppers, SecretHash};
+use crate::timestamp::Monotonic;
 
 /// Something that verifiers must learn.
 #[derive(Debug, Clone)]
@@ -40,10 +41,6 @@ pub enum Applied {
     /// It names an owner that is not known: the feed lost something, start again from the whole.
     Incomplete,
 }
-
-/// A point on a clock that counts suspension and never goes back, in milliseconds since an arbitrary start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Monotonic(pub i64);
 
 /// What has never been refreshed.
 const NEVER: i64 = i64::MIN;
@@ -145,6 +142,11 @@ impl Snapshot {
         Applied::Taken
     }
 
+    /// Drops every credential that `keep` does not know: what a full load did not find is no longer stored.
+    pub fn retain(&self, keep: impl Fn(&SecretHash) -> bool) {
+        self.credentials.pin().retain(|lookup, _| keep(lookup));
+    }
+
     /// Notes that everything committed before `at` is known here. `at` is taken *before* the store is asked.
     pub fn mark_fresh(&self, at: Monotonic) {
         self.fresh_at.fetch_max(at.0, Ordering::AcqRel);
@@ -209,14 +211,14 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use super::{Applied, Change, Monotonic, Snapshot};
+    use super::{Applied, Change, Snapshot};
     use crate::context::SeededEntropy;
     use crate::environment::Environment;
     use crate::id::{CredentialId, CredentialKind, OwnerId, OwnerKind};
     use crate::key_string::KeyString;
     use crate::record::{CredentialRecord, OwnerRecord, Terms};
     use crate::secret::{Pepper, Peppers, Secret};
-    use crate::timestamp::Timestamp;
+    use crate::timestamp::{Monotonic, Timestamp};
 
     fn organisation() -> OwnerRecord {
         let id = OwnerId::random(OwnerKind::Organisation, &mut SeededEntropy::new(1));

@@ -39,6 +39,10 @@ impl Timestamp {
     }
 }
 
+/// A point on a clock that counts suspension and never goes back, in milliseconds since an arbitrary start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Monotonic(pub i64);
+
 /// The text is no RFC 3339 date-time within the years 0 to 9999.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("expected an RFC 3339 date-time such as 2026-11-23T10:00:00Z")]

@@ -2,72 +2,28 @@
 
 use std::sync::Arc;
 
-use crate::audit::{Actor, AuditEvent};
 use crate::context::Context;
 use crate::credential::Rejection;
 use crate::decision::{Condition, Decision, Denial, Permit, Requirement, decide};
 use crate::effect::{Effect, Outcome};
 use crate::exchange::Act;
-use crate::id::{CredentialId, CredentialKind, OwnerId};
+use crate::id::CredentialKind;
 use crate::key_string::KeyPrefix;
 use crate::known::KnownCredential;
 use crate::ledger::{Found, Lookup};
 use crate::lifecycle::{
     Line, Minted, Refusal, end_of_life, mint, new_line, reaches, valid_name, within_grant,
 };
-use crate::principal::{Principal, Proof, Scheme};
-use crate::record::{CredentialRecord, MarkRecord, OwnerRecord, State, Terms};
+use crate::principal::Scheme;
+use crate::record::{CredentialRecord, MarkRecord, OwnerRecord, Terms};
 use crate::secret::{Purpose, SecretHash};
+use crate::verification::{principal, rejection};
 
 use super::model::{Create, Idempotency, Verification, default_prefix};
 
 /// How long an `Idempotency-Key` is remembered: the day that draft-ietf-httpapi-idempotency-key-header suggests
 /// implementations publish; long enough for any client's retries.
 const IDEMPOTENCY_WINDOW: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
-
-/// Decides whether a presented key proves a principal.
-pub(super) fn verify(context: &Context<'_>, found: Found) -> Outcome<Principal, Rejection> {
-    const ACTION: &str = "api_key.verify";
-    let refused = |rejection: Rejection, organisation: Option<OwnerId>, subject: Option<CredentialId>| {
-        let mut audit = AuditEvent::refused(context.now, ACTION, Actor::UNVERIFIED, rejection.code());
-        audit.subject = subject.map(|id| id.to_string());
-        Outcome::refused(rejection, audit.within(organisation))
-    };
-    let Found::Key(Some(known)) = found else {
-        return refused(Rejection::Unknown, None, None);
-    };
-    match rejection(context, &known) {
-        Some(rejection) => refused(rejection, Some(known.owner.organisation()), Some(known.id)),
-        None => {
-            let principal = Principal::assertion(proof(&known));
-            let audit = AuditEvent::granted(context.now, ACTION, Actor::of(&principal));
-            Outcome::granted(principal, Vec::new(), audit.within(Some(known.owner.organisation())))
-        }
-    }
-}
-
-fn rejection(context: &Context<'_>, known: &KnownCredential) -> Option<Rejection> {
-    match known.life.state(context.now) {
-        State::Revoked => Some(Rejection::Revoked),
-        State::Disabled => Some(Rejection::Disabled),
-        State::Expired => Some(Rejection::Expired),
-        State::NotYetValid => Some(Rejection::NotYetValid),
-        State::Live if !known.owner.is_live() => Some(Rejection::OwnerDisabled),
-        State::Live => None,
-    }
-}
-
-fn proof(known: &KnownCredential) -> Proof {
-    Proof {
-        scheme: Scheme::ApiKey,
-        credential: Some(known.id),
-        owner: Some(Arc::clone(&known.owner)),
-        key_set: Some(Arc::clone(&known.key_set)),
-        environment: known.environment,
-        scopes: Arc::clone(&known.scopes),
-        grantable: Arc::clone(&known.grantable),
-    }
-}
 
 /// Answers the verify API: whether a key that `found` describes is good for `asked`, as far as `caller` may know.
 ///
@@ -95,8 +51,7 @@ pub fn verify_key(
         key_set: asked.key_set.clone(),
         ..Condition::of(Scheme::ApiKey)
     };
-    let principal = Principal::assertion(proof(&known));
-    match decide(Some(principal), &Requirement::Any(vec![condition])) {
+    match decide(Some(principal(Scheme::ApiKey, &known)), &Requirement::Any(vec![condition])) {
         Decision::Permit(_) => Ok(known),
         Decision::Deny(denial) => Err(denial.code()),
         Decision::Challenge => Err(Denial::WrongScheme.code()),

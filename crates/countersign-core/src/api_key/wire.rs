@@ -7,8 +7,7 @@ use crate::id::CredentialKind;
 use crate::key_string::{KeyString, MANAGEMENT_PREFIX};
 use crate::ledger::{Found, Lookup};
 use crate::principal::{Principal, Scheme};
-
-use super::rules;
+use crate::verification;
 
 /// The register's row for API keys.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +40,6 @@ impl Presented for PresentedKey {
     }
 
     fn verify(self: Box<Self>, context: &mut Context<'_>, found: Found) -> Outcome<Principal, Rejection> {
-        rules::verify(context, found)
+        verification::verify(context, Scheme::ApiKey, "api_key.verify", found)
     }
 }

@@ -11,65 +11,16 @@ use crate::environment::Environment;
 use crate::exchange::Act;
 use crate::id::CredentialKind;
 use crate::key_string::MANAGEMENT_PREFIX;
-use crate::known::KnownCredential;
 use crate::ledger::{Found, Lookup};
 use crate::lifecycle::{
     Expiry, Minted, Refusal, end_of_life, mint, new_line, reaches, valid_name, within_grant,
 };
 use crate::principal::{Principal, Proof, Scheme};
 use crate::reach::ManagementScope;
-use crate::record::{CredentialRecord, OwnerRecord, State, Terms};
+use crate::record::{CredentialRecord, OwnerRecord, Terms};
 use crate::scope::{Grantable, ScopeSet};
 
 use super::model::Create;
-
-/// Decides whether a presented management key proves a principal.
-pub(super) fn verify(context: &Context<'_>, found: Found) -> Outcome<Principal, Rejection> {
-    const ACTION: &str = "management_key.verify";
-    let verified = match found {
-        Found::Key(Some(known)) => match rejection(context, &known) {
-            None => Ok(known),
-            Some(rejection) => Err(rejection),
-        },
-        Found::Key(None) | Found::Record(_) | Found::Creation { .. } | Found::Owner(_) => {
-            Err(Rejection::Unknown)
-        }
-    };
-    match verified {
-        Ok(known) => {
-            let principal = Principal::assertion(proof(&known));
-            let audit = AuditEvent::granted(context.now, ACTION, Actor::of(&principal));
-            Outcome::granted(principal, Vec::new(), audit)
-        }
-        Err(rejection) => Outcome::refused(
-            rejection,
-            AuditEvent::refused(context.now, ACTION, Actor::UNVERIFIED, rejection.code()),
-        ),
-    }
-}
-
-fn rejection(context: &Context<'_>, known: &KnownCredential) -> Option<Rejection> {
-    match known.life.state(context.now) {
-        State::Revoked => Some(Rejection::Revoked),
-        State::Disabled => Some(Rejection::Disabled),
-        State::Expired => Some(Rejection::Expired),
-        State::NotYetValid => Some(Rejection::NotYetValid),
-        State::Live if !known.owner.is_live() => Some(Rejection::OwnerDisabled),
-        State::Live => None,
-    }
-}
-
-fn proof(known: &KnownCredential) -> Proof {
-    Proof {
-        scheme: Scheme::ManagementKey,
-        credential: Some(known.id),
-        owner: Some(Arc::clone(&known.owner)),
-        key_set: Some(Arc::clone(&known.key_set)),
-        environment: known.environment,
-        scopes: Arc::clone(&known.scopes),
-        grantable: Arc::clone(&known.grantable),
-    }
-}
 
 /// What the operating system says of the local socket's two ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

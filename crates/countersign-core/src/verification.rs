@@ -1,0 +1,58 @@
+//! What every kind of key has in common once it was found: its state is judged, and a principal asserted.
+
+use std::sync::Arc;
+
+use crate::audit::{Actor, AuditEvent};
+use crate::context::Context;
+use crate::credential::Rejection;
+use crate::effect::Outcome;
+use crate::known::KnownCredential;
+use crate::ledger::Found;
+use crate::principal::{Principal, Proof, Scheme};
+use crate::record::State;
+
+/// Decides whether a presented key proves a principal of `scheme`.
+pub(crate) fn verify(
+    context: &Context<'_>,
+    scheme: Scheme,
+    action: &'static str,
+    found: Found,
+) -> Outcome<Principal, Rejection> {
+    let Found::Key(Some(known)) = found else {
+        let audit = AuditEvent::refused(context.now, action, Actor::UNVERIFIED, Rejection::Unknown.code());
+        return Outcome::refused(Rejection::Unknown, audit);
+    };
+    let organisation = Some(known.owner.organisation());
+    if let Some(rejection) = rejection(context, &known) {
+        let audit = AuditEvent::refused(context.now, action, Actor::UNVERIFIED, rejection.code());
+        return Outcome::refused(rejection, audit.within(organisation).about(known.id.to_string()));
+    }
+    let principal = principal(scheme, &known);
+    let audit = AuditEvent::granted(context.now, action, Actor::of(&principal)).within(organisation);
+    Outcome::granted(principal, Vec::new(), audit)
+}
+
+/// Returns why a key is not good now; `None`: it is.
+pub(crate) fn rejection(context: &Context<'_>, known: &KnownCredential) -> Option<Rejection> {
+    match known.life.state(context.now) {
+        State::Revoked => Some(Rejection::Revoked),
+        State::Disabled => Some(Rejection::Disabled),
+        State::Expired => Some(Rejection::Expired),
+        State::NotYetValid => Some(Rejection::NotYetValid),
+        State::Live if !known.owner.is_live() => Some(Rejection::OwnerDisabled),
+        State::Live => None,
+    }
+}
+
+/// Asserts the principal that a good key proves.
+pub(crate) fn principal(scheme: Scheme, known: &KnownCredential) -> Principal {
+    Principal::assertion(Proof {
+        scheme,
+        credential: Some(known.id),
+        owner: Some(Arc::clone(&known.owner)),
+        key_set: Some(Arc::clone(&known.key_set)),
+        environment: known.environment,
+        scopes: Arc::clone(&known.scopes),
+        grantable: Arc::clone(&known.grantable),
+    })
+}
