@@ -1,0 +1,145 @@
+//! One connection: HTTP/1.1 on a guarded transport, one request after another.
+
+use std::convert::Infallible;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::{Either, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http1::Builder;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
+
+use crate::drain::Draining;
+use crate::guard::{Guarded, Stage};
+use crate::limits::{Limits, MIN_HEAD_BYTES};
+use crate::metrics::ListenerMetrics;
+use crate::serve::{Peer, Serve};
+use crate::wire_error::{Problem, problem};
+
+/// What the connections of a listener share.
+pub(crate) struct Shared<S> {
+    pub(crate) service: Arc<S>,
+    pub(crate) limits: Limits,
+    pub(crate) metrics: ListenerMetrics,
+}
+
+/// Serves a connection until its end, or until it is drained.
+pub(crate) async fn converse<S, T>(transport: T, peer: Peer, shared: Arc<Shared<S>>, mut draining: Draining)
+where
+    S: Serve,
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let stage = Arc::new(Stage::default());
+    let guarded = Guarded::new(transport, Arc::clone(&stage), shared.limits.clone());
+    let limits = &shared.limits;
+    let service = service_fn(|request| answer(Arc::clone(&shared), Arc::clone(&stage), request, peer));
+    let connection = Builder::new()
+        .half_close(false)
+        .timer(TokioTimer::new())
+        // The guard times heads and idle connections: the parser's one timer cannot tell them apart.
+        .header_read_timeout(None)
+        .max_buf_size(limits.head_bytes.max(MIN_HEAD_BYTES))
+        .max_header_size(limits.head_bytes.max(MIN_HEAD_BYTES))
+        .serve_connection(TokioIo::new(guarded), service);
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        _limit = draining.begun() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        // Every cause is the peer's: it went away, was too slow, or sent no HTTP. Its text stays out of the log.
+        tracing::debug!(reason = %reason(&error), "connection ended early");
+    }
+}
+
+fn reason(error: &hyper::Error) -> &'static str {
+    if error.is_parse() {
+        "not HTTP/1.1"
+    } else if error.is_timeout() {
+        "too slow"
+    } else {
+        "closed"
+    }
+}
+
+async fn answer<S: Serve>(
+    shared: Arc<Shared<S>>,
+    stage: Arc<Stage>,
+    request: Request<Incoming>,
+    peer: Peer,
+) -> Result<Response<Answer<S::Body>>, Infallible> {
+    let begun = Instant::now();
+    let response = if stage.request_begins() {
+        problem(Problem::BadRequest, "A request target has no fragment", None).map(Either::Left)
+    } else {
+        match caught(shared.service.serve(request, peer)).await {
+            Some(response) => response.map(Either::Right),
+            None => {
+                shared.metrics.panics.inc();
+                problem(Problem::InternalError, "", None).map(Either::Left)
+            }
+        }
+    };
+    shared.metrics.answered(response.status(), begun.elapsed());
+    Ok(response.map(|body| Answer { body, stage }))
+}
+
+/// Runs a future; `None`: it panicked. The panic hook has told the log.
+async fn caught<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    std::future::poll_fn(move |context| {
+        // INVARIANT: a future that panicked is not polled again; what it shares survives panics by itself.
+        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+            Ok(Poll::Ready(output)) => Poll::Ready(Some(output)),
+            Ok(Poll::Pending) => Poll::Pending,
+            Err(_panic) => Poll::Ready(None),
+        }
+    })
+    .await
+}
+
+/// The body of an answer; its end is the end of the request.
+struct Answer<B> {
+    body: Either<Full<Bytes>, B>,
+    stage: Arc<Stage>,
+}
+
+impl<B> Drop for Answer<B> {
+    fn drop(&mut self) {
+        self.stage.answer_ends();
+    }
+}
+
+impl<B> Body for Answer<B>
+where
+    B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Unpin,
+{
+    type Data = Bytes;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,289 @@
+//! The accept loop: bind, count, shake hands, serve, drain.
+//!
+//! One loop for every listener: on a runtime of many threads, or on each of several single-threaded ones that
+//! share a socket. A failing connection never ends the loop; a lack of descriptors pauses it.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+use crate::connection::{Shared, converse};
+use crate::drain::Draining;
+use crate::limits::Limits;
+use crate::metrics::ListenerMetrics;
+use crate::serve::{Peer, Serve};
+use crate::tls::Tls;
+use crate::unix;
+
+/// How long the loop pauses when the process has no descriptor left: long enough for connections to end.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
+
+/// Why a listener cannot start. Names the setting that is to be changed.
+#[derive(Debug, Error)]
+pub enum BindError {
+    /// The address is not one of this machine's.
+    #[error("{setting}: {address} is not an address of this machine")]
+    NotAvailable {
+        /// The setting.
+        setting: &'static str,
+        /// The address.
+        address: SocketAddr,
+    },
+    /// Something else listens there.
+    #[error("{setting}: {address} is in use by another process")]
+    InUse {
+        /// The setting.
+        setting: &'static str,
+        /// The address.
+        address: SocketAddr,
+    },
+    /// The operating system forbids it.
+    #[error("{setting}: no permission to listen on {address}; ports below 1024 need CAP_NET_BIND_SERVICE")]
+    NotPermitted {
+        /// The setting.
+        setting: &'static str,
+        /// The address.
+        address: SocketAddr,
+    },
+    /// Anything else.
+    #[error("{setting}: cannot listen on {address}")]
+    Other {
+        /// The setting.
+        setting: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+}
+
+/// Listens on `address`; port 0 takes a free port, which `local_addr` of the result tells.
+///
+/// # Errors
+///
+/// [`BindError`] by its reason, naming `setting`.
+pub fn bind(setting: &'static str, address: SocketAddr) -> Result<TcpListener, BindError> {
+    let bound = TcpListener::bind(address).and_then(|socket| {
+        socket.set_nonblocking(true)?;
+        Ok(socket)
+    });
+    bound.map_err(|source| {
+        if source.kind() == io::ErrorKind::AddrInUse {
+            return BindError::InUse { setting, address };
+        }
+        if source.kind() == io::ErrorKind::AddrNotAvailable {
+            return BindError::NotAvailable { setting, address };
+        }
+        if source.kind() == io::ErrorKind::PermissionDenied {
+            return BindError::NotPermitted { setting, address };
+        }
+        BindError::Other { setting, address, source }
+    })
+}
+
+/// How many connections a listener may hold, however many loops accept for it.
+#[derive(Debug, Clone)]
+pub struct Budget(Arc<Semaphore>);
+
+impl Budget {
+    /// Allows [`Limits::connections`].
+    #[must_use]
+    pub fn new(limits: &Limits) -> Self {
+        Self(Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS))))
+    }
+
+    fn take(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.0).try_acquire_owned().ok()
+    }
+}
+
+/// A socket that is listened on.
+#[derive(Debug)]
+pub enum Socket {
+    /// TCP, with TLS or without.
+    Tcp(TcpListener, Option<Arc<Tls>>),
+    /// The local socket.
+    Unix(std::os::unix::net::UnixListener),
+}
+
+/// What a loop needs beside its socket.
+#[derive(Debug)]
+pub struct Listener<S> {
+    /// The listener's name in settings, logs and metrics.
+    pub name: &'static str,
+    /// Who answers.
+    pub service: Arc<S>,
+    /// The bounds.
+    pub limits: Limits,
+    /// The connections that are left.
+    pub budget: Budget,
+    /// The counters.
+    pub metrics: ListenerMetrics,
+}
+
+/// How a loop ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drained {
+    /// Connections that were cut because the drain limit ended first.
+    pub aborted: usize,
+}
+
+impl<S: Serve> Listener<S> {
+    /// Accepts and serves until `draining` begins, then finishes what is in flight. Needs a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// The operating system's, if the socket cannot be used at all.
+    pub async fn run(self, socket: Socket, mut draining: Draining) -> io::Result<Drained> {
+        let entrance = Entrance::new(socket)?;
+        let shared =
+            Arc::new(Shared { service: self.service, limits: self.limits, metrics: self.metrics.clone() });
+        let mut open = JoinSet::new();
+        let limit = loop {
+            tokio::select! {
+                biased;
+                limit = draining.begun() => break limit,
+                Some(ended) = open.join_next() => note_end(self.name, &ended, &self.metrics),
+                accepted = entrance.accept() => match accepted {
+                    Ok(arrival) => match self.budget.take() {
+                        Some(permit) => {
+                            let tls = entrance.tls.clone();
+                            open.spawn(serve(arrival, tls, Arc::clone(&shared), draining.clone(), permit));
+                        }
+                        None => refuse(arrival, &self.metrics),
+                    },
+                    Err(error) => pause_after(self.name, &error).await,
+                },
+            }
+        };
+        drop(entrance);
+        let finished = timeout(limit, async {
+            while let Some(ended) = open.join_next().await {
+                note_end(self.name, &ended, &self.metrics);
+            }
+        });
+        let aborted = if finished.await.is_ok() { 0 } else { open.len() };
+        open.shutdown().await;
+        Ok(Drained { aborted })
+    }
+}
+
+fn note_end(name: &'static str, ended: &Result<(), tokio::task::JoinError>, metrics: &ListenerMetrics) {
+    if ended.as_ref().is_err_and(tokio::task::JoinError::is_panic) {
+        // A panic outside the service: in a body, or in the connection itself.
+        metrics.panics.inc();
+        tracing::error!(listener = name, "a connection ended by a defect");
+    }
+}
+
+/// Turns a connection away at once: over the budget there is no time for it.
+fn refuse(arrival: Arrival, metrics: &ListenerMetrics) {
+    metrics.refused_connections.inc();
+    drop(arrival);
+}
+
+async fn pause_after(name: &'static str, error: &io::Error) {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, WouldBlock};
+    if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted | WouldBlock) {
+        return;
+    }
+    // EMFILE and its kin: accepting again at once would only spin.
+    tracing::warn!(listener = name, error = %error, "cannot accept connections, pausing");
+    tokio::time::sleep(EXHAUSTED_PAUSE).await;
+}
+
+/// A socket on the runtime.
+struct Entrance {
+    door: Door,
+    tls: Option<Arc<Tls>>,
+}
+
+enum Door {
+    Tcp(tokio::net::TcpListener),
+    Unix(tokio::net::UnixListener),
+}
+
+enum Arrival {
+    Tcp(TcpStream, SocketAddr),
+    Unix(UnixStream),
+}
+
+impl Entrance {
+    fn new(socket: Socket) -> io::Result<Self> {
+        match socket {
+            Socket::Tcp(listener, tls) => {
+                listener.set_nonblocking(true)?;
+                Ok(Self { door: Door::Tcp(tokio::net::TcpListener::from_std(listener)?), tls })
+            }
+            Socket::Unix(listener) => {
+                listener.set_nonblocking(true)?;
+                Ok(Self { door: Door::Unix(tokio::net::UnixListener::from_std(listener)?), tls: None })
+            }
+        }
+    }
+
+    async fn accept(&self) -> io::Result<Arrival> {
+        match &self.door {
+            Door::Tcp(listener) => {
+                let (stream, address) = listener.accept().await?;
+                Ok(Arrival::Tcp(stream, address))
+            }
+            Door::Unix(listener) => Ok(Arrival::Unix(listener.accept().await?.0)),
+        }
+    }
+}
+
+async fn serve<S: Serve>(
+    arrival: Arrival,
+    tls: Option<Arc<Tls>>,
+    shared: Arc<Shared<S>>,
+    draining: Draining,
+    _permit: OwnedSemaphorePermit,
+) {
+    let _open = Open::count(&shared.metrics);
+    match arrival {
+        Arrival::Unix(stream) => match unix::peer(&stream) {
+            Ok(peer) => converse(stream, Peer::Local(peer), shared, draining).await,
+            Err(error) => tracing::warn!(error = %error, "the kernel does not name the local peer"),
+        },
+        Arrival::Tcp(stream, address) => {
+            // Small answers wait for nobody; a socket that refuses is closed already.
+            if stream.set_nodelay(true).is_err() {
+                return;
+            }
+            match tls {
+                None => converse(stream, Peer::Plain(address), shared, draining).await,
+                Some(tls) => {
+                    let handshake = TlsAcceptor::from(tls.current()).accept(stream);
+                    if let Ok(Ok(stream)) = timeout(shared.limits.handshake, handshake).await {
+                        converse(stream, Peer::Tls(address), shared, draining).await;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Counts a connection for as long as it lives.
+struct Open(ListenerMetrics);
+
+impl Open {
+    fn count(metrics: &ListenerMetrics) -> Self {
+        metrics.connections.inc();
+        Self(metrics.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.connections.dec();
+    }
+}

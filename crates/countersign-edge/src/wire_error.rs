@@ -1,0 +1,419 @@
+//! Refusals and breakdowns on the wire: the only place with their status codes, header fields and bodies.
+//!
+//! Problem details (RFC 9457) and Bearer challenges (RFC 6750 §3). Two texts, as HOUSE §10 wants: what is said here
+//! is safe and stable; the reason goes to the log and the audit under the event's id, which is the `instance`.
+//!
+//! **Invariant.** A credential that failed is answered with the same bytes whether it is malformed, unknown,
+//! expired, revoked or of a kind that is not accepted; only the `instance` differs.
+
+use bytes::Bytes;
+use countersign_core::credential::Rejection;
+use countersign_core::decision::Denial;
+use countersign_core::id::EventId;
+use countersign_core::ledger::Unavailable;
+use countersign_core::scope::ScopeSet;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
+use http_body_util::Full;
+use serde::Serialize;
+
+use crate::body::BodyError;
+use crate::host::HostRefusal;
+
+/// The media type of problem details (RFC 9457 §3).
+pub const PROBLEM_MEDIA_TYPE: &str = "application/problem+json";
+
+/// The protection space of our challenges (RFC 9110 §11.5).
+const REALM: &str = "countersign";
+
+/// Seconds after which an unavailable answer is worth another try: the feed's own beat.
+const RETRY_SECONDS: u32 = 1;
+
+/// The kinds of problem. A closed set; each is `urn:countersign:problem:NAME`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Problem {
+    /// An upstream sent no HTTP, or cannot be reached.
+    BadGateway,
+    /// The request's form is wrong.
+    BadRequest,
+    /// The state of what is asked for contradicts the request.
+    Conflict,
+    /// The body is too large.
+    ContentTooLarge,
+    /// A credential is needed and none was presented.
+    CredentialRequired,
+    /// The caller is known and may not.
+    Forbidden,
+    /// An upstream did not answer in time.
+    GatewayTimeout,
+    /// A defect of ours.
+    InternalError,
+    /// More than one credential (RFC 6750 §3.1 `invalid_request`).
+    InvalidRequest,
+    /// The credential is not good (RFC 6750 §3.1 `invalid_token`).
+    InvalidToken,
+    /// The method is not for this resource.
+    MethodNotAllowed,
+    /// The host is not served here.
+    MisdirectedRequest,
+    /// There is no such resource.
+    NotFound,
+    /// The body did not arrive in time.
+    RequestTimeout,
+    /// Not now; later.
+    Unavailable,
+    /// The members of the body are wrong.
+    UnprocessableContent,
+    /// The media type is not read here.
+    UnsupportedMediaType,
+}
+
+impl Problem {
+    /// Every kind.
+    pub const ALL: [Self; 17] = [
+        Self::BadGateway,
+        Self::BadRequest,
+        Self::Conflict,
+        Self::ContentTooLarge,
+        Self::CredentialRequired,
+        Self::Forbidden,
+        Self::GatewayTimeout,
+        Self::InternalError,
+        Self::InvalidRequest,
+        Self::InvalidToken,
+        Self::MethodNotAllowed,
+        Self::MisdirectedRequest,
+        Self::NotFound,
+        Self::RequestTimeout,
+        Self::Unavailable,
+        Self::UnprocessableContent,
+        Self::UnsupportedMediaType,
+    ];
+
+    /// Returns the last part of the problem's `type`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        self.row().1
+    }
+
+    /// Returns the status code.
+    #[must_use]
+    pub const fn status(self) -> StatusCode {
+        self.row().0
+    }
+
+    const fn row(self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Self::BadGateway => (StatusCode::BAD_GATEWAY, "bad-gateway", "Bad gateway"),
+            Self::BadRequest => (StatusCode::BAD_REQUEST, "bad-request", "Bad request"),
+            Self::Conflict => (StatusCode::CONFLICT, "conflict", "Conflict"),
+            Self::ContentTooLarge => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "content-too-large", "Content too large")
+            }
+            Self::CredentialRequired => {
+                (StatusCode::UNAUTHORIZED, "credential-required", "A credential is required")
+            }
+            Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "Forbidden"),
+            Self::GatewayTimeout => (StatusCode::GATEWAY_TIMEOUT, "gateway-timeout", "Gateway timeout"),
+            Self::InternalError => (StatusCode::INTERNAL_SERVER_ERROR, "internal-error", "Internal error"),
+            Self::InvalidRequest => (StatusCode::BAD_REQUEST, "invalid-request", "Invalid request"),
+            Self::InvalidToken => {
+                (StatusCode::UNAUTHORIZED, "invalid-token", "The credential is not accepted")
+            }
+            Self::MethodNotAllowed => {
+                (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed")
+            }
+            Self::MisdirectedRequest => {
+                (StatusCode::MISDIRECTED_REQUEST, "misdirected-request", "Misdirected request")
+            }
+            Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "Not found"),
+            Self::RequestTimeout => (StatusCode::REQUEST_TIMEOUT, "request-timeout", "Request timeout"),
+            Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Temporarily unavailable"),
+            Self::UnprocessableContent => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "unprocessable-content", "Unprocessable content")
+            }
+            Self::UnsupportedMediaType => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Unsupported media type")
+            }
+        }
+    }
+}
+
+/// The members of RFC 9457 §3.1, in its order.
+#[derive(Serialize)]
+struct Document<'a> {
+    r#type: String,
+    title: &'a str,
+    status: u16,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instance: Option<EventId>,
+}
+
+/// Answers with a problem. `detail` is read by the caller: it holds no reason that is not theirs to know.
+#[must_use]
+pub fn problem(kind: Problem, detail: &str, instance: Option<EventId>) -> Response<Full<Bytes>> {
+    let (status, name, title) = kind.row();
+    let document = Document {
+        r#type: format!("urn:countersign:problem:{name}"),
+        title,
+        status: status.as_u16(),
+        detail,
+        instance,
+    };
+    // Five plain members always serialise; an empty body would still carry the status.
+    let body = serde_json::to_vec(&document).unwrap_or_default();
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    with(&mut response, CONTENT_TYPE, PROBLEM_MEDIA_TYPE);
+    with(&mut response, CACHE_CONTROL, "no-store");
+    response
+}
+
+/// Asks for a credential where none was presented: a challenge without an error code (RFC 6750 §3.1).
+#[must_use]
+pub fn challenge(instance: Option<EventId>) -> Response<Full<Bytes>> {
+    let detail = "Present a credential: Authorization: Bearer …";
+    let mut response = problem(Problem::CredentialRequired, detail, instance);
+    with(&mut response, WWW_AUTHENTICATE, &format!("Bearer realm=\"{REALM}\""));
+    response
+}
+
+/// Refuses a presented credential.
+#[must_use]
+pub fn from_rejection(rejection: Rejection, instance: Option<EventId>) -> Response<Full<Bytes>> {
+    let (kind, code, text) = match rejection {
+        Rejection::Ambiguous => (
+            Problem::InvalidRequest,
+            "invalid_request",
+            "The request presents more than one credential, or one of them twice",
+        ),
+        // One answer for all: which of them it was is for the operator (RFC 6750 §3.1, §5.2).
+        Rejection::Disabled
+        | Rejection::Expired
+        | Rejection::Malformed(_)
+        | Rejection::NotAccepted
+        | Rejection::NotYetValid
+        | Rejection::OwnerDisabled
+        | Rejection::Revoked
+        | Rejection::Unknown
+        | Rejection::Unrecognised => (
+            Problem::InvalidToken,
+            "invalid_token",
+            "The credential is malformed, unknown, expired or revoked, or of a kind not accepted here",
+        ),
+    };
+    let mut response = problem(kind, text, instance);
+    let value = format!("Bearer realm=\"{REALM}\", error=\"{code}\", error_description=\"{text}\"");
+    with(&mut response, WWW_AUTHENTICATE, &value);
+    response
+}
+
+/// Refuses a proven caller; `necessary` are the scopes that would have been enough (RFC 6750 §3).
+#[must_use]
+pub fn from_denial(
+    denial: &Denial,
+    necessary: &ScopeSet,
+    instance: Option<EventId>,
+) -> Response<Full<Bytes>> {
+    let (detail, scope) = match denial {
+        Denial::InsufficientScope(missing) => {
+            let scope = if necessary.is_empty() { missing.to_string() } else { necessary.to_string() };
+            // A scope-token holds neither quote nor backslash (RFC 6749 §3.3).
+            ("The credential lacks a scope that is required here", format!(", scope=\"{scope}\""))
+        }
+        Denial::WrongEnvironment | Denial::WrongKeySet | Denial::WrongOwner | Denial::WrongScheme => {
+            ("The credential is not for use here", String::new())
+        }
+    };
+    let mut response = problem(Problem::Forbidden, detail, instance);
+    with(
+        &mut response,
+        WWW_AUTHENTICATE,
+        &format!("Bearer realm=\"{REALM}\", error=\"insufficient_scope\"{scope}"),
+    );
+    response
+}
+
+/// Answers a breakdown: never "allow", and worth another try.
+#[must_use]
+pub fn from_unavailable(_reason: &Unavailable, instance: Option<EventId>) -> Response<Full<Bytes>> {
+    let mut response = problem(Problem::Unavailable, "Whether you may do this is not known now", instance);
+    with(&mut response, RETRY_AFTER, &RETRY_SECONDS.to_string());
+    response
+}
+
+/// Refuses a method; `allowed` are those of the resource (RFC 9110 §15.5.6).
+#[must_use]
+pub fn method_not_allowed(allowed: &[Method], instance: Option<EventId>) -> Response<Full<Bytes>> {
+    let mut response = problem(Problem::MethodNotAllowed, "", instance);
+    let names: Vec<_> = allowed.iter().map(Method::as_str).collect();
+    with(&mut response, ALLOW, &names.join(", "));
+    response
+}
+
+/// Refuses a host.
+#[must_use]
+pub fn from_host(refusal: HostRefusal, instance: Option<EventId>) -> Response<Full<Bytes>> {
+    match refusal {
+        HostRefusal::Invalid => problem(Problem::BadRequest, "Name one host, once", instance),
+        HostRefusal::Foreign => {
+            problem(Problem::MisdirectedRequest, "This host is not served here", instance)
+        }
+    }
+}
+
+/// Refuses a body.
+#[must_use]
+pub fn from_body(error: BodyError, instance: Option<EventId>) -> Response<Full<Bytes>> {
+    let (kind, detail) = match error {
+        BodyError::Aborted => (Problem::BadRequest, "The body ended before its end"),
+        BodyError::Stalled => (Problem::RequestTimeout, "The body did not arrive in time"),
+        BodyError::TooLarge => (Problem::ContentTooLarge, "The body is larger than what is accepted here"),
+    };
+    problem(kind, detail, instance)
+}
+
+fn with(response: &mut Response<Full<Bytes>>, name: HeaderName, value: &str) {
+    // Every value above is visible ASCII.
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use countersign_core::credential::Rejection;
+    use countersign_core::decision::Denial;
+    use countersign_core::id::EventId;
+    use countersign_core::key_string::Malformed;
+    use countersign_core::ledger::Unavailable;
+    use countersign_core::scope::ScopeSet;
+    use http::{Method, Response};
+    use http_body_util::{BodyExt as _, Full};
+
+    use super::{
+        Problem, challenge, from_denial, from_rejection, from_unavailable, method_not_allowed, problem,
+    };
+
+    fn event() -> Option<EventId> {
+        Some("evt_0000000000000000000001".parse().unwrap())
+    }
+
+    fn text(response: Response<Full<Bytes>>) -> String {
+        let (head, body) = response.into_parts();
+        let mut text = format!("{}\n", head.status.as_u16());
+        for (name, value) in &head.headers {
+            text.push_str(&format!("{name}: {}\n", value.to_str().unwrap()));
+        }
+        let mut body = std::pin::pin!(body.collect());
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        let std::task::Poll::Ready(body) = body.as_mut().poll(&mut context) else { panic!("a whole body") };
+        text + str::from_utf8(&body.unwrap().to_bytes()).unwrap()
+    }
+
+    #[track_caller]
+    fn check(response: Response<Full<Bytes>>, expected: &str) {
+        assert_eq!(text(response), expected);
+    }
+
+    #[test]
+    fn rfc6750_3_1_no_credential_is_challenged_without_an_error() {
+        check(
+            challenge(None),
+            "401\ncontent-type: application/problem+json\ncache-control: no-store\n\
+             www-authenticate: Bearer realm=\"countersign\"\n\
+             {\"type\":\"urn:countersign:problem:credential-required\",\"title\":\"A credential is required\",\
+             \"status\":401,\"detail\":\"Present a credential: Authorization: Bearer …\"}",
+        );
+    }
+
+    #[test]
+    fn rfc6750_3_1_every_failed_credential_is_one_invalid_token() {
+        let expected = "401\ncontent-type: application/problem+json\ncache-control: no-store\n\
+            www-authenticate: Bearer realm=\"countersign\", error=\"invalid_token\", error_description=\"The \
+            credential is malformed, unknown, expired or revoked, or of a kind not accepted here\"\n\
+            {\"type\":\"urn:countersign:problem:invalid-token\",\"title\":\"The credential is not accepted\",\
+            \"status\":401,\"detail\":\"The credential is malformed, unknown, expired or revoked, or of a kind \
+            not accepted here\",\"instance\":\"evt_0000000000000000000001\"}";
+        for rejection in [
+            Rejection::Disabled,
+            Rejection::Expired,
+            Rejection::Malformed(Malformed::Checksum),
+            Rejection::Malformed(Malformed::Shape),
+            Rejection::NotAccepted,
+            Rejection::NotYetValid,
+            Rejection::OwnerDisabled,
+            Rejection::Revoked,
+            Rejection::Unknown,
+            Rejection::Unrecognised,
+        ] {
+            check(from_rejection(rejection, event()), expected);
+        }
+    }
+
+    #[test]
+    fn rfc6750_3_1_two_credentials_are_an_invalid_request() {
+        check(
+            from_rejection(Rejection::Ambiguous, None),
+            "400\ncontent-type: application/problem+json\ncache-control: no-store\n\
+             www-authenticate: Bearer realm=\"countersign\", error=\"invalid_request\", error_description=\"The \
+             request presents more than one credential, or one of them twice\"\n\
+             {\"type\":\"urn:countersign:problem:invalid-request\",\"title\":\"Invalid request\",\"status\":400,\
+             \"detail\":\"The request presents more than one credential, or one of them twice\"}",
+        );
+    }
+
+    #[test]
+    fn rfc6750_3_1_a_missing_scope_is_named() {
+        let necessary: ScopeSet = "orders:read orders:write".parse().unwrap();
+        check(
+            from_denial(&Denial::InsufficientScope("orders:read".parse().unwrap()), &necessary, None),
+            "403\ncontent-type: application/problem+json\ncache-control: no-store\n\
+             www-authenticate: Bearer realm=\"countersign\", error=\"insufficient_scope\", \
+             scope=\"orders:read orders:write\"\n\
+             {\"type\":\"urn:countersign:problem:forbidden\",\"title\":\"Forbidden\",\"status\":403,\
+             \"detail\":\"The credential lacks a scope that is required here\"}",
+        );
+        let others = [Denial::WrongEnvironment, Denial::WrongKeySet, Denial::WrongOwner, Denial::WrongScheme];
+        let texts: Vec<_> = others.iter().map(|one| text(from_denial(one, &necessary, None))).collect();
+        assert!(
+            texts.windows(2).all(|pair| pair[0] == pair[1]),
+            "a denial does not tell what would be right"
+        );
+        assert!(!texts[0].contains("orders"));
+    }
+
+    #[test]
+    fn unavailable_is_503_with_retry_after_and_without_the_reason() {
+        check(
+            from_unavailable(&Unavailable::Store("10.0.0.7 refused".into()), event()),
+            "503\ncontent-type: application/problem+json\ncache-control: no-store\nretry-after: 1\n\
+             {\"type\":\"urn:countersign:problem:unavailable\",\"title\":\"Temporarily unavailable\",\"status\":503,\
+             \"detail\":\"Whether you may do this is not known now\",\"instance\":\"evt_0000000000000000000001\"}",
+        );
+    }
+
+    #[test]
+    fn rfc9110_15_5_6_a_wrong_method_is_told_the_right_ones() {
+        check(
+            method_not_allowed(&[Method::GET, Method::POST], None),
+            "405\ncontent-type: application/problem+json\ncache-control: no-store\nallow: GET, POST\n\
+             {\"type\":\"urn:countersign:problem:method-not-allowed\",\"title\":\"Method not allowed\",\
+             \"status\":405}",
+        );
+    }
+
+    #[test]
+    fn problem_names_are_unique_and_fit_a_urn() {
+        let names: std::collections::BTreeSet<_> = Problem::ALL.iter().map(|kind| kind.name()).collect();
+        assert_eq!(names.len(), Problem::ALL.len());
+        for kind in Problem::ALL {
+            assert!(kind.name().bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'));
+            assert_eq!(problem(kind, "", None).status(), kind.status());
+            assert!(kind.status().as_u16() >= 400);
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! Forwarding: one exchange with an upstream, streamed both ways.
+//!
+//! **Invariants.** It takes the [`Permit`] by value: without one nothing is forwarded. A request that may have been
+//! processed is sent again only if it is idempotent and has no body (RFC 9110 §9.2.2). An answer that breaks in its
+//! middle breaks the caller's connection too: it never looks whole.
+
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use countersign_core::decision::Permit;
+use countersign_edge::body::{BodyError, Bounded};
+use countersign_edge::limits::Limits;
+use countersign_edge::serve::Peer;
+use countersign_edge::wire_error::{self, Problem};
+use http::request::Parts;
+use http::uri::PathAndQuery;
+use http::{Request, Response, StatusCode, Uri, Version};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::client::conn::http1::SendRequest;
+use tokio::time::timeout;
+
+use crate::headers::{self, Call, CredentialFields};
+use crate::outgoing::{Outgoing, Progress};
+use crate::route::CompiledRoute;
+use crate::upstream::{ConnectError, Connection, Pool};
+
+/// A connection that was idle for less is taken to be alive: no spare copy of the request is made for it.
+const SURELY_ALIVE: Duration = Duration::from_millis(100);
+
+/// A request as received, and the form of its target that was decided on.
+#[derive(Debug)]
+pub(crate) struct Received {
+    pub(crate) head: Parts,
+    pub(crate) body: Incoming,
+    pub(crate) target: PathAndQuery,
+    pub(crate) peer: Peer,
+}
+
+/// Why an exchange with an upstream failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ForwardError {
+    AnswerTimedOut,
+    Body(BodyError),
+    Closed,
+    Connect(ConnectError),
+    InvalidAnswer,
+    SwitchedProtocols,
+}
+
+impl ForwardError {
+    /// Returns the stable name: the reason in metrics and the log.
+    pub(crate) const fn code(self) -> &'static str {
+        match self {
+            Self::AnswerTimedOut => "answer_timeout",
+            Self::Body(BodyError::Aborted) => "request_aborted",
+            Self::Body(BodyError::Stalled) => "request_stalled",
+            Self::Body(BodyError::TooLarge) => "request_too_large",
+            Self::Closed => "closed",
+            Self::Connect(ConnectError::Refused) => "connect_refused",
+            Self::Connect(ConnectError::TimedOut) => "connect_timeout",
+            Self::Connect(ConnectError::Tls) => "tls",
+            Self::InvalidAnswer => "invalid_answer",
+            Self::SwitchedProtocols => "switched_protocols",
+        }
+    }
+
+    /// Tells whether it is the upstream's fault, not the caller's.
+    pub(crate) const fn is_upstreams(self) -> bool {
+        !matches!(self, Self::Body(_))
+    }
+
+    pub(crate) fn response(self) -> Response<Full<Bytes>> {
+        match self {
+            Self::Body(error) => wire_error::from_body(error, None),
+            Self::AnswerTimedOut | Self::Connect(ConnectError::TimedOut) => {
+                wire_error::problem(Problem::GatewayTimeout, "The upstream did not answer in time", None)
+            }
+            Self::Connect(ConnectError::Refused | ConnectError::Tls) => {
+                wire_error::problem(Problem::BadGateway, "The upstream cannot be reached", None)
+            }
+            Self::Closed | Self::InvalidAnswer | Self::SwitchedProtocols => {
+                wire_error::problem(Problem::BadGateway, "The upstream did not answer properly", None)
+            }
+        }
+    }
+}
+
+/// Forwards a request that `permit` allows, and returns the answer's head with its body still to come.
+pub(crate) async fn forward(
+    permit: Permit,
+    route: &CompiledRoute,
+    pool: &Arc<Pool>,
+    received: Received,
+    limits: &Limits,
+) -> Result<Response<Answered>, ForwardError> {
+    if received.body.size_hint().lower() > limits.body_bytes {
+        return Err(ForwardError::Body(BodyError::TooLarge));
+    }
+    let request = outgoing(&permit, route, received, limits)?;
+    let (sender, response) = exchange(pool, request).await?;
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return Err(ForwardError::SwitchedProtocols);
+    }
+    let (mut head, body) = response.into_parts();
+    head.version = Version::HTTP_11;
+    headers::downstream(&mut head.headers);
+    let lent = Lent { body, connection: Some((sender, Arc::clone(pool))) };
+    Ok(Response::from_parts(head, Answered(Bounded::new(lent, u64::MAX, pool.limits.body_pause))))
+}
+
+fn outgoing(
+    permit: &Permit,
+    route: &CompiledRoute,
+    received: Received,
+    limits: &Limits,
+) -> Result<Request<Outgoing>, ForwardError> {
+    let Received { head, body, target, peer } = received;
+    let call = Call {
+        principal: permit.principal(),
+        peer: peer.ip(),
+        uri_scheme: peer.uri_scheme(),
+        authority: route.upstream().authority(),
+        credential: if route.forwards_credential() {
+            CredentialFields::Kept
+        } else {
+            CredentialFields::Removed
+        },
+    };
+    let body = if body.is_end_stream() {
+        Outgoing::Empty
+    } else {
+        Outgoing::Streaming {
+            body: Bounded::new(body, limits.body_bytes, limits.body_pause),
+            progress: Arc::default(),
+        }
+    };
+    let mut request = Request::new(body);
+    *request.method_mut() = head.method;
+    *request.uri_mut() = Uri::from(target);
+    *request.headers_mut() = headers::upstream(head.headers, &call);
+    Ok(request)
+}
+
+/// Sends on a kept connection, or else on a new one.
+async fn exchange(
+    pool: &Pool,
+    mut request: Request<Outgoing>,
+) -> Result<(SendRequest<Outgoing>, Response<Incoming>), ForwardError> {
+    if let Some(kept) = pool.take() {
+        let doubtful = kept.idle.is_some_and(|idle| idle >= SURELY_ALIVE);
+        let spare = if doubtful { repeatable(&request) } else { None };
+        match attempt(kept, request, pool.limits.answer).await {
+            Ok(done) => return Ok(done),
+            Err(Failure::Unsent(unsent)) => request = *unsent,
+            Err(Failure::Sent(error)) => match spare {
+                Some(spare) if error == ForwardError::Closed => request = spare,
+                Some(_) | None => return Err(error),
+            },
+        }
+    }
+    let fresh = pool.connect().await.map_err(ForwardError::Connect)?;
+    attempt(fresh, request, pool.limits.answer).await.map_err(|failure| match failure {
+        Failure::Unsent(_) => ForwardError::Closed,
+        Failure::Sent(error) => error,
+    })
+}
+
+/// Copies a request that may be sent twice.
+fn repeatable(request: &Request<Outgoing>) -> Option<Request<Outgoing>> {
+    if !request.method().is_idempotent() || !matches!(request.body(), Outgoing::Empty) {
+        return None;
+    }
+    let mut copy = Request::new(Outgoing::Empty);
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.headers_mut() = request.headers().clone();
+    Some(copy)
+}
+
+enum Failure {
+    /// Nothing of it has left.
+    Unsent(Box<Request<Outgoing>>),
+    /// It may have been processed.
+    Sent(ForwardError),
+}
+
+async fn attempt(
+    connection: Connection,
+    request: Request<Outgoing>,
+    limit: Duration,
+) -> Result<(SendRequest<Outgoing>, Response<Incoming>), Failure> {
+    let mut sender = connection.sender;
+    let progress = match request.body() {
+        Outgoing::Empty => None,
+        Outgoing::Streaming { progress, .. } => Some(Arc::clone(progress)),
+    };
+    let mut sending = pin!(sender.try_send_request(request));
+    let mut parts = 0;
+    loop {
+        match timeout(limit, sending.as_mut()).await {
+            Ok(Ok(response)) => return Ok((sender, response)),
+            Ok(Err(mut failed)) => {
+                return Err(match failed.take_message() {
+                    Some(unsent) => Failure::Unsent(Box::new(unsent)),
+                    None => Failure::Sent(reason(failed.error())),
+                });
+            }
+            // While the body moves, the wait for the answer has not begun.
+            Err(_elapsed) if has_moved(progress.as_deref(), &mut parts) => {}
+            Err(_elapsed) => return Err(Failure::Sent(ForwardError::AnswerTimedOut)),
+        }
+    }
+}
+
+fn has_moved(progress: Option<&Progress>, before: &mut u64) -> bool {
+    let now = progress.map_or(0, Progress::parts);
+    std::mem::replace(before, now) != now
+}
+
+fn reason(error: &hyper::Error) -> ForwardError {
+    if let Some(body) = BodyError::within(error) {
+        return ForwardError::Body(body);
+    }
+    if error.is_parse() { ForwardError::InvalidAnswer } else { ForwardError::Closed }
+}
+
+/// An upstream's answer on its way to the caller.
+#[derive(Debug)]
+pub(crate) struct Answered(Bounded<Lent>);
+
+impl Body for Answered {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        Pin::new(&mut self.0).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.size_hint()
+    }
+}
+
+/// An answer's body together with its connection, which goes back to the pool when the body was read to its end.
+struct Lent {
+    body: Incoming,
+    connection: Option<(SendRequest<Outgoing>, Arc<Pool>)>,
+}
+
+impl std::fmt::Debug for Lent {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Lent").finish_non_exhaustive()
+    }
+}
+
+impl Lent {
+    fn give_back(&mut self) {
+        if let Some((connection, pool)) = self.connection.take() {
+            pool.put(connection);
+        }
+    }
+}
+
+impl Body for Lent {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        match &frame {
+            None => self.give_back(),
+            Some(Ok(_)) => {}
+            Some(Err(_)) => {
+                if let Some((_, pool)) = self.connection.take() {
+                    pool.metrics.upstream_failed(pool.upstream.name(), "answer_broken");
+                }
+            }
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        // A body of known length is not asked once more after its last byte.
+        if self.body.is_end_stream() {
+            self.give_back();
+        }
+    }
+}

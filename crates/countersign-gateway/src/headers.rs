@@ -1,0 +1,183 @@
+//! Which header fields cross the gateway.
+//!
+//! **Invariants.** The upstream sees under `Countersign-*` and `X-Forwarded-*` only what the gateway has set, in
+//! whatever spelling a client tried. Hop-by-hop fields end here (RFC 9110 §7.6.1), those named by `Connection`
+//! first, so that no client can have an identity field removed. Field names are letters, digits and `-`: some
+//! upstreams fold everything else into `-` or `_`, so that `Countersign_Subject` would become ours.
+
+use std::net::IpAddr;
+
+use countersign_core::principal::Principal;
+use http::header::{
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
+use http::{HeaderName, HeaderValue};
+
+/// Everything that tells the upstream who called.
+const OWN_PREFIX: &str = "countersign-";
+
+const SUBJECT: HeaderName = HeaderName::from_static("countersign-subject");
+const CLIENT: HeaderName = HeaderName::from_static("countersign-client");
+const SCOPE: HeaderName = HeaderName::from_static("countersign-scope");
+const CREDENTIAL: HeaderName = HeaderName::from_static("countersign-credential");
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const API_KEY: HeaderName = HeaderName::from_static(countersign_core::authenticators::KEY_HEADER);
+
+/// Fields of one connection (RFC 9110 §7.6.1), and those by which a hop would be made another protocol's.
+const HOP_BY_HOP: [HeaderName; 9] = [
+    CONNECTION,
+    EXPECT,
+    HeaderName::from_static("http2-settings"),
+    HeaderName::from_static("keep-alive"),
+    PROXY_AUTHENTICATE,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+/// Fields by which proxies tell each other what was asked, by whom: a client's word for them counts for nothing.
+const FORBIDDEN: [&str; 9] = [
+    "forwarded",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-host",
+    "x-original-method",
+    "x-original-url",
+    "x-real-ip",
+    "x-rewrite-url",
+];
+
+/// Families of such fields.
+const FORBIDDEN_PREFIXES: [&str; 7] =
+    [OWN_PREFIX, "x-forwarded-", "x-envoy-", "client-cert", "x-ssl-client-", "proxy-", "x-original-uri"];
+
+/// Whether the credential goes on to the upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CredentialFields {
+    /// It ends here.
+    Removed,
+    /// The route says `forward_credential`.
+    Kept,
+}
+
+/// What the upstream is told of the call.
+#[derive(Debug, Clone, Copy)]
+pub struct Call<'a> {
+    /// Who calls.
+    pub principal: &'a Principal,
+    /// The address of the connection's peer.
+    pub peer: Option<IpAddr>,
+    /// `http` or `https`, as the caller used.
+    pub uri_scheme: &'static str,
+    /// The host that the upstream is called by.
+    pub authority: &'a HeaderValue,
+    /// What becomes of the credential.
+    pub credential: CredentialFields,
+}
+
+/// Makes the upstream's header fields of those received.
+#[must_use]
+pub fn upstream(received: HeaderMap, call: &Call<'_>) -> HeaderMap {
+    let named: Vec<HeaderValue> = received.get_all(CONNECTION).iter().cloned().collect();
+    let host = received.get(HOST).cloned();
+    let mut headers = HeaderMap::with_capacity(received.len() + 8);
+    let mut current = None;
+    for (name, value) in received {
+        // Of a repeated field, only the first entry carries the name.
+        if let Some(name) = name {
+            current = crosses(&name, &named, call.credential).then_some(name);
+        }
+        if let Some(name) = &current {
+            headers.append(name.clone(), value);
+        }
+    }
+    describe(&mut headers, host, call);
+    headers
+}
+
+fn crosses(name: &HeaderName, named: &[HeaderValue], credential: CredentialFields) -> bool {
+    if is_hop_by_hop(name, named) || !is_plain(name) || *name == HOST {
+        return false;
+    }
+    let kept = credential == CredentialFields::Kept;
+    if *name == AUTHORIZATION || *name == API_KEY {
+        return kept;
+    }
+    let text = name.as_str();
+    !FORBIDDEN.contains(&text) && !FORBIDDEN_PREFIXES.iter().any(|prefix| text.starts_with(prefix))
+}
+
+fn describe(headers: &mut HeaderMap, host: Option<HeaderValue>, call: &Call<'_>) {
+    let mut set = |name: HeaderName, text: String| {
+        // Ids, scopes and addresses are visible ASCII.
+        if let Ok(value) = HeaderValue::try_from(text) {
+            headers.insert(name, value);
+        }
+    };
+    let principal = call.principal;
+    if let Some(subject) = principal.owner() {
+        set(SUBJECT, subject.to_string());
+    }
+    if let Some(client) = principal.client() {
+        set(CLIENT, client.to_string());
+    }
+    if let Some(credential) = principal.credential() {
+        set(CREDENTIAL, credential.to_string());
+    }
+    if !principal.scopes().is_empty() {
+        set(SCOPE, principal.scopes().to_string());
+    }
+    if let Some(peer) = call.peer {
+        set(FORWARDED_FOR, peer.to_string());
+    }
+    headers.insert(FORWARDED_PROTO, HeaderValue::from_static(call.uri_scheme));
+    if let Some(host) = host {
+        headers.insert(FORWARDED_HOST, host);
+    }
+    headers.insert(HOST, call.authority.clone());
+}
+
+/// Removes from an upstream's answer what is not for the caller.
+pub fn downstream(headers: &mut HeaderMap) {
+    let named: Vec<HeaderValue> = headers.get_all(CONNECTION).iter().cloned().collect();
+    let removed: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| is_hop_by_hop(name, &named) || folded(name).starts_with(OWN_PREFIX))
+        .cloned()
+        .collect();
+    for name in removed {
+        headers.remove(name);
+    }
+}
+
+fn is_hop_by_hop(name: &HeaderName, named: &[HeaderValue]) -> bool {
+    HOP_BY_HOP.contains(name)
+        || *name == PROXY_AUTHORIZATION
+        || name.as_str() == "proxy-connection"
+        || (*name != CONTENT_LENGTH && named.iter().any(|value| names(value, name)))
+}
+
+/// Tells whether a `Connection` field names `name`.
+fn names(value: &HeaderValue, name: &HeaderName) -> bool {
+    value
+        .as_bytes()
+        .split(|byte| *byte == b',')
+        .any(|option| option.trim_ascii().eq_ignore_ascii_case(name.as_str().as_bytes()))
+}
+
+fn is_plain(name: &HeaderName) -> bool {
+    name.as_str().bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+/// Writes a name as the most forgiving reader would.
+fn folded(name: &HeaderName) -> String {
+    name.as_str().chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' }).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,26 @@
+//! Enforcement: the reverse proxy in front of a protected API.
+//!
+//! Each request walks one way: head → path → route → recognise → find → verify → decide → [`Permit`] → forward. One
+//! single-threaded runtime per core accepts from the shared sockets, with its own connections to the upstreams and
+//! its own journal; between them there is nothing but snapshots that are read without a lock.
+//!
+//! **Invariants.** Nothing is forwarded without a [`Permit`]. What was decided on is what is forwarded. A credential
+//! that was presented and failed ends the request. When it is not known whether a credential is good, the answer is
+//! 503, never "allow".
+//!
+//! What it does not do: ask the store, issue anything, or commit anything.
+//!
+//! [`Permit`]: countersign_core::decision::Permit
+
+mod enforce;
+mod forward;
+pub mod gateway;
+pub mod headers;
+pub mod journal;
+pub mod ledger;
+mod outgoing;
+pub mod path;
+pub mod report;
+pub mod route;
+pub mod upstream;
+mod worker;

@@ -1,0 +1,73 @@
+//! The body of a request on its way to an upstream.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use countersign_edge::body::{BodyError, Bounded};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+/// Nothing, or what the caller sends, bounded and counted.
+#[derive(Debug)]
+pub(crate) enum Outgoing {
+    /// There is no body.
+    Empty,
+    /// The caller's body.
+    Streaming {
+        /// Its bytes.
+        body: Bounded<Incoming>,
+        /// How far it is.
+        progress: Arc<Progress>,
+    },
+}
+
+/// Counts the parts of a body that were passed on, so that a wait for the answer knows whether anything moves.
+#[derive(Debug, Default)]
+pub(crate) struct Progress(AtomicU64);
+
+impl Progress {
+    pub(crate) fn parts(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Body for Outgoing {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut *self {
+            Self::Empty => Poll::Ready(None),
+            Self::Streaming { body, progress } => {
+                let frame = std::task::ready!(Pin::new(body).poll_frame(context));
+                progress.0.fetch_add(1, Ordering::Relaxed);
+                // Trailers end here: they could name any field, after everything was decided.
+                Poll::Ready(frame.map(|frame| frame.map(without_trailers)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Streaming { body, .. } => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Streaming { body, .. } => body.size_hint(),
+        }
+    }
+}
+
+fn without_trailers(frame: Frame<Bytes>) -> Frame<Bytes> {
+    if frame.is_data() { frame } else { Frame::data(Bytes::new()) }
+}

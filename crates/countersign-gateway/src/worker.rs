@@ -1,0 +1,295 @@
+//! A worker: everything that one core needs to answer requests by itself.
+
+use std::borrow::Cow;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use countersign_core::context::Entropy;
+use countersign_core::id::EventId;
+use countersign_edge::body::BodyError;
+use countersign_edge::host::Hosts;
+use countersign_edge::limits::Limits;
+use countersign_edge::metrics::Metrics;
+use countersign_edge::serve::{Peer, Serve};
+use countersign_edge::wire_error::{self, Problem};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::request::Parts;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::Full;
+use hyper::body::Incoming;
+
+use crate::enforce::{self, Passage, Refusal, Refused, Sources};
+use crate::forward::{Answered, Received, forward};
+use crate::journal::{Journal, Permitted, RefusedRequest, Told};
+use crate::report::{DecisionSink, Report};
+use crate::route::{CompiledRoute, RouteTable};
+use crate::upstream::{Pool, Upstream, UpstreamLimits};
+
+/// Paths that are ours on every gateway.
+const OWN: &str = "/.countersign";
+const HEALTH: &str = "/.countersign/health";
+
+/// What all workers share: values that are read without a lock.
+#[derive(Clone)]
+pub(crate) struct Node {
+    pub(crate) sources: Sources,
+    pub(crate) routes: Arc<ArcSwap<RouteTable>>,
+    pub(crate) hosts: Option<Hosts>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) sink: Arc<dyn DecisionSink>,
+    pub(crate) limits: Limits,
+    pub(crate) upstream_limits: UpstreamLimits,
+}
+
+/// One core's own: its connections, its journal, its entropy. The locks are there for `Sync`; nobody waits for them.
+pub(crate) struct Worker {
+    node: Node,
+    pools: Mutex<Vec<Arc<Pool>>>,
+    journal: Mutex<Journal>,
+    entropy: Mutex<Box<dyn Entropy>>,
+}
+
+impl Worker {
+    pub(crate) fn new(node: Node, journal: Journal, entropy: Box<dyn Entropy>) -> Self {
+        Self { node, pools: Mutex::default(), journal: Mutex::new(journal), entropy: Mutex::new(entropy) }
+    }
+
+    /// Lends the journal for a look.
+    pub(crate) fn journal(&self) -> MutexGuard<'_, Journal> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does what is due once a second.
+    pub(crate) fn tick(&self) {
+        let upstreams = self.node.routes.load();
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        pools.retain(|pool| upstreams.upstreams().iter().any(|one| Arc::ptr_eq(one, &pool.upstream)));
+        pools.iter().for_each(|pool| pool.sweep());
+        drop(pools);
+        let gap = self.event();
+        self.journal().tick(self.node.sources.clock.now(), gap);
+    }
+
+    /// Tells what is left to tell.
+    pub(crate) fn close(&self) {
+        let gap = self.event();
+        self.journal().close(self.node.sources.clock.now(), gap);
+    }
+
+    fn event(&self) -> EventId {
+        EventId::random(&mut Drawn(&self.entropy))
+    }
+
+    fn pool(&self, upstream: &Arc<Upstream>) -> Arc<Pool> {
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pool) = pools.iter().find(|pool| Arc::ptr_eq(&pool.upstream, upstream)) {
+            return Arc::clone(pool);
+        }
+        let limits = self.node.upstream_limits.clone();
+        let pool = Arc::new(Pool::new(Arc::clone(upstream), limits, Arc::clone(&self.node.metrics)));
+        pools.push(Arc::clone(&pool));
+        pool
+    }
+
+    async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Response<GatewayBody> {
+        let (head, body) = request.into_parts();
+        let now = self.node.sources.clock.now();
+        let target = match self.target(&head) {
+            Ok(target) => target,
+            Err(refusal) => {
+                let path = head.uri.path();
+                return self.refuse(Refused::unproven(now, refusal), None, &head.method, path, peer);
+            }
+        };
+        if is_own(target.path()) {
+            return self.own(&head.method, target.path());
+        }
+        let route = enforce::route(&self.node.routes.load(), &head, target.path());
+        let route = match route {
+            Ok(route) => route,
+            Err(refusal) => {
+                let refused = Refused::unproven(now, refusal);
+                return self.refuse(refused, None, &head.method, target.path(), peer);
+            }
+        };
+        let mut entropy = Drawn(&self.entropy);
+        let sources = &self.node.sources;
+        match enforce::authorise(sources, &mut entropy, &route, &head.headers, peer.ip()).await {
+            Ok(passage) => self.pass(passage, &route, Received { head, body, target, peer }).await,
+            Err(refused) => self.refuse(refused, Some(&route), &head.method, target.path(), peer),
+        }
+    }
+
+    fn target(&self, head: &Parts) -> Result<http::uri::PathAndQuery, Refusal> {
+        let target = enforce::target(head)?;
+        if let Some(hosts) = &self.node.hosts {
+            hosts.admit(&head.uri, &head.headers).map_err(Refusal::Host)?;
+        }
+        Ok(target)
+    }
+
+    /// Answers under the paths that are ours.
+    fn own(&self, method: &Method, path: &str) -> Response<GatewayBody> {
+        if path != HEALTH {
+            return wire_error::problem(Problem::NotFound, "", None).map(GatewayBody::Own);
+        }
+        if !matches!(*method, Method::GET | Method::HEAD) {
+            let allowed = [Method::GET, Method::HEAD];
+            return wire_error::method_not_allowed(&allowed, None).map(GatewayBody::Own);
+        }
+        let sources = &self.node.sources;
+        let (status, text) = if sources.snapshot.is_fresh(sources.clock.monotonic()) {
+            (StatusCode::OK, "{\"status\":\"ok\"}")
+        } else {
+            (StatusCode::SERVICE_UNAVAILABLE, "{\"status\":\"stale\"}")
+        };
+        let mut response = Response::new(GatewayBody::Own(Full::new(Bytes::from_static(text.as_bytes()))));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+
+    async fn pass(
+        &self,
+        passage: Passage,
+        route: &CompiledRoute,
+        received: Received,
+    ) -> Response<GatewayBody> {
+        self.note(&passage, route, &received);
+        let pool = self.pool(route.upstream());
+        match forward(passage.permit, route, &pool, received, &self.node.limits).await {
+            Ok(response) => response.map(GatewayBody::Upstream),
+            Err(error) => {
+                if error.is_upstreams() {
+                    self.node.metrics.upstream_failed(pool.upstream.name(), error.code());
+                    tracing::warn!(
+                        upstream = pool.upstream.name(),
+                        route = &**route.name(),
+                        reason = error.code(),
+                        "the exchange with the upstream failed"
+                    );
+                }
+                error.response().map(GatewayBody::Own)
+            }
+        }
+    }
+
+    fn note(&self, passage: &Passage, route: &CompiledRoute, received: &Received) {
+        let at = self.node.sources.clock.now();
+        let principal = passage.permit.principal();
+        self.journal().permit(Permitted {
+            at,
+            route: route.name(),
+            method: &received.head.method,
+            path: received.target.path(),
+            scheme: principal.scheme(),
+            credential: principal.credential(),
+        });
+        route.count_permit(principal.scheme(), &self.node.metrics);
+        if let Some(known) = &passage.known
+            && known.note_use(at)
+            && self.node.sink.report(Report::Use { credential: known.id, at }).is_err()
+        {
+            // Lossy by design: the next use a minute later is reported instead.
+            self.node.metrics.reports_dropped(1);
+        }
+    }
+
+    fn refuse(
+        &self,
+        refused: Refused,
+        route: Option<&CompiledRoute>,
+        method: &Method,
+        path: &str,
+        peer: Peer,
+    ) -> Response<GatewayBody> {
+        let Refused { refusal, mut audit } = refused;
+        let (id, reason) = (self.event(), refusal.code());
+        let name = route.map_or("-", |route| route.name());
+        *audit = audit.detail("route", name);
+        if let Some(peer) = peer.ip() {
+            *audit = audit.detail("peer", peer.to_string());
+        }
+        let scheme = match &audit.actor.scheme {
+            Cow::Borrowed(name) => *name,
+            Cow::Owned(_) => "other",
+        };
+        self.node.metrics.decision(name, scheme, "refused", reason).inc();
+        let credential = audit.subject.clone();
+        let request =
+            RefusedRequest { id, event: audit, route: route.map(CompiledRoute::name), method, path, reason };
+        let told = self.journal().refuse(request, self.node.sources.clock.monotonic());
+        if told == Told::Yes {
+            tracing::info!(event = %id, route = name, reason, credential, "refused");
+        }
+        refusal.response(id).map(GatewayBody::Own)
+    }
+}
+
+fn is_own(path: &str) -> bool {
+    path.strip_prefix(OWN).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// What one listener of a worker serves.
+pub(crate) struct Counter(pub(crate) Arc<Worker>);
+
+impl Serve for Counter {
+    type Body = GatewayBody;
+
+    async fn serve(&self, request: Request<Incoming>, peer: Peer) -> Response<GatewayBody> {
+        self.0.answer(request, peer).await
+    }
+}
+
+/// Draws from a worker's entropy, for as long as a draw takes.
+struct Drawn<'a>(&'a Mutex<Box<dyn Entropy>>);
+
+impl Entropy for Drawn<'_> {
+    fn fill(&mut self, buffer: &mut [u8]) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).fill(buffer);
+    }
+}
+
+/// The body of an answer of the gateway.
+#[derive(Debug)]
+pub(crate) enum GatewayBody {
+    /// Of our own.
+    Own(Full<Bytes>),
+    /// Of an upstream.
+    Upstream(Answered),
+}
+
+impl Body for GatewayBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut *self {
+            Self::Own(body) => Pin::new(body).poll_frame(context).map_err(|never| match never {}),
+            Self::Upstream(body) => Pin::new(body).poll_frame(context),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Own(body) => body.is_end_stream(),
+            Self::Upstream(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Own(body) => body.size_hint(),
+            Self::Upstream(body) => body.size_hint(),
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The gateway as its callers and its upstreams see it: raw bytes on sockets, no client library.
+
+#[cfg(test)]
+mod credentials;
+#[cfg(test)]
+mod identity;
+#[cfg(test)]
+mod lifecycle;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod targets;
+#[cfg(test)]
+mod upstreams;

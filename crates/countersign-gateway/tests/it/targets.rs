@@ -1,0 +1,117 @@
+//! Targets: one path, decided on and forwarded.
+
+use crate::support::World;
+
+#[test]
+fn what_could_be_read_in_two_ways_is_refused() {
+    let world = World::new();
+    for target in [
+        "/open/../orders",
+        "/open/%2e%2e/orders",
+        "/open/..%2forders",
+        "/open/..%5corders",
+        "/open/..;/orders",
+        "/open%2forders",
+        "/open//orders",
+        "//orders",
+        "/open/%252e%252e/orders",
+        "/open#/../orders",
+        "/open/x?y#z",
+        "/open/%",
+        "/open/%00",
+        "/open\\orders",
+        "orders",
+        "*",
+    ] {
+        let answer = world.get(target, &[]);
+        assert_eq!(answer.status, 400, "{target}: {answer:?}");
+    }
+    assert!(world.upstream.heads().is_empty());
+}
+
+#[test]
+fn a_fragment_is_seen_on_every_request_of_a_connection() {
+    let world = World::new();
+    let mut client = world.connect();
+    for _ in 0..3 {
+        assert_eq!(client.get("/open/x", &["User-Agent: C#", "Referer: /a#b"]).status, 200);
+        assert_eq!(client.get("/open/x#y", &[]).status, 400);
+    }
+    assert_eq!(world.upstream.heads().len(), 3);
+}
+
+#[test]
+fn what_is_forwarded_is_what_was_decided_on() {
+    let world = World::new();
+    for (target, forwarded) in [
+        ("/%6fpen/x", "/open/x"),
+        ("/open/a%2Db", "/open/a-b"),
+        ("/open/caf%c3%a9?q=%c3", "/open/caf%C3%A9?q=%c3"),
+        ("/open?next=/../x", "/open?next=/../x"),
+        ("http://api.example.com/open/x", "/open/x"),
+    ] {
+        let answer = world.get(target, &[]);
+        assert!(
+            answer.echoed().starts_with(&format!("GET {forwarded} HTTP/1.1\r\n")),
+            "{target}: {answer:?}"
+        );
+    }
+}
+
+#[test]
+fn rfc9112_3_2_a_request_names_one_host() {
+    let world = World::new();
+    for head in [
+        "GET /open/x HTTP/1.1\r\n\r\n",
+        "GET /open/x HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        "GET /open/x HTTP/1.1\r\nHost: a, b\r\n\r\n",
+        "GET http://other/open/x HTTP/1.1\r\nHost: a\r\n\r\n",
+        "CONNECT api.example.com:443 HTTP/1.1\r\nHost: api.example.com:443\r\n\r\n",
+        "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /open/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        "GET /open/x HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "POST /open/x HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 2\r\n\r\nx",
+        "GET /open/x HTTP/1.1\r\nHost: a\r\n: empty\r\n\r\n",
+    ] {
+        let mut client = world.connect();
+        client.send(head);
+        assert_eq!(client.receive().status, 400, "{head}");
+    }
+    assert!(world.upstream.heads().is_empty());
+}
+
+#[test]
+fn rfc9112_6_1_length_beside_coding_closes_the_connection() {
+    let world = World::new();
+    let mut client = world.connect();
+    client.send(
+        "POST /open/x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n\
+         GET /open/smuggled HTTP/1.1\r\nHost: a\r\n\r\n",
+    );
+    let answer = client.receive();
+    assert!(!answer.echoed().contains("content-length: 5"), "{answer:?}");
+    assert!(client.is_closed());
+    assert_eq!(world.upstream.heads().len(), 1);
+}
+
+#[test]
+fn what_no_route_matches_is_not_open() {
+    let world = World::new();
+    let mut client = world.connect();
+    client.send("DELETE /get-only HTTP/1.1\r\nHost: a\r\n\r\n");
+    // The last route takes every path: it asks for a key.
+    assert_eq!(client.receive().status, 401);
+    for (path, status) in [
+        ("/.countersign/health", 200),
+        ("/.countersign", 404),
+        ("/.countersign/", 404),
+        ("/.countersign/health/x", 404),
+        ("/.countersign/other", 404),
+        ("/%2ecountersign/health", 400),
+    ] {
+        assert_eq!(world.get(path, &[]).status, status, "{path}");
+    }
+    assert_eq!(world.get("/.countersign/health", &["User-Agent: kube-probe"]).body, "{\"status\":\"ok\"}");
+    assert_eq!(world.get("/orders", &["User-Agent: kube-probe/1.0"]).status, 401);
+    assert_eq!(world.get("/orders", &["X-Forwarded-Uri: /open/x", "X-Original-URL: /open/x"]).status, 401);
+}

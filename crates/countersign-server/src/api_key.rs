@@ -1,0 +1,200 @@
+//! `/v1/keys`: API keys.
+
+use countersign_core::api_key::{Create, Idempotency, Verification, verify_key};
+use countersign_core::environment::Environment;
+use countersign_core::id::{CredentialId, CredentialKind, OwnerId};
+use countersign_core::key_string::KeyString;
+use countersign_core::known::KnownCredential;
+use countersign_core::ledger::{Found, Ledger, Lookup};
+use countersign_core::lifecycle::{Amend, Forget, Refusal, Revoke, Rotate, Switch, visible};
+use countersign_core::reach::reach;
+use countersign_store::{CredentialFilter, PageRequest};
+
+use crate::app::{App, Failure};
+use crate::call::{Call, expiry, member, optional, scopes};
+use crate::endpoints::Reply;
+use crate::schema::{
+    KeyAmend, KeyCreate, KeyMinted, KeyRotate, KeyVerdict, KeyVerify, KeyView, Page, Replaced,
+};
+
+/// The most metadata on one key, in bytes of JSON; a bound, not a clause.
+const MAX_METADATA: usize = 4096;
+
+pub(crate) async fn create(app: &App, call: Call) -> Result<Reply, Failure> {
+    let asked: KeyCreate = call.json()?;
+    let act = Create {
+        owner: optional("owner", asked.owner.as_ref())?,
+        prefix: optional("prefix", asked.prefix.as_ref())?,
+        environment: optional("environment", asked.environment.as_ref())?.unwrap_or_default(),
+        scopes: scopes("scopes", &asked.scopes)?,
+        not_before: optional("not_before", asked.not_before.as_ref())?,
+        expiry: expiry(asked.expires_at.as_ref(), asked.expires_in.as_ref())?,
+        metadata: bounded(asked.metadata)?,
+        name: asked.name,
+        idempotency: idempotency(&call)?,
+    };
+    let act = Create { owner: act.owner.or_else(|| call.permit.principal().owner()), ..act };
+    let minted = app.perform(&call.permit, &act).await?;
+    let view = KeyView::new(&minted.record, app.now());
+    Reply::created(&KeyMinted { view, key: minted.key.map(|key| key.expose().clone()), replaces: None })
+}
+
+/// Binds an `Idempotency-Key` to its caller and to what was asked (draft-ietf-httpapi-idempotency-key-header).
+fn idempotency(call: &Call) -> Result<Option<Idempotency>, Failure> {
+    let Some(key) = call.idempotency_key()? else {
+        return Ok(None);
+    };
+    let principal = call.permit.principal();
+    let caller =
+        principal.credential().map_or_else(|| principal.scheme().name().to_owned(), |id| id.to_string());
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &call.body);
+    let fingerprint = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(Some(Idempotency { key: format!("{caller}\0{key}"), fingerprint }))
+}
+
+fn bounded(
+    metadata: serde_json::Map<String, serde_json::Value>,
+) -> Result<serde_json::Map<String, serde_json::Value>, Failure> {
+    let size = serde_json::to_vec(&metadata).map_or(usize::MAX, |text| text.len());
+    if size > MAX_METADATA {
+        return Err(Failure::Invalid(format!(
+            "the member `metadata`: expected at most {MAX_METADATA} bytes of JSON"
+        )));
+    }
+    Ok(metadata)
+}
+
+pub(crate) async fn list(app: &App, call: Call) -> Result<Reply, Failure> {
+    list_kind(app, &call, CredentialKind::ApiKey).await
+}
+
+pub(crate) async fn list_kind(app: &App, call: &Call, kind: CredentialKind) -> Result<Reply, Failure> {
+    call.only(&["owner", "state", "limit", "cursor"])?;
+    let filter = CredentialFilter {
+        kind,
+        owner: call.parameter::<OwnerId>("owner")?,
+        state: call.parameter::<String>("state")?.map(|state| state_filter(&state)).transpose()?,
+    };
+    let request = PageRequest { limit: call.limit()?, cursor: call.parameter("cursor")? };
+    let now = app.now();
+    let page = app.store.credentials(reach(call.permit.principal()), &filter, &request, now).await?;
+    let data: Vec<_> = page.rows.iter().map(|record| KeyView::new(record, now)).collect();
+    Reply::ok(&Page { data, next_cursor: page.next.map(|next| next.to_string()) })
+}
+
+fn state_filter(text: &str) -> Result<countersign_store::StateFilter, Failure> {
+    text.parse().map_err(|error| Failure::Invalid(format!("the query parameter `state`: {error}")))
+}
+
+/// Reads the id in the path; what is no id of `kind` names nothing.
+pub(crate) fn id(call: &Call, kind: CredentialKind) -> Result<CredentialId, Failure> {
+    let id: Option<CredentialId> = call.segment("id");
+    id.filter(|id| id.kind() == kind).ok_or(Failure::Refused(Refusal::NotFound))
+}
+
+pub(crate) async fn show(app: &App, call: Call) -> Result<Reply, Failure> {
+    let found = app.store.find(Lookup::Record(id(&call, CredentialKind::ApiKey)?)).await?;
+    let record = visible(&call.permit, found)?;
+    Reply::ok(&KeyView::new(&record, app.now()))
+}
+
+pub(crate) async fn amend(app: &App, call: Call) -> Result<Reply, Failure> {
+    let asked: KeyAmend = call.json()?;
+    let act = Amend {
+        id: id(&call, CredentialKind::ApiKey)?,
+        scopes: asked.scopes.map(|tokens| scopes("scopes", &tokens)).transpose()?,
+        metadata: asked.metadata.map(bounded).transpose()?,
+        expiry: expiry(asked.expires_at.as_ref(), asked.expires_in.as_ref())?,
+        switch: asked.enabled.map(|enabled| if enabled { Switch::Enabled } else { Switch::Disabled }),
+        name: asked.name,
+    };
+    let record = app.perform(&call.permit, &act).await?;
+    Reply::ok(&KeyView::new(&record, app.now()))
+}
+
+pub(crate) async fn rotate(app: &App, call: Call) -> Result<Reply, Failure> {
+    let act = rotation(&call, CredentialKind::ApiKey)?;
+    rotated(app, &call, &act).await
+}
+
+/// Reads what a rotation asks for.
+pub(crate) fn rotation(call: &Call, kind: CredentialKind) -> Result<Rotate, Failure> {
+    let asked: KeyRotate = call.json()?;
+    let overlap = asked.overlap.as_deref().map(countersign_core::duration::parse_duration).transpose();
+    Ok(Rotate {
+        id: id(call, kind)?,
+        overlap: overlap.map_err(|error| Failure::Invalid(format!("the member `overlap`: {error}")))?,
+        expiry: expiry(asked.expires_at.as_ref(), asked.expires_in.as_ref())?,
+    })
+}
+
+/// Rotates, and shows the successor.
+pub(crate) async fn rotated(app: &App, call: &Call, act: &Rotate) -> Result<Reply, Failure> {
+    let rotated = app.perform(&call.permit, act).await?;
+    let replaced = &rotated.replaced;
+    Reply::created(&KeyMinted {
+        view: KeyView::new(&rotated.minted.record, app.now()),
+        key: rotated.minted.key.map(|key| key.expose().clone()),
+        replaces: Some(Replaced {
+            id: replaced.id.to_string(),
+            expires_at: replaced.expires_at.map(|end| end.to_string()),
+        }),
+    })
+}
+
+pub(crate) async fn revoke(app: &App, call: Call) -> Result<Reply, Failure> {
+    let act = Revoke { id: id(&call, CredentialKind::ApiKey)? };
+    let record = app.perform(&call.permit, &act).await?;
+    Reply::ok(&KeyView::new(&record, app.now()))
+}
+
+pub(crate) async fn forget(app: &App, call: Call) -> Result<Reply, Failure> {
+    let act = Forget { id: id(&call, CredentialKind::ApiKey)? };
+    app.perform(&call.permit, &act).await?;
+    Ok(Reply::Nothing)
+}
+
+pub(crate) async fn verify(app: &App, call: Call) -> Result<Reply, Failure> {
+    let asked: KeyVerify = call.json()?;
+    let verification = Verification {
+        scopes: scopes("scopes", &asked.scopes)?,
+        environment: optional::<Environment>("environment", asked.environment.as_ref())?.unwrap_or_default(),
+        key_set: asked.prefix.as_ref().map(|prefix| member("prefix", prefix)).transpose()?,
+    };
+    let Ok(key) = KeyString::parse(asked.key.trim()) else {
+        return Reply::ok(&KeyVerdict { code: "malformed", ..KeyVerdict::default() });
+    };
+    let verdict = judge(app, &call, &key, &verification).await?;
+    Reply::ok(&verdict)
+}
+
+async fn judge(app: &App, call: &Call, key: &KeyString, asked: &Verification) -> Result<KeyVerdict, Failure> {
+    let found: Found = app.store.find(Lookup::Key { kind: CredentialKind::ApiKey, key }).await?;
+    let judged = app.with_context(|context| verify_key(context, &call.permit, found, asked));
+    Ok(match judged {
+        Ok(known) => {
+            let now = app.now();
+            if known.note_use(now) {
+                app.store.report_use(known.id, now);
+            }
+            good(&known)
+        }
+        Err(code) => KeyVerdict { code, ..KeyVerdict::default() },
+    })
+}
+
+fn good(known: &KnownCredential) -> KeyVerdict {
+    KeyVerdict {
+        valid: true,
+        code: "valid",
+        id: Some(known.id.to_string()),
+        name: Some(known.name.to_string()),
+        owner: Some(known.owner.id().to_string()),
+        organisation: Some(known.owner.organisation().to_string()),
+        environment: Some(known.environment.to_string()),
+        prefix: Some(known.key_set.to_string()),
+        scopes: Some(known.scopes.iter().map(ToString::to_string).collect()),
+        expires_at: known.life.expires_at.map(|end| end.to_string()),
+        metadata: known.metadata.as_deref().and_then(|text| serde_json::from_str(text).ok()),
+    }
+}

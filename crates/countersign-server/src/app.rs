@@ -1,0 +1,122 @@
+//! What every handler stands on: the store, the clock, entropy, the operator's policy, and the gateway's view.
+
+use std::fmt;
+use std::sync::Arc;
+
+use countersign_core::context::{Clock, Context, Entropy, Policy};
+use countersign_core::credential::{Presented, Rejection};
+use countersign_core::decision::Permit;
+use countersign_core::effect::Outcome;
+use countersign_core::exchange::{self, Act};
+use countersign_core::ledger::Unavailable;
+use countersign_core::lifecycle::Refusal;
+use countersign_core::principal::Principal;
+use countersign_core::timestamp::Timestamp;
+use countersign_edge::metrics::Metrics;
+use countersign_store::Store;
+
+use crate::refusals::Refusals;
+use crate::schema::{DecisionView, RouteView};
+
+/// Opens a source of entropy for one request.
+pub type EntropySource = Arc<dyn Fn() -> Box<dyn Entropy> + Send + Sync>;
+
+/// What the gateway tells of itself. The server never calls the gateway; the binary connects the two.
+pub trait GatewayView: Send + Sync {
+    /// Returns the routes, in the order in which they are tried.
+    fn routes(&self) -> Vec<RouteView>;
+
+    /// Returns this node's latest decisions, the newest first.
+    fn decisions(&self, limit: usize) -> Vec<DecisionView>;
+}
+
+/// The management API and the issuer, without their listeners.
+#[derive(Clone)]
+pub struct App {
+    /// What is stored.
+    pub store: Arc<Store>,
+    /// Where time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Where ids and secrets come from.
+    pub entropy: EntropySource,
+    /// What the operator's settings allow.
+    pub policy: Policy,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The gateway; `None` when no server runs.
+    pub gateway: Option<Arc<dyn GatewayView>>,
+    /// The issuer's URL: the `iss` of everything issued.
+    pub issuer_url: String,
+    /// The certification authority's certificate, PEM.
+    pub ca_pem: String,
+    /// Files the refusals of this API.
+    pub refusals: Arc<Refusals>,
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("App").field("issuer_url", &self.issuer_url).finish_non_exhaustive()
+    }
+}
+
+/// Why a call to the management API is not answered with what was asked.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The request cannot be understood; the text says what was expected and found.
+    Invalid(String),
+    /// It was decided against.
+    Refused(Refusal),
+    /// It is not known.
+    Unavailable(Unavailable),
+}
+
+impl From<Unavailable> for Failure {
+    fn from(unavailable: Unavailable) -> Self {
+        Self::Unavailable(unavailable)
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl App {
+    /// Returns the wall clock.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Runs `judge` with a context of this moment.
+    pub(crate) fn with_context<T>(&self, judge: impl FnOnce(&mut Context<'_>) -> T) -> T {
+        let mut entropy = (self.entropy)();
+        let mut context = self.context(entropy.as_mut());
+        judge(&mut context)
+    }
+
+    /// Verifies a presented credential.
+    pub(crate) async fn verify(
+        &self,
+        presented: Box<dyn Presented>,
+    ) -> Result<Outcome<Principal, Rejection>, Unavailable> {
+        let mut entropy = (self.entropy)();
+        let mut context = self.context(entropy.as_mut());
+        exchange::verify(self.store.as_ref(), &mut context, presented).await
+    }
+
+    fn context<'a>(&'a self, entropy: &'a mut dyn Entropy) -> Context<'a> {
+        Context { now: self.now(), entropy, peppers: self.store.snapshot().peppers(), policy: &self.policy }
+    }
+
+    /// Performs an act for a permitted caller.
+    pub(crate) async fn perform<A: Act<Refusal = Refusal>>(
+        &self,
+        permit: &Permit,
+        act: &A,
+    ) -> Result<A::Answer, Failure> {
+        let mut entropy = (self.entropy)();
+        let mut context = self.context(entropy.as_mut());
+        Ok(exchange::perform(self.store.as_ref(), &mut context, permit, act).await??)
+    }
+}

@@ -1,0 +1,31 @@
+//! `/v1/audit`: the chains of events, as they were hashed.
+
+use countersign_core::reach::reach;
+use countersign_store::AuditRequest;
+
+use crate::app::{App, Failure};
+use crate::call::Call;
+use crate::endpoints::Reply;
+use crate::schema::{AuditLine, Page};
+
+pub(crate) async fn list(app: &App, call: Call) -> Result<Reply, Failure> {
+    call.only(&["node", "cursor", "last", "limit"])?;
+    let request = AuditRequest {
+        node: call.parameter("node")?,
+        after: call.parameter("cursor")?,
+        last: call.parameter("last")?.unwrap_or(false),
+        limit: call.limit()?,
+    };
+    let rows = app.store.audit(reach(call.permit.principal()), &request).await?;
+    let full = rows.len() == request.limit;
+    let next_cursor = rows.last().filter(|_| full).map(|row| format!("{}:{}", row.node, row.n));
+    let data: Vec<_> = rows
+        .into_iter()
+        .map(|row| AuditLine { node: row.node, n: row.n, hash: hex(row.hash.as_bytes()), body: row.body })
+        .collect();
+    Reply::ok(&Page { data, next_cursor })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,124 @@
+//! One permitted call: what handlers parse.
+
+use std::str::FromStr;
+
+use bytes::Bytes;
+use countersign_core::decision::Permit;
+use countersign_core::duration::parse_duration;
+use countersign_core::lifecycle::Expiry;
+use countersign_core::scope::{Scope, ScopeSet};
+use serde::de::DeserializeOwned;
+
+use crate::app::Failure;
+
+/// The longest `Idempotency-Key`; a bound, not a clause.
+const MAX_IDEMPOTENCY_KEY: usize = 255;
+/// The rows of a page, unless the caller asks for fewer or more.
+const DEFAULT_LIMIT: usize = 50;
+/// The most rows of a page.
+const MAX_LIMIT: usize = 500;
+
+/// A call whose caller is proven and permitted.
+#[derive(Debug)]
+pub(crate) struct Call {
+    /// The proof.
+    pub(crate) permit: Permit,
+    /// What the path's pattern named.
+    pub(crate) segments: Vec<(String, String)>,
+    /// The query's parameters.
+    pub(crate) query: Vec<(String, String)>,
+    /// The `Idempotency-Key`, as sent.
+    pub(crate) idempotency_key: Option<String>,
+    /// The body.
+    pub(crate) body: Bytes,
+}
+
+impl Call {
+    /// Reads the body as JSON; an empty body is `{}`.
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+        let text: &[u8] = if self.body.is_empty() { b"{}" } else { &self.body };
+        serde_json::from_slice(text)
+            .map_err(|error| Failure::Invalid(format!("the body is not what was expected: {error}")))
+    }
+
+    /// Reads the path segment `name`. What cannot be an id names nothing.
+    pub(crate) fn segment<T: FromStr>(&self, name: &str) -> Option<T> {
+        self.segments.iter().find(|(key, _)| key == name)?.1.parse().ok()
+    }
+
+    /// Reads the query parameter `name`.
+    pub(crate) fn parameter<T>(&self, name: &str) -> Result<Option<T>, Failure>
+    where
+        T: FromStr<Err: std::fmt::Display>,
+    {
+        let value = self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.parse());
+        value.transpose().map_err(|error| Failure::Invalid(format!("the query parameter `{name}`: {error}")))
+    }
+
+    /// Reads how many rows the caller wants.
+    pub(crate) fn limit(&self) -> Result<usize, Failure> {
+        let asked = self.parameter::<usize>("limit")?.unwrap_or(DEFAULT_LIMIT);
+        if (1..=MAX_LIMIT).contains(&asked) {
+            return Ok(asked);
+        }
+        Err(Failure::Invalid(format!("the query parameter `limit`: expected 1 to {MAX_LIMIT}")))
+    }
+
+    /// Refuses query parameters that the endpoint does not know.
+    pub(crate) fn only(&self, known: &[&str]) -> Result<(), Failure> {
+        match self.query.iter().find(|(name, _)| !known.contains(&name.as_str())) {
+            Some((name, _)) if name.len() <= 40 && name.is_ascii() => Err(Failure::Invalid(format!(
+                "unknown query parameter `{name}`; known: {}",
+                known.join(", ")
+            ))),
+            Some(_) => Err(Failure::Invalid(format!("unknown query parameter; known: {}", known.join(", ")))),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads the `Idempotency-Key`.
+    pub(crate) fn idempotency_key(&self) -> Result<Option<&str>, Failure> {
+        match &self.idempotency_key {
+            Some(key) if key.is_empty() || key.len() > MAX_IDEMPOTENCY_KEY => Err(Failure::Invalid(format!(
+                "the header field `Idempotency-Key`: expected 1 to {MAX_IDEMPOTENCY_KEY} characters"
+            ))),
+            key => Ok(key.as_deref()),
+        }
+    }
+}
+
+/// Parses the member `name`.
+pub(crate) fn member<T>(name: &str, text: &str) -> Result<T, Failure>
+where
+    T: FromStr<Err: std::fmt::Display>,
+{
+    text.parse().map_err(|error| Failure::Invalid(format!("the member `{name}`: {error}")))
+}
+
+/// Parses the member `name`, if it is there.
+pub(crate) fn optional<T>(name: &str, text: Option<&String>) -> Result<Option<T>, Failure>
+where
+    T: FromStr<Err: std::fmt::Display>,
+{
+    text.map(|text| member(name, text)).transpose()
+}
+
+/// Parses scope-tokens.
+pub(crate) fn scopes(name: &str, tokens: &[String]) -> Result<ScopeSet, Failure> {
+    let tokens: Result<Vec<Scope>, _> = tokens.iter().map(|token| member(name, token)).collect();
+    ScopeSet::try_from(tokens?).map_err(|error| Failure::Invalid(format!("the member `{name}`: {error}")))
+}
+
+/// Parses `expires_at` and `expires_in`, of which one may be there.
+pub(crate) fn expiry(at: Option<&String>, after: Option<&String>) -> Result<Expiry, Failure> {
+    match (at, after) {
+        (None, None) => Ok(Expiry::Unspecified),
+        (Some(at), None) => Ok(Expiry::At(member("expires_at", at)?)),
+        (None, Some(after)) => parse_duration(after)
+            .map(Expiry::After)
+            .map_err(|error| Failure::Invalid(format!("the member `expires_in`: {error}"))),
+        (Some(_), Some(_)) => Err(Failure::Invalid(
+            "expected one of the members `expires_at` and `expires_in`, found both".to_owned(),
+        )),
+    }
+}

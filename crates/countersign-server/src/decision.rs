@@ -1,0 +1,23 @@
+//! `/v1/routes` and `/v1/decisions`: what the gateway of this node enforces, and what it decided lately.
+
+use countersign_core::reach::{Reach, reach};
+
+use crate::app::{App, Failure};
+use crate::call::Call;
+use crate::endpoints::Reply;
+use crate::schema::Page;
+
+pub(crate) async fn routes(app: &App, call: Call) -> Result<Reply, Failure> {
+    call.only(&[])?;
+    let data = app.gateway.as_ref().map_or_else(Vec::new, |gateway| gateway.routes());
+    Reply::ok(&Page { data, next_cursor: None })
+}
+
+pub(crate) async fn decisions(app: &App, call: Call) -> Result<Reply, Failure> {
+    call.only(&["limit"])?;
+    // The ring does not know tenants: only who reaches everybody may read it.
+    let all = reach(call.permit.principal()) == Reach::Installation;
+    let limit = call.limit()?;
+    let data = app.gateway.as_ref().filter(|_| all).map_or_else(Vec::new, |gateway| gateway.decisions(limit));
+    Reply::ok(&Page { data, next_cursor: None })
+}

@@ -1,0 +1,303 @@
+//! `ENDPOINTS`: the management API as one table. It feeds dispatch, authorisation, `OpenAPI` and coverage tests.
+
+use std::fmt;
+use std::pin::Pin;
+
+use countersign_core::reach::ManagementScope;
+use schemars::{Schema, SchemaGenerator};
+use serde::Serialize;
+
+use crate::app::{App, Failure};
+use crate::call::Call;
+use crate::schema::{
+    AuditLine, DecisionView, KeyAmend, KeyCreate, KeyMinted, KeyRotate, KeyVerdict, KeyVerify, KeyView,
+    ManagementKeyCreate, OwnerEnter, OwnerView, Page, RouteView,
+};
+use crate::{api_key, audit, decision, management_key, owner};
+
+/// What a handler gives back.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    /// What was asked for.
+    Ok(Vec<u8>),
+    /// What was made.
+    Created(Vec<u8>),
+    /// Done, and there is nothing to say.
+    Nothing,
+}
+
+impl Reply {
+    pub(crate) fn ok(value: &impl Serialize) -> Result<Self, Failure> {
+        json(value).map(Self::Ok)
+    }
+
+    pub(crate) fn created(value: &impl Serialize) -> Result<Self, Failure> {
+        json(value).map(Self::Created)
+    }
+}
+
+fn json(value: &impl Serialize) -> Result<Vec<u8>, Failure> {
+    serde_json::to_vec(value)
+        .map_err(|error| Failure::Invalid(format!("the answer cannot be written: {error}")))
+}
+
+type Answer<'a> = Pin<Box<dyn Future<Output = Result<Reply, Failure>> + Send + 'a>>;
+type Shape = fn(&mut SchemaGenerator) -> Schema;
+
+/// One row: what may be called, by whom, and what answers.
+pub struct Endpoint {
+    /// The method.
+    pub method: &'static str,
+    /// The path's pattern.
+    pub path: &'static str,
+    /// The scope that a management key must hold.
+    pub scope: ManagementScope,
+    /// One sentence.
+    pub summary: &'static str,
+    pub(crate) request: Option<Shape>,
+    pub(crate) answer: Option<Shape>,
+    pub(crate) created: bool,
+    pub(crate) parameters: &'static [(&'static str, &'static str)],
+    pub(crate) handler: for<'a> fn(&'a App, Call) -> Answer<'a>,
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}", self.method, self.path)
+    }
+}
+
+macro_rules! shape {
+    ($type:ty) => {
+        Some(|generator: &mut SchemaGenerator| generator.subschema_for::<$type>())
+    };
+}
+
+macro_rules! handler {
+    ($path:path) => {
+        |app, call| Box::pin($path(app, call))
+    };
+}
+
+const PAGING: &[(&str, &str)] =
+    &[("limit", "Rows of a page: 1 to 500, default 50."), ("cursor", "`next_cursor` of the page before.")];
+const KEYS: &[(&str, &str)] = &[
+    ("owner", "Only keys of this owner."),
+    ("state", "Only keys in this state: live, revoked or expired."),
+    ("limit", "Rows of a page: 1 to 500, default 50."),
+    ("cursor", "`next_cursor` of the page before."),
+];
+const AUDIT: &[(&str, &str)] = &[
+    ("node", "Only the chain of this node."),
+    ("cursor", "`next_cursor` of the page before."),
+    ("last", "`true`: the latest events instead of the first."),
+    ("limit", "Rows of a page: 1 to 500, default 50."),
+];
+const RECENT: &[(&str, &str)] = &[("limit", "How many: 1 to 500, default 50.")];
+
+/// A row with everything optional left out.
+const ROW: Endpoint = Endpoint {
+    method: "GET",
+    path: "",
+    scope: ManagementScope::Operator,
+    summary: "",
+    request: None,
+    answer: None,
+    created: false,
+    parameters: &[],
+    handler: handler!(decision::routes),
+};
+
+/// The management API, in the order of its paths.
+pub static ENDPOINTS: &[Endpoint] = &[
+    Endpoint {
+        path: "/v1/audit",
+        scope: ManagementScope::AuditRead,
+        summary: "Lists audit events in the order of their chains.",
+        answer: shape!(Page<AuditLine>),
+        parameters: AUDIT,
+        handler: handler!(audit::list),
+        ..ROW
+    },
+    Endpoint {
+        path: "/v1/decisions",
+        scope: ManagementScope::RoutesRead,
+        summary: "Lists the gateway's latest decisions on this node; operators only.",
+        answer: shape!(Page<DecisionView>),
+        parameters: RECENT,
+        handler: handler!(decision::decisions),
+        ..ROW
+    },
+    Endpoint {
+        path: "/v1/keys",
+        scope: ManagementScope::KeysRead,
+        summary: "Lists API keys, the newest first.",
+        answer: shape!(Page<KeyView>),
+        parameters: KEYS,
+        handler: handler!(api_key::list),
+        ..ROW
+    },
+    Endpoint {
+        method: "POST",
+        path: "/v1/keys",
+        scope: ManagementScope::KeysWrite,
+        summary: "Mints an API key; its text is in this answer alone.",
+        request: shape!(KeyCreate),
+        answer: shape!(KeyMinted),
+        created: true,
+        handler: handler!(api_key::create),
+        ..ROW
+    },
+    Endpoint {
+        method: "POST",
+        path: "/v1/keys/verify",
+        scope: ManagementScope::KeysVerify,
+        summary: "Tells whether an API key is good for what is asked.",
+        request: shape!(KeyVerify),
+        answer: shape!(KeyVerdict),
+        handler: handler!(api_key::verify),
+        ..ROW
+    },
+    Endpoint {
+        path: "/v1/keys/{id}",
+        scope: ManagementScope::KeysRead,
+        summary: "Shows an API key, never its text.",
+        answer: shape!(KeyView),
+        handler: handler!(api_key::show),
+        ..ROW
+    },
+    Endpoint {
+        method: "PATCH",
+        path: "/v1/keys/{id}",
+        scope: ManagementScope::KeysWrite,
+        summary: "Changes an API key's name, scopes, metadata or end, or switches it on or off.",
+        request: shape!(KeyAmend),
+        answer: shape!(KeyView),
+        handler: handler!(api_key::amend),
+        ..ROW
+    },
+    Endpoint {
+        method: "DELETE",
+        path: "/v1/keys/{id}",
+        scope: ManagementScope::KeysWrite,
+        summary: "Revokes an API key and forgets it; its audit remains.",
+        handler: handler!(api_key::forget),
+        ..ROW
+    },
+    Endpoint {
+        method: "POST",
+        path: "/v1/keys/{id}/revoke",
+        scope: ManagementScope::KeysWrite,
+        summary: "Revokes an API key: the next request that presents it is refused.",
+        answer: shape!(KeyView),
+        handler: handler!(api_key::revoke),
+        ..ROW
+    },
+    Endpoint {
+        method: "POST",
+        path: "/v1/keys/{id}/rotate",
+        scope: ManagementScope::KeysWrite,
+        summary: "Mints a successor; the old key goes on working for the overlap, never longer than before.",
+        request: shape!(KeyRotate),
+        answer: shape!(KeyMinted),
+        created: true,
+        handler: handler!(api_key::rotate),
+        ..ROW
+    },
+    Endpoint {
+        path: "/v1/management-keys",
+        scope: ManagementScope::ManagementKeysWrite,
+        summary: "Lists management keys, the newest first.",
+        answer: shape!(Page<KeyView>),
+        parameters: KEYS,
+        handler: handler!(management_key::list),
+        ..ROW
+    },
+    Endpoint {
+        method: "POST",
+        path: "/v1/management-keys",
+        scope: ManagementScope::ManagementKeysWrite,
+        summary: "Mints a management key that can do at most what the caller can.",
+        request: shape!(ManagementKeyCreate),
+        answer: shape!(KeyMinted),
+        created: true,
+        handler: handler!(management_key::create),
+        ..ROW
+    },
+    Endpoint {
+        method: "POST",
+        path: "/v1/management-keys/rotate",
+        scope: ManagementScope::Operator,
+        summary: "Replaces the installation's own management key; the old one ends at once.",
+        answer: shape!(KeyMinted),
+        created: true,
+        handler: handler!(management_key::rotate_operator),
+        ..ROW
+    },
+    Endpoint {
+        method: "POST",
+        path: "/v1/management-keys/{id}/revoke",
+        scope: ManagementScope::ManagementKeysWrite,
+        summary: "Revokes a management key.",
+        answer: shape!(KeyView),
+        handler: handler!(management_key::revoke),
+        ..ROW
+    },
+    Endpoint {
+        method: "POST",
+        path: "/v1/management-keys/{id}/rotate",
+        scope: ManagementScope::ManagementKeysWrite,
+        summary: "Mints a successor of a management key.",
+        request: shape!(KeyRotate),
+        answer: shape!(KeyMinted),
+        created: true,
+        handler: handler!(management_key::rotate),
+        ..ROW
+    },
+    Endpoint {
+        path: "/v1/owners",
+        scope: ManagementScope::OwnersRead,
+        summary: "Lists owners: organisations, clients and users.",
+        answer: shape!(Page<OwnerView>),
+        parameters: PAGING,
+        handler: handler!(owner::list),
+        ..ROW
+    },
+    Endpoint {
+        method: "POST",
+        path: "/v1/owners",
+        scope: ManagementScope::OwnersWrite,
+        summary: "Enters an owner; a new organisation only by an operator.",
+        request: shape!(OwnerEnter),
+        answer: shape!(OwnerView),
+        created: true,
+        handler: handler!(owner::enter),
+        ..ROW
+    },
+    Endpoint {
+        method: "POST",
+        path: "/v1/owners/{id}/disable",
+        scope: ManagementScope::OwnersWrite,
+        summary: "Disables an owner: all of its credentials are refused at the next request.",
+        answer: shape!(OwnerView),
+        handler: handler!(owner::disable),
+        ..ROW
+    },
+    Endpoint {
+        method: "POST",
+        path: "/v1/owners/{id}/enable",
+        scope: ManagementScope::OwnersWrite,
+        summary: "Enables an owner again.",
+        answer: shape!(OwnerView),
+        handler: handler!(owner::enable),
+        ..ROW
+    },
+    Endpoint {
+        path: "/v1/routes",
+        scope: ManagementScope::RoutesRead,
+        summary: "Lists the gateway's routes in the order in which they are tried.",
+        answer: shape!(Page<RouteView>),
+        handler: handler!(decision::routes),
+        ..ROW
+    },
+];

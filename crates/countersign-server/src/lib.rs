@@ -1,0 +1,21 @@
+//! The HTTP edges of Countersign: the management API, the issuer listener, health and metrics.
+//!
+//! A handler parses, exchanges and renders; it decides nothing. [`endpoints::ENDPOINTS`] is the register from
+//! which requests are dispatched, authorised and documented.
+//!
+//! **Invariant.** A handler that reads or changes anything receives a
+//! [`Permit`](countersign_core::decision::Permit), which only a decision makes.
+
+pub mod app;
+pub mod endpoints;
+pub mod openapi;
+pub mod refusals;
+pub mod service;
+
+mod api_key;
+mod audit;
+mod call;
+mod decision;
+mod management_key;
+mod owner;
+pub mod schema;

@@ -1,0 +1,90 @@
+//! `/v1/management-keys`: what guards this API.
+
+use countersign_core::id::CredentialKind;
+use countersign_core::lifecycle::{Expiry, Revoke, Rotate};
+use countersign_core::management_key::Create;
+use countersign_core::reach::{ManagementScope, reach};
+use countersign_core::record::{CredentialRecord, State};
+use countersign_core::scope::Grantable;
+use countersign_store::{CredentialFilter, PageRequest};
+
+use crate::api_key::{id, list_kind, rotated, rotation};
+use crate::app::{App, Failure};
+use crate::call::{Call, expiry, optional, scopes};
+use crate::endpoints::Reply;
+use crate::schema::{KeyMinted, KeyView, ManagementKeyCreate};
+
+/// What the installation's own key is called; [`rotate_operator`] replaces the keys of this name.
+pub(crate) const OPERATOR_KEY: &str = "first management key";
+
+pub(crate) async fn create(app: &App, call: Call) -> Result<Reply, Failure> {
+    let asked: ManagementKeyCreate = call.json()?;
+    let act = Create {
+        owner: optional("owner", asked.owner.as_ref())?.or_else(|| call.permit.principal().owner()),
+        scopes: scopes("scopes", &asked.scopes)?,
+        grantable: Grantable::new(scopes("grantable", &asked.grantable)?),
+        expiry: expiry(asked.expires_at.as_ref(), asked.expires_in.as_ref())?,
+        name: asked.name,
+    };
+    minted(app, &call, &act).await
+}
+
+async fn minted(app: &App, call: &Call, act: &Create) -> Result<Reply, Failure> {
+    let minted = app.perform(&call.permit, act).await?;
+    let view = KeyView::new(&minted.record, app.now());
+    Reply::created(&KeyMinted { view, key: minted.key.map(|key| key.expose().clone()), replaces: None })
+}
+
+pub(crate) async fn list(app: &App, call: Call) -> Result<Reply, Failure> {
+    list_kind(app, &call, CredentialKind::ManagementKey).await
+}
+
+pub(crate) async fn rotate(app: &App, call: Call) -> Result<Reply, Failure> {
+    let act = rotation(&call, CredentialKind::ManagementKey)?;
+    rotated(app, &call, &act).await
+}
+
+pub(crate) async fn revoke(app: &App, call: Call) -> Result<Reply, Failure> {
+    let act = Revoke { id: id(&call, CredentialKind::ManagementKey)? };
+    let record = app.perform(&call.permit, &act).await?;
+    Reply::ok(&KeyView::new(&record, app.now()))
+}
+
+/// Replaces the installation's own key, whose text was shown on the first start alone. The old one ends at once:
+/// whoever asks has lost it, or fears that somebody found it.
+pub(crate) async fn rotate_operator(app: &App, call: Call) -> Result<Reply, Failure> {
+    let mut old = operator_keys(app, &call).await?;
+    let Some(newest) = old.pop() else {
+        return minted(app, &call, &everything()).await;
+    };
+    for superseded in old {
+        app.perform(&call.permit, &Revoke { id: superseded.id }).await?;
+    }
+    let act = Rotate { id: newest.id, overlap: Some(std::time::Duration::ZERO), expiry: Expiry::Unspecified };
+    rotated(app, &call, &act).await
+}
+
+/// Returns the live keys of the installation's own name, the newest last.
+async fn operator_keys(app: &App, call: &Call) -> Result<Vec<CredentialRecord>, Failure> {
+    let filter = CredentialFilter { kind: CredentialKind::ManagementKey, owner: None, state: None };
+    let request = PageRequest { limit: 500, cursor: None };
+    let now = app.now();
+    let page = app.store.credentials(reach(call.permit.principal()), &filter, &request, now).await?;
+    let mut keys: Vec<_> = page
+        .rows
+        .into_iter()
+        .filter(|record| record.terms.name == OPERATOR_KEY && record.life().state(now) == State::Live)
+        .collect();
+    keys.sort_by_key(|record| record.created_at);
+    Ok(keys)
+}
+
+fn everything() -> Create {
+    Create {
+        name: OPERATOR_KEY.to_owned(),
+        owner: None,
+        scopes: ManagementScope::everything(),
+        grantable: Grantable::new("*".parse().unwrap_or_default()),
+        expiry: Expiry::Unspecified,
+    }
+}

@@ -1,0 +1,337 @@
+//! The JSON of the management API: what comes in, what goes out. Names of members are these fields' names.
+
+use std::collections::BTreeMap;
+
+use countersign_core::record::{CredentialRecord, OwnerRecord};
+use countersign_core::timestamp::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Mints an API key.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KeyCreate {
+    /// What people call it: 1 to 100 characters.
+    pub(crate) name: String,
+    /// Who it acts for. Default: the caller's owner.
+    #[serde(default)]
+    pub(crate) owner: Option<String>,
+    /// Its key set, such as `shss`. Default: `cs_live` or `cs_test`, by environment.
+    #[serde(default)]
+    pub(crate) prefix: Option<String>,
+    /// `live` (default) or `test`.
+    #[serde(default)]
+    pub(crate) environment: Option<String>,
+    /// What it may do: scope-tokens of RFC 6749 §3.3.
+    #[serde(default)]
+    pub(crate) scopes: Vec<String>,
+    /// What its owner writes on it; answered by `keys/verify`. At most 4 KiB.
+    #[serde(default)]
+    pub(crate) metadata: serde_json::Map<String, serde_json::Value>,
+    /// The first instant at which it works (RFC 3339). Default: at once.
+    #[serde(default)]
+    pub(crate) not_before: Option<String>,
+    /// When it ends (RFC 3339).
+    #[serde(default)]
+    pub(crate) expires_at: Option<String>,
+    /// When it ends, as a time from now such as `90d`.
+    #[serde(default)]
+    pub(crate) expires_in: Option<String>,
+}
+
+/// Changes an API key; what is absent stays.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KeyAmend {
+    /// The new name.
+    #[serde(default)]
+    pub(crate) name: Option<String>,
+    /// The new scopes, all of them.
+    #[serde(default)]
+    pub(crate) scopes: Option<Vec<String>>,
+    /// The new metadata, all of it.
+    #[serde(default)]
+    pub(crate) metadata: Option<serde_json::Map<String, serde_json::Value>>,
+    /// The new end (RFC 3339).
+    #[serde(default)]
+    pub(crate) expires_at: Option<String>,
+    /// The new end, as a time from now such as `90d`.
+    #[serde(default)]
+    pub(crate) expires_in: Option<String>,
+    /// Whether it may be used.
+    #[serde(default)]
+    pub(crate) enabled: Option<bool>,
+}
+
+/// Replaces a key by a successor with the same terms.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KeyRotate {
+    /// How long the old key goes on working, such as `24h`; `0s` ends it at once. It never lives longer than before.
+    #[serde(default)]
+    pub(crate) overlap: Option<String>,
+    /// When the successor ends (RFC 3339). Default: when the old key would have ended.
+    #[serde(default)]
+    pub(crate) expires_at: Option<String>,
+    /// When the successor ends, as a time from now such as `90d`.
+    #[serde(default)]
+    pub(crate) expires_in: Option<String>,
+}
+
+/// Asks whether a key is good.
+#[derive(Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KeyVerify {
+    /// The key as presented.
+    pub(crate) key: String,
+    /// Scopes that it must hold.
+    #[serde(default)]
+    pub(crate) scopes: Vec<String>,
+    /// The environment that it must be made for. Default: `live`.
+    #[serde(default)]
+    pub(crate) environment: Option<String>,
+    /// The key set that it must come from. Default: any.
+    #[serde(default)]
+    pub(crate) prefix: Option<String>,
+}
+
+/// Whether a key is good.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+pub(crate) struct KeyVerdict {
+    /// Whether it is good for what was asked.
+    pub(crate) valid: bool,
+    /// `valid`, or the first reason: `malformed`, `unknown`, `revoked`, `disabled`, `expired`, `not_yet_valid`,
+    /// `owner_disabled`, `wrong_environment`, `wrong_key_set`, `insufficient_scope`.
+    pub(crate) code: &'static str,
+    /// The key's id, when it is valid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) id: Option<String>,
+    /// The key's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<String>,
+    /// Who it acts for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) owner: Option<String>,
+    /// The owner's organisation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) organisation: Option<String>,
+    /// Where it may be used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) environment: Option<String>,
+    /// Its key set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) prefix: Option<String>,
+    /// What it may do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) scopes: Option<Vec<String>>,
+    /// When it ends (RFC 3339).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) expires_at: Option<String>,
+    /// What its owner wrote on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) metadata: Option<serde_json::Value>,
+}
+
+/// A key as it is listed: never its text.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct KeyView {
+    /// Its name in the API.
+    pub(crate) id: String,
+    /// What people call it.
+    pub(crate) name: String,
+    /// Who it acts for.
+    pub(crate) owner: String,
+    /// The owner's organisation.
+    pub(crate) organisation: String,
+    /// Its key set.
+    pub(crate) prefix: String,
+    /// Its prefix and the last four characters of its body.
+    pub(crate) hint: String,
+    /// `live` or `test`.
+    pub(crate) environment: String,
+    /// What it may do.
+    pub(crate) scopes: Vec<String>,
+    /// What its holder may give to others; management keys only.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) grantable: Vec<String>,
+    /// What its owner wrote on it.
+    pub(crate) metadata: serde_json::Map<String, serde_json::Value>,
+    /// `live`, `revoked`, `disabled`, `expired` or `not_yet_valid`.
+    pub(crate) state: &'static str,
+    /// When it was minted.
+    pub(crate) created_at: String,
+    /// The first instant at which it works.
+    pub(crate) not_before: Option<String>,
+    /// When it ends.
+    pub(crate) expires_at: Option<String>,
+    /// When it was switched off.
+    pub(crate) disabled_at: Option<String>,
+    /// When it was revoked.
+    pub(crate) revoked_at: Option<String>,
+    /// When it was last used; up to a minute behind.
+    pub(crate) last_used_at: Option<String>,
+    /// The key that took its place.
+    pub(crate) replaced_by: Option<String>,
+}
+
+impl KeyView {
+    pub(crate) fn new(record: &CredentialRecord, now: Timestamp) -> Self {
+        let text = |time: Option<Timestamp>| time.map(|time| time.to_string());
+        Self {
+            id: record.id.to_string(),
+            name: record.terms.name.clone(),
+            owner: record.owner.to_string(),
+            organisation: record.organisation.to_string(),
+            prefix: record.terms.prefix.to_string(),
+            hint: record.terms.hint.clone(),
+            environment: record.terms.environment.to_string(),
+            scopes: record.terms.scopes.iter().map(ToString::to_string).collect(),
+            grantable: record.terms.grantable.patterns().iter().map(ToString::to_string).collect(),
+            metadata: record.terms.metadata.clone(),
+            state: record.life().state(now).name(),
+            created_at: record.created_at.to_string(),
+            not_before: text(record.terms.not_before),
+            expires_at: text(record.expires_at),
+            disabled_at: text(record.disabled_at),
+            revoked_at: text(record.revoked_at),
+            last_used_at: text(record.last_used_at),
+            replaced_by: record.terms.replaced_by.map(|id| id.to_string()),
+        }
+    }
+}
+
+/// A key that was just minted.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct KeyMinted {
+    /// The key, as it is listed.
+    #[serde(flatten)]
+    pub(crate) view: KeyView,
+    /// The key's text, shown this once; `null` when an `Idempotency-Key` is repeated.
+    pub(crate) key: Option<String>,
+    /// The key that it replaces, and when that ends; rotation only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) replaces: Option<Replaced>,
+}
+
+/// A key that was rotated.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Replaced {
+    /// Its id.
+    pub(crate) id: String,
+    /// When it stops working.
+    pub(crate) expires_at: Option<String>,
+}
+
+/// One page of a list.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Page<T> {
+    /// The rows.
+    pub(crate) data: Vec<T>,
+    /// What to send as `cursor` for the next page; `null` at the end.
+    pub(crate) next_cursor: Option<String>,
+}
+
+/// Mints a management key.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ManagementKeyCreate {
+    /// What people call it: 1 to 100 characters.
+    pub(crate) name: String,
+    /// Who it acts for. Default: the first organisation.
+    #[serde(default)]
+    pub(crate) owner: Option<String>,
+    /// What it may do at this API; at most what the caller may.
+    pub(crate) scopes: Vec<String>,
+    /// Which scopes it may give to API keys: exact, `prefix*` or `*`; at most what the caller may give.
+    #[serde(default)]
+    pub(crate) grantable: Vec<String>,
+    /// When it ends (RFC 3339). Default: never.
+    #[serde(default)]
+    pub(crate) expires_at: Option<String>,
+    /// When it ends, as a time from now such as `90d`.
+    #[serde(default)]
+    pub(crate) expires_in: Option<String>,
+}
+
+/// Enters an owner.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OwnerEnter {
+    /// `organisation`, `client` or `user`.
+    pub(crate) kind: String,
+    /// What people call it: 1 to 100 characters.
+    pub(crate) name: String,
+    /// The organisation that a client or user belongs to. Default: the first organisation.
+    #[serde(default)]
+    pub(crate) organisation: Option<String>,
+}
+
+/// An owner as it is listed.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct OwnerView {
+    /// Its name in the API.
+    pub(crate) id: String,
+    /// `organisation`, `client` or `user`.
+    pub(crate) kind: &'static str,
+    /// What people call it.
+    pub(crate) name: String,
+    /// The organisation it belongs to.
+    pub(crate) organisation: String,
+    /// When it was entered.
+    pub(crate) created_at: String,
+    /// When it was switched off, if it is.
+    pub(crate) disabled_at: Option<String>,
+}
+
+impl OwnerView {
+    pub(crate) fn new(record: &OwnerRecord) -> Self {
+        Self {
+            id: record.id.to_string(),
+            kind: record.id.kind().name(),
+            name: record.name.clone(),
+            organisation: record.organisation.to_string(),
+            created_at: record.created_at.to_string(),
+            disabled_at: record.disabled_at.map(|time| time.to_string()),
+        }
+    }
+}
+
+/// One event of the audit, as it was stored and hashed.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct AuditLine {
+    /// The node whose chain the event belongs to.
+    pub(crate) node: String,
+    /// Its number in that chain, from 1.
+    pub(crate) n: i64,
+    /// The hash of the event and of all before it, hexadecimal.
+    pub(crate) hash: String,
+    /// The event: the exact JSON text that was hashed.
+    pub(crate) body: String,
+}
+
+/// A route of the gateway.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct RouteView {
+    /// Its name or position.
+    pub name: String,
+    /// Its path pattern.
+    pub path: String,
+    /// Its methods; empty: all.
+    pub methods: Vec<String>,
+    /// Where permitted requests go.
+    pub upstream: String,
+    /// What it requires, in the words of the settings.
+    pub require: String,
+}
+
+/// A decision that the gateway made lately.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct DecisionView {
+    /// Its id: the `instance` of the caller's problem document; `null`: it was permitted.
+    pub id: Option<String>,
+    /// When.
+    pub at: String,
+    /// The request's members: `method`, `path`, `route`, `scheme`, `credential`, `verdict`, `reason`.
+    #[serde(flatten)]
+    pub members: BTreeMap<&'static str, String>,
+}

@@ -1,0 +1,212 @@
+//! What the management API, the binary and the verifiers ask of the store beside the ledger.
+
+use countersign_core::audit::AuditEvent;
+use countersign_core::effect::Effect;
+use countersign_core::id::CredentialId;
+use countersign_core::ledger::{Commit, Unavailable};
+use countersign_core::reach::Reach;
+use countersign_core::record::{CredentialRecord, OwnerRecord};
+use countersign_core::timestamp::Timestamp;
+
+use crate::audit_event::{self, AuditRequest, AuditRow, Chain};
+use crate::credential::{self, CredentialFilter};
+use crate::decision_count::DecisionCount;
+use crate::node::{self, NodeRow};
+use crate::page::{Page, PageRequest};
+use crate::store::Store;
+use crate::value::corrupt;
+use crate::{commit, meta, owner, statements};
+
+/// The mark in `meta` under which the first organisation and its key are made once.
+const INITIALISED: &str = "initialised_at";
+
+impl Store {
+    /// Reads a page of credentials within `reach`.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`].
+    pub async fn credentials(
+        &self,
+        reach: Reach,
+        filter: &CredentialFilter,
+        request: &PageRequest,
+        now: Timestamp,
+    ) -> Result<Page<CredentialRecord>, Unavailable> {
+        credential::list(&self.database, reach, filter, request, now).await
+    }
+
+    /// Reads a page of owners within `reach`.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`].
+    pub async fn owners(
+        &self,
+        reach: Reach,
+        request: &PageRequest,
+    ) -> Result<Page<OwnerRecord>, Unavailable> {
+        owner::list(&self.database, reach, request).await
+    }
+
+    /// Reads audit events within `reach`, in the order of nodes and numbers; of the newest, in the order of time.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`].
+    pub async fn audit(&self, reach: Reach, request: &AuditRequest) -> Result<Vec<AuditRow>, Unavailable> {
+        audit_event::list(&self.database, reach, request).await
+    }
+
+    /// Verifies every node's chain.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`].
+    pub async fn verify_audit(&self) -> Result<Vec<Chain>, Unavailable> {
+        audit_event::verify(&self.database).await
+    }
+
+    /// Reads every node that ever wrote.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`].
+    pub async fn nodes(&self) -> Result<Vec<NodeRow>, Unavailable> {
+        node::list(&self.database).await
+    }
+
+    /// Reads sealed bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`].
+    pub async fn sealed(&self, purpose: &str, owner: &str) -> Result<Option<Vec<u8>>, Unavailable> {
+        meta::sealed(&self.database, purpose, owner).await
+    }
+
+    /// Reads sealed bytes; where there are none, `fresh` is written. Every node gets the same answer.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`].
+    pub async fn sealed_or_insert(
+        &self,
+        purpose: &str,
+        owner: &str,
+        fresh: Vec<u8>,
+    ) -> Result<Vec<u8>, Unavailable> {
+        if let Some(value) = self.sealed(purpose, owner).await? {
+            return Ok(value);
+        }
+        match self.queue.submit(vec![meta::put_sealed(purpose, owner, &fresh)], Vec::new()).await? {
+            Commit::Done => Ok(fresh),
+            Commit::Lost => self.sealed(purpose, owner).await?.ok_or_else(|| corrupt("a sealed value vanished")),
+        }
+    }
+
+    /// Reads a small value.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`].
+    pub async fn meta(&self, name: &str) -> Result<Option<String>, Unavailable> {
+        meta::get(&self.database, name).await
+    }
+
+    /// Reads a small value; where there is none, `fresh` is written. Every node gets the same answer.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`].
+    pub async fn meta_or_insert(&self, name: &str, fresh: &str) -> Result<String, Unavailable> {
+        if let Some(value) = self.meta(name).await? {
+            return Ok(value);
+        }
+        match self.queue.submit(vec![meta::put(name, fresh)], Vec::new()).await? {
+            Commit::Done => Ok(fresh.to_owned()),
+            Commit::Lost => self.meta(name).await?.ok_or_else(|| corrupt("a value of meta vanished")),
+        }
+    }
+
+    /// Makes what every installation begins with, once in the life of the database; true if it was this call.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`].
+    pub async fn initialise(
+        &self,
+        effects: Vec<Effect>,
+        audits: Vec<AuditEvent>,
+    ) -> Result<bool, Unavailable> {
+        if self.meta(INITIALISED).await?.is_some() {
+            return Ok(false);
+        }
+        let now = self.clock.now();
+        let mut steps = vec![meta::put(INITIALISED, &now.to_string())];
+        steps.extend(commit::steps(&effects, now)?);
+        Ok(self.queue.submit(steps, audits).await? == Commit::Done)
+    }
+
+    /// Waits until the snapshot knows everything that was committed before this call, at any node.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`] if the store did not tell in time.
+    pub async fn catch_up(&self) -> Result<(), Unavailable> {
+        self.catch_up.catch_up().await
+    }
+
+    /// Notes that a credential was used. Written within seconds, lost in a crash; never waits.
+    pub fn report_use(&self, credential: CredentialId, at: Timestamp) {
+        self.reports.note_use(credential, at);
+    }
+
+    /// Adds counts of decisions. Lost if the store is overloaded; never waits.
+    pub fn count_decisions(&self, rows: &[DecisionCount]) {
+        self.reports.count(rows);
+    }
+
+    /// Appends audit lines of decisions that change nothing. Dropped if the store is overloaded, and then the next
+    /// line says how many; never waits.
+    pub fn append_audit(&self, events: Vec<AuditEvent>) {
+        self.reports.audit(events);
+    }
+
+    /// Writes the reports that wait, and everything that was queued before.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`].
+    pub async fn flush(&self) -> Result<(), Unavailable> {
+        self.reports.flush().await?;
+        self.queue.submit(Vec::new(), Vec::new()).await.map(drop)
+    }
+
+    /// Removes what is old: also done once a minute.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`].
+    pub async fn prune(&self) -> Result<(), Unavailable> {
+        self.reports.prune().await.map(drop)
+    }
+
+    /// Prepares every statement: proves that this version and the database fit. For `doctor` and tests.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`] with the first statement that does not fit.
+    pub async fn check_statements(&self) -> Result<usize, Unavailable> {
+        let mut session = self.writer.session().await?;
+        let mut checked = 0;
+        for statement in statements::all() {
+            session
+                .check(statement)
+                .await
+                .map_err(|fault| Unavailable::Store(format!("{fault}: {}", statement.text())))?;
+            checked += 1;
+        }
+        Ok(checked)
+    }
+}

@@ -1,0 +1,287 @@
+//! The group committer: one per process, on both databases. Many batches become one transaction.
+//!
+//! **Invariants.** A batch is answered `Done` only after COMMIT and after the snapshot has applied it. Changes and
+//! audit events are numbered by this node alone, without gaps, in the order of its commits (SAFETY 2, 20): the
+//! node's row is moved on by a conditional update, so that two processes of one name cannot both succeed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_core::context::Clock;
+use countersign_core::ledger::{Commit, Unavailable};
+use countersign_core::timestamp::Timestamp;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::change::{self, Told};
+use crate::closing::Closing;
+use crate::database::{Session, Writer};
+use crate::fault::{Fatal, Fault};
+use crate::knowledge::Knowledge;
+use crate::node::Head;
+use crate::queue::Batch;
+use crate::statement::{Attempt, Done};
+use crate::value::Value;
+use crate::{audit_event, node};
+
+/// The most batches of one transaction: PostgreSQL keeps 64 subtransactions per backend in memory.
+const GROUP: usize = 64;
+/// How often a group that lost against other nodes' transactions is run again.
+const ATTEMPTS: usize = 4;
+/// How long nothing is tried after a connection could not be made.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Writes for this node.
+pub(crate) struct Committer {
+    node: String,
+    writer: Writer,
+    knowledge: Arc<Knowledge>,
+    clock: Arc<dyn Clock>,
+    fatal: Fatal,
+    patience: Duration,
+    session: Option<Session>,
+    /// Where the node's row stands; `None`: to be read before the next group.
+    head: Option<Head>,
+    incarnation: i64,
+    paused: Option<(Instant, Fault)>,
+    last_at: Timestamp,
+}
+
+/// What a committer is made of.
+pub(crate) struct Parts {
+    pub(crate) node: String,
+    pub(crate) writer: Writer,
+    pub(crate) knowledge: Arc<Knowledge>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) fatal: Fatal,
+    pub(crate) patience: Duration,
+}
+
+/// What a group adds to the node's history.
+struct Draft {
+    head: Head,
+    at: Timestamp,
+    events: Vec<Vec<Value>>,
+    rows: Vec<Vec<Value>>,
+    told: Vec<Told>,
+}
+
+type Answers = Vec<Result<Commit, Unavailable>>;
+
+impl Committer {
+    /// Takes the node's name, from whichever process held it before.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`] if the database does not answer.
+    pub(crate) async fn claim(parts: Parts) -> Result<Self, Fault> {
+        let Parts { node, writer, knowledge, clock, fatal, patience } = parts;
+        let last_at = clock.now();
+        let mut committer = Self {
+            node,
+            writer,
+            knowledge,
+            clock,
+            fatal,
+            patience,
+            session: None,
+            head: None,
+            incarnation: 0,
+            paused: None,
+            last_at,
+        };
+        let mut session = committer.writer.session().await?;
+        let head = committer.take_name(&mut session).await?;
+        committer.knowledge.lock().await.known.insert(committer.node.clone(), head);
+        committer.session = Some(session);
+        committer.head = Some(head);
+        Ok(committer)
+    }
+
+    /// Commits what is queued until `closing` says so; then what is left.
+    pub(crate) async fn run(mut self, mut queue: mpsc::Receiver<Batch>, mut closing: Closing) {
+        loop {
+            let first = tokio::select! {
+                first = queue.recv() => first,
+                () = closing.wait(), if !queue.is_closed() => {
+                    queue.close();
+                    continue;
+                }
+            };
+            let Some(first) = first else {
+                return;
+            };
+            let mut group = vec![first];
+            while group.len() < GROUP
+                && let Ok(next) = queue.try_recv()
+            {
+                group.push(next);
+            }
+            let answers = self.commit(&group).await;
+            for (batch, answer) in group.into_iter().zip(answers) {
+                batch.answer(answer);
+            }
+        }
+    }
+
+    async fn commit(&mut self, group: &[Batch]) -> Answers {
+        let mut fault = Fault::Failed("nothing was tried".to_owned());
+        for _attempt in 0..ATTEMPTS {
+            // The store's own limits strike first; this one is for a network that swallows everything.
+            let limit = self.patience.saturating_mul(2);
+            let outcome = match tokio::time::timeout(limit, self.transact(group)).await {
+                Ok(outcome) => outcome,
+                Err(_) => Err(Fault::Broken(format!("no answer within {limit:?}"))),
+            };
+            fault = match outcome {
+                Ok(answers) => return answers,
+                Err(fault) => fault,
+            };
+            self.undo(&fault).await;
+            if !matches!(fault, Fault::Overtaken(_)) {
+                break;
+            }
+        }
+        group.iter().map(|_| Err(Unavailable::from(fault.clone()))).collect()
+    }
+
+    /// Runs a group as one transaction.
+    async fn transact(&mut self, group: &[Batch]) -> Result<Answers, Fault> {
+        let head = self.stand().await?;
+        self.last_at = self.last_at.max(self.clock.now());
+        let mut draft = Draft::new(head, self.last_at);
+        let Some(session) = &mut self.session else {
+            return Err(Fault::Broken("there is no connection".to_owned()));
+        };
+        session.begin().await?;
+        let mut answers = Vec::with_capacity(group.len());
+        for batch in group {
+            answers.push(match session.attempt(&batch.steps).await? {
+                Attempt::Met(done) => {
+                    draft.take(&self.node, batch, &done)?;
+                    Ok(Commit::Done)
+                }
+                Attempt::Lost => Ok(Commit::Lost),
+                Attempt::Refused(reason) => Err(Unavailable::Store(reason)),
+            });
+        }
+        session.append(&audit_event::APPEND, &draft.events).await?;
+        session.append(&change::APPEND, &draft.rows).await?;
+        let (statement, parameters) = node::advance(&self.node, &head, &draft.head, draft.at);
+        if session.execute(statement, &parameters).await?.changed != 1 {
+            return Err(Fault::Overtaken("the node's row was moved by somebody else".to_owned()));
+        }
+        if !draft.told.is_empty() {
+            session.announce().await?;
+        }
+        let mut heads = self.knowledge.lock().await;
+        session.commit().await?;
+        for told in &draft.told {
+            self.knowledge.apply(&mut heads, &told.change);
+        }
+        heads.known.insert(self.node.clone(), draft.head);
+        self.head = Some(draft.head);
+        Ok(answers)
+    }
+
+    /// Returns where the node's row stands, connecting first if need be.
+    async fn stand(&mut self) -> Result<Head, Fault> {
+        if self.session.is_none() {
+            self.session = Some(self.connect().await?);
+        }
+        if let Some(head) = self.head {
+            return Ok(head);
+        }
+        let Some(mut session) = self.session.take() else {
+            return Err(Fault::Broken("there is no connection".to_owned()));
+        };
+        let head = self.find_place(&mut session).await?;
+        self.session = Some(session);
+        let mut heads = self.knowledge.lock().await;
+        if heads.known.get(&self.node) != Some(&head) {
+            // A commit whose outcome was not known has happened, or the store went back (SAFETY 3).
+            heads.whole = true;
+        }
+        self.head = Some(head);
+        Ok(head)
+    }
+
+    async fn connect(&mut self) -> Result<Session, Fault> {
+        if let Some((until, fault)) = &self.paused
+            && Instant::now() < *until
+        {
+            return Err(fault.clone());
+        }
+        let session = self.writer.session().await;
+        self.paused = session.as_ref().err().map(|fault| (Instant::now() + PAUSE, fault.clone()));
+        self.head = None;
+        session
+    }
+
+    /// Reads the node's row anew, and finds out who wrote it.
+    async fn find_place(&mut self, session: &mut Session) -> Result<Head, Fault> {
+        let (statement, parameters) = node::head(&self.node);
+        let found = node::of(&session.execute(statement, &parameters).await?).map_err(unreadable)?;
+        match found {
+            Some(head) if head.incarnation == self.incarnation => Ok(head),
+            Some(head) if head.incarnation > self.incarnation => {
+                let reason = format!("another process has taken the node name {}; give each its own", self.node);
+                self.fatal.raise(reason.clone());
+                Err(Fault::Failed(reason))
+            }
+            // The store is older than this process: it was restored beneath it.
+            Some(_) | None => self.take_name(session).await,
+        }
+    }
+
+    async fn take_name(&mut self, session: &mut Session) -> Result<Head, Fault> {
+        let (statement, parameters) = node::claim(&self.node, self.clock.now());
+        let claimed = node::of(&session.execute(statement, &parameters).await?).map_err(unreadable)?;
+        let head = claimed.ok_or_else(|| Fault::Corrupt("a node that was claimed is not there".to_owned()))?;
+        self.incarnation = head.incarnation;
+        Ok(head)
+    }
+
+    /// Undoes what a failed group has begun. Where the node stands is read again.
+    async fn undo(&mut self, fault: &Fault) {
+        self.head = None;
+        let Some(mut session) = self.session.take() else {
+            return;
+        };
+        if matches!(fault, Fault::Broken(_)) {
+            return;
+        }
+        if let Ok(Ok(())) = tokio::time::timeout(self.patience, session.rollback()).await {
+            self.session = Some(session);
+        }
+    }
+}
+
+impl Draft {
+    const fn new(head: Head, at: Timestamp) -> Self {
+        Self { head, at, events: Vec::new(), rows: Vec::new(), told: Vec::new() }
+    }
+
+    /// Adds what a batch that went through has changed and says for the audit.
+    fn take(&mut self, node: &str, batch: &Batch, done: &[Done]) -> Result<(), Fault> {
+        for (step, done) in batch.steps.iter().zip(done) {
+            for told in change::told(step.yields, done).map_err(unreadable)? {
+                self.head.last_change = self.head.last_change.saturating_add(1);
+                self.rows.push(change::appended(node, self.head.last_change, &told, self.at));
+                self.told.push(told);
+            }
+        }
+        for event in &batch.audits {
+            let row = audit_event::appended(node, &mut self.head, event, self.at).map_err(unreadable)?;
+            self.events.push(row);
+        }
+        Ok(())
+    }
+}
+
+fn unreadable(error: Unavailable) -> Fault {
+    match error {
+        Unavailable::Corrupt(what) => Fault::Corrupt(what),
+        Unavailable::Contended | Unavailable::Stale | Unavailable::Store(_) => Fault::Failed(error.to_string()),
+    }
+}

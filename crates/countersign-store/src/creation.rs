@@ -1,0 +1,60 @@
+//! What the making of a credential needs, in one question: owner, organisation, mark, and what the mark made.
+
+use countersign_core::id::OwnerId;
+use countersign_core::ledger::{Found, Unavailable};
+use countersign_core::secret::SecretHash;
+use countersign_core::timestamp::Timestamp;
+
+use crate::database::Database;
+use crate::statement::Statement;
+use crate::{credential, mark, owner};
+
+// What a mark made begins with the credential's id, which has 26 characters: `key_` and 22 digits.
+static CREATION: Statement = Statement::new(concat!(
+    "SELECT ",
+    owner::columns!("o."),
+    ", ",
+    owner::columns!("g."),
+    ", m.lookup, m.made, m.until_at, ",
+    credential::columns!("c."),
+    "
+     FROM (SELECT 1 AS one) AS always
+     LEFT JOIN owner AS o ON o.id = COALESCE(
+       CAST($1 AS TEXT),
+       (SELECT id FROM owner WHERE kind = 'organisation' ORDER BY created_at, id LIMIT 1))
+     LEFT JOIN owner AS g ON g.id = o.organisation AND g.id <> o.id
+     LEFT JOIN mark AS m ON m.lookup = $2 AND m.until_at > $3
+     LEFT JOIN credential AS c ON c.id = SUBSTR(m.made, 1, 26)"
+));
+
+/// Finds what the making of a credential needs.
+///
+/// # Errors
+///
+/// [`Unavailable`].
+pub(crate) async fn find(
+    database: &Database,
+    owner: Option<OwnerId>,
+    mark: Option<SecretHash>,
+    now: Timestamp,
+) -> Result<Found, Unavailable> {
+    const ORGANISATION: usize = owner::COLUMNS;
+    const MARK: usize = ORGANISATION + owner::COLUMNS;
+    const MADE: usize = MARK + 3;
+    let row = database.read_one(&CREATION, vec![owner.into(), mark.into(), now.into()]).await?;
+    let Some(row) = row else {
+        return Ok(Found::Creation { owner: None, organisation: None, earlier: None, made: None });
+    };
+    let owner_at = |start: usize| {
+        (!row.is_null(start)).then(|| owner::read(&row, start).map(Box::new)).transpose()
+    };
+    Ok(Found::Creation {
+        owner: owner_at(0)?,
+        organisation: owner_at(ORGANISATION)?,
+        earlier: (!row.is_null(MARK)).then(|| mark::read(&row, MARK)).transpose()?,
+        made: (!row.is_null(MADE)).then(|| credential::read(&row, MADE).map(Box::new)).transpose()?,
+    })
+}
+
+/// Every statement of this question.
+pub(crate) static STATEMENTS: &[&Statement] = &[&CREATION];

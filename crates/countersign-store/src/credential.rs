@@ -1,0 +1,358 @@
+//! The table `credential`: rows as records, and the statements that change and list them.
+//!
+//! **Invariant.** No statement here clears `revoked_at`, and none but reports of use leaves `version` as it was.
+
+use std::str::FromStr;
+
+use countersign_core::id::{CredentialId, CredentialKind, OwnerId};
+use countersign_core::ledger::Unavailable;
+use countersign_core::reach::Reach;
+use countersign_core::record::{CredentialRecord, Terms};
+use countersign_core::snapshot::Change;
+use countersign_core::timestamp::Timestamp;
+use thiserror::Error;
+
+use crate::database::Database;
+use crate::page::{Cursor, Page, PageRequest};
+use crate::statement::{Statement, Step, Yields};
+use crate::value::{Row, Value, corrupt};
+
+/// Every column, in the order of [`read`].
+macro_rules! columns {
+    ($table:literal) => {
+        concat!(
+            $table, "id, ", $table, "kind, ", $table, "lookup, ", $table, "pepper, ", $table, "organisation, ",
+            $table, "owner, ", $table, "version, ", $table, "created_at, ", $table, "expires_at, ", $table,
+            "disabled_at, ", $table, "revoked_at, ", $table, "last_used_at, ", $table, "payload"
+        )
+    };
+    () => {
+        columns!("")
+    };
+}
+pub(crate) use columns;
+
+/// How many columns [`read`] reads.
+pub(crate) const COLUMNS: usize = 13;
+
+/// Reads the credential whose columns begin at `start`.
+///
+/// # Errors
+///
+/// [`Unavailable::Corrupt`].
+pub(crate) fn read(row: &Row, start: usize) -> Result<CredentialRecord, Unavailable> {
+    let id: CredentialId = row.parsed(start)?;
+    if row.text(start + 1)? != id.kind().name() {
+        return Err(corrupt(format!("{id} is stored as another kind")));
+    }
+    let terms: Terms = serde_json::from_str(row.text(start + 12)?)
+        .map_err(|error| corrupt(format!("the payload of {id}: {error}")))?;
+    Ok(CredentialRecord {
+        id,
+        lookup: row.hash(start + 2)?,
+        pepper: u32::try_from(row.int(start + 3)?).map_err(|_| corrupt(format!("the pepper of {id}")))?,
+        organisation: row.parsed(start + 4)?,
+        owner: row.parsed(start + 5)?,
+        version: row.int(start + 6)?,
+        created_at: row.time(start + 7)?,
+        expires_at: row.optional_time(start + 8)?,
+        disabled_at: row.optional_time(start + 9)?,
+        revoked_at: row.optional_time(start + 10)?,
+        last_used_at: row.optional_time(start + 11)?,
+        terms,
+    })
+}
+
+/// Reads what verifiers learn of a row. A credential that this version cannot read is forgotten by them: refused.
+///
+/// # Errors
+///
+/// [`Unavailable::Corrupt`] if not even its lookup can be read.
+pub(crate) fn change(row: &Row, start: usize) -> Result<Change, Unavailable> {
+    match read(row, start) {
+        Ok(record) => Ok(Change::Credential(Box::new(record))),
+        Err(error) => {
+            let lookup = row.hash(start + 2)?;
+            tracing::error!(%error, "a stored credential cannot be read and is refused");
+            Ok(Change::Forgotten(lookup))
+        }
+    }
+}
+
+static INSERT: Statement = Statement::new(concat!(
+    "INSERT INTO credential (",
+    columns!(),
+    ")
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, NULL, $12)
+     RETURNING ",
+    columns!()
+));
+
+/// Adds a credential.
+///
+/// # Errors
+///
+/// [`Unavailable::Corrupt`] if its terms cannot be written.
+pub(crate) fn insert(record: &CredentialRecord) -> Result<Step, Unavailable> {
+    let parameters = vec![
+        record.id.into(),
+        record.id.kind().name().into(),
+        record.lookup.into(),
+        i64::from(record.pepper).into(),
+        record.organisation.into(),
+        record.owner.into(),
+        record.version.into(),
+        record.created_at.into(),
+        record.expires_at.into(),
+        record.disabled_at.into(),
+        record.revoked_at.into(),
+        payload(&record.terms)?,
+    ];
+    Ok(Step::one(&INSERT, parameters).yielding(Yields::Credential))
+}
+
+static ADVANCE: Statement = Statement::new(concat!(
+    "UPDATE credential
+     SET version = $2, expires_at = $4, disabled_at = $5, revoked_at = COALESCE(revoked_at, $6), payload = $7
+     WHERE id = $1 AND version = $3
+     RETURNING ",
+    columns!()
+));
+
+/// Replaces a credential that still has the version before.
+///
+/// # Errors
+///
+/// [`Unavailable::Corrupt`] if its terms cannot be written.
+pub(crate) fn advance(next: &CredentialRecord) -> Result<Step, Unavailable> {
+    let parameters = vec![
+        next.id.into(),
+        next.version.into(),
+        next.version.saturating_sub(1).into(),
+        next.expires_at.into(),
+        next.disabled_at.into(),
+        next.revoked_at.into(),
+        payload(&next.terms)?,
+    ];
+    Ok(Step::one(&ADVANCE, parameters).yielding(Yields::Credential))
+}
+
+static REVOKE: Statement = Statement::new(concat!(
+    "UPDATE credential
+     SET revoked_at = COALESCE(revoked_at, $2), version = version + 1
+     WHERE id = $1
+     RETURNING ",
+    columns!()
+));
+
+/// Ends a credential for ever, whatever its version.
+pub(crate) fn revoke(credential: CredentialId, at: Timestamp) -> Step {
+    Step::one(&REVOKE, vec![credential.into(), at.into()]).yielding(Yields::Credential)
+}
+
+static REVOKE_AGAIN: Statement = Statement::new(concat!(
+    "UPDATE credential
+     SET revoked_at = $2, version = version + 1
+     WHERE id = $1 AND revoked_at IS NULL
+     RETURNING ",
+    columns!()
+));
+
+/// Writes a revocation back that the store has lost (SAFETY 3).
+pub(crate) fn revoke_again(credential: CredentialId, at: Timestamp) -> Step {
+    Step::any(&REVOKE_AGAIN, vec![credential.into(), at.into()]).yielding(Yields::Credential)
+}
+
+static FORGET: Statement = Statement::new(
+    "DELETE FROM credential
+     WHERE id = $1
+     RETURNING id, lookup",
+);
+
+/// Removes a credential's row.
+pub(crate) fn forget(credential: CredentialId) -> Step {
+    Step::one(&FORGET, vec![credential.into()]).yielding(Yields::Forgotten)
+}
+
+static NOTE_USE: Statement = Statement::new(
+    "UPDATE credential
+     SET last_used_at = $2
+     WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)",
+);
+
+/// Notes a use; never an earlier one than is known.
+pub(crate) fn note_use(credential: CredentialId, at: Timestamp) -> Step {
+    Step::any(&NOTE_USE, vec![credential.into(), at.into()])
+}
+
+fn payload(terms: &Terms) -> Result<Value, Unavailable> {
+    serde_json::to_string(terms).map(Value::from).map_err(|error| corrupt(error.to_string()))
+}
+
+static FIND: Statement = Statement::new(concat!(
+    "SELECT ",
+    columns!(),
+    "
+     FROM credential
+     WHERE id = $1"
+));
+
+/// Finds one credential.
+///
+/// # Errors
+///
+/// [`Unavailable`].
+pub(crate) async fn find(
+    database: &Database,
+    id: CredentialId,
+) -> Result<Option<CredentialRecord>, Unavailable> {
+    let row = database.read_one(&FIND, vec![id.into()]).await?;
+    row.map(|row| read(&row, 0)).transpose()
+}
+
+static LOAD: Statement = Statement::new(concat!(
+    "SELECT ",
+    columns!(),
+    "
+     FROM credential
+     WHERE id > $1
+     ORDER BY id
+     LIMIT $2"
+));
+
+/// Reads the next rows of the whole table, in the order of ids.
+///
+/// # Errors
+///
+/// [`Unavailable`].
+pub(crate) async fn load(database: &Database, after: &str, limit: i64) -> Result<Vec<Row>, Unavailable> {
+    database.read(&LOAD, vec![after.into(), limit.into()]).await
+}
+
+/// States by which a list may be narrowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StateFilter {
+    /// Not revoked, not disabled, not expired; one that has not begun is among them.
+    Live,
+    /// Revoked.
+    Revoked,
+    /// Switched off, and not revoked.
+    Disabled,
+    /// Ended by itself, and not revoked.
+    Expired,
+}
+
+impl StateFilter {
+    const ALL: [Self; 4] = [Self::Live, Self::Revoked, Self::Disabled, Self::Expired];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Revoked => "revoked",
+            Self::Disabled => "disabled",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// The text names no state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("expected live, revoked, disabled or expired")]
+pub struct NotAState;
+
+impl FromStr for StateFilter {
+    type Err = NotAState;
+
+    fn from_str(text: &str) -> Result<Self, NotAState> {
+        Self::ALL.into_iter().find(|state| state.name() == text).ok_or(NotAState)
+    }
+}
+
+/// Which credentials a list shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CredentialFilter {
+    /// Of which kind.
+    pub kind: CredentialKind,
+    /// Of which owner; `None`: of all within reach.
+    pub owner: Option<OwnerId>,
+    /// In which state; `None`: in any.
+    pub state: Option<StateFilter>,
+}
+
+macro_rules! list {
+    ($within:literal) => {
+        concat!(
+            "SELECT ",
+            columns!(),
+            "
+             FROM credential
+             WHERE ",
+            $within,
+            "
+               AND kind = $2
+               AND (CAST($3 AS TEXT) IS NULL OR owner = $3)
+               AND (CAST($4 AS TEXT) IS NULL
+                 OR ($4 = 'revoked' AND revoked_at IS NOT NULL)
+                 OR ($4 = 'disabled' AND revoked_at IS NULL AND disabled_at IS NOT NULL)
+                 OR ($4 = 'expired' AND revoked_at IS NULL AND expires_at <= $5)
+                 OR ($4 = 'live' AND revoked_at IS NULL AND disabled_at IS NULL
+                   AND (expires_at IS NULL OR expires_at > $5)))
+               AND (created_at, id) > ($6, $7)
+             ORDER BY created_at, id
+             LIMIT $8"
+        )
+    };
+}
+
+static LIST: Statement = Statement::new(list!("CAST($1 AS TEXT) IS NULL"));
+static LIST_OF_ORGANISATION: Statement = Statement::new(list!("organisation = $1"));
+static LIST_OF_OWNER: Statement = Statement::new(list!("owner = $1"));
+
+/// Reads a page of credentials within reach.
+///
+/// # Errors
+///
+/// [`Unavailable`].
+pub(crate) async fn list(
+    database: &Database,
+    reach: Reach,
+    filter: &CredentialFilter,
+    request: &PageRequest,
+    now: Timestamp,
+) -> Result<Page<CredentialRecord>, Unavailable> {
+    let (statement, within) = match reach {
+        Reach::Installation => (&LIST, Value::Null),
+        Reach::Organisation(id) => (&LIST_OF_ORGANISATION, id.into()),
+        Reach::Owner(id) => (&LIST_OF_OWNER, id.into()),
+        Reach::Nothing => return Ok(Page { rows: Vec::new(), next: None }),
+    };
+    let [created_at, id, limit] = request.parameters();
+    let parameters = vec![
+        within,
+        filter.kind.name().into(),
+        filter.owner.into(),
+        filter.state.map(StateFilter::name).into(),
+        now.into(),
+        created_at,
+        id,
+        limit,
+    ];
+    let rows = database.read(statement, parameters).await?;
+    let rows: Vec<_> = rows.iter().map(|row| read(row, 0)).collect::<Result<_, _>>()?;
+    Ok(request.page(rows, |last| Cursor { created_at: last.created_at, id: last.id.to_string() }))
+}
+
+/// Every statement of this table.
+pub(crate) static STATEMENTS: &[&Statement] = &[
+    &INSERT,
+    &ADVANCE,
+    &REVOKE,
+    &REVOKE_AGAIN,
+    &FORGET,
+    &NOTE_USE,
+    &FIND,
+    &LOAD,
+    &LIST,
+    &LIST_OF_ORGANISATION,
+    &LIST_OF_OWNER,
+];

@@ -1,0 +1,273 @@
+//! The narrow waist: what the store asks of a database, whichever it is.
+//!
+//! **Invariant.** Nothing above this module knows which engine runs. What truly differs is named in `sqlite` and
+//! `postgres` and nowhere else.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_core::ledger::Unavailable;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+use crate::fault::Fault;
+use crate::open_error::OpenError;
+use crate::place::Place;
+use crate::statement::{Attempt, Done, Statement, Step};
+use crate::value::{Row, Value};
+use crate::{postgres, sqlite};
+
+/// The reading half of an open database.
+#[derive(Debug)]
+pub(crate) struct Database {
+    readers: Readers,
+    patience: Duration,
+}
+
+#[derive(Debug)]
+enum Readers {
+    Sqlite(sqlite::Readers),
+    Postgres(postgres::Readers),
+}
+
+/// Makes the writing sessions.
+#[derive(Debug, Clone)]
+pub(crate) enum Writer {
+    Sqlite(sqlite::File),
+    Postgres(Arc<postgres::Server>),
+}
+
+/// One writing connection.
+#[derive(Debug)]
+pub(crate) enum Session {
+    Sqlite(sqlite::Session),
+    Postgres(postgres::Session),
+}
+
+/// Something that runs beside the requests until it is told to end.
+#[derive(Debug)]
+pub(crate) enum Running {
+    Task(JoinHandle<()>),
+    Thread(std::thread::JoinHandle<()>),
+}
+
+impl Database {
+    /// Opens a database and brings its tables to this version.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`].
+    pub(crate) async fn open(place: &Place, patience: Duration) -> Result<(Self, Writer), OpenError> {
+        match place {
+            Place::Sqlite { path, max_pages } => {
+                let file = sqlite::File { path: path.clone(), patience, max_pages: *max_pages };
+                let opened = {
+                    let file = file.clone();
+                    tokio::task::spawn_blocking(move || open_file(&file)).await
+                };
+                let readers = opened.map_err(|panic| unusable(path, &panic))??;
+                Ok((Self { readers: Readers::Sqlite(readers), patience }, Writer::Sqlite(file)))
+            }
+            Place::Postgres { url, danger_plaintext } => {
+                let server = Arc::new(postgres::Server::parse(url, *danger_plaintext, patience)?);
+                server.prepare().await?;
+                let readers = Readers::Postgres(postgres::Readers::new(&server)?);
+                Ok((Self { readers, patience }, Writer::Postgres(server)))
+            }
+        }
+    }
+
+    /// Runs a reading statement.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`] if there is no answer in time.
+    pub(crate) async fn read(
+        &self,
+        statement: &'static Statement,
+        parameters: Vec<Value>,
+    ) -> Result<Vec<Row>, Unavailable> {
+        let answer = async {
+            match &self.readers {
+                Readers::Sqlite(readers) => readers.read(statement, parameters).await,
+                Readers::Postgres(readers) => readers.read(statement, &parameters).await,
+            }
+        };
+        match tokio::time::timeout(self.patience, answer).await {
+            Ok(answer) => answer.map_err(Unavailable::from),
+            Err(_) => Err(Unavailable::Store(format!("no answer within {:?}", self.patience))),
+        }
+    }
+
+    /// Runs a reading statement that answers at most one row.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`] if there is no answer in time.
+    pub(crate) async fn read_one(
+        &self,
+        statement: &'static Statement,
+        parameters: Vec<Value>,
+    ) -> Result<Option<Row>, Unavailable> {
+        Ok(self.read(statement, parameters).await?.into_iter().next())
+    }
+
+    /// Ends the reading connections.
+    pub(crate) async fn stop(&self) {
+        match &self.readers {
+            Readers::Sqlite(readers) => {
+                for thread in readers.stop() {
+                    Running::Thread(thread).join().await;
+                }
+            }
+            Readers::Postgres(readers) => readers.stop(),
+        }
+    }
+}
+
+fn open_file(file: &sqlite::File) -> Result<sqlite::Readers, OpenError> {
+    sqlite::prepare(file)?;
+    sqlite::Readers::start(file).map_err(|fault| unusable(&file.path, &fault))
+}
+
+fn unusable(path: &std::path::Path, reason: &dyn std::fmt::Display) -> OpenError {
+    OpenError::File { place: path.display().to_string(), reason: reason.to_string() }
+}
+
+impl Writer {
+    /// Makes a writing session.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`] if there is no connection to be had.
+    pub(crate) async fn session(&self) -> Result<Session, Fault> {
+        match self {
+            Self::Sqlite(file) => file.session().map(Session::Sqlite).map_err(|error| sqlite::fault(&error)),
+            Self::Postgres(server) => server.session().await.map(Session::Postgres),
+        }
+    }
+
+    /// Runs the committer where it belongs: a file is written by a thread of its own, since the disk blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`] if the thread cannot be made.
+    pub(crate) fn run<F>(&self, committer: F) -> Result<Running, Fault>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        match self {
+            Self::Sqlite(_) => sqlite::run_on_thread(committer).map(Running::Thread),
+            Self::Postgres(_) => Ok(Running::Task(tokio::spawn(committer))),
+        }
+    }
+
+    /// Listens for the announcements of other nodes' commits; `None` where there are no other nodes.
+    pub(crate) fn listen(&self, wake: Arc<Notify>) -> Option<Running> {
+        match self {
+            Self::Sqlite(_) => None,
+            Self::Postgres(server) => {
+                Some(Running::Task(tokio::spawn(postgres::listen(Arc::clone(server), wake))))
+            }
+        }
+    }
+
+    /// Returns how often the feed asks when nothing wakes it.
+    pub(crate) const fn feed_interval(&self) -> Duration {
+        match self {
+            // One process: the committer tells the snapshot everything; the feed only proves that the file answers.
+            Self::Sqlite(_) => Duration::from_secs(1),
+            // A lost announcement delays a foreign revocation by this much, well within its budget of one second.
+            Self::Postgres(_) => Duration::from_millis(250),
+        }
+    }
+}
+
+impl Session {
+    pub(crate) async fn begin(&mut self) -> Result<(), Fault> {
+        match self {
+            Self::Sqlite(session) => session.begin(),
+            Self::Postgres(session) => session.plain("BEGIN").await,
+        }
+    }
+
+    pub(crate) async fn commit(&mut self) -> Result<(), Fault> {
+        match self {
+            Self::Sqlite(session) => session.commit(),
+            Self::Postgres(session) => session.commit().await,
+        }
+    }
+
+    pub(crate) async fn rollback(&mut self) -> Result<(), Fault> {
+        match self {
+            Self::Sqlite(session) => session.rollback(),
+            Self::Postgres(session) => session.plain("ROLLBACK").await,
+        }
+    }
+
+    /// Runs the steps of one batch in a savepoint: all of them, or none.
+    pub(crate) async fn attempt(&mut self, steps: &[Step]) -> Result<Attempt, Fault> {
+        match self {
+            Self::Sqlite(session) => session.attempt(steps),
+            Self::Postgres(session) => session.attempt(steps).await,
+        }
+    }
+
+    /// Runs one statement once per row of parameters.
+    pub(crate) async fn append(&mut self, statement: &Statement, rows: &[Vec<Value>]) -> Result<(), Fault> {
+        match self {
+            Self::Sqlite(session) => session.append(statement, rows),
+            Self::Postgres(session) => session.append(statement, rows).await,
+        }
+    }
+
+    pub(crate) async fn execute(
+        &mut self,
+        statement: &Statement,
+        parameters: &[Value],
+    ) -> Result<Done, Fault> {
+        match self {
+            Self::Sqlite(session) => session.execute(statement, parameters),
+            Self::Postgres(session) => session.execute(statement, parameters).await,
+        }
+    }
+
+    /// Prepares a statement without running it.
+    pub(crate) async fn check(&mut self, statement: &Statement) -> Result<(), Fault> {
+        match self {
+            Self::Sqlite(session) => session.check(statement),
+            Self::Postgres(session) => session.check(statement).await,
+        }
+    }
+
+    /// Tells other nodes, at commit, that there are changes.
+    pub(crate) async fn announce(&mut self) -> Result<(), Fault> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(session) => session.announce().await,
+        }
+    }
+}
+
+impl Running {
+    /// Waits for the end.
+    pub(crate) async fn join(self) {
+        let ended = match self {
+            Self::Task(task) => task.await.is_ok(),
+            Self::Thread(thread) => {
+                matches!(tokio::task::spawn_blocking(move || thread.join()).await, Ok(Ok(())))
+            }
+        };
+        if !ended {
+            tracing::error!("a part of the store ended by panic or was cut off");
+        }
+    }
+
+    /// Cuts it off. A thread ends by itself once nobody can ask it anything.
+    pub(crate) fn abort(&self) {
+        match self {
+            Self::Task(task) => task.abort(),
+            Self::Thread(_) => {}
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! The feed: how the snapshot learns what other nodes have committed, and proves that it is not old.
+//!
+//! Each run reads where every node stands and, for those that moved, the changes since; numbered per node, so that
+//! none can be skipped (SAFETY 2). A gap, a counter that went back or a chain that no longer goes through the
+//! place where it was seen means that the store went back: then everything is read anew, and the revocations that
+//! the store has lost are written back (SAFETY 3).
+//!
+//! **Invariant.** The snapshot is marked fresh with a time taken before the questions, and only after everything
+//! that they told was applied (SAFETY 4). A run that fails marks nothing: the snapshot simply ages.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use countersign_core::audit::{Actor, AuditEvent};
+use countersign_core::context::Clock;
+use countersign_core::id::{CredentialId, OwnerKind};
+use countersign_core::ledger::Unavailable;
+use countersign_core::secret::SecretHash;
+use countersign_core::snapshot::Change;
+
+use crate::database::Database;
+use crate::knowledge::{Heads, Knowledge};
+use crate::node::{self, Head, NodeRow};
+use crate::queue::Queue;
+use crate::{audit_event, change, credential, owner};
+
+/// Rows of one page of a full load.
+const PAGE: i64 = 1000;
+/// How often a full load may be followed by another at once, since the store moved meanwhile.
+const ATTEMPTS: usize = 3;
+/// Revocations that are written back in one batch.
+const WRITTEN_BACK_AT_ONCE: usize = 100;
+
+/// Reads for the snapshot.
+#[derive(Clone)]
+pub(crate) struct Feed {
+    pub(crate) node: String,
+    pub(crate) database: Arc<Database>,
+    pub(crate) knowledge: Arc<Knowledge>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) queue: Queue,
+}
+
+/// Whether the changes since the last run are enough.
+enum Advance {
+    Taken,
+    /// They are not: everything is to be read.
+    Whole,
+}
+
+impl Feed {
+    /// Brings the snapshot to where the store is now.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`]: the snapshot is as old as before.
+    pub(crate) async fn run(&self) -> Result<(), Unavailable> {
+        let mut heads = self.knowledge.lock().await;
+        let at = self.clock.monotonic();
+        let mut caught_up = false;
+        for _attempt in 0..ATTEMPTS {
+            let nodes = node::list(&self.database).await?;
+            if matches!(self.advance(&mut heads, &nodes).await?, Advance::Taken) {
+                caught_up = true;
+                break;
+            }
+            self.load(&mut heads, &nodes).await?;
+        }
+        if !caught_up {
+            return Err(Unavailable::Store("the store moves faster than it can be read".to_owned()));
+        }
+        self.knowledge.snapshot().mark_fresh(at);
+        let owed: Vec<_> = heads.owed.iter().copied().collect();
+        drop(heads);
+        self.write_back(&owed).await;
+        Ok(())
+    }
+
+    /// Applies what changed since the last run.
+    async fn advance(&self, heads: &mut Heads, nodes: &[NodeRow]) -> Result<Advance, Unavailable> {
+        if heads.whole || !self.continues(heads, nodes).await? {
+            return Ok(Advance::Whole);
+        }
+        let mut changes = Vec::new();
+        for node in nodes {
+            let from = heads.known.get(&node.id).map_or(0, |known| known.last_change);
+            match self.changes(&node.id, from, node.last_change).await? {
+                Some(more) => changes.extend(more),
+                None => return Ok(Advance::Whole),
+            }
+        }
+        // A credential's owner may come from another node: all owners first, organisations before their members.
+        changes.sort_by_key(rank);
+        for change in &changes {
+            self.knowledge.apply(heads, change);
+        }
+        if heads.whole {
+            return Ok(Advance::Whole);
+        }
+        heads.known = known(nodes);
+        Ok(Advance::Taken)
+    }
+
+    /// Tells whether every node's history goes on from where it was last seen.
+    async fn continues(&self, heads: &Heads, nodes: &[NodeRow]) -> Result<bool, Unavailable> {
+        for (id, seen) in &heads.known {
+            let Some(found) = nodes.iter().find(|node| &node.id == id).map(NodeRow::head) else {
+                return Ok(false);
+            };
+            if found == *seen {
+                continue;
+            }
+            let back = found.last_change < seen.last_change || found.last_event < seen.last_event;
+            // Our own commits were applied before the lock was given up: ours can only have moved behind our back.
+            if back || *id == self.node || !audit_event::goes_through(&self.database, id, seen).await? {
+                tracing::warn!(node = %id, ?seen, ?found, "the store's history changed: everything is read anew");
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Reads a node's changes; `None` if one is missing.
+    async fn changes(&self, node: &str, from: i64, to: i64) -> Result<Option<Vec<Change>>, Unavailable> {
+        let mut changes = Vec::new();
+        let mut cursor = from;
+        while cursor < to {
+            let page = change::after(&self.database, node, cursor, to).await?;
+            if page.is_empty() {
+                return Ok(None);
+            }
+            for (n, change) in page {
+                if n != cursor.saturating_add(1) {
+                    return Ok(None);
+                }
+                cursor = n;
+                changes.push(change);
+            }
+        }
+        Ok(Some(changes))
+    }
+
+    /// Reads everything. What is committed meanwhile is read again as a change, since `nodes` were read before.
+    async fn load(&self, heads: &mut Heads, nodes: &[NodeRow]) -> Result<(), Unavailable> {
+        let first = self.knowledge.snapshot().is_empty();
+        let mut owners = self.owners().await?;
+        owners.sort_by_key(rank);
+        for owner in &owners {
+            self.knowledge.apply(heads, owner);
+        }
+        let stored = self.credentials(heads).await?;
+        if !first {
+            self.knowledge.snapshot().retain(|lookup| stored.contains(lookup));
+        }
+        heads.known = known(nodes);
+        // An owner that was entered after the owners were read comes as a change, before its credentials.
+        heads.whole = false;
+        Ok(())
+    }
+
+    async fn owners(&self) -> Result<Vec<Change>, Unavailable> {
+        let mut owners = Vec::new();
+        let mut after = String::new();
+        loop {
+            let rows = owner::load(&self.database, &after, PAGE).await?;
+            let Some(last) = rows.last() else {
+                return Ok(owners);
+            };
+            after = last.text(0)?.to_owned();
+            for row in &rows {
+                owners.push(Change::Owner(Box::new(owner::read(row, 0)?)));
+            }
+        }
+    }
+
+    async fn credentials(
+        &self,
+        heads: &mut Heads,
+    ) -> Result<HashSet<SecretHash>, Unavailable> {
+        let mut stored = HashSet::new();
+        let mut after = String::new();
+        loop {
+            let rows = credential::load(&self.database, &after, PAGE).await?;
+            let Some(last) = rows.last() else {
+                return Ok(stored);
+            };
+            after = last.text(0)?.to_owned();
+            for row in &rows {
+                stored.insert(row.hash(2)?);
+                self.knowledge.apply(heads, &credential::change(row, 0)?);
+            }
+        }
+    }
+
+    /// Tells the store the revocations that it has lost. What fails now is tried at the next run.
+    async fn write_back(&self, owed: &[CredentialId]) {
+        for ids in owed.chunks(WRITTEN_BACK_AT_ONCE) {
+            let now = self.clock.now();
+            let steps = ids.iter().map(|id| credential::revoke_again(*id, now)).collect();
+            let line = |id: &CredentialId| {
+                AuditEvent::granted(now, "credential.revocation_restored", Actor::SYSTEM).about(id.to_string())
+            };
+            match self.queue.submit(steps, ids.iter().map(line).collect()).await {
+                Ok(_) => {
+                    let mut heads = self.knowledge.lock().await;
+                    for id in ids {
+                        heads.owed.remove(id);
+                    }
+                }
+                Err(error) => tracing::error!(%error, "revocations that the store has lost are not written back yet"),
+            }
+        }
+    }
+}
+
+fn known(nodes: &[NodeRow]) -> HashMap<String, Head> {
+    nodes.iter().map(|node| (node.id.clone(), node.head())).collect()
+}
+
+fn rank(change: &Change) -> u8 {
+    match change {
+        Change::Owner(record) if record.id.kind() == OwnerKind::Organisation => 0,
+        Change::Owner(_) => 1,
+        Change::Credential(_) | Change::Forgotten(_) => 2,
+    }
+}

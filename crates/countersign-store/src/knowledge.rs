@@ -1,0 +1,57 @@
+//! What this node's verifiers know, and up to which change of which node they know it.
+//!
+//! **Invariant.** The lock is held from a COMMIT of ours until the snapshot has applied it, and from the reading of
+//! other nodes' changes until the snapshot has applied those. So the snapshot sees commits in the database's order:
+//! a row that was read before a commit is never applied after it.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use countersign_core::id::CredentialId;
+use countersign_core::snapshot::{Applied, Change, Snapshot};
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::node::Head;
+
+/// The snapshot, with the places up to which it was fed.
+#[derive(Debug)]
+pub(crate) struct Knowledge {
+    snapshot: Arc<Snapshot>,
+    heads: Mutex<Heads>,
+}
+
+/// Up to where each node is known.
+#[derive(Debug)]
+pub(crate) struct Heads {
+    pub(crate) known: HashMap<String, Head>,
+    /// Whether the next reading must be of everything.
+    pub(crate) whole: bool,
+    /// Revocations that the store has lost and is to be told again (SAFETY 3).
+    pub(crate) owed: BTreeSet<CredentialId>,
+}
+
+impl Knowledge {
+    pub(crate) fn new(snapshot: Arc<Snapshot>) -> Self {
+        let heads = Heads { known: HashMap::new(), whole: true, owed: BTreeSet::new() };
+        Self { snapshot, heads: Mutex::new(heads) }
+    }
+
+    pub(crate) const fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.snapshot
+    }
+
+    pub(crate) async fn lock(&self) -> MutexGuard<'_, Heads> {
+        self.heads.lock().await
+    }
+
+    /// Teaches the verifiers one change. The lock is proof that the order is the database's.
+    pub(crate) fn apply(&self, heads: &mut Heads, change: &Change) {
+        match self.snapshot.apply(change) {
+            Applied::Taken => {}
+            Applied::KeptRevoked(id) => {
+                heads.owed.insert(id);
+            }
+            Applied::Incomplete => heads.whole = true,
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! The store as the core's [`Ledger`].
+
+use countersign_core::audit::AuditEvent;
+use countersign_core::effect::Effect;
+use countersign_core::id::CredentialKind;
+use countersign_core::key_string::KeyString;
+use countersign_core::ledger::{Commit, Found, Ledger, Lookup, Unavailable};
+
+use crate::store::Store;
+use crate::{commit, creation, credential, owner};
+
+impl Ledger for Store {
+    async fn find(&self, question: Lookup<'_>) -> Result<Found, Unavailable> {
+        match question {
+            Lookup::Key { kind, key } => self.find_key(kind, key).await,
+            Lookup::Record(id) => {
+                Ok(Found::Record(credential::find(&self.database, id).await?.map(Box::new)))
+            }
+            Lookup::Creation { owner, mark } => {
+                creation::find(&self.database, owner, mark, self.clock.now()).await
+            }
+            Lookup::Owner(id) => Ok(Found::Owner(owner::find(&self.database, id).await?.map(Box::new))),
+        }
+    }
+
+    async fn commit(&self, effects: Vec<Effect>, audit: AuditEvent) -> Result<Commit, Unavailable> {
+        let steps = commit::steps(&effects, self.clock.now())?;
+        self.queue.submit(steps, vec![audit]).await
+    }
+}
+
+impl Store {
+    /// Answers from memory. What is not known there may have been made a moment ago at another node: one catch-up,
+    /// shared by all who ask, and then the answer is final.
+    async fn find_key(&self, kind: CredentialKind, key: &KeyString) -> Result<Found, Unavailable> {
+        self.require_fresh()?;
+        if let Some(known) = self.snapshot().find(kind, key) {
+            return Ok(Found::Key(Some(known)));
+        }
+        self.catch_up.catch_up().await?;
+        self.require_fresh()?;
+        Ok(Found::Key(self.snapshot().find(kind, key)))
+    }
+
+    /// SAFETY 4: what is too old is no answer.
+    fn require_fresh(&self) -> Result<(), Unavailable> {
+        if self.snapshot().is_fresh(self.clock.monotonic()) { Ok(()) } else { Err(Unavailable::Stale) }
+    }
+}

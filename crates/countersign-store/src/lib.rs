@@ -1,0 +1,53 @@
+//! SQL, once, for both databases.
+//!
+//! [`Store`] is a concrete type over SQLite (one node) or PostgreSQL (several). Every statement is one text in the
+//! portable subset, beside the function that runs it; [`database`] is the narrow waist beneath which the engines
+//! differ. Writing goes through one group committer per process; verifiers read the core's snapshot, which the
+//! committer and the feed keep current.
+//!
+//! **Invariants.** What was acknowledged is durable and known to this node's verifiers (SAFETY 3). Changes and audit
+//! events are numbered per node without gaps (SAFETY 2, 20). A snapshot that cannot be refreshed ages (SAFETY 4).
+//!
+//! What it does not do: decide, hash secrets, or open what is sealed.
+
+mod access;
+mod audit_event;
+mod catch_up;
+mod change;
+mod closing;
+mod commit;
+mod committer;
+mod config;
+mod creation;
+mod credential;
+mod database;
+mod decision_count;
+mod fault;
+mod follow;
+mod knowledge;
+mod ledger;
+mod mark;
+mod meta;
+mod node;
+mod open_error;
+mod owner;
+mod page;
+mod place;
+mod postgres;
+mod queue;
+mod report;
+mod schema;
+mod sqlite;
+mod statement;
+mod statements;
+mod store;
+mod value;
+
+pub use audit_event::{AuditCursor, AuditRequest, AuditRow, Chain, NotAnAuditCursor};
+pub use config::{Limits, StoreConfig, StoreUrl};
+pub use credential::{CredentialFilter, NotAState, StateFilter};
+pub use decision_count::DecisionCount;
+pub use node::NodeRow;
+pub use open_error::OpenError;
+pub use page::{Cursor, NotACursor, Page, PageRequest};
+pub use store::Store;

@@ -1,0 +1,50 @@
+//! The table `mark`: first uses.
+
+use countersign_core::ledger::Unavailable;
+use countersign_core::record::MarkRecord;
+use countersign_core::timestamp::Timestamp;
+
+use crate::statement::{Statement, Step};
+use crate::value::Row;
+
+/// Reads the mark whose columns `lookup, made, until_at` begin at `start`.
+///
+/// # Errors
+///
+/// [`Unavailable::Corrupt`].
+pub(crate) fn read(row: &Row, start: usize) -> Result<MarkRecord, Unavailable> {
+    Ok(MarkRecord {
+        lookup: row.hash(start)?,
+        made: row.text(start + 1)?.to_owned(),
+        until: row.time(start + 2)?,
+    })
+}
+
+// A mark that is past its end is as good as none, so that pruning may be late.
+static MARK: Statement = Statement::new(
+    "INSERT INTO mark (lookup, made, until_at)
+     VALUES ($1, $2, $3)
+     ON CONFLICT (lookup) DO UPDATE
+     SET made = excluded.made, until_at = excluded.until_at
+     WHERE mark.until_at <= $4",
+);
+
+/// Marks a first use; not met if a mark stands.
+pub(crate) fn mark(record: &MarkRecord, now: Timestamp) -> Step {
+    let parameters =
+        vec![record.lookup.into(), record.made.as_str().into(), record.until.into(), now.into()];
+    Step::one(&MARK, parameters)
+}
+
+static PRUNE: Statement = Statement::new(
+    "DELETE FROM mark
+     WHERE lookup IN (SELECT lookup FROM mark WHERE until_at <= $1 LIMIT 5000)",
+);
+
+/// Removes marks that are past their end.
+pub(crate) fn prune(now: Timestamp) -> Step {
+    Step::any(&PRUNE, vec![now.into()])
+}
+
+/// Every statement of this table.
+pub(crate) static STATEMENTS: &[&Statement] = &[&MARK, &PRUNE];

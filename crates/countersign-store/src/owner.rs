@@ -1,0 +1,175 @@
+//! The table `owner`.
+
+use countersign_core::id::OwnerId;
+use countersign_core::ledger::Unavailable;
+use countersign_core::reach::Reach;
+use countersign_core::record::OwnerRecord;
+
+use crate::database::Database;
+use crate::page::{Cursor, Page, PageRequest};
+use crate::statement::{Statement, Step, Yields};
+use crate::value::{Row, Value, corrupt};
+
+/// Every column, in the order of [`read`].
+macro_rules! columns {
+    ($table:literal) => {
+        concat!(
+            $table, "id, ", $table, "kind, ", $table, "organisation, ", $table, "name, ", $table, "version, ",
+            $table, "created_at, ", $table, "disabled_at"
+        )
+    };
+    () => {
+        columns!("")
+    };
+}
+pub(crate) use columns;
+
+/// How many columns [`read`] reads.
+pub(crate) const COLUMNS: usize = 7;
+
+/// Reads the owner whose columns begin at `start`.
+///
+/// # Errors
+///
+/// [`Unavailable::Corrupt`].
+pub(crate) fn read(row: &Row, start: usize) -> Result<OwnerRecord, Unavailable> {
+    let id: OwnerId = row.parsed(start)?;
+    if row.text(start + 1)? != id.kind().name() {
+        return Err(corrupt(format!("{id} is stored as another kind")));
+    }
+    Ok(OwnerRecord {
+        id,
+        organisation: row.parsed(start + 2)?,
+        name: row.text(start + 3)?.to_owned(),
+        version: row.int(start + 4)?,
+        created_at: row.time(start + 5)?,
+        disabled_at: row.optional_time(start + 6)?,
+    })
+}
+
+static INSERT: Statement = Statement::new(concat!(
+    "INSERT INTO owner (",
+    columns!(),
+    ")
+     VALUES ($1, $2, $3, $4, $5, $6, $7)
+     RETURNING ",
+    columns!()
+));
+
+/// Adds an owner.
+pub(crate) fn insert(record: &OwnerRecord) -> Step {
+    let parameters = vec![
+        record.id.into(),
+        record.id.kind().name().into(),
+        record.organisation.into(),
+        record.name.as_str().into(),
+        record.version.into(),
+        record.created_at.into(),
+        record.disabled_at.into(),
+    ];
+    Step::one(&INSERT, parameters).yielding(Yields::Owner)
+}
+
+static ADVANCE: Statement = Statement::new(concat!(
+    "UPDATE owner
+     SET version = $2, name = $4, disabled_at = $5
+     WHERE id = $1 AND version = $3
+     RETURNING ",
+    columns!()
+));
+
+/// Replaces an owner that still has the version before.
+pub(crate) fn advance(next: &OwnerRecord) -> Step {
+    let parameters = vec![
+        next.id.into(),
+        next.version.into(),
+        next.version.saturating_sub(1).into(),
+        next.name.as_str().into(),
+        next.disabled_at.into(),
+    ];
+    Step::one(&ADVANCE, parameters).yielding(Yields::Owner)
+}
+
+static FIND: Statement = Statement::new(concat!(
+    "SELECT ",
+    columns!(),
+    "
+     FROM owner
+     WHERE id = $1"
+));
+
+/// Finds one owner.
+///
+/// # Errors
+///
+/// [`Unavailable`].
+pub(crate) async fn find(database: &Database, id: OwnerId) -> Result<Option<OwnerRecord>, Unavailable> {
+    let row = database.read_one(&FIND, vec![id.into()]).await?;
+    row.map(|row| read(&row, 0)).transpose()
+}
+
+static LOAD: Statement = Statement::new(concat!(
+    "SELECT ",
+    columns!(),
+    "
+     FROM owner
+     WHERE id > $1
+     ORDER BY id
+     LIMIT $2"
+));
+
+/// Reads the next rows of the whole table, in the order of ids.
+///
+/// # Errors
+///
+/// [`Unavailable`].
+pub(crate) async fn load(database: &Database, after: &str, limit: i64) -> Result<Vec<Row>, Unavailable> {
+    database.read(&LOAD, vec![after.into(), limit.into()]).await
+}
+
+macro_rules! list {
+    ($within:literal) => {
+        concat!(
+            "SELECT ",
+            columns!(),
+            "
+             FROM owner
+             WHERE ",
+            $within,
+            "
+               AND (created_at, id) > ($2, $3)
+             ORDER BY created_at, id
+             LIMIT $4"
+        )
+    };
+}
+
+static LIST: Statement = Statement::new(list!("CAST($1 AS TEXT) IS NULL"));
+static LIST_OF_ORGANISATION: Statement = Statement::new(list!("organisation = $1"));
+static LIST_OF_OWNER: Statement = Statement::new(list!("id = $1"));
+
+/// Reads a page of owners within reach.
+///
+/// # Errors
+///
+/// [`Unavailable`].
+pub(crate) async fn list(
+    database: &Database,
+    reach: Reach,
+    request: &PageRequest,
+) -> Result<Page<OwnerRecord>, Unavailable> {
+    let (statement, within) = match reach {
+        Reach::Installation => (&LIST, Value::Null),
+        Reach::Organisation(id) => (&LIST_OF_ORGANISATION, id.into()),
+        Reach::Owner(id) => (&LIST_OF_OWNER, id.into()),
+        Reach::Nothing => return Ok(Page { rows: Vec::new(), next: None }),
+    };
+    let [created_at, id, limit] = request.parameters();
+    let rows = database.read(statement, vec![within, created_at, id, limit]).await?;
+    let rows: Vec<_> = rows.iter().map(|row| read(row, 0)).collect::<Result<_, _>>()?;
+    Ok(request.page(rows, |last| Cursor { created_at: last.created_at, id: last.id.to_string() }))
+}
+
+/// Every statement of this table.
+pub(crate) static STATEMENTS: &[&Statement] =
+    &[&INSERT, &ADVANCE, &FIND, &LOAD, &LIST, &LIST_OF_ORGANISATION, &LIST_OF_OWNER];

@@ -1,0 +1,67 @@
+//! A small pool of reading connections.
+
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime, Timeouts};
+
+use crate::fault::Fault;
+use crate::open_error::OpenError;
+use crate::statement::Statement;
+use crate::value::{Row, Value};
+
+use super::server::Server;
+use super::session::{fault, run};
+
+/// Reading connections per node: verifiers read memory, so that only the management API and the feed come here.
+const CONNECTIONS: usize = 4;
+
+/// The reading half of a server.
+#[derive(Debug)]
+pub(crate) struct Readers(Pool);
+
+impl Readers {
+    /// Describes the pool; connections are made when they are needed.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Unreachable`] if the pool cannot be built.
+    pub(crate) fn new(server: &Server) -> Result<Self, OpenError> {
+        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let mut config = server.config();
+        let limit = server.patience().as_millis();
+        let options = config.get_options().map(|options| format!("{options} ")).unwrap_or_default();
+        config.options(format!("{options}-c statement_timeout={limit}"));
+        let manager = Manager::from_config(config, server.tls(), recycling);
+        let timeouts = Timeouts {
+            wait: Some(server.patience()),
+            create: Some(server.patience()),
+            recycle: Some(Duration::from_secs(1)),
+        };
+        Pool::builder(manager)
+            .max_size(CONNECTIONS)
+            .timeouts(timeouts)
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map(Self)
+            .map_err(|error| OpenError::Url { reason: error.to_string() })
+    }
+
+    /// Runs a reading statement.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`] of the connection or of the statement.
+    pub(crate) async fn read(&self, statement: &Statement, parameters: &[Value]) -> Result<Vec<Row>, Fault> {
+        let client = self.0.get().await.map_err(|error| match error {
+            PoolError::Backend(error) => fault(&error),
+            other => Fault::Failed(other.to_string()),
+        })?;
+        let prepared = client.prepare_cached(statement.text()).await.map_err(|error| fault(&error))?;
+        run(&client, &prepared, parameters).await.map(|done| done.rows).map_err(|error| fault(&error))
+    }
+
+    /// Ends the connections.
+    pub(crate) fn stop(&self) {
+        self.0.close();
+    }
+}

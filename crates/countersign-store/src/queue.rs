@@ -1,0 +1,82 @@
+//! The queue in front of the committer: bounded, and quick to say no.
+
+use std::time::Duration;
+
+use countersign_core::audit::AuditEvent;
+use countersign_core::ledger::{Commit, Unavailable};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::fault::Fatal;
+use crate::statement::Step;
+
+/// What is committed together or not at all.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    pub(crate) steps: Vec<Step>,
+    pub(crate) audits: Vec<AuditEvent>,
+    answer: oneshot::Sender<Result<Commit, Unavailable>>,
+}
+
+impl Batch {
+    /// Answers whoever asked, if they still wait.
+    pub(crate) fn answer(self, answer: Result<Commit, Unavailable>) {
+        let _asker_may_be_gone = self.answer.send(answer);
+    }
+}
+
+/// The way to the committer.
+#[derive(Debug, Clone)]
+pub(crate) struct Queue {
+    batches: mpsc::Sender<Batch>,
+    patience: Duration,
+    fatal: Fatal,
+}
+
+impl Queue {
+    /// Makes a queue for `size` batches.
+    pub(crate) fn new(size: usize, patience: Duration, fatal: Fatal) -> (Self, mpsc::Receiver<Batch>) {
+        let (batches, queue) = mpsc::channel(size.max(1));
+        (Self { batches, patience, fatal }, queue)
+    }
+
+    /// Commits a batch.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`] if it is not known to be durable: the queue is full, the store fails or is too slow.
+    pub(crate) async fn submit(
+        &self,
+        steps: Vec<Step>,
+        audits: Vec<AuditEvent>,
+    ) -> Result<Commit, Unavailable> {
+        let answered = self.offer(steps, audits)?;
+        match tokio::time::timeout(self.patience, answered).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(Unavailable::Store("the store was closed".to_owned())),
+            Err(_) => Err(Unavailable::Store(format!("no commit within {:?}", self.patience))),
+        }
+    }
+
+    /// Queues a batch without waiting for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`] if the queue is full or closed.
+    pub(crate) fn offer(
+        &self,
+        steps: Vec<Step>,
+        audits: Vec<AuditEvent>,
+    ) -> Result<oneshot::Receiver<Result<Commit, Unavailable>>, Unavailable> {
+        if let Some(reason) = self.fatal.reason() {
+            return Err(Unavailable::Store(reason.to_owned()));
+        }
+        let (answer, answered) = oneshot::channel();
+        self.batches.try_send(Batch { steps, audits, answer }).map_err(|error| {
+            Unavailable::Store(match error {
+                mpsc::error::TrySendError::Full(_) => "too many commits wait".to_owned(),
+                mpsc::error::TrySendError::Closed(_) => "the store was closed".to_owned(),
+            })
+        })?;
+        Ok(answered)
+    }
+}

@@ -1,0 +1,149 @@
+//! One SQLite connection and its statements.
+
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, ErrorCode, ToSql, params_from_iter};
+
+use crate::fault::Fault;
+use crate::statement::{Attempt, Done, Statement, Step};
+use crate::value::{Row, Value};
+
+/// Extended result codes of a value that must be unique and is there already (sqlite3.h).
+const SQLITE_CONSTRAINT_PRIMARYKEY: i32 = 1555;
+const SQLITE_CONSTRAINT_UNIQUE: i32 = 2067;
+
+/// A connection that may write.
+#[derive(Debug)]
+pub(crate) struct Session {
+    connection: Connection,
+}
+
+impl Session {
+    pub(crate) const fn new(connection: Connection) -> Self {
+        Self { connection }
+    }
+
+    pub(crate) fn begin(&mut self) -> Result<(), Fault> {
+        self.plain("BEGIN IMMEDIATE")
+    }
+
+    pub(crate) fn commit(&mut self) -> Result<(), Fault> {
+        self.plain("COMMIT")
+    }
+
+    /// Undoes the transaction, if SQLite has not done so by itself.
+    pub(crate) fn rollback(&mut self) -> Result<(), Fault> {
+        if self.connection.is_autocommit() { Ok(()) } else { self.plain("ROLLBACK") }
+    }
+
+    /// Runs the steps of one batch in a savepoint.
+    pub(crate) fn attempt(&mut self, steps: &[Step]) -> Result<Attempt, Fault> {
+        self.plain("SAVEPOINT step")?;
+        let attempt = self.steps(steps)?;
+        match &attempt {
+            Attempt::Met(_) => self.plain("RELEASE SAVEPOINT step")?,
+            Attempt::Lost | Attempt::Refused(_) => {
+                self.plain("ROLLBACK TO SAVEPOINT step")?;
+                self.plain("RELEASE SAVEPOINT step")?;
+            }
+        }
+        Ok(attempt)
+    }
+
+    fn steps(&mut self, steps: &[Step]) -> Result<Attempt, Fault> {
+        let mut done = Vec::with_capacity(steps.len());
+        for step in steps {
+            match self.execute(step.statement, &step.parameters) {
+                Ok(one) if step.is_met_by(&one) => done.push(one),
+                Ok(_) | Err(Fault::Lost) => return Ok(Attempt::Lost),
+                Err(Fault::Refused(reason)) => return Ok(Attempt::Refused(reason)),
+                Err(fault) => return Err(fault),
+            }
+        }
+        Ok(Attempt::Met(done))
+    }
+
+    /// Runs one statement once per row of parameters.
+    pub(crate) fn append(&mut self, statement: &Statement, rows: &[Vec<Value>]) -> Result<(), Fault> {
+        rows.iter().try_for_each(|row| self.execute(statement, row).map(drop))
+    }
+
+    pub(crate) fn execute(&mut self, statement: &Statement, parameters: &[Value]) -> Result<Done, Fault> {
+        execute(&self.connection, statement, parameters)
+    }
+
+    pub(crate) fn check(&mut self, statement: &Statement) -> Result<(), Fault> {
+        self.connection.prepare(statement.numbered()).map(drop).map_err(|error| fault(&error))
+    }
+
+    fn plain(&mut self, text: &'static str) -> Result<(), Fault> {
+        let mut prepared = self.connection.prepare_cached(text).map_err(|error| fault(&error))?;
+        prepared.execute([]).map(drop).map_err(|error| fault(&error))
+    }
+}
+
+/// Runs one statement on a connection.
+pub(super) fn execute(
+    connection: &Connection,
+    statement: &Statement,
+    parameters: &[Value],
+) -> Result<Done, Fault> {
+    run(connection, statement.numbered(), parameters).map_err(|error| fault(&error))
+}
+
+fn run(connection: &Connection, text: &str, parameters: &[Value]) -> rusqlite::Result<Done> {
+    let mut prepared = connection.prepare_cached(text)?;
+    let columns = prepared.column_count();
+    if columns == 0 {
+        let changed = prepared.execute(params_from_iter(parameters))?;
+        return Ok(Done { changed: u64::try_from(changed).unwrap_or(u64::MAX), rows: Vec::new() });
+    }
+    let mut answer = prepared.query(params_from_iter(parameters))?;
+    let mut rows = Vec::new();
+    while let Some(found) = answer.next()? {
+        let values: rusqlite::Result<Vec<_>> =
+            (0..columns).map(|column| found.get_ref(column).and_then(|value| own(column, value))).collect();
+        rows.push(Row(values?));
+    }
+    Ok(Done { changed: u64::try_from(rows.len()).unwrap_or(u64::MAX), rows })
+}
+
+fn own(column: usize, value: ValueRef<'_>) -> rusqlite::Result<Value> {
+    match value {
+        ValueRef::Null => Ok(Value::Null),
+        ValueRef::Integer(number) => Ok(Value::Int(number)),
+        ValueRef::Text(text) => std::str::from_utf8(text)
+            .map(Value::from)
+            .map_err(|error| rusqlite::Error::Utf8Error(column, error)),
+        ValueRef::Blob(bytes) => Ok(Value::Blob(bytes.to_vec())),
+        ValueRef::Real(_) => {
+            Err(rusqlite::Error::InvalidColumnType(column, "real".to_owned(), rusqlite::types::Type::Real))
+        }
+    }
+}
+
+impl ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Null => ValueRef::Null,
+            Self::Int(number) => ValueRef::Integer(*number),
+            Self::Text(text) => ValueRef::Text(text.as_bytes()),
+            Self::Blob(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
+}
+
+/// Sorts an error of the library by what follows from it.
+pub(crate) fn fault(error: &rusqlite::Error) -> Fault {
+    let rusqlite::Error::SqliteFailure(failure, _) = error else {
+        return Fault::Corrupt(error.to_string());
+    };
+    match failure.code {
+        ErrorCode::ConstraintViolation => match failure.extended_code {
+            SQLITE_CONSTRAINT_PRIMARYKEY | SQLITE_CONSTRAINT_UNIQUE => Fault::Lost,
+            _ => Fault::Refused(error.to_string()),
+        },
+        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Fault::Corrupt(error.to_string()),
+        ErrorCode::TooBig | ErrorCode::TypeMismatch => Fault::Refused(error.to_string()),
+        _ => Fault::Failed(error.to_string()),
+    }
+}

@@ -1,0 +1,40 @@
+//! The register of statements: what a test prepares on both databases.
+
+use crate::statement::Statement;
+use crate::{audit_event, change, creation, credential, decision_count, mark, meta, node, owner};
+
+/// Returns every statement that the store runs.
+pub(crate) fn all() -> impl Iterator<Item = &'static Statement> {
+    [
+        audit_event::STATEMENTS,
+        change::STATEMENTS,
+        creation::STATEMENTS,
+        credential::STATEMENTS,
+        decision_count::STATEMENTS,
+        mark::STATEMENTS,
+        meta::STATEMENTS,
+        node::STATEMENTS,
+        owner::STATEMENTS,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_statement_is_registered() {
+        let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut written = 0;
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                written += text.lines().filter(|line| line.contains(": Statement = Statement::new(")).count();
+            }
+        }
+        // One stands in a unit test of `statement.rs`, one is the pattern of this test.
+        assert_eq!(super::all().count(), written - 2);
+    }
+}

@@ -1,0 +1,193 @@
+//! The store: opened, fed, and closed. A concrete type; its test double is SQLite in a temporary file.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use countersign_core::context::Clock;
+use countersign_core::ledger::Unavailable;
+use countersign_core::snapshot::Snapshot;
+
+use crate::catch_up::CatchUp;
+use crate::closing::{Close, Closing};
+use crate::committer::{Committer, Parts};
+use crate::config::{Limits, StoreConfig, StoreUrl};
+use crate::database::{Database, Running, Writer};
+use crate::fault::{Fatal, Fault};
+use crate::follow::Feed;
+use crate::knowledge::Knowledge;
+use crate::open_error::OpenError;
+use crate::place::Place;
+use crate::queue::Queue;
+use crate::report::Reports;
+
+/// Everything durable, behind one door.
+pub struct Store {
+    pub(crate) database: Arc<Database>,
+    pub(crate) writer: Writer,
+    pub(crate) queue: Queue,
+    pub(crate) catch_up: CatchUp,
+    pub(crate) reports: Reports,
+    pub(crate) clock: Arc<dyn Clock>,
+    knowledge: Arc<Knowledge>,
+    fatal: Fatal,
+    tasks: Mutex<Tasks>,
+}
+
+/// What runs beside the requests; each part is told to end and awaited by [`Store::close`].
+#[derive(Debug)]
+struct Tasks {
+    feeding: Close,
+    committing: Close,
+    listener: Option<Running>,
+    feeders: Vec<Running>,
+    committer: Option<Running>,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Store").field("database", &self.database).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        let tasks = self.tasks.get_mut().unwrap_or_else(PoisonError::into_inner);
+        for running in tasks.listener.iter().chain(&tasks.feeders).chain(&tasks.committer) {
+            running.abort();
+        }
+    }
+}
+
+impl Store {
+    /// Opens a store, brings its tables to this version, takes the node's name, and fills the snapshot.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`], which says what to do.
+    pub async fn open(config: StoreConfig) -> Result<Self, OpenError> {
+        Self::open_with(config, Limits::default()).await
+    }
+
+    /// Opens a store with other limits.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`], which says what to do.
+    pub async fn open_with(config: StoreConfig, limits: Limits) -> Result<Self, OpenError> {
+        let StoreConfig { url, node, snapshot, clock, danger_plaintext } = config;
+        let (name, place) = placed(url, danger_plaintext, &limits);
+        let (database, writer) = Database::open(&place, limits.patience).await?;
+        let database = Arc::new(database);
+        let (knowledge, fatal) = (Arc::new(Knowledge::new(snapshot)), Fatal::default());
+        let (queue, batches) = Queue::new(limits.queue, limits.patience, fatal.clone());
+        let broken = |fault: Fault| unusable(&name, Unavailable::from(fault));
+        let committer = Committer::claim(Parts {
+            node: node.clone(),
+            writer: writer.clone(),
+            knowledge: Arc::clone(&knowledge),
+            clock: Arc::clone(&clock),
+            fatal: fatal.clone(),
+            patience: limits.patience,
+        })
+        .await
+        .map_err(broken)?;
+        let (feeding, fed) = Close::new();
+        let (committing, committed) = Close::new();
+        let committer = writer.run(committer.run(batches, committed)).map_err(broken)?;
+        let feed = Feed {
+            node,
+            database: Arc::clone(&database),
+            knowledge: Arc::clone(&knowledge),
+            clock: Arc::clone(&clock),
+            queue: queue.clone(),
+        };
+        let catch_up = CatchUp::new(limits.patience);
+        let reports = Reports::new(queue.clone(), Arc::clone(&clock), limits.keep_decisions);
+        let tasks = Tasks { feeding, committing, listener: None, feeders: Vec::new(), committer: Some(committer) };
+        let store = Self {
+            database,
+            writer,
+            queue,
+            catch_up,
+            reports,
+            clock,
+            knowledge,
+            fatal,
+            tasks: Mutex::new(tasks),
+        };
+        if let Err(error) = feed.run().await {
+            store.close().await;
+            return Err(unusable(&name, error));
+        }
+        store.follow(feed, fed, limits.feed_interval);
+        Ok(store)
+    }
+
+    /// Starts what runs beside the requests.
+    fn follow(&self, feed: Feed, closing: Closing, interval: Option<Duration>) {
+        let interval = interval.unwrap_or_else(|| self.writer.feed_interval());
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        tasks.listener = self.writer.listen(self.catch_up.wake());
+        let following = self.catch_up.clone().run(feed, interval, closing.clone());
+        tasks.feeders.push(Running::Task(tokio::spawn(following)));
+        tasks.feeders.push(Running::Task(tokio::spawn(self.reports.clone().run(closing))));
+    }
+
+    /// Returns what verifiers know.
+    #[must_use]
+    pub fn snapshot(&self) -> &Arc<Snapshot> {
+        self.knowledge.snapshot()
+    }
+
+    /// Waits until the store cannot go on, and says why: another process has taken this node's name.
+    pub async fn failed(&self) -> String {
+        self.fatal.wait().await.to_owned()
+    }
+
+    /// Writes what is queued, ends everything that runs beside the requests, and waits for it. Afterwards every
+    /// question is answered with [`Unavailable`].
+    pub async fn close(&self) {
+        let (listener, feeders, committer) = {
+            let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+            tasks.feeding.say();
+            (tasks.listener.take(), std::mem::take(&mut tasks.feeders), tasks.committer.take())
+        };
+        if let Some(listener) = listener {
+            // It holds nothing that could be lost.
+            listener.abort();
+        }
+        for feeder in feeders {
+            feeder.join().await;
+        }
+        if committer.is_some()
+            && let Err(error) = self.reports.flush().await
+        {
+            tracing::warn!(%error, "the last uses of credentials were not written");
+        }
+        self.database.stop().await;
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).committing.say();
+        if let Some(committer) = committer {
+            committer.join().await;
+        }
+    }
+}
+
+fn placed(url: StoreUrl, danger_plaintext: bool, limits: &Limits) -> (String, Place) {
+    match url {
+        StoreUrl::Sqlite(path) => {
+            (path.display().to_string(), Place::Sqlite { path, max_pages: limits.sqlite_pages })
+        }
+        StoreUrl::Postgres(url) => ("the PostgreSQL server".to_owned(), Place::Postgres { url, danger_plaintext }),
+    }
+}
+
+fn unusable(place: &str, error: Unavailable) -> OpenError {
+    let place = place.to_owned();
+    match error {
+        Unavailable::Corrupt(what) => OpenError::Corrupt { place, what },
+        Unavailable::Contended | Unavailable::Stale | Unavailable::Store(_) => {
+            OpenError::Unreachable { place, reason: error.to_string() }
+        }
+    }
+}

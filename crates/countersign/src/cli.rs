@@ -1,0 +1,373 @@
+//! The command line: what may be typed. What it means is in [`crate::commands`].
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Every way an API can know its caller, in one binary.
+#[derive(Debug, Parser)]
+#[command(name = "countersign", version, about, propagate_version = true, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The nouns.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Starts everything: issuer, gateway, TLS gateway and management API
+    Up(Box<Up>),
+    /// API keys: what programs present to your API
+    #[command(subcommand)]
+    Key(Key),
+    /// Owners of keys: organisations, and their clients and users
+    #[command(subcommand)]
+    Owner(Owner),
+    /// Management keys: what guards the management API
+    #[command(subcommand)]
+    ManagementKey(ManagementKey),
+    /// The audit: who did what, in a chain that shows tampering
+    #[command(subcommand)]
+    Audit(Audit),
+    /// The gateway's routes
+    #[command(subcommand)]
+    Route(Route),
+    /// Plays one of the scenarios, both sides, and tries to break it
+    Demo(Demo),
+    /// Prints the completions of a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Writes the references that are printed from the code
+    #[command(hide = true)]
+    Reference {
+        /// Where to
+        directory: PathBuf,
+    },
+}
+
+/// How a command reaches the management API.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Reach {
+    /// The management API; with the key from `COUNTERSIGN_KEY`
+    #[arg(long, value_name = "URL", env = "COUNTERSIGN_ADMIN")]
+    pub(crate) admin: Option<String>,
+    /// The data directory: its running server's local socket, or, when none runs, the store itself
+    #[arg(long, value_name = "DIR", env = "COUNTERSIGN_DATA", default_value = "countersign-data")]
+    pub(crate) data: PathBuf,
+    /// The configuration file, where the store itself is opened
+    #[arg(long, value_name = "FILE", env = "COUNTERSIGN_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// The store, where it is opened itself
+    #[arg(long, value_name = "URL")]
+    pub(crate) store: Option<String>,
+    /// The master key's file, where the store itself is opened and the key lives elsewhere
+    #[arg(long, value_name = "FILE")]
+    pub(crate) master_key: Option<PathBuf>,
+    /// Prints JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Starts everything.
+#[derive(Debug, Args)]
+pub(crate) struct Up {
+    /// Where permitted requests go; without it a built-in echo answers
+    #[arg(long, value_name = "URL")]
+    pub(crate) upstream: Option<String>,
+    /// The data directory; made if it is not there
+    #[arg(long, value_name = "DIR", env = "COUNTERSIGN_DATA", default_value = "countersign-data")]
+    pub(crate) data: PathBuf,
+    /// The configuration file; `countersign.toml` if it is there
+    #[arg(long, value_name = "FILE", env = "COUNTERSIGN_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// `postgres://…`: keeps everything in PostgreSQL
+    #[arg(long, value_name = "URL")]
+    pub(crate) store: Option<String>,
+    /// Lets the store's connection be in clear over a network
+    #[arg(long)]
+    pub(crate) danger_store_plaintext: bool,
+    /// The master key's file, if it lives outside the data directory
+    #[arg(long, value_name = "FILE")]
+    pub(crate) master_key: Option<PathBuf>,
+    /// Prints one line of JSON once everything is ready
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Where the issuer listens; port 0 picks a free one
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) issuer_listen: Option<String>,
+    /// Where the gateway listens
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) gateway_listen: Option<String>,
+    /// Where the gateway listens with TLS
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) mtls_listen: Option<String>,
+    /// Where the management API listens
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) admin_listen: Option<String>,
+    /// The issuer's URL: the `iss` of everything issued
+    #[arg(long, value_name = "URL")]
+    pub(crate) issuer_url: Option<String>,
+    /// The default resource: the protected API's URL
+    #[arg(long, value_name = "URL")]
+    pub(crate) resource: Option<String>,
+    /// Serves issuer, gateway and management API over TLS too
+    #[arg(long)]
+    pub(crate) https: bool,
+    /// The certificate for `--https`, PEM; by default one of our own authority
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The key of `--tls-cert`, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+}
+
+/// What is done to API keys.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Key {
+    /// Mints a key and shows it once
+    Create(KeyCreate),
+    /// Lists keys
+    List {
+        /// Only keys of this owner
+        #[arg(long, value_name = "ID")]
+        owner: Option<String>,
+        /// Only keys that are live, revoked or expired
+        #[arg(long, value_name = "STATE")]
+        state: Option<String>,
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Shows a key, never its text
+    Show {
+        /// The key's id
+        id: String,
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Changes a key: its name, scopes or end, or switches it on or off
+    Update(KeyUpdate),
+    /// Mints a successor; the old key goes on working for the overlap
+    Rotate {
+        /// The key's id
+        id: String,
+        /// How long the old key goes on working, such as 24h; 0s ends it at once
+        #[arg(long, value_name = "DURATION")]
+        overlap: Option<String>,
+        /// When the successor ends, as a time from now such as 90d
+        #[arg(long, value_name = "DURATION")]
+        expires_in: Option<String>,
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Revokes a key: the next request that presents it is refused
+    Revoke {
+        /// The key's id
+        id: String,
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Revokes a key and forgets it; its audit remains
+    Delete {
+        /// The key's id
+        id: String,
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Asks whether a key is good; exit status 1 if not
+    Verify {
+        /// The key; `-` or nothing reads it from standard input, where no other process can see it
+        key: Option<String>,
+        /// Scopes that it must hold
+        #[arg(long = "scope", value_name = "SCOPE")]
+        scopes: Vec<String>,
+        /// The environment that it must be made for
+        #[arg(long, value_name = "live|test")]
+        environment: Option<String>,
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Checks a key's shape and checksum, with no server; exit status 1 if they are wrong
+    Check {
+        /// The key; `-` or nothing reads it from standard input, where no other process can see it
+        key: Option<String>,
+    },
+}
+
+/// Mints a key.
+#[derive(Debug, Args)]
+pub(crate) struct KeyCreate {
+    /// What people call it
+    #[arg(long)]
+    pub(crate) name: String,
+    /// What it may do; repeat for several
+    #[arg(long = "scope", value_name = "SCOPE")]
+    pub(crate) scopes: Vec<String>,
+    /// When it ends, as a time from now such as 90d
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) expires_in: Option<String>,
+    /// The first instant at which it works (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    pub(crate) not_before: Option<String>,
+    /// Where it may be used
+    #[arg(long, value_name = "live|test")]
+    pub(crate) environment: Option<String>,
+    /// Its key set; by default `cs_live` or `cs_test`
+    #[arg(long)]
+    pub(crate) prefix: Option<String>,
+    /// Who it acts for; by default the first organisation
+    #[arg(long, value_name = "ID")]
+    pub(crate) owner: Option<String>,
+    /// Something to write on it; repeat for several
+    #[arg(long = "metadata", value_name = "NAME=VALUE")]
+    pub(crate) metadata: Vec<String>,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+}
+
+/// Changes a key; what is not named stays.
+#[derive(Debug, Args)]
+pub(crate) struct KeyUpdate {
+    /// The key's id
+    pub(crate) id: String,
+    /// The new name
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// The new scopes, all of them; repeat for several
+    #[arg(long = "scope", value_name = "SCOPE")]
+    pub(crate) scopes: Vec<String>,
+    /// The new end, as a time from now such as 90d
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) expires_in: Option<String>,
+    /// Switches it on
+    #[arg(long, conflicts_with = "disable")]
+    pub(crate) enable: bool,
+    /// Switches it off
+    #[arg(long)]
+    pub(crate) disable: bool,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+}
+
+/// What is done to owners.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Owner {
+    /// Enters an owner
+    Create {
+        /// What it is
+        #[arg(long, value_name = "organisation|client|user", default_value = "organisation")]
+        kind: String,
+        /// What people call it
+        #[arg(long)]
+        name: String,
+        /// The organisation that a client or user belongs to; by default the first
+        #[arg(long, value_name = "ID")]
+        organisation: Option<String>,
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Lists owners
+    List {
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Disables an owner: all of its credentials are refused at the next request
+    Disable {
+        /// The owner's id
+        id: String,
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Enables an owner again
+    Enable {
+        /// The owner's id
+        id: String,
+        #[command(flatten)]
+        reach: Reach,
+    },
+}
+
+/// What is done to management keys.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ManagementKey {
+    /// Mints a management key that can do at most what you can
+    Create {
+        /// What people call it
+        #[arg(long)]
+        name: String,
+        /// What it may do; repeat for several
+        #[arg(long = "scope", value_name = "SCOPE", required = true)]
+        scopes: Vec<String>,
+        /// Which scopes it may give to API keys: exact, `prefix*` or `*`; repeat for several
+        #[arg(long = "grant", value_name = "PATTERN")]
+        grantable: Vec<String>,
+        /// Who it acts for; by default the first organisation
+        #[arg(long, value_name = "ID")]
+        owner: Option<String>,
+        /// When it ends, as a time from now such as 90d
+        #[arg(long, value_name = "DURATION")]
+        expires_in: Option<String>,
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Lists management keys
+    List {
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Replaces the installation's own management key; the old one ends at once
+    Rotate {
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Revokes a management key
+    Revoke {
+        /// The key's id
+        id: String,
+        #[command(flatten)]
+        reach: Reach,
+    },
+}
+
+/// What is done with the audit.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Audit {
+    /// Prints the latest events
+    Tail {
+        /// How many
+        #[arg(long, short = 'n', default_value_t = 20)]
+        lines: usize,
+        /// Goes on printing as events happen, until interrupted
+        #[arg(long, short)]
+        follow: bool,
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Recomputes every chain; exit status 1 if one is broken
+    Verify {
+        #[command(flatten)]
+        reach: Reach,
+    },
+}
+
+/// What is done with routes.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Route {
+    /// Lists the gateway's routes in the order in which they are tried
+    List {
+        #[command(flatten)]
+        reach: Reach,
+    },
+}
+
+/// Plays a scenario.
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// The scenario: `developer-key`
+    pub(crate) scenario: String,
+    /// Prints JSON lines instead of the story
+    #[arg(long)]
+    pub(crate) json: bool,
+}

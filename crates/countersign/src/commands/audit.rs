@@ -1,0 +1,192 @@
+//! `countersign audit …`
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Result;
+use countersign_core::audit::ChainHash;
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::cli::{Audit, Reach};
+use crate::client::Connection;
+use crate::commands::call;
+use crate::{environment, output};
+
+/// How often `--follow` asks for news.
+const POLL: Duration = Duration::from_millis(500);
+
+pub(crate) async fn run(command: Audit) -> Result<ExitCode> {
+    match command {
+        Audit::Tail { lines, follow, reach } => tail(lines, follow, &reach).await,
+        Audit::Verify { reach } => verify(&reach).await,
+    }
+}
+
+async fn tail(lines: usize, follow: bool, reach: &Reach) -> Result<ExitCode> {
+    let first =
+        call(reach, Method::GET, &format!("/v1/audit?last=true&limit={}", lines.clamp(1, 500)), None).await?;
+    let mut seen = BTreeMap::new();
+    print(reach, rows(&first), &mut seen)?;
+    if follow {
+        let interrupted = tokio::signal::ctrl_c();
+        tokio::select! {
+            followed = follow_on(reach, &mut seen) => followed?,
+            interrupted = interrupted => interrupted?,
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn follow_on(reach: &Reach, seen: &mut BTreeMap<String, i64>) -> Result<()> {
+    loop {
+        tokio::time::sleep(POLL).await;
+        let news = call(reach, Method::GET, "/v1/audit?last=true&limit=500", None).await?;
+        print(reach, rows(&news), seen)?;
+    }
+}
+
+fn rows(page: &Value) -> Vec<Row> {
+    let rows = page.get("data").and_then(Value::as_array).cloned().unwrap_or_default();
+    rows.iter().filter_map(Row::read).collect()
+}
+
+/// One event with its place in its node's chain.
+struct Row {
+    node: String,
+    n: i64,
+    hash: String,
+    body: String,
+}
+
+impl Row {
+    fn read(value: &Value) -> Option<Self> {
+        let text = |name: &str| value.get(name)?.as_str().map(str::to_owned);
+        Some(Self {
+            node: text("node")?,
+            n: value.get("n")?.as_i64()?,
+            hash: text("hash")?,
+            body: text("body")?,
+        })
+    }
+}
+
+fn print(reach: &Reach, rows: Vec<Row>, seen: &mut BTreeMap<String, i64>) -> Result<()> {
+    for row in rows {
+        let last = seen.entry(row.node.clone()).or_insert(0);
+        if row.n <= *last {
+            continue;
+        }
+        *last = row.n;
+        let event: Value = serde_json::from_str(&row.body)?;
+        if reach.json {
+            output::json(&json!({ "node": row.node, "n": row.n, "hash": row.hash, "event": event }))?;
+        } else {
+            output::line(&sentence(&event))?;
+        }
+    }
+    Ok(())
+}
+
+fn sentence(event: &Value) -> String {
+    let text = |path: &str| event.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let actor = [text("/actor/credential"), text("/actor/scheme")].into_iter().find(|name| !name.is_empty());
+    let details = event.get("details").and_then(Value::as_array).cloned().unwrap_or_default();
+    let details: Vec<String> = details
+        .iter()
+        .filter_map(|pair| Some(format!("{}={}", pair.get(0)?.as_str()?, pair.get(1)?.as_str()?)))
+        .collect();
+    let parts = [
+        text("/at"),
+        text("/action"),
+        text("/verdict"),
+        text("/reason"),
+        text("/subject"),
+        format!("by {}", actor.unwrap_or_default()),
+        details.join(" "),
+    ];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("  ")
+}
+
+async fn verify(reach: &Reach) -> Result<ExitCode> {
+    let connection = Connection::open(reach, environment::management_key()).await?;
+    let chains = verify_chains(&connection).await;
+    connection.close().await?;
+    let chains = chains?;
+    if reach.json {
+        let chains: Vec<_> = chains.iter().map(Chain::json).collect();
+        output::json(&json!({ "chains": chains }))?;
+    } else {
+        for chain in &chains {
+            output::line(&chain.sentence())?;
+        }
+    }
+    let whole = chains.iter().all(|chain| chain.broken_at.is_none());
+    Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What was found of one node's chain.
+struct Chain {
+    node: String,
+    events: i64,
+    head: ChainHash,
+    broken_at: Option<i64>,
+}
+
+impl Chain {
+    fn json(&self) -> Value {
+        json!({ "node": self.node, "events": self.events, "head": hex(&self.head), "broken_at": self.broken_at })
+    }
+
+    fn sentence(&self) -> String {
+        match self.broken_at {
+            None => format!("{}: {} events, whole, head {}", self.node, self.events, hex(&self.head)),
+            Some(n) => format!("{}: broken at event {n}: it was altered, removed or moved", self.node),
+        }
+    }
+
+    /// Takes the next event; once broken, the rest proves nothing.
+    fn take(&mut self, row: &Row) {
+        if self.broken_at.is_some() {
+            return;
+        }
+        let next = self.head.next(row.n, &row.body);
+        if row.n != self.events + 1 || hex(&next) != row.hash {
+            self.broken_at = Some(self.events + 1);
+            return;
+        }
+        self.events = row.n;
+        self.head = next;
+    }
+}
+
+async fn verify_chains(connection: &Connection) -> Result<Vec<Chain>> {
+    let mut chains: Vec<Chain> = Vec::new();
+    let mut cursor = String::new();
+    loop {
+        let page = connection.call(Method::GET, &format!("/v1/audit?limit=500{cursor}"), None).await?;
+        let rows = rows(&page);
+        for row in &rows {
+            if chains.last().is_none_or(|chain| chain.node != row.node) {
+                chains.push(Chain {
+                    node: row.node.clone(),
+                    events: 0,
+                    head: ChainHash::START,
+                    broken_at: None,
+                });
+            }
+            if let Some(chain) = chains.last_mut() {
+                chain.take(row);
+            }
+        }
+        let Some(next) = page.get("next_cursor").and_then(Value::as_str) else {
+            return Ok(chains);
+        };
+        cursor = format!("&cursor={next}");
+    }
+}
+
+fn hex(hash: &ChainHash) -> String {
+    hash.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+}

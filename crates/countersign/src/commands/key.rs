@@ -1,0 +1,162 @@
+//! `countersign key …`
+
+use std::io::Read;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, anyhow, bail};
+use countersign_core::key_string::KeyString;
+use http::Method;
+use serde_json::{Map, Value, json};
+
+use crate::cli::{Key, KeyCreate, KeyUpdate, Reach};
+use crate::commands::{call, minted, object, page, whole_list};
+use crate::output;
+
+const COLUMNS: &[(&str, &str)] = &[
+    ("ID", "id"),
+    ("NAME", "name"),
+    ("HINT", "hint"),
+    ("ENVIRONMENT", "environment"),
+    ("SCOPES", "scopes"),
+    ("STATE", "state"),
+    ("EXPIRES", "expires_at"),
+    ("LAST USED", "last_used_at"),
+];
+
+pub(crate) async fn run(command: Key) -> Result<ExitCode> {
+    match command {
+        Key::Create(create) => mint(&create).await,
+        Key::List { owner, state, reach } => {
+            let filters = [("owner", owner), ("state", state)];
+            let query: Vec<_> = filters
+                .iter()
+                .filter_map(|(name, value)| Some(format!("{name}={}", value.as_ref()?)))
+                .collect();
+            let path = if query.is_empty() {
+                "/v1/keys".to_owned()
+            } else {
+                format!("/v1/keys?{}", query.join("&"))
+            };
+            page(&reach, &whole_list(&reach, &path).await?, COLUMNS)
+        }
+        Key::Show { id, reach } => {
+            object(&reach, &call(&reach, Method::GET, &key_path(&id, "")?, None).await?)
+        }
+        Key::Update(update) => amend(&update).await,
+        Key::Rotate { id, overlap, expires_in, reach } => {
+            let body = without_null(json!({ "overlap": overlap, "expires_in": expires_in }));
+            minted(&reach, &call(&reach, Method::POST, &key_path(&id, "/rotate")?, Some(&body)).await?)
+        }
+        Key::Revoke { id, reach } => {
+            let revoked = call(&reach, Method::POST, &key_path(&id, "/revoke")?, None).await?;
+            if reach.json {
+                return object(&reach, &revoked);
+            }
+            output::line(&format!("{id} is revoked: the next request that presents it is refused"))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Key::Delete { id, reach } => {
+            call(&reach, Method::DELETE, &key_path(&id, "")?, None).await?;
+            output::note(&format!("{id} is revoked and forgotten"));
+            Ok(ExitCode::SUCCESS)
+        }
+        Key::Verify { key, scopes, environment, reach } => verify(key, &scopes, environment, &reach).await,
+        Key::Check { key } => check(key),
+    }
+}
+
+/// Returns the path of one key. An id that could be more than one path segment is refused here.
+pub(crate) fn key_path(id: &str, verb: &str) -> Result<String> {
+    segment("/v1/keys", id, verb)
+}
+
+/// Returns `collection/id/verb`.
+///
+/// # Errors
+///
+/// A text if `id` is no id.
+pub(crate) fn segment(collection: &str, id: &str, verb: &str) -> Result<String> {
+    if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+        bail!("{id:?} is no id; `list` shows them");
+    }
+    Ok(format!("{collection}/{id}{verb}"))
+}
+
+async fn mint(create: &KeyCreate) -> Result<ExitCode> {
+    let metadata: Result<Map<String, Value>> = create.metadata.iter().map(|pair| pair_of(pair)).collect();
+    let body = without_null(json!({
+        "name": create.name,
+        "scopes": create.scopes,
+        "expires_in": create.expires_in,
+        "not_before": create.not_before,
+        "environment": create.environment,
+        "prefix": create.prefix,
+        "owner": create.owner,
+        "metadata": metadata?,
+    }));
+    minted(&create.reach, &call(&create.reach, Method::POST, "/v1/keys", Some(&body)).await?)
+}
+
+fn pair_of(pair: &str) -> Result<(String, Value)> {
+    let (name, value) =
+        pair.split_once('=').ok_or_else(|| anyhow!("--metadata {pair}: expected NAME=VALUE"))?;
+    Ok((name.to_owned(), Value::String(value.to_owned())))
+}
+
+/// Leaves out members that are `null`: absent means "as it is" or "by default".
+pub(crate) fn without_null(mut value: Value) -> Value {
+    if let Some(object) = value.as_object_mut() {
+        object.retain(|_, member| !member.is_null());
+    }
+    value
+}
+
+async fn amend(update: &KeyUpdate) -> Result<ExitCode> {
+    let enabled = (update.enable || update.disable).then_some(update.enable);
+    let scopes = (!update.scopes.is_empty()).then_some(&update.scopes);
+    let body = without_null(json!({
+        "name": update.name, "scopes": scopes, "expires_in": update.expires_in, "enabled": enabled,
+    }));
+    let path = key_path(&update.id, "")?;
+    object(&update.reach, &call(&update.reach, Method::PATCH, &path, Some(&body)).await?)
+}
+
+async fn verify(
+    key: Option<String>,
+    scopes: &[String],
+    environment: Option<String>,
+    reach: &Reach,
+) -> Result<ExitCode> {
+    let key = given_or_read(key)?;
+    let body = without_null(json!({ "key": key, "scopes": scopes, "environment": environment }));
+    let verdict = call(reach, Method::POST, "/v1/keys/verify", Some(&body)).await?;
+    object(reach, &verdict)?;
+    let valid = verdict.get("valid").and_then(Value::as_bool).unwrap_or(false);
+    Ok(if valid { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn check(key: Option<String>) -> Result<ExitCode> {
+    match KeyString::parse(&given_or_read(key)?) {
+        Ok(key) => {
+            output::line(&format!("{}: the shape and the checksum are right", key.hint()))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(malformed) => {
+            output::note(&malformed.to_string());
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+/// Returns the argument, or what is on standard input.
+fn given_or_read(key: Option<String>) -> Result<String> {
+    if let Some(key) = key.filter(|key| key != "-") {
+        return Ok(key);
+    }
+    let mut text = String::new();
+    std::io::stdin()
+        .take(4096)
+        .read_to_string(&mut text)
+        .context("cannot read the key from standard input")?;
+    Ok(text.trim().to_owned())
+}

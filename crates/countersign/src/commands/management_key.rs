@@ -1,0 +1,42 @@
+//! `countersign management-key …`
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use http::Method;
+use serde_json::json;
+
+use crate::cli::ManagementKey;
+use crate::commands::key::{segment, without_null};
+use crate::commands::{call, minted, object, page, whole_list};
+
+const COLUMNS: &[(&str, &str)] = &[
+    ("ID", "id"),
+    ("NAME", "name"),
+    ("HINT", "hint"),
+    ("OWNER", "owner"),
+    ("SCOPES", "scopes"),
+    ("GRANTS", "grantable"),
+    ("STATE", "state"),
+];
+
+pub(crate) async fn run(command: ManagementKey) -> Result<ExitCode> {
+    match command {
+        ManagementKey::Create { name, scopes, grantable, owner, expires_in, reach } => {
+            let body = without_null(json!({
+                "name": name, "scopes": scopes, "grantable": grantable, "owner": owner, "expires_in": expires_in,
+            }));
+            minted(&reach, &call(&reach, Method::POST, "/v1/management-keys", Some(&body)).await?)
+        }
+        ManagementKey::List { reach } => {
+            page(&reach, &whole_list(&reach, "/v1/management-keys").await?, COLUMNS)
+        }
+        ManagementKey::Rotate { reach } => {
+            minted(&reach, &call(&reach, Method::POST, "/v1/management-keys/rotate", None).await?)
+        }
+        ManagementKey::Revoke { id, reach } => {
+            let path = segment("/v1/management-keys", &id, "/revoke")?;
+            object(&reach, &call(&reach, Method::POST, &path, None).await?)
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! What the commands do, one file a noun.
+
+pub(crate) mod audit;
+pub(crate) mod demo;
+pub(crate) mod key;
+pub(crate) mod management_key;
+pub(crate) mod owner;
+pub(crate) mod reference;
+pub(crate) mod route;
+pub(crate) mod up;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use http::Method;
+use serde_json::Value;
+
+use crate::cli::Reach;
+use crate::client::Connection;
+use crate::environment;
+use crate::output;
+
+/// Calls one endpoint of the management API, over whichever way `reach` names.
+///
+/// # Errors
+///
+/// The API's refusal, or a text about the way.
+pub(crate) async fn call(reach: &Reach, method: Method, path: &str, body: Option<&Value>) -> Result<Value> {
+    let connection = Connection::open(reach, environment::management_key()).await?;
+    let answer = connection.call(method, path, body).await;
+    connection.close().await?;
+    answer
+}
+
+/// Prints a page: rows under `data`.
+///
+/// # Errors
+///
+/// If stdout is closed.
+pub(crate) fn page(reach: &Reach, page: &Value, columns: &[(&str, &str)]) -> Result<ExitCode> {
+    if reach.json {
+        output::json(page)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let rows = page.get("data").and_then(Value::as_array).cloned().unwrap_or_default();
+    output::table(&rows, columns)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Walks all pages of a list and returns them as one.
+///
+/// # Errors
+///
+/// The API's refusal, or a text about the way.
+pub(crate) async fn whole_list(reach: &Reach, path: &str) -> Result<Value> {
+    let connection = Connection::open(reach, environment::management_key()).await?;
+    let rows = pages(&connection, path).await;
+    connection.close().await?;
+    Ok(serde_json::json!({ "data": rows?, "next_cursor": null }))
+}
+
+async fn pages(connection: &Connection, path: &str) -> Result<Vec<Value>> {
+    let separator = if path.contains('?') { '&' } else { '?' };
+    let mut rows = Vec::new();
+    let mut cursor = String::new();
+    loop {
+        let page = connection.call(Method::GET, &format!("{path}{separator}limit=500{cursor}"), None).await?;
+        rows.extend(page.get("data").and_then(Value::as_array).cloned().unwrap_or_default());
+        let Some(next) = page.get("next_cursor").and_then(Value::as_str) else {
+            return Ok(rows);
+        };
+        cursor = format!("&cursor={next}");
+    }
+}
+
+/// Prints one object.
+///
+/// # Errors
+///
+/// If stdout is closed.
+pub(crate) fn object(reach: &Reach, object: &Value) -> Result<ExitCode> {
+    if reach.json {
+        output::json(object)?
+    } else {
+        output::members(object)?
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints a key that was just minted: its text to stdout, once; words about it to stderr.
+///
+/// # Errors
+///
+/// If stdout is closed.
+pub(crate) fn minted(reach: &Reach, answer: &Value) -> Result<ExitCode> {
+    let member = |name: &str| answer.get(name).cloned().unwrap_or(Value::Null);
+    if reach.json {
+        let mut shown = serde_json::json!({
+            "id": member("id"), "key": member("key"), "hint": member("hint"), "expires_at": member("expires_at"),
+        });
+        if let (Some(replaces), Some(shown)) = (answer.get("replaces"), shown.as_object_mut()) {
+            shown.insert("replaces".to_owned(), replaces.clone());
+        }
+        output::json(&shown)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let text = |name: &str| member(name).as_str().map_or_else(|| "never".to_owned(), str::to_owned);
+    output::note(&format!("{} ({}) ends: {}", text("id"), text("name"), text("expires_at")));
+    if let Some(replaces) = answer.get("replaces") {
+        let end = replaces.get("expires_at").and_then(Value::as_str).unwrap_or("never");
+        let old = replaces.get("id").and_then(Value::as_str).unwrap_or_default();
+        output::note(&format!("{old} works until {end}"));
+    }
+    output::note("This is the only time that the key is shown:");
+    output::line(&text("key"))?;
+    Ok(ExitCode::SUCCESS)
+}

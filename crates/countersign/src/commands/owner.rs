@@ -1,0 +1,35 @@
+//! `countersign owner …`
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use http::Method;
+use serde_json::json;
+
+use crate::cli::Owner;
+use crate::commands::key::{segment, without_null};
+use crate::commands::{call, object, page, whole_list};
+
+const COLUMNS: &[(&str, &str)] = &[
+    ("ID", "id"),
+    ("KIND", "kind"),
+    ("NAME", "name"),
+    ("ORGANISATION", "organisation"),
+    ("DISABLED", "disabled_at"),
+];
+
+pub(crate) async fn run(command: Owner) -> Result<ExitCode> {
+    match command {
+        Owner::Create { kind, name, organisation, reach } => {
+            let body = without_null(json!({ "kind": kind, "name": name, "organisation": organisation }));
+            object(&reach, &call(&reach, Method::POST, "/v1/owners", Some(&body)).await?)
+        }
+        Owner::List { reach } => page(&reach, &whole_list(&reach, "/v1/owners").await?, COLUMNS),
+        Owner::Disable { id, reach } => {
+            object(&reach, &call(&reach, Method::POST, &segment("/v1/owners", &id, "/disable")?, None).await?)
+        }
+        Owner::Enable { id, reach } => {
+            object(&reach, &call(&reach, Method::POST, &segment("/v1/owners", &id, "/enable")?, None).await?)
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! The log: structured lines on stderr, as text for people or JSON for machines.
+
+use std::io::{self, IsTerminal};
+
+use anyhow::{Result, bail};
+use tracing::Level;
+use tracing_subscriber::filter::LevelFilter;
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// How much is written, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LogSettings {
+    /// The format; `None`: text on a terminal, else JSON.
+    pub(crate) format: Option<LogFormat>,
+    /// The least important lines that are written.
+    pub(crate) level: Level,
+}
+
+impl LogSettings {
+    /// Reads the settings `log.format` and `log.level`.
+    ///
+    /// # Errors
+    ///
+    /// A text that names the setting and what it knows.
+    pub(crate) fn read(format: Option<&str>, level: Option<&str>) -> Result<Self> {
+        let format = match format {
+            None => None,
+            Some("text") => Some(LogFormat::Text),
+            Some("json") => Some(LogFormat::Json),
+            Some(other) => bail!("log.format: expected `text` or `json`, found `{other}`"),
+        };
+        let level = match level {
+            None | Some("info") => Level::INFO,
+            Some("error") => Level::ERROR,
+            Some("warn") => Level::WARN,
+            Some("debug") => Level::DEBUG,
+            Some(other) => bail!("log.level: expected `error`, `warn`, `info` or `debug`, found `{other}`"),
+        };
+        Ok(Self { format, level })
+    }
+
+    /// Starts the log. A second call changes nothing.
+    pub(crate) fn start(self) {
+        let terminal = io::stderr().is_terminal();
+        let format = self.format.unwrap_or(if terminal { LogFormat::Text } else { LogFormat::Json });
+        let log = tracing_subscriber::fmt()
+            .with_writer(io::stderr)
+            .with_ansi(terminal)
+            .with_target(false)
+            .with_max_level(LevelFilter::from_level(self.level));
+        let _started = match format {
+            LogFormat::Text => log.try_init(),
+            LogFormat::Json => log.json().flatten_event(true).try_init(),
+        };
+    }
+}

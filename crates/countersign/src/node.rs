@@ -1,0 +1,230 @@
+//! One node without its listeners: data directory, master key, store, certification authority, and the endpoints.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use countersign_core::context::{self, Clock, Entropy, Policy};
+use countersign_core::management_key::first_key;
+use countersign_core::owner::first_organisation;
+use countersign_core::secret::{Peppers, Secret};
+use countersign_core::snapshot::Snapshot;
+use countersign_edge::metrics::Metrics;
+use countersign_pki::authority::{Authority, Stored};
+use countersign_server::app::{App, EntropySource, GatewayView};
+use countersign_store::{Store, StoreConfig, StoreUrl};
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use crate::cli::Reach;
+use crate::data_directory::{DataDirectory, write_durably};
+use crate::environment;
+use crate::master_key::{self, MasterKey, Origin};
+use crate::settings::resolved;
+use crate::system::{SystemClock, SystemEntropy};
+use crate::tls;
+
+/// The name of our certification authority; its certificates are recognised by it.
+const AUTHORITY: &str = "Countersign CA";
+/// The sealed value by which a wrong master key is noticed.
+const CHECK: master_key::Place<'static> =
+    master_key::Place { purpose: "master-key-check", owner: "installation" };
+/// The sealed certification authority.
+const CA: master_key::Place<'static> =
+    master_key::Place { purpose: "certification-authority", owner: "installation" };
+
+/// Where a node's things are.
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// The store, if it is not the data directory's own.
+    pub(crate) store: Option<String>,
+    /// Whether the store's connection may cross a network in clear.
+    pub(crate) danger_store_plaintext: bool,
+    /// Where the master key is.
+    pub(crate) master_key: Origin,
+    /// The setting `feed.max_age`.
+    pub(crate) feed_max_age: Duration,
+    /// What the operator allows.
+    pub(crate) policy: Policy,
+}
+
+impl Place {
+    /// Reads what a command that opens the store itself was told.
+    ///
+    /// # Errors
+    ///
+    /// The mistakes in the settings.
+    pub(crate) fn of_command(reach: &Reach) -> Result<Self> {
+        let file = resolved::read_file(reach.config.as_deref(), &environment::variables())?;
+        Ok(Self {
+            store: reach.store.clone().or(file.store.url),
+            danger_store_plaintext: false,
+            master_key: master_key_origin(reach.master_key.clone()),
+            feed_max_age: Duration::from_secs(5),
+            policy: Policy::default(),
+        })
+    }
+}
+
+/// Returns where the master key is: the flag's file, the environment, a credential of the service manager, or the
+/// data directory.
+pub(crate) fn master_key_origin(flag: Option<PathBuf>) -> Origin {
+    if let Some(path) = flag {
+        return Origin::File(path);
+    }
+    if let Some(text) = environment::variable("COUNTERSIGN_MASTER_KEY") {
+        return Origin::Environment(text);
+    }
+    let credential = environment::variable("CREDENTIALS_DIRECTORY")
+        .map(|directory| PathBuf::from(directory).join("countersign-master-key"))
+        .filter(|path| path.exists());
+    credential.map_or(Origin::DataDirectory, Origin::File)
+}
+
+/// A node, ready to serve.
+pub(crate) struct Node {
+    /// The endpoints.
+    pub(crate) app: Arc<App>,
+    /// The store.
+    pub(crate) store: Arc<Store>,
+    /// What verifiers know.
+    pub(crate) snapshot: Arc<Snapshot>,
+    /// The certification authority.
+    pub(crate) authority: Arc<Authority>,
+    /// The management key, if this start made it.
+    pub(crate) management_key: Option<Secret<String>>,
+    /// Held while the node lives.
+    pub(crate) directory: DataDirectory,
+}
+
+impl Node {
+    /// Opens everything that a node stands on, and makes what is missing.
+    ///
+    /// # Errors
+    ///
+    /// A text that names what cannot be opened and what to do.
+    pub(crate) async fn open(directory: DataDirectory, place: &Place) -> Result<Self> {
+        let master_key = MasterKey::open(&place.master_key, &directory, &mut SystemEntropy)?;
+        let snapshot = Arc::new(Snapshot::new(Arc::new(master_key.peppers()?), place.feed_max_age));
+        let store = Arc::new(open_store(&directory, place, &snapshot).await?);
+        let node = assemble(directory, place, &master_key, Arc::clone(&store), snapshot).await;
+        if node.is_err() {
+            store.close().await;
+        }
+        node
+    }
+
+    /// Tells the endpoints what is known once the listeners are bound.
+    pub(crate) fn announce(&mut self, gateway: Arc<dyn GatewayView>, issuer_url: String) {
+        self.app = Arc::new(App { gateway: Some(gateway), issuer_url, ..self.app.as_ref().clone() });
+    }
+
+    /// Writes what is queued, and closes the store.
+    ///
+    /// # Errors
+    ///
+    /// None so far; the store logs what it cannot write.
+    pub(crate) async fn close(self) -> Result<()> {
+        self.store.close().await;
+        Ok(())
+    }
+}
+
+async fn assemble(
+    directory: DataDirectory,
+    place: &Place,
+    master_key: &MasterKey,
+    store: Arc<Store>,
+    snapshot: Arc<Snapshot>,
+) -> Result<Node> {
+    check_master_key(&store, master_key).await?;
+    let authority = Arc::new(open_authority(&store, master_key).await?);
+    let ca_pem = authority.certificate_pem().to_owned();
+    write_durably(&directory.ca(), ca_pem.as_bytes())?;
+    let management_key = initialise(&store, snapshot.peppers(), &place.policy).await?;
+    let app = App {
+        store: Arc::clone(&store),
+        clock: Arc::new(SystemClock),
+        entropy: entropy(),
+        policy: place.policy.clone(),
+        metrics: Arc::new(Metrics::new()),
+        gateway: None,
+        issuer_url: String::new(),
+        ca_pem,
+        refusals: Arc::default(),
+    };
+    Ok(Node { app: Arc::new(app), store, snapshot, authority, management_key, directory })
+}
+
+/// Returns the source of entropy for requests.
+pub(crate) fn entropy() -> EntropySource {
+    Arc::new(|| -> Box<dyn Entropy> { Box::new(SystemEntropy) })
+}
+
+async fn open_store(directory: &DataDirectory, place: &Place, snapshot: &Arc<Snapshot>) -> Result<Store> {
+    let url = match &place.store {
+        None => StoreUrl::Sqlite(directory.database()),
+        Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
+            StoreUrl::Postgres(url.clone())
+        }
+        Some(_) => bail!("store.url: expected postgres://user@host/database; without it SQLite is used"),
+    };
+    let config = StoreConfig {
+        url,
+        node: directory.node(&mut SystemEntropy)?,
+        snapshot: Arc::clone(snapshot),
+        clock: Arc::new(SystemClock),
+        danger_plaintext: place.danger_store_plaintext,
+    };
+    Store::open(config).await.context("the store cannot be opened")
+}
+
+/// Refuses a master key that is not the one under which this store is sealed.
+async fn check_master_key(store: &Store, master_key: &MasterKey) -> Result<()> {
+    let fresh = master_key.seal(&CHECK, b"countersign")?;
+    let sealed = store.sealed_or_insert(CHECK.purpose, CHECK.owner, fresh).await?;
+    if master_key.unseal(&CHECK, &sealed).is_some() {
+        return Ok(());
+    }
+    master_key.discard();
+    bail!(
+        "this store is sealed under another master key; name the right one with --master-key FILE \
+         (the first node keeps it in its data directory as master.key)"
+    )
+}
+
+async fn open_authority(store: &Store, master_key: &MasterKey) -> Result<Authority> {
+    let fresh = seal_authority(master_key)?;
+    let sealed = store.sealed_or_insert(CA.purpose, CA.owner, fresh).await?;
+    let opened =
+        master_key.unseal(&CA, &sealed).context("the certification authority's key does not open")?;
+    let stored: serde_json::Value = serde_json::from_slice(&opened)?;
+    let member =
+        |name: &str| stored.get(name).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
+    let stored = Stored { certificate_pem: member("certificate"), key_pem: Zeroizing::new(member("key")) };
+    Ok(Authority::open(AUTHORITY, &stored)?)
+}
+
+fn seal_authority(master_key: &MasterKey) -> Result<Vec<u8>> {
+    let mut serial = [0; 16];
+    SystemEntropy.fill(&mut serial);
+    let made = Authority::generate(AUTHORITY, serial, tls::validity(&SystemClock, tls::AUTHORITY_LIFE)?)?;
+    let text = Zeroizing::new(
+        json!({ "certificate": made.certificate_pem, "key": made.key_pem.as_str() }).to_string(),
+    );
+    master_key.seal(&CA, text.as_bytes())
+}
+
+/// Makes the first organisation and its management key, once in a store's life.
+async fn initialise(store: &Store, peppers: &Peppers, policy: &Policy) -> Result<Option<Secret<String>>> {
+    let mut entropy = SystemEntropy;
+    let mut context = context::Context { now: SystemClock.now(), entropy: &mut entropy, peppers, policy };
+    let organisation = first_organisation(&mut context);
+    let owner = organisation.answer?;
+    let key = first_key(&mut context, &owner);
+    let minted = key.answer?;
+    let effects = organisation.effects.into_iter().chain(key.effects).collect();
+    let made = store.initialise(effects, vec![organisation.audit, key.audit]).await?;
+    Ok(minted.key.filter(|_| made))
+}

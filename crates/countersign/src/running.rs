@@ -1,0 +1,422 @@
+//! A node with its listeners: bound, announced, drained.
+
+use std::net::{IpAddr, Ipv4Addr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+use arc_swap::ArcSwap;
+use countersign_core::secret::Secret;
+use countersign_edge::drain::Shutdown;
+use countersign_edge::host::Hosts;
+use countersign_edge::limits::Limits;
+use countersign_edge::listen::{Budget, Drained, Listener, Socket, bind};
+use countersign_edge::serve::Serve;
+use countersign_edge::tls::Tls;
+use countersign_edge::unix::bind_local;
+use countersign_gateway::gateway::{Gateway, GatewayConfig, GatewayListener};
+use countersign_gateway::ledger::Feed;
+use countersign_gateway::route::{Route, RouteTable};
+use countersign_gateway::upstream::Upstream;
+use countersign_server::service::{Issuer, Management};
+use tokio::task::{JoinHandle, JoinSet};
+use url::Url;
+
+use crate::cli::Up;
+use crate::data_directory::socket;
+use crate::echo::Echo;
+use crate::node::{Node, entropy};
+use crate::settings::resolved::{self, DEFAULT_UPSTREAM, ListenerAddress, RouteSpec, Settings};
+use crate::system::{SystemClock, SystemEntropy};
+use crate::tls;
+use crate::view::{BehindGateway, OfGateway};
+
+/// How often the listeners' own certificate is renewed: a tenth of its life.
+const RENEWAL: Duration = Duration::from_secs(4 * 24 * 60 * 60);
+
+/// Where the listeners answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Urls {
+    pub(crate) issuer: String,
+    pub(crate) gateway: String,
+    pub(crate) mtls: String,
+    pub(crate) admin: String,
+}
+
+/// A node that serves.
+pub(crate) struct Running {
+    pub(crate) urls: Urls,
+    /// Where permitted requests go, in words.
+    pub(crate) upstream: String,
+    node: Node,
+    management_key: Option<Secret<String>>,
+    gateway: Arc<Gateway>,
+    shutdown: Shutdown,
+    listeners: JoinSet<std::io::Result<Drained>>,
+    renewal: Option<JoinHandle<()>>,
+    echo: Option<Echo>,
+}
+
+/// The sockets, bound before anything is announced.
+struct Sockets {
+    issuer: TcpListener,
+    gateway: TcpListener,
+    mtls: TcpListener,
+    admin: TcpListener,
+}
+
+impl Sockets {
+    fn bind(settings: &Settings, tls: bool) -> Result<Self> {
+        Ok(Self {
+            issuer: bound("issuer.listen", &settings.issuer, tls)?,
+            gateway: bound("gateway.listen", &settings.gateway, tls)?,
+            mtls: bound("mtls.listen", &settings.mtls, true)?,
+            admin: bound("admin.listen", &settings.admin, tls)?,
+        })
+    }
+
+    fn urls(&self, scheme: &str) -> Result<Urls> {
+        Ok(Urls {
+            issuer: url(scheme, &self.issuer)?,
+            gateway: url(scheme, &self.gateway)?,
+            mtls: url("https", &self.mtls)?,
+            admin: url(scheme, &self.admin)?,
+        })
+    }
+}
+
+/// Binds a listener. Plain HTTP is for loopback; beyond it, TLS or a `danger_` setting is needed.
+fn bound(setting: &'static str, listener: &ListenerAddress, tls: bool) -> Result<TcpListener> {
+    let ListenerAddress { name, address, danger_plaintext } = *listener;
+    if !tls && !address.ip().to_canonical().is_loopback() {
+        if !danger_plaintext {
+            bail!(
+                "{setting}: {address} is not loopback, and credentials would cross the network in clear; \
+                 use --https, or set {name}.danger_plaintext = true if something before it speaks TLS"
+            );
+        }
+        tracing::warn!(listener = name, %address, "danger_plaintext: credentials cross the network in clear");
+    }
+    Ok(bind(setting, address)?)
+}
+
+fn url(scheme: &str, listener: &TcpListener) -> Result<String> {
+    let address = listener.local_addr()?;
+    let host = match address.ip() {
+        // Browsers refuse passkeys on a bare address, so URLs say localhost.
+        ip if ip.is_loopback() || ip.is_unspecified() => "localhost".to_owned(),
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    };
+    Ok(format!("{scheme}://{host}:{}", address.port()))
+}
+
+/// What the listeners show: their own certificate, or the operator's.
+struct Certificates {
+    mtls: Arc<Tls>,
+    https: Option<Arc<Tls>>,
+    names: Vec<String>,
+}
+
+impl Certificates {
+    fn open(node: &Node, settings: &Settings, up: &Up) -> Result<Self> {
+        let names = certificate_names(settings, up)?;
+        let own = || tls::own_server(&node.authority, &names, &SystemClock, &mut SystemEntropy);
+        let https = match (&up.tls_cert, &up.tls_key) {
+            (Some(certificate), Some(key)) => {
+                let read = |path: &std::path::Path| {
+                    std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+                };
+                Some(tls::server(&read(certificate)?, &read(key)?)?)
+            }
+            _ if up.https => Some(own()?),
+            _ => None,
+        };
+        Ok(Self {
+            mtls: Arc::new(Tls::new(own()?)),
+            https: https.map(|https| Arc::new(Tls::new(https))),
+            names,
+        })
+    }
+
+    /// Renews our own certificates long before they end, without a restart.
+    fn keep_fresh(&self, node: &Node, own_https: bool) -> JoinHandle<()> {
+        let (authority, names) = (Arc::clone(&node.authority), self.names.clone());
+        let https = self.https.clone().filter(|_| own_https);
+        let listeners: Vec<_> = std::iter::once(Arc::clone(&self.mtls)).chain(https).collect();
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(RENEWAL).await;
+                for listener in &listeners {
+                    match tls::own_server(&authority, &names, &SystemClock, &mut SystemEntropy) {
+                        Ok(config) => listener.replace(config),
+                        Err(error) => tracing::error!(%error, "the listeners' certificate is not renewed"),
+                    }
+                }
+            }
+        })
+    }
+}
+
+fn certificate_names(settings: &Settings, up: &Up) -> Result<Vec<String>> {
+    let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+    let resource =
+        up.resource.as_ref().map(|url| url.parse::<Url>().with_context(|| format!("--resource {url}")));
+    for url in settings.issuer_url.iter().cloned().chain(resource.transpose()?) {
+        if let Some(host) = url.host_str() {
+            names.push(host.to_owned());
+        }
+    }
+    names.extend(settings.admin_hosts.iter().cloned());
+    names.sort();
+    names.dedup();
+    Ok(names)
+}
+
+impl Running {
+    /// Binds, starts and connects everything.
+    ///
+    /// # Errors
+    ///
+    /// A text that names the setting and what is wrong with it; whatever was started is stopped.
+    pub(crate) async fn start(mut node: Node, settings: Settings, up: &Up) -> Result<Self> {
+        let management_key = node.management_key.take();
+        match Self::try_start(&mut node, &settings, up).await {
+            Ok(parts) => Ok(parts.into_running(node, management_key)),
+            Err(error) => {
+                node.close().await?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn try_start(node: &mut Node, settings: &Settings, up: &Up) -> Result<Parts> {
+        let certificates = Certificates::open(node, settings, up)?;
+        let sockets = Sockets::bind(settings, certificates.https.is_some())?;
+        let scheme = if certificates.https.is_some() { "https" } else { "http" };
+        let urls = sockets.urls(scheme)?;
+        let local = bind_local(&socket(node.directory.path()))?;
+        let (upstreams, echo) = upstreams(settings).await?;
+        let upstream = upstreams.first().map_or_else(String::new, |first| first.url.to_string());
+        let table = route_table(&settings.routes, &upstreams, &node.directory.ca())?;
+        let listeners = gateway_listeners(sockets.gateway, sockets.mtls, &certificates);
+        let gateway = Arc::new(Gateway::start(gateway_config(node, settings, table, listeners))?);
+        let issuer_url =
+            settings.issuer_url.as_ref().map_or_else(|| urls.issuer.clone(), ToString::to_string);
+        let view = OfGateway { gateway: Arc::downgrade(&gateway), routes: settings.routes.clone() };
+        node.announce(Arc::new(view), issuer_url);
+        let mut serving =
+            Serving { shutdown: Shutdown::new(), listeners: JoinSet::new(), limits: settings.limits.clone() };
+        let (issuer, management) = services(node, settings);
+        serving.add("issuer", issuer, Socket::Tcp(sockets.issuer, certificates.https.clone()), node);
+        serving.add(
+            "admin",
+            Arc::clone(&management),
+            Socket::Tcp(sockets.admin, certificates.https.clone()),
+            node,
+        );
+        serving.add("local", management, Socket::Unix(local), node);
+        let renewal = certificates.keep_fresh(node, up.tls_cert.is_none());
+        let upstream = if echo.is_some() { "built-in echo".to_owned() } else { upstream };
+        tracing::info!(
+            issuer = urls.issuer,
+            gateway = urls.gateway,
+            mtls = urls.mtls,
+            admin = urls.admin,
+            "ready"
+        );
+        Ok(Parts { urls, upstream, gateway, serving, renewal, echo })
+    }
+
+    /// Hands out the management key that this start made, once.
+    pub(crate) fn take_management_key(&mut self) -> Option<Secret<String>> {
+        self.management_key.take()
+    }
+
+    /// Waits until a listener or the store ends by itself, which neither should.
+    pub(crate) async fn failed(&mut self) {
+        tokio::select! {
+            ended = self.listeners.join_next() => tracing::error!(?ended, "a listener ended"),
+            reason = self.node.store.failed() => tracing::error!(reason, "the store cannot go on"),
+        }
+    }
+
+    /// Finishes what is in flight, at most for `drain`, and closes everything in order.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be closed.
+    pub(crate) async fn stop(mut self, drain: Duration) -> Result<()> {
+        if let Some(renewal) = self.renewal.take() {
+            renewal.abort();
+        }
+        self.shutdown.begin(drain);
+        while self.listeners.join_next().await.is_some() {}
+        // Before the store: the gateway's last reports go there.
+        if let Some(gateway) = Arc::into_inner(self.gateway) {
+            let cut = gateway.shutdown(drain).await;
+            if cut > 0 {
+                tracing::warn!(connections = cut, "connections were cut: limits.drain ended first");
+            }
+        }
+        if let Some(echo) = self.echo.take() {
+            echo.stop().await;
+        }
+        let socket = socket(self.node.directory.path());
+        let closed = self.node.close().await;
+        let _removed = std::fs::remove_file(socket);
+        closed
+    }
+}
+
+/// What a start has made.
+struct Parts {
+    urls: Urls,
+    upstream: String,
+    gateway: Arc<Gateway>,
+    serving: Serving,
+    renewal: JoinHandle<()>,
+    echo: Option<Echo>,
+}
+
+impl Parts {
+    fn into_running(self, node: Node, management_key: Option<Secret<String>>) -> Running {
+        Running {
+            urls: self.urls,
+            upstream: self.upstream,
+            node,
+            management_key,
+            gateway: self.gateway,
+            shutdown: self.serving.shutdown,
+            listeners: self.serving.listeners,
+            renewal: Some(self.renewal),
+            echo: self.echo,
+        }
+    }
+}
+
+/// The listeners of the shared runtime.
+struct Serving {
+    shutdown: Shutdown,
+    listeners: JoinSet<std::io::Result<Drained>>,
+    limits: Limits,
+}
+
+impl Serving {
+    fn add<S: Serve>(&mut self, name: &'static str, service: Arc<S>, socket: Socket, node: &Node) {
+        let listener = Listener {
+            name,
+            service,
+            limits: self.limits.clone(),
+            budget: Budget::new(&self.limits),
+            metrics: node.app.metrics.listener(name),
+        };
+        self.listeners.spawn(listener.run(socket, self.shutdown.draining()));
+    }
+}
+
+fn services(node: &Node, settings: &Settings) -> (Arc<Issuer>, Arc<Management>) {
+    let issuer_host = settings.issuer_url.as_ref().and_then(Url::host_str);
+    let addresses = [settings.issuer.address.ip(), settings.admin.address.ip()].map(|ip| match ip {
+        IpAddr::V6(ip) => format!("[{ip}]"),
+        IpAddr::V4(ip) if ip == Ipv4Addr::UNSPECIFIED => "localhost".to_owned(),
+        IpAddr::V4(ip) => ip.to_string(),
+    });
+    let [issuer_address, admin_address] = &addresses;
+    let admin_hosts = settings.admin_hosts.iter().map(String::as_str).chain([admin_address.as_str()]);
+    let issuer_hosts = issuer_host.into_iter().chain([issuer_address.as_str()]);
+    (
+        Arc::new(Issuer { app: Arc::clone(&node.app), hosts: Hosts::with_loopback(issuer_hosts) }),
+        Arc::new(Management { app: Arc::clone(&node.app), hosts: Hosts::with_loopback(admin_hosts) }),
+    )
+}
+
+/// Returns the upstreams, with the built-in echo where a route wants the default one and none was given.
+async fn upstreams(settings: &Settings) -> Result<(Vec<resolved::Upstream>, Option<Echo>)> {
+    let mut upstreams = settings.upstreams.clone();
+    let wants_default = settings.routes.iter().any(|route| route.upstream == DEFAULT_UPSTREAM);
+    if !wants_default || upstreams.iter().any(|upstream| upstream.name == DEFAULT_UPSTREAM) {
+        return Ok((upstreams, None));
+    }
+    let echo = Echo::start().await?;
+    upstreams.push(resolved::Upstream { name: DEFAULT_UPSTREAM.to_owned(), url: echo.url().parse()? });
+    Ok((upstreams, Some(echo)))
+}
+
+fn route_table(
+    routes: &[RouteSpec],
+    upstreams: &[resolved::Upstream],
+    ca: &std::path::Path,
+) -> Result<RouteTable> {
+    let needs_tls = upstreams.iter().any(|upstream| upstream.url.scheme() == "https");
+    let client = if needs_tls { Some(tls::client(ca)?) } else { None };
+    let opened: Result<Vec<_>> = upstreams
+        .iter()
+        .map(|upstream| Ok(Arc::new(Upstream::new(&upstream.name, &upstream.url, client.clone())?)))
+        .collect();
+    let position = |route: &RouteSpec| {
+        let known = upstreams.iter().position(|upstream| upstream.name == route.upstream);
+        known.ok_or_else(|| {
+            let names: Vec<_> = upstreams.iter().map(|upstream| upstream.name.as_str()).collect();
+            anyhow!(
+                "{} ({}): there is no upstream `{}`; there are: {}",
+                route.name,
+                route.path,
+                route.upstream,
+                names.join(", ")
+            )
+        })
+    };
+    let routes: Result<Vec<_>> = routes.iter().map(|spec| route(spec, position(spec)?)).collect();
+    Ok(RouteTable::new(routes?, opened?)?)
+}
+
+fn route(spec: &RouteSpec, upstream: usize) -> Result<Route> {
+    let methods: Result<Vec<http::Method>, _> = spec.methods.iter().map(|method| method.parse()).collect();
+    let methods = methods.with_context(|| format!("{} ({}): methods", spec.name, spec.path))?;
+    Ok(Route {
+        name: spec.name.clone(),
+        pattern: spec.path.clone(),
+        methods: (!methods.is_empty()).then_some(methods),
+        hosts: (!spec.hosts.is_empty()).then(|| spec.hosts.clone()),
+        upstream,
+        requirement: spec.requirement.clone(),
+        forward_credential: spec.forward_credential,
+    })
+}
+
+fn gateway_listeners(
+    plain: TcpListener,
+    mtls: TcpListener,
+    certificates: &Certificates,
+) -> Vec<GatewayListener> {
+    vec![
+        GatewayListener { name: "gateway", socket: plain, tls: certificates.https.clone() },
+        GatewayListener { name: "mtls", socket: mtls, tls: Some(Arc::clone(&certificates.mtls)) },
+    ]
+}
+
+fn gateway_config(
+    node: &Node,
+    settings: &Settings,
+    table: RouteTable,
+    listeners: Vec<GatewayListener>,
+) -> GatewayConfig {
+    let behind = Arc::new(BehindGateway(Arc::clone(&node.store)));
+    let feed: Arc<dyn Feed> = Arc::<BehindGateway>::clone(&behind);
+    GatewayConfig {
+        listeners,
+        workers: settings.workers.unwrap_or(0),
+        routes: Arc::new(ArcSwap::from_pointee(table)),
+        hosts: None,
+        snapshot: Arc::clone(&node.snapshot),
+        feed,
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(|| entropy()()),
+        policy: Arc::new(settings.policy.clone()),
+        metrics: Arc::clone(&node.app.metrics),
+        sink: behind,
+        limits: settings.limits.clone(),
+        upstream_limits: settings.upstream_limits.clone(),
+    }
+}

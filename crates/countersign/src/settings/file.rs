@@ -1,0 +1,305 @@
+//! What the user wrote: the file and the environment, checked against the register.
+//!
+//! Every mistake is reported, each with its line, its column and the nearest valid name.
+
+use std::fmt;
+use std::ops::Range;
+
+use serde::Deserialize;
+use serde::de::IntoDeserializer;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::register::{SETTINGS, environment_variable, known_paths};
+
+/// Variables that are no settings but belong to the product.
+const OTHER_VARIABLES: [&str; 5] = [
+    "COUNTERSIGN_ADMIN",
+    "COUNTERSIGN_KEY",
+    "COUNTERSIGN_DATA",
+    "COUNTERSIGN_CONFIG",
+    "COUNTERSIGN_MASTER_KEY",
+];
+
+/// The mistakes in a file or in the environment.
+#[derive(Debug)]
+pub(crate) struct Mistakes(pub(crate) Vec<String>);
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0.join("\n"))
+    }
+}
+
+impl std::error::Error for Mistakes {}
+
+/// The settings as written; absent ones are `None`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct FileSettings {
+    pub(crate) issuer: Listener,
+    pub(crate) gateway: Listener,
+    pub(crate) mtls: Listener,
+    pub(crate) admin: Listener,
+    pub(crate) store: StoreSettings,
+    pub(crate) feed: Feed,
+    pub(crate) api_key: ApiKeySettings,
+    pub(crate) log: Log,
+    pub(crate) limits: LimitSettings,
+    pub(crate) upstream: Vec<UpstreamSettings>,
+    pub(crate) route: Vec<RouteSettings>,
+}
+
+/// One listener. Not every member is known for every listener; the register says which.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Listener {
+    pub(crate) url: Option<String>,
+    pub(crate) listen: Option<String>,
+    pub(crate) danger_plaintext: bool,
+    pub(crate) workers: Option<usize>,
+    pub(crate) hosts: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct StoreSettings {
+    pub(crate) url: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Feed {
+    pub(crate) max_age: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct ApiKeySettings {
+    pub(crate) max_lifetime: Option<String>,
+    pub(crate) rotation_overlap: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Log {
+    pub(crate) format: Option<String>,
+    pub(crate) level: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct LimitSettings {
+    pub(crate) connections: Option<usize>,
+    pub(crate) header_timeout: Option<String>,
+    pub(crate) idle_timeout: Option<String>,
+    pub(crate) request_body: Option<u64>,
+    pub(crate) upstream_connect: Option<String>,
+    pub(crate) upstream_response: Option<String>,
+    pub(crate) drain: Option<String>,
+}
+
+/// An upstream as written.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct UpstreamSettings {
+    pub(crate) name: String,
+    pub(crate) url: String,
+}
+
+/// A route as written.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct RouteSettings {
+    pub(crate) name: Option<String>,
+    pub(crate) path: String,
+    #[serde(default)]
+    pub(crate) methods: Vec<String>,
+    #[serde(default)]
+    pub(crate) hosts: Vec<String>,
+    pub(crate) upstream: String,
+    #[serde(default)]
+    pub(crate) forward_credential: bool,
+    pub(crate) require: toml::Table,
+}
+
+/// Reads the file's text and the environment.
+///
+/// # Errors
+///
+/// [`Mistakes`], all of them.
+pub(crate) fn read(
+    name: &str,
+    text: &str,
+    environment: &[(String, String)],
+) -> Result<FileSettings, Mistakes> {
+    let document = DeTable::parse(text).map_err(|error| Mistakes(vec![format!("{name}: {error}")]))?;
+    let mut mistakes = Vec::new();
+    let known = known_paths();
+    walk(document.get_ref(), "", &known, &mut |span, path| {
+        let (line, column) = position(text, span.start);
+        mistakes
+            .push(format!("{name}:{line}:{column}: unknown setting `{path}`{}", suggestion(path, &known)));
+    });
+    check_environment(environment, &mut mistakes);
+    if let Err(error) = toml::from_str::<FileSettings>(text) {
+        mistakes.push(format!("{name}: {error}"));
+    }
+    if !mistakes.is_empty() {
+        return Err(Mistakes(mistakes));
+    }
+    overlaid(name, text, environment)
+}
+
+fn overlaid(name: &str, text: &str, environment: &[(String, String)]) -> Result<FileSettings, Mistakes> {
+    let one = |error: toml::de::Error| Mistakes(vec![format!("{name}: {error}")]);
+    let mut table: toml::Table = toml::from_str(text).map_err(one)?;
+    for setting in SETTINGS {
+        let Some(variable) = environment_variable(setting.path) else { continue };
+        let Some((_, value)) = environment.iter().find(|(name, _)| *name == variable) else { continue };
+        insert(&mut table, setting.path, scalar(value));
+    }
+    let deserializer: toml::Table = table;
+    FileSettings::deserialize(deserializer.into_deserializer())
+        .map_err(|error| Mistakes(vec![format!("environment: {}", error.message())]))
+}
+
+/// Reads a value from the environment: a TOML value if it is one, else text.
+fn scalar(value: &str) -> toml::Value {
+    let parsed: Option<toml::Table> = toml::from_str(&format!("value = {value}")).ok();
+    parsed
+        .and_then(|mut table| table.remove("value"))
+        .unwrap_or_else(|| toml::Value::String(value.to_owned()))
+}
+
+fn insert(table: &mut toml::Table, path: &str, value: toml::Value) {
+    let Some((section, name)) = path.split_once('.') else { return };
+    let entry = table.entry(section).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+    if let Some(section) = entry.as_table_mut() {
+        section.insert(name.to_owned(), value);
+    }
+}
+
+fn check_environment(environment: &[(String, String)], mistakes: &mut Vec<String>) {
+    let mut known: Vec<String> =
+        SETTINGS.iter().filter_map(|setting| environment_variable(setting.path)).collect();
+    known.extend(OTHER_VARIABLES.map(str::to_owned));
+    for (name, _) in environment.iter().filter(|(name, _)| name.starts_with("COUNTERSIGN_")) {
+        if !known.contains(name) {
+            mistakes.push(format!("environment: unknown variable `{name}`{}", suggestion(name, &known)));
+        }
+    }
+}
+
+/// Visits every key whose path is not known; below an unknown key nothing is visited.
+fn walk(table: &DeTable<'_>, prefix: &str, known: &[String], unknown: &mut dyn FnMut(Range<usize>, &str)) {
+    for (key, value) in table {
+        let path =
+            if prefix.is_empty() { key.get_ref().to_string() } else { format!("{prefix}.{}", key.get_ref()) };
+        let below = format!("{path}.");
+        let in_array = format!("{path}[]");
+        let is_known =
+            known.iter().any(|one| *one == path || one.starts_with(&below) || one.starts_with(&in_array));
+        if is_known {
+            descend(value, &path, known, unknown);
+        } else {
+            unknown(key.span(), &path);
+        }
+    }
+}
+
+fn descend(
+    value: &Spanned<DeValue<'_>>,
+    path: &str,
+    known: &[String],
+    unknown: &mut dyn FnMut(Range<usize>, &str),
+) {
+    if let Some(table) = value.get_ref().as_table() {
+        walk(table, path, known, unknown);
+    } else if let Some(array) = value.get_ref().as_array() {
+        for element in array {
+            if let Some(table) = element.get_ref().as_table() {
+                walk(table, &format!("{path}[]"), known, unknown);
+            }
+        }
+    }
+}
+
+/// Returns the line and the column, from 1, of a byte offset.
+fn position(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|letter| *letter != '\n').count() + 1;
+    (line, column)
+}
+
+fn suggestion(path: &str, known: &[String]) -> String {
+    let nearest = known.iter().map(|one| (strsim::damerau_levenshtein(path, one), one)).min();
+    match nearest {
+        // Beyond a third of the name a suggestion is a guess.
+        Some((distance, one)) if distance * 3 <= path.len().max(3) => format!("; did you mean `{one}`?"),
+        _ => siblings(path, known),
+    }
+}
+
+fn siblings(path: &str, known: &[String]) -> String {
+    let Some((section, _)) = path.rsplit_once('.') else {
+        return String::new();
+    };
+    let names: Vec<&str> = known
+        .iter()
+        .filter_map(|one| one.strip_prefix(section)?.strip_prefix('.'))
+        .filter(|name| !name.contains(['.', '[']))
+        .collect();
+    if names.is_empty() { String::new() } else { format!("; `{section}` knows: {}", names.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::read;
+
+    #[track_caller]
+    fn mistakes(text: &str, environment: &[(&str, &str)]) -> Vec<String> {
+        let environment: Vec<_> =
+            environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        read("countersign.toml", text, &environment).err().map_or_else(Vec::new, |mistakes| mistakes.0)
+    }
+
+    #[test]
+    fn every_unknown_setting_is_told_with_position_and_suggestion() {
+        let text = "[gatway]\nlisten = \"127.0.0.1:1\"\n\n[feed]\nmaxage = \"5s\"\n\n[[route]]\npath = \"/\"\nupstream = \"a\"\nrequire = { any = [ { api_key = { scop = \"x\" } } ] }\n";
+        let found = mistakes(text, &[]);
+        assert_eq!(found.len(), 3, "{found:#?}");
+        assert!(found[0].starts_with("countersign.toml:1:2: unknown setting `gatway`"), "{}", found[0]);
+        assert!(
+            found[1].contains("5:1: unknown setting `feed.maxage`; did you mean `feed.max_age`?"),
+            "{}",
+            found[1]
+        );
+        assert!(found[2].contains("did you mean `route[].require.any[].api_key.scope`?"), "{}", found[2]);
+    }
+
+    #[test]
+    fn a_wrong_type_or_broken_text_is_told_with_its_line() {
+        for text in ["[gateway]\nworkers = \"many\"\n", "[gateway\n", "a = 1\na = 2\n"] {
+            let found = mistakes(text, &[]);
+            assert!(found.iter().any(|one| one.contains("line ")), "{found:#?}");
+        }
+    }
+
+    #[test]
+    fn the_environment_overrides_the_file() {
+        let environment = [
+            ("COUNTERSIGN_GATEWAY_LISTEN".to_owned(), "127.0.0.1:9".to_owned()),
+            ("COUNTERSIGN_GATEWAY_WORKERS".to_owned(), "3".to_owned()),
+        ];
+        let settings = read("f", "[gateway]\nlisten = \"127.0.0.1:1\"\n", &environment).unwrap();
+        assert_eq!(settings.gateway.listen.as_deref(), Some("127.0.0.1:9"));
+        assert_eq!(settings.gateway.workers, Some(3));
+        let found = mistakes("", &[("COUNTERSIGN_GATEWAY_LISTN", "x"), ("HOME", "/")]);
+        assert_eq!(
+            found,
+            [
+                "environment: unknown variable `COUNTERSIGN_GATEWAY_LISTN`; did you mean `COUNTERSIGN_GATEWAY_LISTEN`?"
+            ]
+        );
+    }
+}

@@ -1,0 +1,117 @@
+//! `SETTINGS`: every setting, its default and its meaning, as one table.
+
+/// One setting.
+#[derive(Debug)]
+pub(crate) struct Setting {
+    /// Its path in the file; `[]` stands for one table of an array.
+    pub(crate) path: &'static str,
+    /// What it holds, as people write it.
+    pub(crate) kind: &'static str,
+    /// Its default, as people write it; empty: none.
+    pub(crate) default: &'static str,
+    /// What it means, with the source of its number.
+    pub(crate) meaning: &'static str,
+}
+
+macro_rules! settings {
+    ($($path:literal $kind:literal $default:literal $meaning:literal)*) => {
+        &[$(Setting { path: $path, kind: $kind, default: $default, meaning: $meaning }),*]
+    };
+}
+
+/// Every setting, in the order of the file.
+pub(crate) const SETTINGS: &[Setting] = settings![
+    "issuer.url" "URL" "the issuer listener's" "The `iss` of everything issued."
+    "issuer.listen" "address" "127.0.0.1:8080" "Where the issuer listens."
+    "issuer.danger_plaintext" "boolean" "false" "Lets the issuer speak plain HTTP beyond loopback."
+    "gateway.listen" "address" "127.0.0.1:8000" "Where the gateway listens."
+    "gateway.workers" "number" "one per core" "Threads that forward; each has its own connections to the upstreams."
+    "gateway.danger_plaintext" "boolean" "false" "Lets the gateway speak plain HTTP beyond loopback."
+    "mtls.listen" "address" "127.0.0.1:8443" "Where the gateway listens with TLS."
+    "admin.listen" "address" "127.0.0.1:8081" "Where the management API listens."
+    "admin.danger_plaintext" "boolean" "false" "Lets the management API speak plain HTTP beyond loopback."
+    "admin.hosts" "list of host names" "localhost and the loopback addresses" "Further names under which the management API may be called; any other Host is answered with 421."
+    "store.url" "URL" "SQLite in the data directory" "`postgres://…` keeps everything in PostgreSQL, shared by several nodes."
+    "feed.max_age" "duration" "5s" "How old what is known in memory may be: beyond it, routes that need a credential answer 503."
+    "api_key.max_lifetime" "duration" "" "The longest life an API key may be given; keys without an end get this one."
+    "api_key.rotation_overlap" "duration" "24h" "How long a rotated key goes on working when no overlap is named."
+    "log.format" "`text` or `json`" "text on a terminal, else json" "How log lines are written, on stderr."
+    "log.level" "`error`, `warn`, `info`, `debug`" "info" "The least important lines that are written."
+    "limits.connections" "number" "10000" "Open connections per listener; further ones are closed at once."
+    "limits.header_timeout" "duration" "10s" "How long a client may take to send a request's header fields."
+    "limits.idle_timeout" "duration" "60s" "How long a kept connection, a request body or an answer may stand still."
+    "limits.request_body" "bytes" "104857600" "The largest request body that the gateway forwards."
+    "limits.upstream_connect" "duration" "5s" "How long connecting to an upstream may take."
+    "limits.upstream_response" "duration" "60s" "How long an upstream may take until its answer's header fields; nginx's `proxy_read_timeout` has the same default."
+    "limits.drain" "duration" "30s" "How long requests in flight may take to finish after SIGTERM."
+    "upstream[].name" "text" "" "What routes call it."
+    "upstream[].url" "URL" "" "`http://host:port` or `https://host:port`, without a path."
+    "route[].name" "text" "its position" "What logs and metrics call it."
+    "route[].path" "pattern" "" "`/orders/{**}`, `/orders/{id}` or `/orders`; the first match wins, no match is 404."
+    "route[].methods" "list of methods" "all" "The methods that it takes."
+    "route[].hosts" "list of host names" "all" "The hosts that it takes."
+    "route[].upstream" "text" "" "Where permitted requests go."
+    "route[].forward_credential" "boolean" "false" "Sends the credential on to the upstream; by default it is removed."
+    "route[].require" "requirement" "" "`{ api_key = { … } }`, `{ anonymous = {} }`, `{ any = [ … ] }` or `{ all = [ … ] }`."
+];
+
+/// What a condition on an API key may name.
+pub(crate) const API_KEY_CONDITION: &[Setting] = settings![
+    "scope" "scope or list of scopes" "none" "The scopes that the key must hold, all of them."
+    "owner" "id" "any" "The owner, or the owner's organisation, that the key must belong to."
+    "environment" "`live` or `test`" "live" "The environment that the key must be made for."
+    "key_set" "prefix" "any" "The key set that the key must come from."
+];
+
+/// Returns every path that may stand in a file.
+pub(crate) fn known_paths() -> Vec<String> {
+    let mut paths: Vec<String> = SETTINGS.iter().map(|setting| setting.path.to_owned()).collect();
+    for container in ["route[].require", "route[].require.any[]", "route[].require.all[]"] {
+        paths.push(format!("{container}.anonymous"));
+        paths.push(format!("{container}.api_key"));
+        paths.extend(API_KEY_CONDITION.iter().map(|setting| format!("{container}.api_key.{}", setting.path)));
+    }
+    paths
+}
+
+/// Returns the environment variable that overrides a setting; arrays have none.
+pub(crate) fn environment_variable(path: &str) -> Option<String> {
+    (!path.contains("[]")).then(|| format!("COUNTERSIGN_{}", path.replace('.', "_").to_ascii_uppercase()))
+}
+
+/// Returns the reference of all settings, as Markdown.
+pub(crate) fn reference() -> String {
+    let mut text = String::from(
+        "# Settings\n\nPrinted from the code. One file, `countersign.toml`; an environment variable overrides it, \
+         a flag overrides both. An unknown setting is an error.\n\n\
+         | setting | holds | default | meaning | environment |\n|---|---|---|---|---|\n",
+    );
+    let row = |path: &str, setting: &Setting| {
+        let variable = environment_variable(path).map_or_else(String::new, |name| format!("`{name}`"));
+        format!("| `{path}` | {} | {} | {} | {variable} |\n", setting.kind, setting.default, setting.meaning)
+    };
+    for setting in SETTINGS {
+        text.push_str(&row(setting.path, setting));
+    }
+    for setting in API_KEY_CONDITION {
+        text.push_str(&row(&format!("route[].require.api_key.{}", setting.path), setting));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SETTINGS;
+
+    #[test]
+    fn every_setting_has_a_meaning_and_one_path() {
+        for (index, setting) in SETTINGS.iter().enumerate() {
+            assert!(setting.meaning.ends_with('.'), "{}", setting.path);
+            assert!(
+                SETTINGS.iter().skip(index + 1).all(|other| other.path != setting.path),
+                "{}",
+                setting.path
+            );
+        }
+    }
+}

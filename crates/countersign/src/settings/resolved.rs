@@ -1,0 +1,369 @@
+//! What is meant: file, environment and flags together, every value parsed.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+use countersign_core::context::Policy;
+use countersign_core::decision::{Condition, Requirement};
+use countersign_core::duration::parse_duration;
+use countersign_core::principal::Scheme;
+use countersign_edge::limits::Limits;
+use countersign_gateway::upstream::UpstreamLimits;
+use toml::{Table, Value};
+use url::Url;
+
+use super::file::{self, FileSettings, Listener, RouteSettings, UpstreamSettings};
+use crate::cli::Up;
+use crate::log::LogSettings;
+
+/// The file that is read when none is named.
+const DEFAULT_FILE: &str = "countersign.toml";
+/// What the upstream of `--upstream`, or the built-in echo, is called.
+pub(crate) const DEFAULT_UPSTREAM: &str = "default";
+
+/// Everything that can be set.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) issuer: ListenerAddress,
+    pub(crate) gateway: ListenerAddress,
+    pub(crate) mtls: ListenerAddress,
+    pub(crate) admin: ListenerAddress,
+    pub(crate) issuer_url: Option<Url>,
+    pub(crate) admin_hosts: Vec<String>,
+    pub(crate) workers: Option<usize>,
+    pub(crate) store: Option<String>,
+    pub(crate) feed_max_age: Duration,
+    pub(crate) policy: Policy,
+    pub(crate) log: LogSettings,
+    pub(crate) limits: Limits,
+    pub(crate) upstream_limits: UpstreamLimits,
+    pub(crate) drain: Duration,
+    pub(crate) upstreams: Vec<Upstream>,
+    pub(crate) routes: Vec<RouteSpec>,
+}
+
+/// Where a listener listens.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ListenerAddress {
+    /// The setting's section.
+    pub(crate) name: &'static str,
+    /// The address.
+    pub(crate) address: SocketAddr,
+    /// Whether it may speak in clear beyond loopback.
+    pub(crate) danger_plaintext: bool,
+}
+
+/// Where permitted requests go.
+#[derive(Debug, Clone)]
+pub(crate) struct Upstream {
+    pub(crate) name: String,
+    pub(crate) url: Url,
+}
+
+/// A route whose requirement is parsed.
+#[derive(Debug, Clone)]
+pub(crate) struct RouteSpec {
+    pub(crate) name: String,
+    pub(crate) path: String,
+    pub(crate) methods: Vec<String>,
+    pub(crate) hosts: Vec<String>,
+    pub(crate) upstream: String,
+    pub(crate) forward_credential: bool,
+    pub(crate) requirement: Requirement,
+    /// The requirement in the words of the file, for lists.
+    pub(crate) words: String,
+}
+
+impl Settings {
+    /// Reads the file that `up` names, the environment and the flags.
+    ///
+    /// # Errors
+    ///
+    /// Every mistake in the file and in the environment, or the first one in what they mean.
+    pub(crate) fn read(up: &Up, environment: &[(String, String)]) -> Result<Self> {
+        let file = read_file(up.config.as_deref(), environment)?;
+        Self::resolve(file, up)
+    }
+
+    fn resolve(file: FileSettings, up: &Up) -> Result<Self> {
+        let upstreams = upstreams(&file.upstream, up.upstream.as_deref())?;
+        let issuer_url = up.issuer_url.as_ref().or(file.issuer.url.as_ref());
+        Ok(Self {
+            issuer: address("issuer", &file.issuer, up.issuer_listen.as_ref(), "127.0.0.1:8080")?,
+            gateway: address("gateway", &file.gateway, up.gateway_listen.as_ref(), "127.0.0.1:8000")?,
+            mtls: address("mtls", &file.mtls, up.mtls_listen.as_ref(), "127.0.0.1:8443")?,
+            admin: address("admin", &file.admin, up.admin_listen.as_ref(), "127.0.0.1:8081")?,
+            issuer_url: issuer_url
+                .map(|url| url.parse().with_context(|| format!("issuer.url: {url}")))
+                .transpose()?,
+            admin_hosts: file.admin.hosts,
+            workers: file.gateway.workers,
+            store: up.store.clone().or(file.store.url),
+            feed_max_age: duration("feed.max_age", file.feed.max_age.as_ref())?
+                .unwrap_or(Duration::from_secs(5)),
+            policy: policy(&file.api_key)?,
+            log: LogSettings::read(file.log.format.as_deref(), file.log.level.as_deref())?,
+            limits: limits(&file.limits)?,
+            upstream_limits: upstream_limits(&file.limits)?,
+            drain: duration("limits.drain", file.limits.drain.as_ref())?.unwrap_or(Duration::from_secs(30)),
+            routes: routes(&file.route)?,
+            upstreams,
+        })
+    }
+}
+
+/// Reads the settings file.
+///
+/// # Errors
+///
+/// If a named file cannot be read, and every mistake in it.
+pub(crate) fn read_file(path: Option<&Path>, environment: &[(String, String)]) -> Result<FileSettings> {
+    let default = Path::new(DEFAULT_FILE);
+    let (name, text) = match path {
+        Some(path) => {
+            let text =
+                std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+            (path.display().to_string(), text)
+        }
+        None if default.exists() => (
+            DEFAULT_FILE.to_owned(),
+            std::fs::read_to_string(default).context("cannot read countersign.toml")?,
+        ),
+        None => (DEFAULT_FILE.to_owned(), String::new()),
+    };
+    Ok(file::read(&name, &text, environment)?)
+}
+
+fn address(
+    name: &'static str,
+    listener: &Listener,
+    flag: Option<&String>,
+    default: &str,
+) -> Result<ListenerAddress> {
+    let text = flag.or(listener.listen.as_ref()).map_or(default, String::as_str);
+    let address = text.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
+    let address = address
+        .ok_or_else(|| anyhow!("{name}.listen: expected an address such as {default}, found `{text}`"))?;
+    Ok(ListenerAddress { name, address, danger_plaintext: listener.danger_plaintext })
+}
+
+fn duration(setting: &str, text: Option<&String>) -> Result<Option<Duration>> {
+    text.map(|text| parse_duration(text).map_err(|error| anyhow!("{setting}: {error}, found `{text}`")))
+        .transpose()
+}
+
+fn policy(settings: &file::ApiKeySettings) -> Result<Policy> {
+    let default = Policy::default();
+    let overlap = duration("api_key.rotation_overlap", settings.rotation_overlap.as_ref())?;
+    Ok(Policy {
+        api_key_max_lifetime: duration("api_key.max_lifetime", settings.max_lifetime.as_ref())?,
+        rotation_overlap: overlap.unwrap_or(default.rotation_overlap),
+    })
+}
+
+fn limits(settings: &file::LimitSettings) -> Result<Limits> {
+    let default = Limits::default();
+    let pause = duration("limits.idle_timeout", settings.idle_timeout.as_ref())?;
+    Ok(Limits {
+        connections: settings.connections.unwrap_or(default.connections),
+        head: duration("limits.header_timeout", settings.header_timeout.as_ref())?.unwrap_or(default.head),
+        idle: pause.unwrap_or(default.idle),
+        body_pause: pause.unwrap_or(default.body_pause),
+        write_pause: pause.unwrap_or(default.write_pause),
+        body_bytes: settings.request_body.unwrap_or(default.body_bytes),
+        ..default
+    })
+}
+
+fn upstream_limits(settings: &file::LimitSettings) -> Result<UpstreamLimits> {
+    let default = UpstreamLimits::default();
+    let pause = duration("limits.idle_timeout", settings.idle_timeout.as_ref())?;
+    let connect = duration("limits.upstream_connect", settings.upstream_connect.as_ref())?;
+    let answer = duration("limits.upstream_response", settings.upstream_response.as_ref())?;
+    Ok(UpstreamLimits {
+        connect: connect.unwrap_or(Duration::from_secs(5)),
+        answer: answer.unwrap_or(Duration::from_secs(60)),
+        body_pause: pause.unwrap_or(default.body_pause),
+        ..default
+    })
+}
+
+fn upstreams(settings: &[UpstreamSettings], flag: Option<&str>) -> Result<Vec<Upstream>> {
+    let given = flag.map(|url| UpstreamSettings { name: DEFAULT_UPSTREAM.to_owned(), url: url.to_owned() });
+    given.iter().chain(settings).map(upstream).collect()
+}
+
+fn upstream(settings: &UpstreamSettings) -> Result<Upstream> {
+    let name = &settings.name;
+    let url: Url =
+        settings.url.parse().with_context(|| format!("upstream `{name}`: `{}` is no URL", settings.url))?;
+    if !matches!(url.scheme(), "http" | "https")
+        || url.host().is_none()
+        || url.path() != "/"
+        || url.query().is_some()
+    {
+        bail!(
+            "upstream `{name}`: expected http://host:port or https://host:port without a path, found `{url}`"
+        );
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        bail!("upstream `{name}`: expected a URL without a user name or password");
+    }
+    Ok(Upstream { name: name.clone(), url })
+}
+
+fn routes(settings: &[RouteSettings]) -> Result<Vec<RouteSpec>> {
+    if settings.is_empty() {
+        return Ok(vec![default_route()]);
+    }
+    settings.iter().enumerate().map(|(index, settings)| route(index + 1, settings)).collect()
+}
+
+/// The one route where none is written: everything, with an API key of the environment `live`.
+fn default_route() -> RouteSpec {
+    RouteSpec {
+        name: "default".to_owned(),
+        path: "/{**}".to_owned(),
+        methods: Vec::new(),
+        hosts: Vec::new(),
+        upstream: DEFAULT_UPSTREAM.to_owned(),
+        forward_credential: false,
+        requirement: Requirement::Any(vec![Condition::of(Scheme::ApiKey)]),
+        words: "any = [{ api_key = {} }]".to_owned(),
+    }
+}
+
+fn route(position: usize, settings: &RouteSettings) -> Result<RouteSpec> {
+    let name = settings.name.clone().unwrap_or_else(|| format!("route {position}"));
+    let requirement =
+        requirement(&settings.require).with_context(|| format!("{name} ({}): require", settings.path))?;
+    Ok(RouteSpec {
+        name,
+        path: settings.path.clone(),
+        methods: settings.methods.clone(),
+        hosts: settings.hosts.clone(),
+        upstream: settings.upstream.clone(),
+        forward_credential: settings.forward_credential,
+        requirement,
+        words: Value::Table(settings.require.clone()).to_string(),
+    })
+}
+
+const EXPECTED: &str = "expected one of `api_key`, `anonymous`, `any` and `all`";
+
+/// Reads `require`: one condition, or `any` or `all` of several.
+fn requirement(table: &Table) -> Result<Requirement> {
+    let mut members = table.iter();
+    let (Some((kind, value)), None) = (members.next(), members.next()) else {
+        bail!("{EXPECTED}, found {} members; combine them with `any` or `all`", table.len());
+    };
+    match kind.as_str() {
+        "any" => Ok(Requirement::Any(conditions(value)?)),
+        "all" => Ok(Requirement::All(conditions(value)?)),
+        kind => Ok(Requirement::Any(vec![condition(kind, value)?])),
+    }
+}
+
+fn conditions(value: &Value) -> Result<Vec<Condition>> {
+    let list = value.as_array().filter(|list| !list.is_empty());
+    let list = list.ok_or_else(|| anyhow!("expected a list with at least one condition"))?;
+    list.iter().map(one_condition).collect()
+}
+
+fn one_condition(value: &Value) -> Result<Condition> {
+    let table = value.as_table().ok_or_else(|| anyhow!("expected a table such as {{ api_key = {{}} }}"))?;
+    let mut members = table.iter();
+    match (members.next(), members.next()) {
+        (Some((kind, value)), None) => condition(kind, value),
+        _ => bail!("expected one kind of credential in each condition, found {}", table.len()),
+    }
+}
+
+fn condition(kind: &str, value: &Value) -> Result<Condition> {
+    let table = value.as_table().ok_or_else(|| anyhow!("`{kind}`: expected a table, such as {{}}"))?;
+    match kind {
+        "anonymous" => Ok(Condition::of(Scheme::Anonymous)),
+        "api_key" => api_key(table),
+        other => bail!("{EXPECTED}, found `{other}`"),
+    }
+}
+
+fn api_key(table: &Table) -> Result<Condition> {
+    let text = |name: &str| match table.get(name) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.as_str())),
+        Some(_) => Err(anyhow!("api_key.{name}: expected text")),
+    };
+    let parsed = |error: &dyn std::fmt::Display, name: &str| anyhow!("api_key.{name}: {error}");
+    let mut condition = Condition::of(Scheme::ApiKey);
+    condition.scopes = scopes(table.get("scope"))?;
+    if let Some(environment) = text("environment")? {
+        condition.environment = environment.parse().map_err(|error| parsed(&error, "environment"))?;
+    }
+    condition.owner = text("owner")?.map(str::parse).transpose().map_err(|error| parsed(&error, "owner"))?;
+    condition.key_set =
+        text("key_set")?.map(str::parse).transpose().map_err(|error| parsed(&error, "key_set"))?;
+    Ok(condition)
+}
+
+fn scopes(value: Option<&Value>) -> Result<countersign_core::scope::ScopeSet> {
+    let text = match value {
+        None => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Array(list)) => {
+            let texts: Option<Vec<_>> = list.iter().map(Value::as_str).collect();
+            texts.ok_or_else(|| anyhow!("api_key.scope: expected text or a list of texts"))?.join(" ")
+        }
+        Some(_) => bail!("api_key.scope: expected text or a list of texts"),
+    };
+    text.parse().map_err(|error| anyhow!("api_key.scope: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::requirement;
+    use countersign_core::decision::Requirement;
+    use countersign_core::principal::Scheme;
+
+    #[track_caller]
+    fn check(text: &str, expected: Result<(bool, Vec<Scheme>), &str>) {
+        let table: toml::Table = toml::from_str(text).unwrap();
+        let found = requirement(table["require"].as_table().unwrap());
+        match (found, expected) {
+            (Ok(found), Ok((all, schemes))) => {
+                assert_eq!(matches!(found, Requirement::All(_)), all, "{text}");
+                assert_eq!(found.conditions().map(|one| one.scheme).collect::<Vec<_>>(), schemes, "{text}");
+            }
+            (Err(error), Err(words)) => assert!(format!("{error:#}").contains(words), "{text}: {error:#}"),
+            (found, expected) => panic!("{text}: {found:?}, expected {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn requirements_read_as_written() {
+        check("require = { api_key = {} }", Ok((false, vec![Scheme::ApiKey])));
+        check("require = { anonymous = {} }", Ok((false, vec![Scheme::Anonymous])));
+        check(
+            "require = { any = [ { api_key = { scope = [\"a\", \"b\"] } }, { anonymous = {} } ] }",
+            Ok((false, vec![Scheme::ApiKey, Scheme::Anonymous])),
+        );
+        check(
+            "require = { all = [ { api_key = { environment = \"test\" } } ] }",
+            Ok((true, vec![Scheme::ApiKey])),
+        );
+    }
+
+    #[test]
+    fn a_requirement_that_is_none_is_told() {
+        check("require = {}", Err("found 0 members"));
+        check("require = { any = [] }", Err("at least one condition"));
+        check("require = { any = [ {} ] }", Err("one kind of credential"));
+        check("require = { api_key = {}, anonymous = {} }", Err("combine them"));
+        check("require = { password = {} }", Err("found `password`"));
+        check("require = { api_key = { scope = 3 } }", Err("api_key.scope"));
+        check("require = { api_key = { environment = \"prod\" } }", Err("`live` or `test`"));
+        check("require = { api_key = { owner = \"acme\" } }", Err("api_key.owner"));
+    }
+}

@@ -1,0 +1,92 @@
+//! Where gateway, store and management API meet: what each sees of the others.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::{Arc, Weak};
+
+use countersign_core::audit::Verdict;
+use countersign_core::ledger::Unavailable;
+use countersign_gateway::gateway::Gateway;
+use countersign_gateway::journal::DecisionRecord;
+use countersign_gateway::ledger::Feed;
+use countersign_gateway::report::{DecisionSink, Dropped, PermitCount, Report};
+use countersign_server::app::GatewayView;
+use countersign_server::schema::{DecisionView, RouteView};
+use countersign_store::{DecisionCount, Store};
+
+use crate::settings::resolved::RouteSpec;
+
+/// The store, as the gateway sees it: it feeds the snapshot and takes reports. Neither touches SQL in the request.
+#[derive(Debug)]
+pub(crate) struct BehindGateway(pub(crate) Arc<Store>);
+
+impl Feed for BehindGateway {
+    fn catch_up(&self) -> Pin<Box<dyn Future<Output = Result<(), Unavailable>> + Send + '_>> {
+        Box::pin(self.0.catch_up())
+    }
+}
+
+impl DecisionSink for BehindGateway {
+    fn report(&self, report: Report) -> Result<(), Dropped> {
+        match report {
+            Report::Permits { minute, counts } => {
+                let row = |count: &PermitCount| DecisionCount {
+                    minute,
+                    route: count.route.to_string(),
+                    credential: count.credential,
+                    verdict: "granted".to_owned(),
+                    reason: String::new(),
+                    count: i64::try_from(count.count).unwrap_or(i64::MAX),
+                };
+                self.0.count_decisions(&counts.iter().map(row).collect::<Vec<_>>());
+            }
+            Report::Audit { id, event } => {
+                self.0.append_audit(vec![event.detail("instance", id.to_string())])
+            }
+            Report::Use { credential, at } => self.0.report_use(credential, at),
+        }
+        Ok(())
+    }
+}
+
+/// The gateway, as the management API sees it.
+#[derive(Debug)]
+pub(crate) struct OfGateway {
+    /// Not owned: the gateway ends by itself, and only who owns it can end it.
+    pub(crate) gateway: Weak<Gateway>,
+    pub(crate) routes: Vec<RouteSpec>,
+}
+
+impl GatewayView for OfGateway {
+    fn routes(&self) -> Vec<RouteView> {
+        let view = |route: &RouteSpec| RouteView {
+            name: route.name.clone(),
+            path: route.path.clone(),
+            methods: route.methods.clone(),
+            upstream: route.upstream.clone(),
+            require: route.words.clone(),
+        };
+        self.routes.iter().map(view).collect()
+    }
+
+    fn decisions(&self, limit: usize) -> Vec<DecisionView> {
+        let recent = self.gateway.upgrade().map(|gateway| gateway.recent_decisions(limit));
+        recent.unwrap_or_default().iter().map(decision).collect()
+    }
+}
+
+fn decision(record: &DecisionRecord) -> DecisionView {
+    let mut members = BTreeMap::from([
+        ("method", record.method.to_string()),
+        ("path", record.path.clone()),
+        ("verdict", if record.verdict == Verdict::Granted { "granted" } else { "refused" }.to_owned()),
+    ]);
+    let optional = [
+        ("route", record.route.as_ref().map(ToString::to_string)),
+        ("scheme", record.scheme.map(|scheme| scheme.name().to_owned())),
+        ("credential", record.credential.map(|id| id.to_string())),
+        ("reason", record.reason.map(str::to_owned)),
+    ];
+    members.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
+    DecisionView { id: record.event.map(|id| id.to_string()), at: record.at.to_string(), members }
+}

@@ -1,0 +1,133 @@
+//! What bad input and broken surroundings get: one clear error, nothing lost.
+
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+
+use crate::harness::Place;
+
+#[track_caller]
+fn refused(place: &Place, arguments: &[&str], environment: &[(&str, &str)], words: &[&str]) {
+    let log = place.try_up("data", arguments, environment).err().expect("it must not start");
+    for word in words {
+        assert!(log.contains(word), "expected `{word}` in:\n{log}");
+    }
+}
+
+#[test]
+fn an_unknown_setting_is_told_with_position_and_suggestion() {
+    let place = Place::new();
+    let config = place.write("c.toml", "[gateway]\nlistn = \"127.0.0.1:0\"\n");
+    refused(
+        &place,
+        &["--config", config.to_str().unwrap()],
+        &[],
+        &["c.toml:2:1", "`gateway.listn`", "`gateway.listen`"],
+    );
+    refused(&place, &[], &[("COUNTERSIGN_GATEWAY_LISTN", "x")], &["COUNTERSIGN_GATEWAY_LISTEN"]);
+}
+
+#[test]
+fn a_route_that_cannot_be_is_told() {
+    let place = Place::new();
+    let rows = [
+        ("[[route]]\npath = \"/a\"\nupstream = \"nowhere\"\nrequire = { api_key = {} }\n", "nowhere"),
+        ("[[route]]\npath = \"a\"\nupstream = \"default\"\nrequire = { api_key = {} }\n", "route 1"),
+        (
+            "[[route]]\npath = \"/a\"\nupstream = \"default\"\nrequire = { any = [] }\n",
+            "at least one condition",
+        ),
+        ("[[route]]\npath = \"/a\"\nupstream = \"default\"\n", "require"),
+    ];
+    for (text, word) in rows {
+        let config = place.write("c.toml", text);
+        refused(&place, &["--config", config.to_str().unwrap()], &[], &[word]);
+    }
+}
+
+#[test]
+fn a_port_in_use_is_told_with_its_setting() {
+    let place = Place::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for listener in ["issuer", "gateway", "mtls", "admin"] {
+        refused(
+            &place,
+            &[&format!("--{listener}-listen"), &address],
+            &[],
+            &[&format!("{listener}.listen"), &address],
+        );
+    }
+}
+
+#[test]
+fn plain_http_beyond_loopback_needs_a_danger_setting() {
+    let place = Place::new();
+    refused(&place, &["--gateway-listen", "0.0.0.0:0"], &[], &["gateway.danger_plaintext"]);
+    let config = place.write("c.toml", "[gateway]\ndanger_plaintext = true\n");
+    let server = place.up("data", &["--config", config.to_str().unwrap(), "--gateway-listen", "0.0.0.0:0"]);
+    assert!(server.log().contains("danger_plaintext"), "the log warns:\n{}", server.log());
+}
+
+#[test]
+fn safety_5_a_second_process_on_one_data_directory_is_refused() {
+    let place = Place::new();
+    let server = place.up("data", &[]);
+    refused(&place, &[], &[], &["another process", "--data"]);
+    assert_eq!(server.call("/x", None).status, 401, "the first goes on");
+}
+
+#[test]
+fn an_unusable_data_directory_is_told() {
+    let place = Place::new();
+    place.write("data", "a file");
+    refused(&place, &[], &[], &["data directory"]);
+    let place = Place::new();
+    std::fs::create_dir(place.path("data")).unwrap();
+    std::fs::set_permissions(place.path("data"), PermissionsExt::from_mode(0o755)).unwrap();
+    refused(&place, &[], &[], &["open to other users", "chmod 700"]);
+}
+
+#[test]
+fn a_foreign_or_corrupt_database_is_told_and_left_alone() {
+    let place = Place::new();
+    place.up("data", &[]).stop();
+    let database = place.path("data/countersign.db");
+    let good = std::fs::read(&database).unwrap();
+    std::fs::write(&database, vec![0x55; 8192]).unwrap();
+    for leftover in ["data/countersign.db-wal", "data/countersign.db-shm"] {
+        let _gone = std::fs::remove_file(place.path(leftover));
+    }
+    refused(&place, &[], &[], &["countersign.db"]);
+    assert_eq!(std::fs::read(&database).unwrap(), vec![0x55; 8192], "it is left as it was found");
+    std::fs::remove_file(&database).unwrap();
+    let made =
+        std::process::Command::new("sqlite3").arg(&database).arg("CREATE TABLE mine (a)").status().unwrap();
+    assert!(made.success());
+    std::fs::set_permissions(&database, PermissionsExt::from_mode(0o600)).unwrap();
+    refused(&place, &[], &[], &["countersign.db"]);
+    std::fs::write(&database, good).unwrap();
+    place.up("data", &[]);
+}
+
+#[test]
+fn a_wrong_master_key_is_told() {
+    let place = Place::new();
+    place.up("data", &[]).stop();
+    place.up("other", &[]).stop();
+    std::fs::copy(place.path("other/master.key"), place.path("data/master.key")).unwrap();
+    refused(&place, &[], &[], &["another master key", "--master-key"]);
+    let place = Place::new();
+    place.up("data", &[]).stop();
+    std::fs::write(place.path("data/master.key"), "nonsense").unwrap();
+    refused(&place, &[], &[], &["master.key", "expected lines"]);
+}
+
+#[test]
+fn an_upstream_that_is_down_is_502_for_permitted_callers_alone() {
+    let place = Place::new();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let server = place.up("data", &["--upstream", &format!("http://{free}")]);
+    let minted = server.manage("POST", "/v1/keys", &serde_json::json!({ "name": "a" })).json();
+    assert_eq!(server.call("/x", minted["key"].as_str()).status, 502);
+    assert_eq!(server.call("/x", None).status, 401);
+}

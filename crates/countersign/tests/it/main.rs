@@ -1,0 +1,12 @@
+//! The product as its users run it: the real binary, real sockets, real upstreams, both databases.
+
+mod harness;
+
+mod command_line;
+mod crash;
+mod faults;
+mod keys;
+mod readme;
+mod secrets;
+mod tenants;
+mod up;

@@ -1,0 +1,116 @@
+//! SAFETY 13: one installation serves many tenants, and none sees, changes or grants across.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Place, Server, manage};
+
+struct Tenant {
+    organisation: String,
+    key: String,
+}
+
+fn tenant(server: &Server, name: &str, grantable: &[&str]) -> Tenant {
+    let organisation =
+        server.manage("POST", "/v1/owners", &json!({ "kind": "organisation", "name": name })).json();
+    let organisation = organisation["id"].as_str().unwrap().to_owned();
+    let scopes = [
+        "keys:read",
+        "keys:write",
+        "keys:verify",
+        "owners:read",
+        "owners:write",
+        "audit:read",
+        "management-keys:write",
+        "routes:read",
+    ];
+    let body = json!({ "name": name, "owner": organisation, "scopes": scopes, "grantable": grantable });
+    let minted = server.manage("POST", "/v1/management-keys", &body).json();
+    Tenant { organisation, key: minted["key"].as_str().unwrap().to_owned() }
+}
+
+#[test]
+fn safety_13_tenants_do_not_see_change_or_grant_across() {
+    let place = Place::new();
+    let server = place.up("data", &[]);
+    let (a, b) = (tenant(&server, "a", &["orders:*"]), tenant(&server, "b", &["refunds:*"]));
+    let call = |tenant: &Tenant, method: &str, path: &str, body: &Value| {
+        manage(&server.address("admin"), &tenant.key, method, path, body)
+    };
+    let minted = call(&a, "POST", "/v1/keys", &json!({ "name": "a's", "scopes": ["orders:read"] })).json();
+    let (id, key) = (minted["id"].as_str().unwrap(), minted["key"].as_str().unwrap());
+    assert_eq!(minted["owner"], json!(a.organisation), "a key belongs to who made it");
+
+    for (method, path, body) in [
+        ("GET", format!("/v1/keys/{id}"), Value::Null),
+        ("PATCH", format!("/v1/keys/{id}"), json!({ "name": "stolen" })),
+        ("POST", format!("/v1/keys/{id}/rotate"), json!({})),
+        ("POST", format!("/v1/keys/{id}/revoke"), Value::Null),
+        ("DELETE", format!("/v1/keys/{id}"), Value::Null),
+        ("POST", format!("/v1/owners/{}/disable", a.organisation), Value::Null),
+    ] {
+        assert_eq!(call(&b, method, &path, &body).status, 404, "{method} {path}");
+    }
+    assert_eq!(call(&b, "GET", "/v1/keys", &Value::Null).json()["data"], json!([]));
+    assert_eq!(
+        call(&b, "GET", &format!("/v1/keys?owner={}", a.organisation), &Value::Null).json()["data"],
+        json!([])
+    );
+    assert_eq!(call(&b, "POST", "/v1/keys/verify", &json!({ "key": key })).json()["code"], json!("unknown"));
+    assert_eq!(call(&b, "POST", "/v1/keys", &json!({ "name": "x", "owner": a.organisation })).status, 404);
+    assert_eq!(call(&b, "POST", "/v1/keys", &json!({ "name": "x", "scopes": ["orders:read"] })).status, 403);
+    assert_eq!(call(&b, "POST", "/v1/owners", &json!({ "kind": "organisation", "name": "c" })).status, 404);
+    let more = json!({ "name": "more", "scopes": ["operator"] });
+    assert_eq!(call(&b, "POST", "/v1/management-keys", &more).status, 403);
+    let more = json!({ "name": "more", "scopes": ["keys:read"], "grantable": ["*"] });
+    assert_eq!(call(&b, "POST", "/v1/management-keys", &more).status, 403);
+    assert_eq!(call(&b, "POST", "/v1/management-keys/rotate", &Value::Null).status, 403);
+    let seen = call(&b, "GET", "/v1/audit", &Value::Null).body;
+    assert!(!seen.contains(id) && !seen.contains(&a.organisation), "{seen}");
+    let owners = call(&b, "GET", "/v1/owners", &Value::Null).json();
+    assert_eq!(owners["data"].as_array().unwrap().len(), 1, "{owners}");
+    assert_eq!(server.call("/x", Some(key)).status, 200, "the key lives");
+}
+
+#[test]
+fn a_disabled_organisation_is_refused_with_all_of_its_keys_at_the_next_request() {
+    let place = Place::new();
+    let server = place.up("data", &[]);
+    let a = tenant(&server, "a", &["*"]);
+    let client = json!({ "kind": "client", "name": "app", "organisation": a.organisation });
+    let client = server.manage("POST", "/v1/owners", &client).json();
+    let mint = |owner: &Value| {
+        let minted = server.manage("POST", "/v1/keys", &json!({ "name": "k", "owner": owner })).json();
+        minted["key"].as_str().unwrap().to_owned()
+    };
+    let (organisations, clients) = (mint(&json!(a.organisation)), mint(&client["id"]));
+    let status = |key: &str| server.call("/x", Some(key)).status;
+    assert_eq!((status(&organisations), status(&clients)), (200, 200));
+    let switch = |id: &str, verb: &str| {
+        assert_eq!(server.manage("POST", &format!("/v1/owners/{id}/{verb}"), &Value::Null).status, 200)
+    };
+    switch(client["id"].as_str().unwrap(), "disable");
+    assert_eq!((status(&organisations), status(&clients)), (200, 401));
+    switch(client["id"].as_str().unwrap(), "enable");
+    switch(&a.organisation, "disable");
+    assert_eq!((status(&organisations), status(&clients)), (401, 401));
+    let locked_out = manage(&server.address("admin"), &a.key, "GET", "/v1/keys", &Value::Null);
+    assert_eq!(locked_out.status, 401, "its management key too");
+    switch(&a.organisation, "enable");
+    assert_eq!((status(&organisations), status(&clients)), (200, 200));
+}
+
+#[test]
+fn a_key_of_one_kind_is_none_of_the_other() {
+    let place = Place::new();
+    let server = place.up("data", &[]);
+    let minted = server.manage("POST", "/v1/keys", &json!({ "name": "k" })).json();
+    let api_key = minted["key"].as_str().unwrap();
+    assert_eq!(manage(&server.address("admin"), api_key, "GET", "/v1/keys", &Value::Null).status, 401);
+    assert_eq!(server.call("/x", Some(&server.management_key())).status, 401);
+    let test = server.manage("POST", "/v1/keys", &json!({ "name": "t", "environment": "test" })).json();
+    assert_eq!(
+        server.call("/x", test["key"].as_str()).status,
+        403,
+        "a cs_test key does not work in production"
+    );
+}
