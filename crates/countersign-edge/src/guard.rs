@@ -116,7 +116,10 @@ impl<T> Guarded<T> {
     fn writing<R>(&mut self, context: &mut Context<'_>, outcome: Poll<io::Result<R>>) -> Poll<io::Result<R>> {
         if outcome.is_ready() {
             self.write.at = None;
-            return outcome;
+            // The parser may have no reason to read again before the next head arrives: arm its wait here.
+            self.await_head();
+            let passed = self.read.has_passed(context);
+            return if passed { Poll::Ready(Err(io::ErrorKind::TimedOut.into())) } else { outcome };
         }
         self.write.at.get_or_insert_with(|| Instant::now() + self.limits.write_pause);
         if self.write.has_passed(context) {

@@ -265,7 +265,8 @@ mod tests {
 
     fn journal(capacity: usize) -> (Journal, Arc<Kept>) {
         let kept = Arc::new(Kept::default());
-        let journal = Journal::new(capacity, 1, Arc::clone(&kept) as _, Arc::new(Metrics::new()));
+        let sink: Arc<dyn DecisionSink> = Arc::<Kept>::clone(&kept);
+        let journal = Journal::new(capacity, 1, sink, Arc::new(Metrics::new()));
         (journal, kept)
     }
 
@@ -298,7 +299,7 @@ mod tests {
             .iter()
             .map(|report| match report {
                 Report::Permits { minute, counts } => (minute.millis(), counts[0].count),
-                other => panic!("{other:?}"),
+                other @ (Report::Audit { .. } | Report::Use { .. }) => panic!("{other:?}"),
             })
             .collect();
         assert_eq!(counts, [(60_000, 2), (120_000, 1)]);

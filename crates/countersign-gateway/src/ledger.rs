@@ -142,7 +142,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn many_misses_ask_the_feed_at_most_twice() {
         let feed = Arc::new(Slow { runs: AtomicUsize::new(0), go: Semaphore::new(0) });
-        let coalesced = Arc::new(Coalesced::new(Arc::clone(&feed) as Arc<dyn Feed>));
+        let dynamic: Arc<dyn Feed> = Arc::<Slow>::clone(&feed);
+        let coalesced = Arc::new(Coalesced::new(dynamic));
         let mut waiting = tokio::task::JoinSet::new();
         for _ in 0..50 {
             let coalesced = Arc::clone(&coalesced);

@@ -73,8 +73,8 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
     let seen = json!({
         "method": head.method.as_str(), "path": head.uri.path(), "query": head.uri.query(), "headers": headers, "body": body,
     });
-    let text = serde_json::to_vec_pretty(&seen).unwrap_or_default();
-    let mut response = Response::new(Full::new(Bytes::from(text)));
+    // A line's end, so that a shell's prompt does not stick to it.
+    let mut response = Response::new(Full::new(Bytes::from(format!("{seen:#}\n"))));
     response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
     Ok(response)
 }

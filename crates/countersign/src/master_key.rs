@@ -183,7 +183,7 @@ mod tests {
         assert_eq!(key.unseal(&place, &sealed).unwrap().as_slice(), b"secret");
         assert!(key.unseal(&Place { purpose: "ca", owner: "other" }, &sealed).is_none());
         assert!(key.unseal(&Place { purpose: "signing", owner: "root" }, &sealed).is_none());
-        assert!(super::tests::key("B").unseal(&place, &sealed).is_none());
+        assert!(super::tests::key("E").unseal(&place, &sealed).is_none());
         let mut altered = sealed.clone();
         altered[13] ^= 1;
         assert!(key.unseal(&place, &altered).is_none());

@@ -11,7 +11,7 @@ use super::{Call, CredentialFields, downstream, upstream};
 fn anonymous() -> Permit {
     match decide(None, &Requirement::Any(vec![Condition::of(Scheme::Anonymous)])) {
         Decision::Permit(permit) => permit,
-        other => panic!("{other:?}"),
+        other @ (Decision::Challenge | Decision::Deny(_)) => panic!("{other:?}"),
     }
 }
 

@@ -155,9 +155,9 @@ impl World {
             routes: Arc::clone(&routes),
             hosts: None,
             snapshot: Arc::clone(&snapshot),
-            feed: Arc::clone(&feed) as _,
-            clock: Arc::clone(&clock) as _,
-            entropy: Arc::new(|| Box::new(SeededEntropy::new(7)) as Box<dyn Entropy>),
+            feed: Arc::<Prepared>::clone(&feed),
+            clock: Arc::<StillClock>::clone(&clock),
+            entropy: Arc::new(seeded),
             policy: Arc::new(Policy::default()),
             metrics: Arc::clone(&metrics),
             sink: Arc::new(sink),
@@ -242,6 +242,10 @@ impl World {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(gateway.shutdown(limit))
     }
+}
+
+fn seeded() -> Box<dyn Entropy> {
+    Box::new(SeededEntropy::new(7))
 }
 
 fn owner(seed: u64) -> OwnerRecord {
@@ -401,8 +405,9 @@ impl FakeUpstream {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 counted.fetch_add(1, Ordering::SeqCst);
-                let (kept, ring, hung_up) = (Arc::clone(&kept), ring.clone(), hung_up.clone());
-                std::thread::spawn(move || converse(stream, &kept, &ring, &hung_up));
+                let (seen, ring, hung_up) = (Arc::clone(&kept), ring.clone(), hung_up.clone());
+                let exchange = Exchange { stream, pending: Vec::new(), seen, ring, hung_up };
+                std::thread::spawn(move || exchange.run());
             }
         });
         Self { address, seen, connections, waiting, gone }
@@ -413,93 +418,91 @@ impl FakeUpstream {
     }
 }
 
-fn converse(
-    mut stream: TcpStream,
-    seen: &Mutex<Vec<String>>,
-    ring: &mpsc::Sender<mpsc::Sender<()>>,
-    hung_up: &mpsc::Sender<()>,
-) {
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let mut pending = Vec::new();
-    let mut buffer = [0; 4096];
-    loop {
-        let end = loop {
-            if let Some(end) = find(&pending, b"\r\n\r\n") {
-                break end + 4;
-            }
-            match stream.read(&mut buffer) {
-                Ok(0) | Err(_) => return,
-                Ok(count) => pending.extend_from_slice(&buffer[..count]),
-            }
-        };
-        let head = String::from_utf8_lossy(&pending[..end]).into_owned();
-        seen.lock().unwrap().push(head.clone());
-        let length = head
-            .lines()
-            .find_map(|line| line.strip_prefix("content-length: "))
-            .map_or(0, |text| text.parse::<usize>().unwrap());
-        while pending.len() < end + length {
-            match stream.read(&mut buffer) {
-                Ok(0) | Err(_) => return,
-                Ok(count) => pending.extend_from_slice(&buffer[..count]),
+/// One connection of the upstream.
+struct Exchange {
+    stream: TcpStream,
+    pending: Vec<u8>,
+    seen: Arc<Mutex<Vec<String>>>,
+    ring: mpsc::Sender<mpsc::Sender<()>>,
+    hung_up: mpsc::Sender<()>,
+}
+
+impl Exchange {
+    /// Answers until the gateway closes, or mischief ends the connection.
+    fn run(mut self) {
+        self.stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        while self.request().and_then(|(path, text)| self.answer(&path, &text)).is_some() {}
+    }
+
+    fn more(&mut self) -> Option<()> {
+        let mut buffer = [0; 4096];
+        match self.stream.read(&mut buffer) {
+            Ok(0) | Err(_) => None,
+            Ok(count) => {
+                self.pending.extend_from_slice(&buffer[..count]);
+                Some(())
             }
         }
-        let body = String::from_utf8_lossy(&pending[end..end + length]).into_owned();
-        pending.drain(..end + length);
+    }
+
+    /// Reads a request: its target, and its whole text.
+    fn request(&mut self) -> Option<(String, String)> {
+        let end = loop {
+            if let Some(end) = find(&self.pending, b"\r\n\r\n") {
+                break end + 4;
+            }
+            self.more()?;
+        };
+        let head = String::from_utf8_lossy(&self.pending[..end]).into_owned();
+        self.seen.lock().unwrap().push(head.clone());
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        let end = end + length.map_or(0, |text| text.parse::<usize>().unwrap());
+        while self.pending.len() < end {
+            self.more()?;
+        }
+        let text = String::from_utf8_lossy(&self.pending.drain(..end).collect::<Vec<_>>()).into_owned();
         let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
-        match path.rsplit('/').next().unwrap_or_default() {
-            "garbage" => {
-                stream.write_all(b"this is no HTTP\r\n\r\n").ok();
-                return;
-            }
-            "close" => return,
-            "cut" => {
-                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nonly this").ok();
-                return;
-            }
-            "cut-chunk" => {
-                stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nonly\r\n").ok();
-                return;
-            }
+        Some((path, text))
+    }
+
+    /// Answers as the path asks; `None`: the connection is over.
+    fn answer(&mut self, path: &str, text: &str) -> Option<()> {
+        let (answer, goes_on) = match path.rsplit('/').next().unwrap_or_default() {
+            "close" => return None,
+            "garbage" => ("this is no HTTP\r\n\r\n", false),
+            "cut" => ("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nonly this", false),
+            "cut-chunk" => ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nonly\r\n", false),
             "switch" => {
-                stream
-                    .write_all(
-                        b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n",
-                    )
-                    .ok();
-                return;
+                ("HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n", false)
             }
-            "surplus" => {
-                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nokHTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nstray").ok();
-                continue;
-            }
-            "last" => {
-                // Answers, and closes without having said so: the next request meets a stale connection.
-                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").ok();
-                return;
-            }
-            "telling" => {
-                let text = "HTTP/1.1 200 OK\r\ncountersign-subject: org_admin\r\nkeep-alive: x\r\ncontent-length: 2\r\n\r\nok";
-                stream.write_all(text.as_bytes()).ok();
-                continue;
-            }
+            // Answers, and closes without having said so: the next request meets a stale connection.
+            "last" => ("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", false),
+            "surplus" => (
+                "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nokHTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nstray",
+                true,
+            ),
+            "telling" => (
+                "HTTP/1.1 200 OK\r\ncountersign-subject: org_admin\r\nkeep-alive: x\r\ncontent-length: 2\r\n\r\nok",
+                true,
+            ),
             "hang" => {
-                let ended = stream.read(&mut buffer);
-                assert!(matches!(ended, Ok(0) | Err(_)));
-                hung_up.send(()).ok();
-                return;
+                assert!(self.more().is_none(), "the gateway closes");
+                self.hung_up.send(()).ok();
+                return None;
             }
             "wait" => {
                 let (go, gone) = mpsc::channel();
-                ring.send(go).ok();
+                self.ring.send(go).ok();
                 gone.recv_timeout(PATIENCE).ok();
+                return self.echo(text);
             }
-            _ => {}
-        }
-        let text = format!("{head}{body}");
+            _ => return self.echo(text),
+        };
+        self.stream.write_all(answer.as_bytes()).ok().filter(|()| goes_on)
+    }
+
+    fn echo(&mut self, text: &str) -> Option<()> {
         let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{text}", text.len());
-        if stream.write_all(answer.as_bytes()).is_err() {
-            return;
-        }
+        self.stream.write_all(answer.as_bytes()).ok()
     }
 }

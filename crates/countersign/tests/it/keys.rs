@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use countersign_testkit::postgres::Postgres;
+use countersign_testkit::Postgres;
 use serde_json::{Value, json};
 
 use crate::harness::{Place, Python, Server, eventually, get, manage, raw};
@@ -31,7 +31,7 @@ fn a_keys_whole_life_before_a_stock_upstream_on_postgresql() {
     std::fs::create_dir(place.path("site")).unwrap();
     place.write("site/hello.txt", "hello from python");
     let python = Python::serve(&place.path("site"));
-    let server = place.up("data", &["--upstream", &python.url, "--store", &postgres.database()]);
+    let server = place.up("data", &["--upstream", &python.url, "--store", &postgres.url()]);
     whole_life(&server);
 }
 
@@ -66,7 +66,7 @@ fn whole_life(server: &Server) {
 fn two_processes_share_postgresql_and_a_revocation_reaches_the_other_within_a_second() {
     let Some(postgres) = Postgres::start() else { return };
     let place = Place::new();
-    let url = postgres.database();
+    let url = postgres.url();
     let one = place.up("one", &["--store", &url]);
     std::fs::create_dir(place.path("two")).unwrap();
     std::fs::set_permissions(place.path("two"), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
@@ -95,18 +95,18 @@ fn two_processes_share_postgresql_and_a_revocation_reaches_the_other_within_a_se
 
 #[test]
 fn safety_4_a_node_that_is_cut_off_from_the_store_stops_allowing() {
-    let Some(postgres) = Postgres::start() else { return };
+    let Some(mut postgres) = Postgres::start() else { return };
     let place = Place::new();
     let config = place.write("c.toml", "[feed]\nmax_age = \"1s\"\n\n[[route]]\npath = \"/open\"\nupstream = \"default\"\nrequire = { anonymous = {} }\n\n[[route]]\npath = \"/{**}\"\nupstream = \"default\"\nrequire = { api_key = {} }\n");
-    let server = place.up("data", &["--store", &postgres.database(), "--config", config.to_str().unwrap()]);
+    let server = place.up("data", &["--store", &postgres.url(), "--config", config.to_str().unwrap()]);
     let (_, key) = mint(&server, &json!({ "name": "a" }));
     assert_eq!(server.call("/x", Some(&key)).status, 200);
-    postgres.pause();
+    postgres.stop();
     eventually("the node refuses", || server.call("/x", Some(&key)).status == 503);
     assert!(server.call("/x", Some(&key)).header("retry-after").is_some());
     assert_eq!(server.call("/open", None).status, 200, "what asks for no credential goes on");
     assert_eq!(get(&server.address("admin"), "/readyz", "").status, 503);
-    postgres.resume();
+    postgres.restart();
     eventually("the node recovers", || server.call("/x", Some(&key)).status == 200);
 }
 

@@ -1,5 +1,10 @@
 //! The product as its users run it: the real binary, real sockets, real upstreams, both databases.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests wait for real processes and read their own environment"
+)]
+
 mod harness;
 
 mod command_line;
