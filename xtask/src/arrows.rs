@@ -66,9 +66,8 @@ const IMPURE: [&str; 12] = [
 ];
 
 /// Packages that only the crates named beside them may stand on.
-const CONFINED: [(&str, &[&str]); 8] = [
+const CONFINED: [(&str, &[&str]); 7] = [
     ("anyhow", &["countersign", "xtask"]),
-    ("axum", &["countersign-server"]),
     ("clap", &["countersign"]),
     ("deadpool-postgres", &["countersign-store"]),
     ("rcgen", &["countersign-pki"]),

@@ -132,13 +132,15 @@ pub(crate) fn read(
     environment: &[(String, String)],
 ) -> Result<FileSettings, Mistakes> {
     let document = DeTable::parse(text).map_err(|error| Mistakes(vec![format!("{name}: {error}")]))?;
-    let mut mistakes = Vec::new();
     let known = known_paths();
+    let mut unknown = Vec::new();
     walk(document.get_ref(), "", &known, &mut |span, path| {
         let (line, column) = position(text, span.start);
-        mistakes
-            .push(format!("{name}:{line}:{column}: unknown setting `{path}`{}", suggestion(path, &known)));
+        let told = format!("{name}:{line}:{column}: unknown setting `{path}`{}", suggestion(path, &known));
+        unknown.push((span.start, told));
     });
+    unknown.sort();
+    let mut mistakes: Vec<_> = unknown.into_iter().map(|(_, told)| told).collect();
     check_environment(environment, &mut mistakes);
     if let Err(error) = toml::from_str::<FileSettings>(text) {
         mistakes.push(format!("{name}: {error}"));
@@ -232,7 +234,9 @@ fn position(text: &str, offset: usize) -> (usize, usize) {
 }
 
 fn suggestion(path: &str, known: &[String]) -> String {
-    let nearest = known.iter().map(|one| (strsim::damerau_levenshtein(path, one), one)).min();
+    let sections = known.iter().filter_map(|one| Some(one.rsplit_once('.')?.0));
+    let candidates = known.iter().map(String::as_str).chain(sections);
+    let nearest = candidates.map(|one| (strsim::damerau_levenshtein(path, one), one)).min();
     match nearest {
         // Beyond a third of the name a suggestion is a guess.
         Some((distance, one)) if distance * 3 <= path.len().max(3) => format!("; did you mean `{one}`?"),
@@ -268,7 +272,7 @@ mod tests {
         let text = "[gatway]\nlisten = \"127.0.0.1:1\"\n\n[feed]\nmaxage = \"5s\"\n\n[[route]]\npath = \"/\"\nupstream = \"a\"\nrequire = { any = [ { api_key = { scop = \"x\" } } ] }\n";
         let found = mistakes(text, &[]);
         assert_eq!(found.len(), 3, "{found:#?}");
-        assert!(found[0].starts_with("countersign.toml:1:2: unknown setting `gatway`"), "{}", found[0]);
+        assert_eq!(found[0], "countersign.toml:1:2: unknown setting `gatway`; did you mean `gateway`?");
         assert!(
             found[1].contains("5:1: unknown setting `feed.maxage`; did you mean `feed.max_age`?"),
             "{}",
