@@ -12,7 +12,7 @@ use countersign_store::{CredentialFilter, PageRequest};
 
 use crate::app::{App, Failure};
 use crate::call::{Call, expiry, member, optional, scopes};
-use crate::endpoints::Reply;
+use crate::reply::Reply;
 use crate::schema::{
     KeyAmend, KeyCreate, KeyMinted, KeyRotate, KeyVerdict, KeyVerify, KeyView, Page, Replaced,
 };

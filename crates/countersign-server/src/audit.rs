@@ -5,7 +5,7 @@ use countersign_store::AuditRequest;
 
 use crate::app::{App, Failure};
 use crate::call::Call;
-use crate::endpoints::Reply;
+use crate::reply::Reply;
 use crate::schema::{AuditLine, Page};
 
 pub(crate) async fn list(app: &App, call: Call) -> Result<Reply, Failure> {

@@ -4,7 +4,7 @@ use countersign_core::reach::{Reach, reach};
 
 use crate::app::{App, Failure};
 use crate::call::Call;
-use crate::endpoints::Reply;
+use crate::reply::Reply;
 use crate::schema::Page;
 
 pub(crate) async fn routes(app: &App, call: Call) -> Result<Reply, Failure> {

@@ -5,41 +5,15 @@ use std::pin::Pin;
 
 use countersign_core::reach::ManagementScope;
 use schemars::{Schema, SchemaGenerator};
-use serde::Serialize;
 
 use crate::app::{App, Failure};
 use crate::call::Call;
+use crate::reply::Reply;
 use crate::schema::{
     AuditLine, DecisionView, KeyAmend, KeyCreate, KeyMinted, KeyRotate, KeyVerdict, KeyVerify, KeyView,
     ManagementKeyCreate, OwnerEnter, OwnerView, Page, RouteView,
 };
 use crate::{api_key, audit, decision, management_key, owner};
-
-/// What a handler gives back.
-#[derive(Debug)]
-pub(crate) enum Reply {
-    /// What was asked for.
-    Ok(Vec<u8>),
-    /// What was made.
-    Created(Vec<u8>),
-    /// Done, and there is nothing to say.
-    Nothing,
-}
-
-impl Reply {
-    pub(crate) fn ok(value: &impl Serialize) -> Result<Self, Failure> {
-        json(value).map(Self::Ok)
-    }
-
-    pub(crate) fn created(value: &impl Serialize) -> Result<Self, Failure> {
-        json(value).map(Self::Created)
-    }
-}
-
-fn json(value: &impl Serialize) -> Result<Vec<u8>, Failure> {
-    serde_json::to_vec(value)
-        .map_err(|error| Failure::Invalid(format!("the answer cannot be written: {error}")))
-}
 
 type Answer<'a> = Pin<Box<dyn Future<Output = Result<Reply, Failure>> + Send + 'a>>;
 type Shape = fn(&mut SchemaGenerator) -> Schema;

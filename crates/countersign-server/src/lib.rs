@@ -18,4 +18,5 @@ mod call;
 mod decision;
 mod management_key;
 mod owner;
+mod reply;
 pub mod schema;

@@ -11,7 +11,7 @@ use countersign_store::{CredentialFilter, PageRequest};
 use crate::api_key::{id, list_kind, rotated, rotation};
 use crate::app::{App, Failure};
 use crate::call::{Call, expiry, optional, scopes};
-use crate::endpoints::Reply;
+use crate::reply::Reply;
 use crate::schema::{KeyMinted, KeyView, ManagementKeyCreate};
 
 /// What the installation's own key is called; [`rotate_operator`] replaces the keys of this name.

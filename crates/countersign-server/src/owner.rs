@@ -8,7 +8,7 @@ use countersign_store::PageRequest;
 
 use crate::app::{App, Failure};
 use crate::call::{Call, member, optional};
-use crate::endpoints::Reply;
+use crate::reply::Reply;
 use crate::schema::{OwnerEnter, OwnerView, Page};
 
 pub(crate) async fn enter(app: &App, call: Call) -> Result<Reply, Failure> {

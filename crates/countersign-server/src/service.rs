@@ -27,8 +27,9 @@ use hyper::body::{Body, Incoming};
 
 use crate::app::{App, Failure};
 use crate::call::Call;
-use crate::endpoints::{ENDPOINTS, Endpoint, Reply};
+use crate::endpoints::{ENDPOINTS, Endpoint};
 use crate::openapi;
+use crate::reply::Reply;
 
 /// The longest pause inside a body that this process itself reads.
 const PAUSE: Duration = Duration::from_secs(30);

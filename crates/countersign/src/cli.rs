@@ -52,13 +52,19 @@ pub(crate) enum Command {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Reach {
     /// The management API; with the key from `COUNTERSIGN_KEY`
-    #[arg(long, value_name = "URL", env = "COUNTERSIGN_ADMIN")]
+    #[arg(long, value_name = "URL", env = "COUNTERSIGN_ADMIN", hide_env_values = true)]
     pub(crate) admin: Option<String>,
     /// The data directory: its running server's local socket, or, when none runs, the store itself
-    #[arg(long, value_name = "DIR", env = "COUNTERSIGN_DATA", default_value = "countersign-data")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "COUNTERSIGN_DATA",
+        hide_env_values = true,
+        default_value = "countersign-data"
+    )]
     pub(crate) data: PathBuf,
     /// The configuration file, where the store itself is opened
-    #[arg(long, value_name = "FILE", env = "COUNTERSIGN_CONFIG")]
+    #[arg(long, value_name = "FILE", env = "COUNTERSIGN_CONFIG", hide_env_values = true)]
     pub(crate) config: Option<PathBuf>,
     /// The store, where it is opened itself
     #[arg(long, value_name = "URL")]
@@ -78,10 +84,16 @@ pub(crate) struct Up {
     #[arg(long, value_name = "URL")]
     pub(crate) upstream: Option<String>,
     /// The data directory; made if it is not there
-    #[arg(long, value_name = "DIR", env = "COUNTERSIGN_DATA", default_value = "countersign-data")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "COUNTERSIGN_DATA",
+        hide_env_values = true,
+        default_value = "countersign-data"
+    )]
     pub(crate) data: PathBuf,
     /// The configuration file; `countersign.toml` if it is there
-    #[arg(long, value_name = "FILE", env = "COUNTERSIGN_CONFIG")]
+    #[arg(long, value_name = "FILE", env = "COUNTERSIGN_CONFIG", hide_env_values = true)]
     pub(crate) config: Option<PathBuf>,
     /// `postgres://…`: keeps everything in PostgreSQL
     #[arg(long, value_name = "URL")]
