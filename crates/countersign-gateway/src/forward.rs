@@ -27,10 +27,7 @@ use tokio::time::timeout;
 use crate::headers::{self, Call, CredentialFields};
 use crate::outgoing::{Outgoing, Progress};
 use crate::route::CompiledRoute;
-use crate::upstream::{ConnectError, Connection, Pool};
-
-/// A connection that was idle for less is taken to be alive: no spare copy of the request is made for it.
-const SURELY_ALIVE: Duration = Duration::from_millis(100);
+use crate::upstream::{ConnectError, Pool};
 
 /// A request as received, and the form of its target that was decided on.
 #[derive(Debug)]
@@ -152,8 +149,8 @@ async fn exchange(
     mut request: Request<Outgoing>,
 ) -> Result<(SendRequest<Outgoing>, Response<Incoming>), ForwardError> {
     if let Some(kept) = pool.take() {
-        let doubtful = kept.idle.is_some_and(|idle| idle >= SURELY_ALIVE);
-        let spare = if doubtful { repeatable(&request) } else { None };
+        // However short a connection was idle, the upstream may have closed it a moment ago.
+        let spare = repeatable(&request);
         match attempt(kept, request, pool.limits.answer).await {
             Ok(done) => return Ok(done),
             Err(Failure::Unsent(unsent)) => request = *unsent,
@@ -190,11 +187,10 @@ enum Failure {
 }
 
 async fn attempt(
-    connection: Connection,
+    mut sender: SendRequest<Outgoing>,
     request: Request<Outgoing>,
     limit: Duration,
 ) -> Result<(SendRequest<Outgoing>, Response<Incoming>), Failure> {
-    let mut sender = connection.sender;
     let progress = match request.body() {
         Outgoing::Empty => None,
         Outgoing::Streaming { progress, .. } => Some(Arc::clone(progress)),

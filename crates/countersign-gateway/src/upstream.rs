@@ -145,27 +145,19 @@ struct Idle {
     since: Instant,
 }
 
-/// A connection that may be used for one exchange.
-pub(crate) struct Connection {
-    pub(crate) sender: SendRequest<Outgoing>,
-    /// How long it was idle; `None`: it is new.
-    pub(crate) idle: Option<Duration>,
-}
-
 impl Pool {
     pub(crate) const fn new(upstream: Arc<Upstream>, limits: UpstreamLimits, metrics: Arc<Metrics>) -> Self {
         Self { upstream, limits, metrics, idle: Mutex::new(Vec::new()) }
     }
 
     /// Takes the connection that was used last.
-    pub(crate) fn take(&self) -> Option<Connection> {
+    pub(crate) fn take(&self) -> Option<SendRequest<Outgoing>> {
         let now = Instant::now();
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.retain(|one| !one.connection.is_closed() && now - one.since < self.limits.idle);
         // Not ready but open: its request is still being sent though its answer was read. It may become ready.
         let last = idle.iter().rposition(|one| one.connection.is_ready())?;
-        let Idle { connection, since } = idle.remove(last);
-        Some(Connection { sender: connection, idle: Some(now - since) })
+        Some(idle.remove(last).connection)
     }
 
     /// Puts a connection back whose answer was read to its end.
@@ -184,9 +176,9 @@ impl Pool {
     }
 
     /// Opens a new connection.
-    pub(crate) async fn connect(&self) -> Result<Connection, ConnectError> {
+    pub(crate) async fn connect(&self) -> Result<SendRequest<Outgoing>, ConnectError> {
         match timeout(self.limits.connect, self.open()).await {
-            Ok(sender) => Ok(Connection { sender: sender?, idle: None }),
+            Ok(opened) => opened,
             Err(_elapsed) => Err(ConnectError::TimedOut),
         }
     }

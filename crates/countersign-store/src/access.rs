@@ -99,9 +99,11 @@ impl Store {
         if let Some(value) = self.sealed(purpose, owner).await? {
             return Ok(value);
         }
-        match self.queue.submit(vec![meta::put_sealed(purpose, owner, &fresh)], Vec::new()).await? {
+        match self.submit(vec![meta::put_sealed(purpose, owner, &fresh)], Vec::new()).await? {
             Commit::Done => Ok(fresh),
-            Commit::Lost => self.sealed(purpose, owner).await?.ok_or_else(|| corrupt("a sealed value vanished")),
+            Commit::Lost => {
+                self.sealed(purpose, owner).await?.ok_or_else(|| corrupt("a sealed value vanished"))
+            }
         }
     }
 
@@ -123,7 +125,7 @@ impl Store {
         if let Some(value) = self.meta(name).await? {
             return Ok(value);
         }
-        match self.queue.submit(vec![meta::put(name, fresh)], Vec::new()).await? {
+        match self.submit(vec![meta::put(name, fresh)], Vec::new()).await? {
             Commit::Done => Ok(fresh.to_owned()),
             Commit::Lost => self.meta(name).await?.ok_or_else(|| corrupt("a value of meta vanished")),
         }
@@ -145,7 +147,7 @@ impl Store {
         let now = self.clock.now();
         let mut steps = vec![meta::put(INITIALISED, &now.to_string())];
         steps.extend(commit::steps(&effects, now)?);
-        Ok(self.queue.submit(steps, audits).await? == Commit::Done)
+        Ok(self.submit(steps, audits).await? == Commit::Done)
     }
 
     /// Waits until the snapshot knows everything that was committed before this call, at any node.
@@ -180,7 +182,7 @@ impl Store {
     /// [`Unavailable`].
     pub async fn flush(&self) -> Result<(), Unavailable> {
         self.reports.flush().await?;
-        self.queue.submit(Vec::new(), Vec::new()).await.map(drop)
+        self.submit(Vec::new(), Vec::new()).await.map(drop)
     }
 
     /// Removes what is old: also done once a minute.
@@ -189,7 +191,7 @@ impl Store {
     ///
     /// [`Unavailable`].
     pub async fn prune(&self) -> Result<(), Unavailable> {
-        self.reports.prune().await.map(drop)
+        self.reports.prune().await
     }
 
     /// Prepares every statement: proves that this version and the database fit. For `doctor` and tests.

@@ -203,7 +203,10 @@ pub(crate) async fn goes_through(database: &Database, node: &str, seen: &Head) -
         return Ok(true);
     }
     let row = database.read_one(&HASH, vec![node.into(), seen.last_event.into()]).await?;
-    Ok(row.map(|row| row.blob(0).map(|hash| hash == seen.event_hash.as_bytes())).transpose()?.unwrap_or(false))
+    Ok(row
+        .map(|row| row.blob(0).map(|hash| hash == seen.event_hash.as_bytes()))
+        .transpose()?
+        .unwrap_or(false))
 }
 
 /// What was found of one node's chain.

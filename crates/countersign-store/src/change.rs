@@ -61,14 +61,7 @@ pub(crate) static APPEND: Statement = Statement::new(
 
 /// Returns the parameters of [`APPEND`].
 pub(crate) fn appended(node: &str, n: i64, told: &Told, at: Timestamp) -> Vec<Value> {
-    vec![
-        node.into(),
-        n.into(),
-        told.kind.into(),
-        told.subject.as_str().into(),
-        told.lookup.into(),
-        at.into(),
-    ]
+    vec![node.into(), n.into(), told.kind.into(), told.subject.as_str().into(), told.lookup.into(), at.into()]
 }
 
 static AFTER: Statement = Statement::new(concat!(

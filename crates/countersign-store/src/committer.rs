@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::context::Clock;
-use countersign_core::ledger::{Commit, Unavailable};
+use countersign_core::ledger::Unavailable;
 use countersign_core::timestamp::Timestamp;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -19,7 +19,7 @@ use crate::database::{Session, Writer};
 use crate::fault::{Fatal, Fault};
 use crate::knowledge::Knowledge;
 use crate::node::Head;
-use crate::queue::Batch;
+use crate::queue::{Batch, Committed};
 use crate::statement::{Attempt, Done};
 use crate::value::Value;
 use crate::{audit_event, node};
@@ -66,7 +66,7 @@ struct Draft {
     told: Vec<Told>,
 }
 
-type Answers = Vec<Result<Commit, Unavailable>>;
+type Answers = Vec<Result<Committed, Unavailable>>;
 
 impl Committer {
     /// Takes the node's name, from whichever process held it before.
@@ -159,14 +159,15 @@ impl Committer {
             answers.push(match session.attempt(&batch.steps).await? {
                 Attempt::Met(done) => {
                     draft.take(&self.node, batch, &done)?;
-                    Ok(Commit::Done)
+                    Ok(Committed::Known)
                 }
-                Attempt::Lost => Ok(Commit::Lost),
+                Attempt::Lost => Ok(Committed::Lost),
                 Attempt::Refused(reason) => Err(Unavailable::Store(reason)),
             });
         }
-        session.append(&audit_event::APPEND, &draft.events).await?;
-        session.append(&change::APPEND, &draft.rows).await?;
+        for (statement, rows) in [(&audit_event::APPEND, &draft.events), (&change::APPEND, &draft.rows)] {
+            session.append(statement, rows).await.map_err(numbered_by_another)?;
+        }
         let (statement, parameters) = node::advance(&self.node, &head, &draft.head, draft.at);
         if session.execute(statement, &parameters).await?.changed != 1 {
             return Err(Fault::Overtaken("the node's row was moved by somebody else".to_owned()));
@@ -176,11 +177,14 @@ impl Committer {
         }
         let mut heads = self.knowledge.lock().await;
         session.commit().await?;
-        for told in &draft.told {
-            self.knowledge.apply(&mut heads, &told.change);
+        for told in draft.told {
+            self.knowledge.apply_own(&mut heads, told.change);
         }
         heads.known.insert(self.node.clone(), draft.head);
         self.head = Some(draft.head);
+        if !heads.missed.is_empty() {
+            unsee(&mut answers);
+        }
         Ok(answers)
     }
 
@@ -225,7 +229,8 @@ impl Committer {
         match found {
             Some(head) if head.incarnation == self.incarnation => Ok(head),
             Some(head) if head.incarnation > self.incarnation => {
-                let reason = format!("another process has taken the node name {}; give each its own", self.node);
+                let reason =
+                    format!("another process has taken the node name {}; give each its own", self.node);
                 self.fatal.raise(reason.clone());
                 Err(Fault::Failed(reason))
             }
@@ -237,7 +242,8 @@ impl Committer {
     async fn take_name(&mut self, session: &mut Session) -> Result<Head, Fault> {
         let (statement, parameters) = node::claim(&self.node, self.clock.now());
         let claimed = node::of(&session.execute(statement, &parameters).await?).map_err(unreadable)?;
-        let head = claimed.ok_or_else(|| Fault::Corrupt("a node that was claimed is not there".to_owned()))?;
+        let head =
+            claimed.ok_or_else(|| Fault::Corrupt("a node that was claimed is not there".to_owned()))?;
         self.incarnation = head.incarnation;
         Ok(head)
     }
@@ -279,9 +285,28 @@ impl Draft {
     }
 }
 
+/// Says of what was committed that the verifiers do not know it yet.
+fn unsee(answers: &mut Answers) {
+    for answer in answers.iter_mut().filter(|answer| **answer == Ok(Committed::Known)) {
+        *answer = Ok(Committed::Unseen);
+    }
+}
+
+/// A number that is there already means that the node's row was moved by somebody else.
+fn numbered_by_another(fault: Fault) -> Fault {
+    match fault {
+        Fault::Lost => Fault::Overtaken("the next number of this node was taken by somebody else".to_owned()),
+        Fault::Broken(_) | Fault::Corrupt(_) | Fault::Failed(_) | Fault::Overtaken(_) | Fault::Refused(_) => {
+            fault
+        }
+    }
+}
+
 fn unreadable(error: Unavailable) -> Fault {
     match error {
         Unavailable::Corrupt(what) => Fault::Corrupt(what),
-        Unavailable::Contended | Unavailable::Stale | Unavailable::Store(_) => Fault::Failed(error.to_string()),
+        Unavailable::Contended | Unavailable::Stale | Unavailable::Store(_) => {
+            Fault::Failed(error.to_string())
+        }
     }
 }

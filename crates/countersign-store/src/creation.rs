@@ -45,9 +45,8 @@ pub(crate) async fn find(
     let Some(row) = row else {
         return Ok(Found::Creation { owner: None, organisation: None, earlier: None, made: None });
     };
-    let owner_at = |start: usize| {
-        (!row.is_null(start)).then(|| owner::read(&row, start).map(Box::new)).transpose()
-    };
+    let owner_at =
+        |start: usize| (!row.is_null(start)).then(|| owner::read(&row, start).map(Box::new)).transpose();
     Ok(Found::Creation {
         owner: owner_at(0)?,
         organisation: owner_at(ORGANISATION)?,

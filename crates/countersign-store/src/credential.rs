@@ -21,9 +21,32 @@ use crate::value::{Row, Value, corrupt};
 macro_rules! columns {
     ($table:literal) => {
         concat!(
-            $table, "id, ", $table, "kind, ", $table, "lookup, ", $table, "pepper, ", $table, "organisation, ",
-            $table, "owner, ", $table, "version, ", $table, "created_at, ", $table, "expires_at, ", $table,
-            "disabled_at, ", $table, "revoked_at, ", $table, "last_used_at, ", $table, "payload"
+            $table,
+            "id, ",
+            $table,
+            "kind, ",
+            $table,
+            "lookup, ",
+            $table,
+            "pepper, ",
+            $table,
+            "organisation, ",
+            $table,
+            "owner, ",
+            $table,
+            "version, ",
+            $table,
+            "created_at, ",
+            $table,
+            "expires_at, ",
+            $table,
+            "disabled_at, ",
+            $table,
+            "revoked_at, ",
+            $table,
+            "last_used_at, ",
+            $table,
+            "payload"
         )
     };
     () => {

@@ -31,6 +31,9 @@ const ATTEMPTS: usize = 3;
 /// Revocations that are written back in one batch.
 const WRITTEN_BACK_AT_ONCE: usize = 100;
 
+/// The rank of credentials: after all owners.
+const CREDENTIALS: u8 = 2;
+
 /// Reads for the snapshot.
 #[derive(Clone)]
 pub(crate) struct Feed {
@@ -91,7 +94,10 @@ impl Feed {
         }
         // A credential's owner may come from another node: all owners first, organisations before their members.
         changes.sort_by_key(rank);
-        for change in &changes {
+        let credentials = changes.split_off(changes.partition_point(|change| rank(change) < CREDENTIALS));
+        // Our own commits that waited for an owner are older than what was read of any credential now.
+        let missed = std::mem::take(&mut heads.missed);
+        for change in changes.iter().chain(&missed).chain(&credentials) {
             self.knowledge.apply(heads, change);
         }
         if heads.whole {
@@ -143,6 +149,7 @@ impl Feed {
     /// Reads everything. What is committed meanwhile is read again as a change, since `nodes` were read before.
     async fn load(&self, heads: &mut Heads, nodes: &[NodeRow]) -> Result<(), Unavailable> {
         let first = self.knowledge.snapshot().is_empty();
+        heads.missed.clear();
         let mut owners = self.owners().await?;
         owners.sort_by_key(rank);
         for owner in &owners {
@@ -173,10 +180,7 @@ impl Feed {
         }
     }
 
-    async fn credentials(
-        &self,
-        heads: &mut Heads,
-    ) -> Result<HashSet<SecretHash>, Unavailable> {
+    async fn credentials(&self, heads: &mut Heads) -> Result<HashSet<SecretHash>, Unavailable> {
         let mut stored = HashSet::new();
         let mut after = String::new();
         loop {
@@ -198,7 +202,8 @@ impl Feed {
             let now = self.clock.now();
             let steps = ids.iter().map(|id| credential::revoke_again(*id, now)).collect();
             let line = |id: &CredentialId| {
-                AuditEvent::granted(now, "credential.revocation_restored", Actor::SYSTEM).about(id.to_string())
+                AuditEvent::granted(now, "credential.revocation_restored", Actor::SYSTEM)
+                    .about(id.to_string())
             };
             match self.queue.submit(steps, ids.iter().map(line).collect()).await {
                 Ok(_) => {
@@ -207,7 +212,9 @@ impl Feed {
                         heads.owed.remove(id);
                     }
                 }
-                Err(error) => tracing::error!(%error, "revocations that the store has lost are not written back yet"),
+                Err(error) => {
+                    tracing::error!(%error, "revocations that the store has lost are not written back yet")
+                }
             }
         }
     }
@@ -221,6 +228,6 @@ fn rank(change: &Change) -> u8 {
     match change {
         Change::Owner(record) if record.id.kind() == OwnerKind::Organisation => 0,
         Change::Owner(_) => 1,
-        Change::Credential(_) | Change::Forgotten(_) => 2,
+        Change::Credential(_) | Change::Forgotten(_) => CREDENTIALS,
     }
 }

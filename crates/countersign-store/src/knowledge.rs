@@ -28,11 +28,13 @@ pub(crate) struct Heads {
     pub(crate) whole: bool,
     /// Revocations that the store has lost and is to be told again (SAFETY 3).
     pub(crate) owed: BTreeSet<CredentialId>,
+    /// Own changes that name an owner of which the feed has not told yet, in the order of their commits.
+    pub(crate) missed: Vec<Change>,
 }
 
 impl Knowledge {
     pub(crate) fn new(snapshot: Arc<Snapshot>) -> Self {
-        let heads = Heads { known: HashMap::new(), whole: true, owed: BTreeSet::new() };
+        let heads = Heads { known: HashMap::new(), whole: true, owed: BTreeSet::new(), missed: Vec::new() };
         Self { snapshot, heads: Mutex::new(heads) }
     }
 
@@ -44,14 +46,29 @@ impl Knowledge {
         self.heads.lock().await
     }
 
-    /// Teaches the verifiers one change. The lock is proof that the order is the database's.
+    /// Teaches the verifiers one change that was read. The lock is proof that the order is the database's.
     pub(crate) fn apply(&self, heads: &mut Heads, change: &Change) {
+        if !self.try_apply(heads, change) {
+            heads.whole = true;
+        }
+    }
+
+    /// Teaches the verifiers one change of our own. Another node may have entered its owner a moment ago: then it
+    /// waits for the feed, and so do all that follow, since their order counts.
+    pub(crate) fn apply_own(&self, heads: &mut Heads, change: Change) {
+        if !heads.missed.is_empty() || !self.try_apply(heads, &change) {
+            heads.missed.push(change);
+        }
+    }
+
+    fn try_apply(&self, heads: &mut Heads, change: &Change) -> bool {
         match self.snapshot.apply(change) {
-            Applied::Taken => {}
+            Applied::Taken => true,
             Applied::KeptRevoked(id) => {
                 heads.owed.insert(id);
+                true
             }
-            Applied::Incomplete => heads.whole = true,
+            Applied::Incomplete => false,
         }
     }
 }

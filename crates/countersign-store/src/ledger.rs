@@ -25,7 +25,7 @@ impl Ledger for Store {
 
     async fn commit(&self, effects: Vec<Effect>, audit: AuditEvent) -> Result<Commit, Unavailable> {
         let steps = commit::steps(&effects, self.clock.now())?;
-        self.queue.submit(steps, vec![audit]).await
+        self.submit(steps, vec![audit]).await
     }
 }
 

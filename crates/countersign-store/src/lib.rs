@@ -1,7 +1,7 @@
 //! SQL, once, for both databases.
 //!
 //! [`Store`] is a concrete type over SQLite (one node) or PostgreSQL (several). Every statement is one text in the
-//! portable subset, beside the function that runs it; [`database`] is the narrow waist beneath which the engines
+//! portable subset, beside the function that runs it; `database` is the narrow waist beneath which the engines
 //! differ. Writing goes through one group committer per process; verifiers read the core's snapshot, which the
 //! committer and the feed keep current.
 //!

@@ -31,8 +31,7 @@ static MARK: Statement = Statement::new(
 
 /// Marks a first use; not met if a mark stands.
 pub(crate) fn mark(record: &MarkRecord, now: Timestamp) -> Step {
-    let parameters =
-        vec![record.lookup.into(), record.made.as_str().into(), record.until.into(), now.into()];
+    let parameters = vec![record.lookup.into(), record.made.as_str().into(), record.until.into(), now.into()];
     Step::one(&MARK, parameters)
 }
 

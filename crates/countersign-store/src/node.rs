@@ -106,7 +106,12 @@ static ADVANCE: Statement = Statement::new(
 );
 
 /// Moves a node on; changes no row if it does not stand at `from` any more.
-pub(crate) fn advance(node: &str, from: &Head, to: &Head, now: Timestamp) -> (&'static Statement, Vec<Value>) {
+pub(crate) fn advance(
+    node: &str,
+    from: &Head,
+    to: &Head,
+    now: Timestamp,
+) -> (&'static Statement, Vec<Value>) {
     let parameters = vec![
         node.into(),
         to.last_change.into(),

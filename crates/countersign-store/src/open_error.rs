@@ -14,7 +14,9 @@ pub enum OpenError {
         what: String,
     },
     /// The file cannot be read, written or created.
-    #[error("{place} cannot be used: {reason}; check that the directory exists and belongs to the account that runs countersign")]
+    #[error(
+        "{place} cannot be used: {reason}; check that the directory exists and belongs to the account that runs countersign"
+    )]
     File {
         /// The file.
         place: String,
@@ -22,7 +24,9 @@ pub enum OpenError {
         reason: String,
     },
     /// The database belongs to something else.
-    #[error("{place} belongs to another program (it holds `{table}` and no countersign marker); name an empty database")]
+    #[error(
+        "{place} belongs to another program (it holds `{table}` and no countersign marker); name an empty database"
+    )]
     Foreign {
         /// The file, or the server without a password.
         place: String,
@@ -30,7 +34,9 @@ pub enum OpenError {
         table: String,
     },
     /// The server runs with settings under which acknowledged writes can be lost.
-    #[error("{place} has synchronous_commit = {found}, with which acknowledged writes can be lost; set it to `on` for this database or role")]
+    #[error(
+        "{place} has synchronous_commit = {found}, with which acknowledged writes can be lost; set it to `on` for this database or role"
+    )]
     Lossy {
         /// The server without a password.
         place: String,
@@ -38,7 +44,9 @@ pub enum OpenError {
         found: String,
     },
     /// The database was written by a newer version.
-    #[error("{place} has schema {found}, this version knows {known}; start the newer countersign again, or restore a backup of before the upgrade")]
+    #[error(
+        "{place} has schema {found}, this version knows {known}; start the newer countersign again, or restore a backup of before the upgrade"
+    )]
     Newer {
         /// The file, or the server without a password.
         place: String,
@@ -54,7 +62,9 @@ pub enum OpenError {
         place: String,
     },
     /// The connection would not be encrypted.
-    #[error("{place} is not this machine, and the connection would not be encrypted; use sslmode=require in the URL")]
+    #[error(
+        "{place} is not this machine, and the connection would not be encrypted; use sslmode=require in the URL"
+    )]
     Plaintext {
         /// The server without a password.
         place: String,

@@ -14,8 +14,20 @@ use crate::value::{Row, Value, corrupt};
 macro_rules! columns {
     ($table:literal) => {
         concat!(
-            $table, "id, ", $table, "kind, ", $table, "organisation, ", $table, "name, ", $table, "version, ",
-            $table, "created_at, ", $table, "disabled_at"
+            $table,
+            "id, ",
+            $table,
+            "kind, ",
+            $table,
+            "organisation, ",
+            $table,
+            "name, ",
+            $table,
+            "version, ",
+            $table,
+            "created_at, ",
+            $table,
+            "disabled_at"
         )
     };
     () => {

@@ -3,23 +3,34 @@
 use std::time::Duration;
 
 use countersign_core::audit::AuditEvent;
-use countersign_core::ledger::{Commit, Unavailable};
+use countersign_core::ledger::Unavailable;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::fault::Fatal;
 use crate::statement::Step;
+
+/// How a batch ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Committed {
+    /// It is durable, and this node's verifiers know it.
+    Known,
+    /// A condition did not hold: nothing was changed.
+    Lost,
+    /// It is durable; this node's verifiers know it after the next catch-up.
+    Unseen,
+}
 
 /// What is committed together or not at all.
 #[derive(Debug)]
 pub(crate) struct Batch {
     pub(crate) steps: Vec<Step>,
     pub(crate) audits: Vec<AuditEvent>,
-    answer: oneshot::Sender<Result<Commit, Unavailable>>,
+    answer: oneshot::Sender<Result<Committed, Unavailable>>,
 }
 
 impl Batch {
     /// Answers whoever asked, if they still wait.
-    pub(crate) fn answer(self, answer: Result<Commit, Unavailable>) {
+    pub(crate) fn answer(self, answer: Result<Committed, Unavailable>) {
         let _asker_may_be_gone = self.answer.send(answer);
     }
 }
@@ -48,7 +59,7 @@ impl Queue {
         &self,
         steps: Vec<Step>,
         audits: Vec<AuditEvent>,
-    ) -> Result<Commit, Unavailable> {
+    ) -> Result<Committed, Unavailable> {
         let answered = self.offer(steps, audits)?;
         match tokio::time::timeout(self.patience, answered).await {
             Ok(Ok(answer)) => answer,
@@ -66,7 +77,7 @@ impl Queue {
         &self,
         steps: Vec<Step>,
         audits: Vec<AuditEvent>,
-    ) -> Result<oneshot::Receiver<Result<Commit, Unavailable>>, Unavailable> {
+    ) -> Result<oneshot::Receiver<Result<Committed, Unavailable>>, Unavailable> {
         if let Some(reason) = self.fatal.reason() {
             return Err(Unavailable::Store(reason.to_owned()));
         }

@@ -5,14 +5,14 @@
 //! (SAFETY 20).
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use countersign_core::audit::{Actor, AuditEvent};
 use countersign_core::context::Clock;
 use countersign_core::id::CredentialId;
-use countersign_core::ledger::{Commit, Unavailable};
+use countersign_core::ledger::Unavailable;
 use countersign_core::timestamp::Timestamp;
 
 use crate::closing::Closing;
@@ -111,15 +111,12 @@ impl Reports {
     }
 
     /// Removes what is old.
-    pub(crate) async fn prune(&self) -> Result<Commit, Unavailable> {
+    pub(crate) async fn prune(&self) -> Result<(), Unavailable> {
         let now = self.clock.now();
         let keep = i64::try_from(self.keep_decisions.as_millis()).unwrap_or(i64::MAX);
         let before = |age: i64| Timestamp::from_millis(now.millis().saturating_sub(age));
-        let steps = vec![
-            change::prune(before(KEEP_CHANGES)),
-            mark::prune(now),
-            decision_count::prune(before(keep)),
-        ];
-        self.queue.submit(steps, Vec::new()).await
+        let steps =
+            vec![change::prune(before(KEEP_CHANGES)), mark::prune(now), decision_count::prune(before(keep))];
+        self.queue.submit(steps, Vec::new()).await.map(drop)
     }
 }

@@ -4,8 +4,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use countersign_core::audit::AuditEvent;
 use countersign_core::context::Clock;
-use countersign_core::ledger::Unavailable;
+use countersign_core::ledger::{Commit, Unavailable};
 use countersign_core::snapshot::Snapshot;
 
 use crate::catch_up::CatchUp;
@@ -18,14 +19,15 @@ use crate::follow::Feed;
 use crate::knowledge::Knowledge;
 use crate::open_error::OpenError;
 use crate::place::Place;
-use crate::queue::Queue;
+use crate::queue::{Committed, Queue};
 use crate::report::Reports;
+use crate::statement::Step;
 
 /// Everything durable, behind one door.
 pub struct Store {
     pub(crate) database: Arc<Database>,
     pub(crate) writer: Writer,
-    pub(crate) queue: Queue,
+    queue: Queue,
     pub(crate) catch_up: CatchUp,
     pub(crate) reports: Reports,
     pub(crate) clock: Arc<dyn Clock>,
@@ -104,7 +106,8 @@ impl Store {
         };
         let catch_up = CatchUp::new(limits.patience);
         let reports = Reports::new(queue.clone(), Arc::clone(&clock), limits.keep_decisions);
-        let tasks = Tasks { feeding, committing, listener: None, feeders: Vec::new(), committer: Some(committer) };
+        let tasks =
+            Tasks { feeding, committing, listener: None, feeders: Vec::new(), committer: Some(committer) };
         let store = Self {
             database,
             writer,
@@ -132,6 +135,19 @@ impl Store {
         let following = self.catch_up.clone().run(feed, interval, closing.clone());
         tasks.feeders.push(Running::Task(tokio::spawn(following)));
         tasks.feeders.push(Running::Task(tokio::spawn(self.reports.clone().run(closing))));
+    }
+
+    /// Commits a batch, and waits until this node's verifiers know it.
+    pub(crate) async fn submit(
+        &self,
+        steps: Vec<Step>,
+        audits: Vec<AuditEvent>,
+    ) -> Result<Commit, Unavailable> {
+        match self.queue.submit(steps, audits).await? {
+            Committed::Known => Ok(Commit::Done),
+            Committed::Lost => Ok(Commit::Lost),
+            Committed::Unseen => self.catch_up.catch_up().await.map(|()| Commit::Done),
+        }
     }
 
     /// Returns what verifiers know.
@@ -178,7 +194,9 @@ fn placed(url: StoreUrl, danger_plaintext: bool, limits: &Limits) -> (String, Pl
         StoreUrl::Sqlite(path) => {
             (path.display().to_string(), Place::Sqlite { path, max_pages: limits.sqlite_pages })
         }
-        StoreUrl::Postgres(url) => ("the PostgreSQL server".to_owned(), Place::Postgres { url, danger_plaintext }),
+        StoreUrl::Postgres(url) => {
+            ("the PostgreSQL server".to_owned(), Place::Postgres { url, danger_plaintext })
+        }
     }
 }
 

@@ -114,7 +114,6 @@ impl Row {
         if self.is_null(column) { Ok(None) } else { self.time(column).map(Some) }
     }
 
-
     pub(crate) fn hash(&self, column: usize) -> Result<SecretHash, Unavailable> {
         let bytes = self.blob(column)?;
         SecretHash::from_bytes(bytes)
@@ -153,7 +152,8 @@ mod tests {
     fn a_mismatch_is_corrupt_and_names_what_was_found() {
         let row = Row(vec![Value::Int(1), Value::Null, Value::Blob(vec![1])]);
         assert_eq!(row.int(0), Ok(1));
-        for answer in [row.text(0).map(drop), row.int(1).map(drop), row.hash(2).map(drop), row.int(9).map(drop)]
+        for answer in
+            [row.text(0).map(drop), row.int(1).map(drop), row.hash(2).map(drop), row.int(9).map(drop)]
         {
             assert!(matches!(answer, Err(Unavailable::Corrupt(_))), "{answer:?}");
         }

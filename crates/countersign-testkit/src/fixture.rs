@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign_core::context::Clock;
 use countersign_core::snapshot::Snapshot;
 use countersign_store::{Limits, OpenError, Store, StoreConfig, StoreUrl};
 use tempfile::TempDir;
@@ -74,11 +75,12 @@ impl Fixture {
     /// The store's.
     pub async fn try_open(&self, node: &str) -> Result<Store, OpenError> {
         let snapshot = Snapshot::new(Records::new(0).peppers(), Duration::from_secs(5));
+        let clock: Arc<dyn Clock> = Arc::<FixedClock>::clone(&self.clock);
         let config = StoreConfig {
             url: self.url(),
             node: node.to_owned(),
             snapshot: Arc::new(snapshot),
-            clock: Arc::clone(&self.clock) as _,
+            clock,
             danger_plaintext: false,
         };
         Store::open_with(config, self.limits.clone()).await
@@ -90,6 +92,7 @@ fn path(directory: &TempDir) -> PathBuf {
 }
 
 /// Runs a test on each database.
+#[expect(clippy::future_not_send, reason = "a test awaits it where it stands")]
 pub async fn each_database(test: impl AsyncFn(Fixture)) {
     on_sqlite(&test).await;
     on_postgres(&test).await;

@@ -144,7 +144,11 @@ fn binaries() -> Option<PathBuf> {
     found.pop()
 }
 
-#[expect(clippy::disallowed_methods, clippy::print_stderr, reason = "a skipped test must be seen, in CI as a failure")]
+#[expect(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "a skipped test must be seen, in CI as a failure"
+)]
 fn missing() {
     assert!(std::env::var_os("CI").is_none(), "PostgreSQL is missing: apt-get install postgresql");
     eprintln!("skipped on PostgreSQL: it is not installed (apt-get install postgresql)");
@@ -173,9 +177,11 @@ fn base() -> PathBuf {
 
 /// Makes the data directory from which all others are copied, once per machine.
 fn template(base: &Path, binaries: &Path, account: Option<Account>) -> PathBuf {
-    let version = binaries.parent().and_then(Path::file_name).expect("a version").to_string_lossy().into_owned();
+    let version =
+        binaries.parent().and_then(Path::file_name).expect("a version").to_string_lossy().into_owned();
     let template = base.join(format!("template-{version}"));
-    let lock = OpenOptions::new().create(true).truncate(false).write(true).open(base.join("lock")).expect("a lock");
+    let lock =
+        OpenOptions::new().create(true).truncate(false).write(true).open(base.join("lock")).expect("a lock");
     let _held = locked(&lock);
     if template.exists() {
         return template;

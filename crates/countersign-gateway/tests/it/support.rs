@@ -455,6 +455,9 @@ impl Exchange {
         };
         let head = String::from_utf8_lossy(&self.pending[..end]).into_owned();
         self.seen.lock().unwrap().push(head.clone());
+        if head.contains("transfer-encoding: chunked") {
+            return self.chunked(&head, end);
+        }
         let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
         let end = end + length.map_or(0, |text| text.parse::<usize>().unwrap());
         while self.pending.len() < end {
@@ -463,6 +466,18 @@ impl Exchange {
         let text = String::from_utf8_lossy(&self.pending.drain(..end).collect::<Vec<_>>()).into_owned();
         let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
         Some((path, text))
+    }
+
+    /// Reads up to the last chunk; the echo shows the chunks as they came.
+    fn chunked(&mut self, head: &str, end: usize) -> Option<(String, String)> {
+        let last = loop {
+            if let Some(last) = find(&self.pending[end..], b"0\r\n\r\n") {
+                break end + last + 5;
+            }
+            self.more()?;
+        };
+        let text = String::from_utf8_lossy(&self.pending.drain(..last).collect::<Vec<_>>()).into_owned();
+        Some((head.split(' ').nth(1).unwrap_or_default().to_owned(), text))
     }
 
     /// Answers as the path asks; `None`: the connection is over.

@@ -58,7 +58,7 @@ fn a_caller_who_leaves_cancels_the_exchange() {
     let mut client = world.connect();
     client.send("GET /open/hang HTTP/1.1\r\nHost: a\r\n\r\n");
     // The request has arrived when the upstream has recorded it; the caller leaves then.
-    let deadline = std::iter::repeat_with(|| std::thread::yield_now()).take(50_000_000);
+    let deadline = std::iter::repeat_with(std::thread::yield_now).take(50_000_000);
     for () in deadline {
         if !world.upstream.heads().is_empty() {
             break;

@@ -53,8 +53,11 @@ impl Readers {
     /// [`Fault`] of the connection or of the statement.
     pub(crate) async fn read(&self, statement: &Statement, parameters: &[Value]) -> Result<Vec<Row>, Fault> {
         let client = self.0.get().await.map_err(|error| match error {
-            PoolError::Backend(error) => fault(&error),
-            other => Fault::Failed(other.to_string()),
+            PoolError::Backend(ref cause) => fault(cause),
+            PoolError::Timeout(_)
+            | PoolError::Closed
+            | PoolError::NoRuntimeSpecified
+            | PoolError::PostCreateHook(_) => Fault::Failed(error.to_string()),
         })?;
         let prepared = client.prepare_cached(statement.text()).await.map_err(|error| fault(&error))?;
         run(&client, &prepared, parameters).await.map(|done| done.rows).map_err(|error| fault(&error))

@@ -159,16 +159,21 @@ impl Server {
         }
         match fault(error) {
             Fault::Corrupt(what) => OpenError::Corrupt { place, what },
-            _ => OpenError::Unreachable { place, reason: reason(error) },
+            Fault::Broken(_) | Fault::Failed(_) | Fault::Lost | Fault::Overtaken(_) | Fault::Refused(_) => {
+                OpenError::Unreachable { place, reason: reason(error) }
+            }
         }
     }
 }
 
 /// The driver refuses a server that does not allow writes with this kind and text.
 fn is_standby(error: &Error) -> bool {
-    std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<io::Error>()).is_some_and(|cause| {
-        cause.kind() == io::ErrorKind::PermissionDenied && cause.to_string().contains("does not allow writes")
-    })
+    std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<io::Error>()).is_some_and(
+        |cause| {
+            cause.kind() == io::ErrorKind::PermissionDenied
+                && cause.to_string().contains("does not allow writes")
+        },
+    )
 }
 
 async fn look(transaction: &tokio_postgres::Transaction<'_>) -> Result<Found, Error> {

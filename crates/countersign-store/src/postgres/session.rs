@@ -65,7 +65,9 @@ impl Session {
             self.check(step.statement).await?;
         }
         let mut sent: Vec<Answer<'_>> = vec![Box::pin(self.savepoint())];
-        sent.extend(steps.iter().map(|step| -> Answer<'_> { Box::pin(self.run(step.statement, &step.parameters)) }));
+        sent.extend(
+            steps.iter().map(|step| -> Answer<'_> { Box::pin(self.run(step.statement, &step.parameters)) }),
+        );
         let answers = in_order(sent).await;
         let attempt = judge(steps, answers)?;
         match &attempt {
@@ -207,7 +209,9 @@ impl ToSql for Value {
 /// Sorts an error of the driver by what follows from it.
 pub(super) fn fault(error: &Error) -> Fault {
     let Some(state) = error.code() else {
-        return if error.is_closed() || std::error::Error::source(error).is_some_and(|cause| cause.is::<std::io::Error>()) {
+        return if error.is_closed()
+            || std::error::Error::source(error).is_some_and(|cause| cause.is::<std::io::Error>())
+        {
             Fault::Broken(reason(error))
         } else {
             Fault::Corrupt(reason(error))
@@ -218,7 +222,9 @@ pub(super) fn fault(error: &Error) -> Fault {
         SqlState::UNIQUE_VIOLATION => Fault::Lost,
         SqlState::T_R_DEADLOCK_DETECTED | SqlState::T_R_SERIALIZATION_FAILURE => Fault::Overtaken(text),
         SqlState::DATA_CORRUPTED | SqlState::INDEX_CORRUPTED => Fault::Corrupt(text),
-        SqlState::ADMIN_SHUTDOWN | SqlState::CRASH_SHUTDOWN | SqlState::CANNOT_CONNECT_NOW => Fault::Broken(text),
+        SqlState::ADMIN_SHUTDOWN | SqlState::CRASH_SHUTDOWN | SqlState::CANNOT_CONNECT_NOW => {
+            Fault::Broken(text)
+        }
         // 22: data exceptions, 23: integrity constraints. They are the batch's own fault.
         _ if state.code().starts_with("22") || state.code().starts_with("23") => Fault::Refused(text),
         _ => Fault::Failed(text),

@@ -28,7 +28,8 @@ impl Tls {
         let mut roots = RootCertStore::empty();
         match root_certificates {
             Some(path) => {
-                let named = |error: &dyn std::fmt::Display| format!("sslrootcert {}: {error}", path.display());
+                let named =
+                    |error: &dyn std::fmt::Display| format!("sslrootcert {}: {error}", path.display());
                 for certificate in CertificateDer::pem_file_iter(path).map_err(|error| named(&error))? {
                     let certificate = certificate.map_err(|error| named(&error))?;
                     roots.add(certificate).map_err(|error| named(&error))?;
@@ -60,7 +61,10 @@ where
     fn make_tls_connect(&mut self, domain: &str) -> Result<Handshake, Self::Error> {
         // A Unix socket has no name; it is never encrypted, so that any name does.
         let name = if domain.is_empty() { "localhost" } else { domain };
-        Ok(Handshake { connector: TlsConnector::from(Arc::clone(&self.0)), name: name.to_owned().try_into()? })
+        Ok(Handshake {
+            connector: TlsConnector::from(Arc::clone(&self.0)),
+            name: name.to_owned().try_into()?,
+        })
     }
 }
 

@@ -41,7 +41,7 @@ pub(super) fn parse(url: &str, danger_plaintext: bool, patience: Duration) -> Re
         SslMode::Disable if local || danger_plaintext => SslMode::Disable,
         SslMode::Disable => return Err(OpenError::Plaintext { place }),
         SslMode::Prefer if local || danger_plaintext => SslMode::Disable,
-        _ => SslMode::Require,
+        SslMode::Prefer | SslMode::Require | _ => SslMode::Require,
     });
     if config.get_application_name().is_none() {
         config.application_name("countersign");
@@ -96,7 +96,9 @@ fn is_local(config: &Config) -> bool {
     }
     config.get_hosts().iter().all(|host| match host {
         Host::Unix(_) => true,
-        Host::Tcp(name) => name == "localhost" || name.parse().is_ok_and(|address: IpAddr| address.is_loopback()),
+        Host::Tcp(name) => {
+            name == "localhost" || name.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+        }
     })
 }
 
@@ -135,11 +137,19 @@ mod tests {
     #[test]
     fn a_connection_off_this_machine_is_encrypted_or_refused() {
         check("postgres://u:hunter2@db.example/x", false, Ok(SslMode::Require));
-        check("postgres://u:hunter2@db.example/x?sslmode=verify-full&sslrootcert=/ca.pem", false, Ok(SslMode::Require));
+        check(
+            "postgres://u:hunter2@db.example/x?sslmode=verify-full&sslrootcert=/ca.pem",
+            false,
+            Ok(SslMode::Require),
+        );
         check("postgres://u:hunter2@db.example/x?sslmode=disable", false, Err("would not be encrypted"));
         check("postgres://u:hunter2@db.example/x?sslmode=disable", true, Ok(SslMode::Disable));
         check("postgres://u@localhost,db.example/x?sslmode=disable", false, Err("would not be encrypted"));
-        check("postgres://u@localhost/x?hostaddr=192.0.2.1&sslmode=disable", false, Err("would not be encrypted"));
+        check(
+            "postgres://u@localhost/x?hostaddr=192.0.2.1&sslmode=disable",
+            false,
+            Err("would not be encrypted"),
+        );
         for host in ["localhost", "127.0.0.1", "127.0.0.53:6000"] {
             check(&format!("postgres://u:hunter2@{host}/x"), false, Ok(SslMode::Disable));
             check(&format!("postgres://u:hunter2@{host}/x?sslmode=require"), false, Ok(SslMode::Require));
@@ -153,9 +163,6 @@ mod tests {
         check("postgres://u:hunter2@h/x?nonsense=hunter2", false, Err("cannot be read"));
         let target = parse("postgres://u:hunter2@h:7/x", false, Duration::from_secs(1)).unwrap();
         assert_eq!(target.place, "postgres://u@h:7/x");
-        assert!(matches!(
-            parse("postgres:///x", false, Duration::from_secs(1)),
-            Err(OpenError::Url { .. })
-        ));
+        assert!(matches!(parse("postgres:///x", false, Duration::from_secs(1)), Err(OpenError::Url { .. })));
     }
 }

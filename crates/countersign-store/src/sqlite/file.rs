@@ -96,7 +96,9 @@ fn own(path: &Path) -> std::io::Result<()> {
 
 fn look(connection: &Connection) -> rusqlite::Result<Found> {
     let tables: Vec<String> = connection
-        .prepare("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY name")?
+        .prepare(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY name",
+        )?
         .query_map([], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
     let application: i64 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;

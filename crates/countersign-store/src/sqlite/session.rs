@@ -137,13 +137,16 @@ pub(crate) fn fault(error: &rusqlite::Error) -> Fault {
     let rusqlite::Error::SqliteFailure(failure, _) = error else {
         return Fault::Corrupt(error.to_string());
     };
-    match failure.code {
-        ErrorCode::ConstraintViolation => match failure.extended_code {
-            SQLITE_CONSTRAINT_PRIMARYKEY | SQLITE_CONSTRAINT_UNIQUE => Fault::Lost,
-            _ => Fault::Refused(error.to_string()),
-        },
-        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Fault::Corrupt(error.to_string()),
-        ErrorCode::TooBig | ErrorCode::TypeMismatch => Fault::Refused(error.to_string()),
-        _ => Fault::Failed(error.to_string()),
+    if matches!(failure.extended_code, SQLITE_CONSTRAINT_PRIMARYKEY | SQLITE_CONSTRAINT_UNIQUE) {
+        return Fault::Lost;
+    }
+    let text = error.to_string();
+    let is = |codes: &[ErrorCode]| codes.contains(&failure.code);
+    if is(&[ErrorCode::ConstraintViolation, ErrorCode::TooBig, ErrorCode::TypeMismatch]) {
+        Fault::Refused(text)
+    } else if is(&[ErrorCode::DatabaseCorrupt, ErrorCode::NotADatabase]) {
+        Fault::Corrupt(text)
+    } else {
+        Fault::Failed(text)
     }
 }

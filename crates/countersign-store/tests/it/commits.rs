@@ -56,7 +56,10 @@ async fn creation_finds_owner_organisation_mark_and_what_it_made() {
         let (record, _) = records.key(&client);
         let until = fixture.clock.now().plus(Duration::from_secs(60));
         let mark = records.mark("k", &format!("{} fingerprint", record.id), until);
-        done(commit(&store, vec![insert_owner(&later), insert_owner(&organisation), insert_owner(&client)]).await);
+        done(
+            commit(&store, vec![insert_owner(&later), insert_owner(&organisation), insert_owner(&client)])
+                .await,
+        );
         done(commit(&store, vec![Effect::Mark(mark.clone()), insert(&record)]).await);
         let creation = async |owner, mark| {
             let found = store.find(Lookup::Creation { owner, mark }).await.unwrap();
@@ -73,7 +76,10 @@ async fn creation_finds_owner_organisation_mark_and_what_it_made() {
             (Some(client.id), Some(organisation.id), Some(mark.clone()), Some(record.id))
         );
         fixture.clock.advance(Duration::from_secs(61));
-        assert_eq!(creation(Some(records.client(&later).id), Some(mark.lookup)).await, (None, None, None, None));
+        assert_eq!(
+            creation(Some(records.client(&later).id), Some(mark.lookup)).await,
+            (None, None, None, None)
+        );
         store.close().await;
     })
     .await;
@@ -224,7 +230,10 @@ async fn many_writers_share_transactions_and_none_is_lost() {
             expected.insert(record.id);
             writers.spawn(async move {
                 done(commit(&store, vec![insert(&record)]).await);
-                assert_eq!(store.snapshot().find(record.id.kind(), &key).map(|known| known.id), Some(record.id));
+                assert_eq!(
+                    store.snapshot().find(record.id.kind(), &key).map(|known| known.id),
+                    Some(record.id)
+                );
             });
         }
         writers.join_all().await;
@@ -257,7 +266,10 @@ async fn initialise_happens_once_whoever_comes_first() {
             let store = Arc::clone(&stores[usize::try_from(seed).unwrap() % stores.len()]);
             let organisation = Records::new(seed).organisation();
             racers.spawn(async move {
-                store.initialise(vec![insert_owner(&organisation)], vec![line("one"), line("two")]).await.unwrap()
+                store
+                    .initialise(vec![insert_owner(&organisation)], vec![line("one"), line("two")])
+                    .await
+                    .unwrap()
             });
         }
         assert_eq!(racers.join_all().await.into_iter().filter(|made| *made).count(), 1);
@@ -299,7 +311,8 @@ async fn a_batch_that_the_database_refuses_does_not_harm_its_neighbours() {
         let stranger = records.organisation();
         let (orphan, _) = records.key(&stranger);
         let (record, _) = records.key(&organisation);
-        let (refused, fine) = tokio::join!(commit(&store, vec![insert(&orphan)]), commit(&store, vec![insert(&record)]));
+        let (refused, fine) =
+            tokio::join!(commit(&store, vec![insert(&orphan)]), commit(&store, vec![insert(&record)]));
         assert!(matches!(refused, Err(Unavailable::Store(_))), "{refused:?}");
         done(fine);
         store.close().await;

@@ -166,7 +166,8 @@ async fn safety_4_a_store_that_is_away_ages_the_snapshot_and_comes_back() {
         fixture.clock.advance(Duration::from_millis(5001));
         assert_eq!(known(&store, &key).await.unwrap_err(), Unavailable::Stale);
         fixture.server().unwrap().restart();
-        until("the store is back", async || known(&store, &key).await.is_ok_and(|found| found.is_some())).await;
+        until("the store is back", async || known(&store, &key).await.is_ok_and(|found| found.is_some()))
+            .await;
         until("commits go through", async || commit(&store, Vec::new()).await == Ok(Commit::Done)).await;
         let chains = store.verify_audit().await.unwrap();
         assert!(chains.iter().all(|chain| chain.broken_at.is_none()), "{chains:?}");
@@ -228,7 +229,10 @@ async fn a_second_process_of_the_same_name_ends_the_first() {
         let (first, second) = (fixture.open("a").await, fixture.open("a").await);
         done(commit(&second, Vec::new()).await);
         let refused = commit(&first, Vec::new()).await;
-        assert!(matches!(&refused, Err(Unavailable::Store(text)) if text.contains("another process")), "{refused:?}");
+        assert!(
+            matches!(&refused, Err(Unavailable::Store(text)) if text.contains("another process")),
+            "{refused:?}"
+        );
         assert!(first.failed().await.contains("node name a"));
         done(commit(&second, Vec::new()).await);
         first.close().await;

@@ -87,7 +87,11 @@ async fn the_file_is_its_owners_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_is_no_database_or_damaged_says_so() {
     on_sqlite(async |fixture| {
-        std::fs::write(path(&fixture), "this is a text, and long enough to be looked at as if it were a page. ".repeat(99)).unwrap();
+        std::fs::write(
+            path(&fixture),
+            "this is a text, and long enough to be looked at as if it were a page. ".repeat(99),
+        )
+        .unwrap();
         let error = fixture.try_open("a").await.unwrap_err();
         assert!(matches!(error, OpenError::NotADatabase { .. }), "{error}");
         std::fs::remove_file(path(&fixture)).unwrap();
@@ -122,7 +126,10 @@ async fn a_path_that_cannot_be_used_is_named() {
     on_sqlite(async |fixture| {
         std::fs::create_dir(path(&fixture)).unwrap();
         let error = fixture.try_open("a").await.unwrap_err();
-        assert!(matches!(&error, OpenError::File { place, .. } if place.ends_with("countersign.db")), "{error}");
+        assert!(
+            matches!(&error, OpenError::File { place, .. } if place.ends_with("countersign.db")),
+            "{error}"
+        );
     })
     .await;
 }

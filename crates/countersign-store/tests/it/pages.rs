@@ -61,8 +61,16 @@ async fn credentials_are_listed_by_reach_owner_and_state_page_by_page() {
         check(Reach::Installation, None, Some("revoked"), &[1]).await;
         check(Reach::Installation, None, Some("expired"), &[3]).await;
         check(Reach::Installation, None, Some("disabled"), &[4]).await;
-        owners(&store, [(Reach::Installation, 3), (Reach::Organisation(ours.id), 2), (Reach::Owner(client.id), 1)]).await;
-        owners(&store, [(Reach::Organisation(theirs.id), 1), (Reach::Owner(theirs.id), 1), (Reach::Nothing, 0)]).await;
+        owners(
+            &store,
+            [(Reach::Installation, 3), (Reach::Organisation(ours.id), 2), (Reach::Owner(client.id), 1)],
+        )
+        .await;
+        owners(
+            &store,
+            [(Reach::Organisation(theirs.id), 1), (Reach::Owner(theirs.id), 1), (Reach::Nothing, 0)],
+        )
+        .await;
         store.close().await;
     })
     .await;

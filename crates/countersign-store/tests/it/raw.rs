@@ -44,7 +44,8 @@ pub(crate) async fn commit(store: &Store, effects: Vec<Effect>) -> Result<Commit
     store.commit(effects, line("test")).await
 }
 
-/// Commits what must go through.
+/// Demands that a commit went through.
+#[expect(clippy::needless_pass_by_value, reason = "it ends what is awaited")]
 #[track_caller]
 pub(crate) fn done(outcome: Result<Commit, Unavailable>) {
     assert_eq!(outcome, Ok(Commit::Done));
@@ -75,7 +76,9 @@ pub(crate) async fn known(
 ) -> Result<Option<std::sync::Arc<KnownCredential>>, Unavailable> {
     match store.find(Lookup::Key { kind: CredentialKind::ApiKey, key }).await? {
         Found::Key(known) => Ok(known),
-        other => panic!("an answer to another question: {other:?}"),
+        Found::Record(_) | Found::Creation { .. } | Found::Owner(_) => {
+            panic!("an answer to another question")
+        }
     }
 }
 

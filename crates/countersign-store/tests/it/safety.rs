@@ -25,7 +25,11 @@ async fn safety_20_an_altered_moved_or_removed_event_is_found() {
             assert_eq!(store.verify_audit().await.unwrap()[0].broken_at, None);
             sql(&fixture, tampering).await;
             assert_eq!(store.verify_audit().await.unwrap()[0].broken_at, expected, "{tampering}");
-            sql(&fixture, "DELETE FROM audit_event; INSERT INTO audit_event SELECT * FROM kept; DROP TABLE kept").await;
+            sql(
+                &fixture,
+                "DELETE FROM audit_event; INSERT INTO audit_event SELECT * FROM kept; DROP TABLE kept",
+            )
+            .await;
         }
         let chain = store.verify_audit().await.unwrap().remove(0);
         assert_eq!((chain.events, chain.head), (5, store.nodes().await.unwrap()[0].event_hash));
