@@ -12,11 +12,15 @@ use crate::modules::Graph;
 use crate::workspace::{Dependency, Kind, Package, Workspace, read};
 
 /// Each crate, and the crates of this workspace that it may stand on.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("countersign-jose", &[]),
     ("countersign-pki", &[]),
     ("countersign-core", &["countersign-jose", "countersign-pki"]),
-    ("countersign-store", &["countersign-core", "countersign-jose", "countersign-pki"]),
+    ("countersign-database", &["countersign-core"]),
+    (
+        "countersign-store",
+        &["countersign-core", "countersign-database", "countersign-jose", "countersign-pki"],
+    ),
     ("countersign-edge", &["countersign-core", "countersign-jose", "countersign-pki"]),
     ("countersign-advisor", &["countersign-core", "countersign-jose", "countersign-pki"]),
     ("countersign-gateway", &["countersign-core", "countersign-edge", "countersign-jose", "countersign-pki"]),
@@ -31,10 +35,11 @@ const ARROWS: [(&str, &[&str]); 12] = [
 ];
 
 /// Every library of the product.
-const LIBRARIES: [&str; 9] = [
+const LIBRARIES: [&str; 10] = [
     "countersign-advisor",
     "countersign-agent",
     "countersign-core",
+    "countersign-database",
     "countersign-edge",
     "countersign-gateway",
     "countersign-jose",
@@ -69,10 +74,10 @@ const IMPURE: [&str; 12] = [
 const CONFINED: [(&str, &[&str]); 7] = [
     ("anyhow", &["countersign", "xtask"]),
     ("clap", &["countersign"]),
-    ("deadpool-postgres", &["countersign-store"]),
+    ("deadpool-postgres", &["countersign-database"]),
     ("rcgen", &["countersign-pki"]),
-    ("rusqlite", &["countersign-store"]),
-    ("tokio-postgres", &["countersign-store"]),
+    ("rusqlite", &["countersign-database"]),
+    ("tokio-postgres", &["countersign-database"]),
     ("tracing-subscriber", &["countersign"]),
 ];
 
@@ -194,9 +199,9 @@ mod tests {
 
     #[test]
     fn a_package_stays_where_it_belongs() {
-        check("countersign-store", Kind::Product, "rusqlite", None);
-        check("countersign-server", Kind::Product, "rusqlite", Some("only countersign-store"));
-        check("countersign-testkit", Kind::Product, "tokio-postgres", Some("only countersign-store"));
+        check("countersign-database", Kind::Product, "rusqlite", None);
+        check("countersign-store", Kind::Product, "rusqlite", Some("only countersign-database"));
+        check("countersign-testkit", Kind::Product, "tokio-postgres", Some("only countersign-database"));
         check("countersign-gateway", Kind::Dev, "rcgen", None);
         check("countersign-core", Kind::Product, "tokio", Some("pure"));
         check("countersign-core", Kind::Dev, "tokio", None);

@@ -14,8 +14,8 @@ use crate::decision_count::DecisionCount;
 use crate::node::{self, NodeRow};
 use crate::page::{Page, PageRequest};
 use crate::store::Store;
-use crate::value::corrupt;
 use crate::{commit, meta, owner, statements};
+use countersign_database::value::corrupt;
 
 /// The mark in `meta` under which the first organisation and its key are made once.
 const INITIALISED: &str = "initialised_at";

@@ -9,10 +9,10 @@ use countersign_core::reach::Reach;
 use countersign_core::timestamp::Timestamp;
 use thiserror::Error;
 
-use crate::database::Database;
 use crate::node::{self, Head};
-use crate::statement::Statement;
-use crate::value::{Row, Value, corrupt};
+use countersign_database::database::Database;
+use countersign_database::statement::Statement;
+use countersign_database::value::{Row, Value, corrupt};
 
 /// How many events a verification reads at once.
 const VERIFIED_AT_ONCE: i64 = 1000;

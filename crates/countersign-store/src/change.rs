@@ -5,10 +5,10 @@ use countersign_core::secret::SecretHash;
 use countersign_core::snapshot::Change;
 use countersign_core::timestamp::Timestamp;
 
-use crate::database::Database;
-use crate::statement::{Done, Statement, Step, Yields};
-use crate::value::{Row, Value, corrupt};
 use crate::{credential, owner};
+use countersign_database::database::Database;
+use countersign_database::statement::{Done, Statement, Step, Yields};
+use countersign_database::value::{Row, Value, corrupt};
 
 /// How many changes are read at once.
 pub(crate) const PAGE: i64 = 1000;

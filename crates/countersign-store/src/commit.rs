@@ -4,8 +4,8 @@ use countersign_core::effect::Effect;
 use countersign_core::ledger::Unavailable;
 use countersign_core::timestamp::Timestamp;
 
-use crate::statement::Step;
 use crate::{credential, mark, owner};
+use countersign_database::statement::Step;
 
 /// Returns the steps that `effects` ask for, in their order.
 ///

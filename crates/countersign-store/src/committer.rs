@@ -15,14 +15,14 @@ use tokio::time::Instant;
 
 use crate::change::{self, Told};
 use crate::closing::Closing;
-use crate::database::{Session, Writer};
-use crate::fault::{Fatal, Fault};
 use crate::knowledge::Knowledge;
 use crate::node::Head;
 use crate::queue::{Batch, Committed};
-use crate::statement::{Attempt, Done};
-use crate::value::Value;
 use crate::{audit_event, node};
+use countersign_database::database::{Session, Writer};
+use countersign_database::fault::{Fatal, Fault};
+use countersign_database::statement::{Attempt, Done};
+use countersign_database::value::Value;
 
 /// The most batches of one transaction: PostgreSQL keeps 64 subtransactions per backend in memory.
 const GROUP: usize = 64;

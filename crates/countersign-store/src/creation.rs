@@ -5,9 +5,9 @@ use countersign_core::ledger::{Found, Unavailable};
 use countersign_core::secret::SecretHash;
 use countersign_core::timestamp::Timestamp;
 
-use crate::database::Database;
-use crate::statement::Statement;
 use crate::{credential, mark, owner};
+use countersign_database::database::Database;
+use countersign_database::statement::Statement;
 
 // What a mark made begins with the credential's id, which has 26 characters: `key_` and 22 digits.
 static CREATION: Statement = Statement::new(concat!(

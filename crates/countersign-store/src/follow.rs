@@ -18,11 +18,11 @@ use countersign_core::ledger::Unavailable;
 use countersign_core::secret::SecretHash;
 use countersign_core::snapshot::Change;
 
-use crate::database::Database;
 use crate::knowledge::{Heads, Knowledge};
 use crate::node::{self, Head, NodeRow};
 use crate::queue::Queue;
 use crate::{audit_event, change, credential, owner};
+use countersign_database::database::Database;
 
 /// Rows of one page of a full load.
 const PAGE: i64 = 1000;

@@ -4,8 +4,8 @@ use countersign_core::ledger::Unavailable;
 use countersign_core::record::MarkRecord;
 use countersign_core::timestamp::Timestamp;
 
-use crate::statement::{Statement, Step};
-use crate::value::Row;
+use countersign_database::statement::{Statement, Step};
+use countersign_database::value::Row;
 
 /// Reads the mark whose columns `lookup, made, until_at` begin at `start`.
 ///

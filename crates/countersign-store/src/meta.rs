@@ -2,8 +2,8 @@
 
 use countersign_core::ledger::Unavailable;
 
-use crate::database::Database;
-use crate::statement::{Statement, Step};
+use countersign_database::database::Database;
+use countersign_database::statement::{Statement, Step};
 
 static META: Statement = Statement::new(
     "SELECT value

@@ -4,9 +4,9 @@ use countersign_core::audit::ChainHash;
 use countersign_core::ledger::Unavailable;
 use countersign_core::timestamp::Timestamp;
 
-use crate::database::Database;
-use crate::statement::{Done, Statement};
-use crate::value::{Row, Value, corrupt};
+use countersign_database::database::Database;
+use countersign_database::statement::{Done, Statement};
+use countersign_database::value::{Row, Value, corrupt};
 
 /// How far a node has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,10 +5,10 @@ use countersign_core::ledger::Unavailable;
 use countersign_core::reach::Reach;
 use countersign_core::record::OwnerRecord;
 
-use crate::database::Database;
 use crate::page::{Cursor, Page, PageRequest};
-use crate::statement::{Statement, Step, Yields};
-use crate::value::{Row, Value, corrupt};
+use countersign_database::database::Database;
+use countersign_database::statement::{Statement, Step, Yields};
+use countersign_database::value::{Row, Value, corrupt};
 
 /// Every column, in the order of [`read`].
 macro_rules! columns {

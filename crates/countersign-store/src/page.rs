@@ -6,7 +6,7 @@ use std::str::FromStr;
 use countersign_core::timestamp::Timestamp;
 use thiserror::Error;
 
-use crate::value::Value;
+use countersign_database::value::Value;
 
 /// The most rows of one page.
 const MAX_LIMIT: usize = 1000;

@@ -6,8 +6,8 @@ use countersign_core::audit::AuditEvent;
 use countersign_core::ledger::Unavailable;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::fault::Fatal;
-use crate::statement::Step;
+use countersign_database::fault::Fatal;
+use countersign_database::statement::Step;
 
 /// How a batch ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! The register of statements: what a test prepares on both databases.
 
-use crate::statement::Statement;
 use crate::{audit_event, change, creation, credential, decision_count, mark, meta, node, owner};
+use countersign_database::statement::Statement;
 
 /// Returns every statement that the store runs.
 pub(crate) fn all() -> impl Iterator<Item = &'static Statement> {

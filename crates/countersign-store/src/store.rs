@@ -13,15 +13,15 @@ use crate::catch_up::CatchUp;
 use crate::closing::{Close, Closing};
 use crate::committer::{Committer, Parts};
 use crate::config::{Limits, StoreConfig, StoreUrl};
-use crate::database::{Database, Running, Writer};
-use crate::fault::{Fatal, Fault};
 use crate::follow::Feed;
 use crate::knowledge::Knowledge;
-use crate::open_error::OpenError;
-use crate::place::Place;
 use crate::queue::{Committed, Queue};
 use crate::report::Reports;
-use crate::statement::Step;
+use countersign_database::database::{Database, Running, Writer};
+use countersign_database::fault::{Fatal, Fault};
+use countersign_database::open_error::OpenError;
+use countersign_database::place::Place;
+use countersign_database::statement::Step;
 
 /// Everything durable, behind one door.
 pub struct Store {

@@ -19,7 +19,7 @@ use crate::{postgres, sqlite};
 
 /// The reading half of an open database.
 #[derive(Debug)]
-pub(crate) struct Database {
+pub struct Database {
     readers: Readers,
     patience: Duration,
 }
@@ -32,22 +32,30 @@ enum Readers {
 
 /// Makes the writing sessions.
 #[derive(Debug, Clone)]
-pub(crate) enum Writer {
+pub struct Writer(Engine);
+
+#[derive(Debug, Clone)]
+enum Engine {
     Sqlite(sqlite::File),
     Postgres(Arc<postgres::Server>),
 }
 
 /// One writing connection.
 #[derive(Debug)]
-pub(crate) enum Session {
+pub struct Session(Connection);
+
+#[derive(Debug)]
+enum Connection {
     Sqlite(sqlite::Session),
     Postgres(postgres::Session),
 }
 
 /// Something that runs beside the requests until it is told to end.
 #[derive(Debug)]
-pub(crate) enum Running {
+pub enum Running {
+    /// A task of the runtime.
     Task(JoinHandle<()>),
+    /// A thread of its own.
     Thread(std::thread::JoinHandle<()>),
 }
 
@@ -57,7 +65,7 @@ impl Database {
     /// # Errors
     ///
     /// [`OpenError`].
-    pub(crate) async fn open(place: &Place, patience: Duration) -> Result<(Self, Writer), OpenError> {
+    pub async fn open(place: &Place, patience: Duration) -> Result<(Self, Writer), OpenError> {
         match place {
             Place::Sqlite { path, max_pages } => {
                 let file = sqlite::File { path: path.clone(), patience, max_pages: *max_pages };
@@ -66,13 +74,13 @@ impl Database {
                     tokio::task::spawn_blocking(move || open_file(&file)).await
                 };
                 let readers = opened.map_err(|panic| unusable(path, &panic))??;
-                Ok((Self { readers: Readers::Sqlite(readers), patience }, Writer::Sqlite(file)))
+                Ok((Self { readers: Readers::Sqlite(readers), patience }, Writer(Engine::Sqlite(file))))
             }
             Place::Postgres { url, danger_plaintext } => {
                 let server = Arc::new(postgres::Server::parse(url, *danger_plaintext, patience)?);
                 server.prepare().await?;
                 let readers = Readers::Postgres(postgres::Readers::new(&server)?);
-                Ok((Self { readers, patience }, Writer::Postgres(server)))
+                Ok((Self { readers, patience }, Writer(Engine::Postgres(server))))
             }
         }
     }
@@ -82,7 +90,7 @@ impl Database {
     /// # Errors
     ///
     /// [`Unavailable`] if there is no answer in time.
-    pub(crate) async fn read(
+    pub async fn read(
         &self,
         statement: &'static Statement,
         parameters: Vec<Value>,
@@ -104,7 +112,7 @@ impl Database {
     /// # Errors
     ///
     /// [`Unavailable`] if there is no answer in time.
-    pub(crate) async fn read_one(
+    pub async fn read_one(
         &self,
         statement: &'static Statement,
         parameters: Vec<Value>,
@@ -113,7 +121,7 @@ impl Database {
     }
 
     /// Ends the reading connections.
-    pub(crate) async fn stop(&self) {
+    pub async fn stop(&self) {
         match &self.readers {
             Readers::Sqlite(readers) => {
                 for thread in readers.stop() {
@@ -140,10 +148,13 @@ impl Writer {
     /// # Errors
     ///
     /// [`Fault`] if there is no connection to be had.
-    pub(crate) async fn session(&self) -> Result<Session, Fault> {
-        match self {
-            Self::Sqlite(file) => file.session().map(Session::Sqlite).map_err(|error| sqlite::fault(&error)),
-            Self::Postgres(server) => server.session().await.map(Session::Postgres),
+    pub async fn session(&self) -> Result<Session, Fault> {
+        match &self.0 {
+            Engine::Sqlite(file) => {
+                let session = file.session().map_err(|error| sqlite::fault(&error))?;
+                Ok(Session(Connection::Sqlite(session)))
+            }
+            Engine::Postgres(server) => Ok(Session(Connection::Postgres(server.session().await?))),
         }
     }
 
@@ -152,106 +163,140 @@ impl Writer {
     /// # Errors
     ///
     /// [`Fault`] if the thread cannot be made.
-    pub(crate) fn run<F>(&self, committer: F) -> Result<Running, Fault>
+    pub fn run<F>(&self, committer: F) -> Result<Running, Fault>
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        match self {
-            Self::Sqlite(_) => sqlite::run_on_thread(committer).map(Running::Thread),
-            Self::Postgres(_) => Ok(Running::Task(tokio::spawn(committer))),
+        match &self.0 {
+            Engine::Sqlite(_) => sqlite::run_on_thread(committer).map(Running::Thread),
+            Engine::Postgres(_) => Ok(Running::Task(tokio::spawn(committer))),
         }
     }
 
     /// Listens for the announcements of other nodes' commits; `None` where there are no other nodes.
-    pub(crate) fn listen(&self, wake: Arc<Notify>) -> Option<Running> {
-        match self {
-            Self::Sqlite(_) => None,
-            Self::Postgres(server) => {
+    #[must_use]
+    pub fn listen(&self, wake: Arc<Notify>) -> Option<Running> {
+        match &self.0 {
+            Engine::Sqlite(_) => None,
+            Engine::Postgres(server) => {
                 Some(Running::Task(tokio::spawn(postgres::listen(Arc::clone(server), wake))))
             }
         }
     }
 
     /// Returns how often the feed asks when nothing wakes it.
-    pub(crate) const fn feed_interval(&self) -> Duration {
-        match self {
+    #[must_use]
+    pub const fn feed_interval(&self) -> Duration {
+        match &self.0 {
             // One process: the committer tells the snapshot everything; the feed only proves that the file answers.
-            Self::Sqlite(_) => Duration::from_secs(1),
+            Engine::Sqlite(_) => Duration::from_secs(1),
             // A lost announcement delays a foreign revocation by this much, well within its budget of one second.
-            Self::Postgres(_) => Duration::from_millis(250),
+            Engine::Postgres(_) => Duration::from_millis(250),
         }
     }
 }
 
 impl Session {
-    pub(crate) async fn begin(&mut self) -> Result<(), Fault> {
-        match self {
-            Self::Sqlite(session) => session.begin(),
-            Self::Postgres(session) => session.plain("BEGIN").await,
+    /// Begins a transaction.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`] if the database does not do it.
+    pub async fn begin(&mut self) -> Result<(), Fault> {
+        match &mut self.0 {
+            Connection::Sqlite(session) => session.begin(),
+            Connection::Postgres(session) => session.plain("BEGIN").await,
         }
     }
 
-    pub(crate) async fn commit(&mut self) -> Result<(), Fault> {
-        match self {
-            Self::Sqlite(session) => session.commit(),
-            Self::Postgres(session) => session.commit().await,
+    /// Commits: what it acknowledges is durable.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`] if the database does not do it.
+    pub async fn commit(&mut self) -> Result<(), Fault> {
+        match &mut self.0 {
+            Connection::Sqlite(session) => session.commit(),
+            Connection::Postgres(session) => session.commit().await,
         }
     }
 
-    pub(crate) async fn rollback(&mut self) -> Result<(), Fault> {
-        match self {
-            Self::Sqlite(session) => session.rollback(),
-            Self::Postgres(session) => session.plain("ROLLBACK").await,
+    /// Undoes the transaction.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`] if the database does not do it.
+    pub async fn rollback(&mut self) -> Result<(), Fault> {
+        match &mut self.0 {
+            Connection::Sqlite(session) => session.rollback(),
+            Connection::Postgres(session) => session.plain("ROLLBACK").await,
         }
     }
 
     /// Runs the steps of one batch in a savepoint: all of them, or none.
-    pub(crate) async fn attempt(&mut self, steps: &[Step]) -> Result<Attempt, Fault> {
-        match self {
-            Self::Sqlite(session) => session.attempt(steps),
-            Self::Postgres(session) => session.attempt(steps).await,
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`] if the database does not do it.
+    pub async fn attempt(&mut self, steps: &[Step]) -> Result<Attempt, Fault> {
+        match &mut self.0 {
+            Connection::Sqlite(session) => session.attempt(steps),
+            Connection::Postgres(session) => session.attempt(steps).await,
         }
     }
 
     /// Runs one statement once per row of parameters.
-    pub(crate) async fn append(&mut self, statement: &Statement, rows: &[Vec<Value>]) -> Result<(), Fault> {
-        match self {
-            Self::Sqlite(session) => session.append(statement, rows),
-            Self::Postgres(session) => session.append(statement, rows).await,
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`] if the database does not do it.
+    pub async fn append(&mut self, statement: &Statement, rows: &[Vec<Value>]) -> Result<(), Fault> {
+        match &mut self.0 {
+            Connection::Sqlite(session) => session.append(statement, rows),
+            Connection::Postgres(session) => session.append(statement, rows).await,
         }
     }
 
-    pub(crate) async fn execute(
-        &mut self,
-        statement: &Statement,
-        parameters: &[Value],
-    ) -> Result<Done, Fault> {
-        match self {
-            Self::Sqlite(session) => session.execute(statement, parameters),
-            Self::Postgres(session) => session.execute(statement, parameters).await,
+    /// Runs one statement.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`] if the database does not do it.
+    pub async fn execute(&mut self, statement: &Statement, parameters: &[Value]) -> Result<Done, Fault> {
+        match &mut self.0 {
+            Connection::Sqlite(session) => session.execute(statement, parameters),
+            Connection::Postgres(session) => session.execute(statement, parameters).await,
         }
     }
 
     /// Prepares a statement without running it.
-    pub(crate) async fn check(&mut self, statement: &Statement) -> Result<(), Fault> {
-        match self {
-            Self::Sqlite(session) => session.check(statement),
-            Self::Postgres(session) => session.check(statement).await,
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`] if the database does not do it.
+    pub async fn check(&mut self, statement: &Statement) -> Result<(), Fault> {
+        match &mut self.0 {
+            Connection::Sqlite(session) => session.check(statement),
+            Connection::Postgres(session) => session.check(statement).await,
         }
     }
 
     /// Tells other nodes, at commit, that there are changes.
-    pub(crate) async fn announce(&mut self) -> Result<(), Fault> {
-        match self {
-            Self::Sqlite(_) => Ok(()),
-            Self::Postgres(session) => session.announce().await,
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`] if the database does not do it.
+    pub async fn announce(&mut self) -> Result<(), Fault> {
+        match &mut self.0 {
+            Connection::Sqlite(_) => Ok(()),
+            Connection::Postgres(session) => session.announce().await,
         }
     }
 }
 
 impl Running {
     /// Waits for the end.
-    pub(crate) async fn join(self) {
+    pub async fn join(self) {
         let ended = match self {
             Self::Task(task) => task.await.is_ok(),
             Self::Thread(thread) => {
@@ -264,7 +309,7 @@ impl Running {
     }
 
     /// Cuts it off. A thread ends by itself once nobody can ask it anything.
-    pub(crate) fn abort(&self) {
+    pub fn abort(&self) {
         match self {
             Self::Task(task) => task.abort(),
             Self::Thread(_) => {}

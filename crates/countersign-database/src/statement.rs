@@ -9,30 +9,32 @@ use crate::value::{Row, Value};
 
 /// One SQL text. Each is a `static` beside the function that runs it, and listed in `STATEMENTS`.
 #[derive(Debug)]
-pub(crate) struct Statement {
+pub struct Statement {
     text: &'static str,
     numbered: OnceLock<String>,
 }
 
 impl Statement {
-    pub(crate) const fn new(text: &'static str) -> Self {
+    /// Takes a text with `$1` parameters.
+    #[must_use]
+    pub const fn new(text: &'static str) -> Self {
         Self { text, numbered: OnceLock::new() }
     }
 
     /// Returns the text with `$1` parameters.
-    pub(crate) const fn text(&self) -> &'static str {
+    pub const fn text(&self) -> &'static str {
         self.text
     }
 
     /// Returns the text with `?1` parameters.
-    pub(crate) fn numbered(&self) -> &str {
+    pub fn numbered(&self) -> &str {
         self.numbered.get_or_init(|| self.text.replace('$', "?"))
     }
 }
 
 /// What a step must have done, or its whole batch is undone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Expect {
+pub enum Expect {
     /// Exactly one row was changed.
     One,
     /// Any number of rows.
@@ -41,7 +43,7 @@ pub(crate) enum Expect {
 
 /// What verifiers learn from the rows that a step returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Yields {
+pub enum Yields {
     /// Nothing.
     Nothing,
     /// Whole credential rows.
@@ -54,32 +56,36 @@ pub(crate) enum Yields {
 
 /// One statement of a batch.
 #[derive(Debug)]
-pub(crate) struct Step {
-    pub(crate) statement: &'static Statement,
-    pub(crate) parameters: Vec<Value>,
-    pub(crate) expect: Expect,
-    pub(crate) yields: Yields,
+pub struct Step {
+    /// The text.
+    pub statement: &'static Statement,
+    /// Its parameters, the first for `$1`.
+    pub parameters: Vec<Value>,
+    /// What it must have done.
+    pub expect: Expect,
+    /// What verifiers learn of it.
+    pub yields: Yields,
 }
 
 impl Step {
     /// A step that must change exactly one row.
-    pub(crate) const fn one(statement: &'static Statement, parameters: Vec<Value>) -> Self {
+    pub const fn one(statement: &'static Statement, parameters: Vec<Value>) -> Self {
         Self { statement, parameters, expect: Expect::One, yields: Yields::Nothing }
     }
 
     /// A step that may change any number of rows.
-    pub(crate) const fn any(statement: &'static Statement, parameters: Vec<Value>) -> Self {
+    pub const fn any(statement: &'static Statement, parameters: Vec<Value>) -> Self {
         Self { statement, parameters, expect: Expect::Any, yields: Yields::Nothing }
     }
 
     /// Says what verifiers learn of the step.
-    pub(crate) const fn yielding(mut self, yields: Yields) -> Self {
+    pub const fn yielding(mut self, yields: Yields) -> Self {
         self.yields = yields;
         self
     }
 
     /// Tells whether `done` is what the step had to do.
-    pub(crate) fn is_met_by(&self, done: &Done) -> bool {
+    pub fn is_met_by(&self, done: &Done) -> bool {
         match self.expect {
             Expect::One => done.changed == 1,
             Expect::Any => true,
@@ -89,16 +95,16 @@ impl Step {
 
 /// What a statement did.
 #[derive(Debug, Default)]
-pub(crate) struct Done {
+pub struct Done {
     /// How many rows it changed or returned.
-    pub(crate) changed: u64,
+    pub changed: u64,
     /// What it returned.
-    pub(crate) rows: Vec<Row>,
+    pub rows: Vec<Row>,
 }
 
 /// How the steps of a batch ended.
 #[derive(Debug)]
-pub(crate) enum Attempt {
+pub enum Attempt {
     /// Every expectation was met; one answer per step.
     Met(Vec<Done>),
     /// An expectation was not met, or a unique value existed: all of the batch is undone.

@@ -11,7 +11,7 @@ use countersign_core::timestamp::Timestamp;
 
 /// One value, bound or read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Value {
+pub enum Value {
     /// SQL's NULL.
     Null,
     /// A `BIGINT`.
@@ -78,57 +78,93 @@ impl<T: Into<Self>> From<Option<T>> for Value {
 
 /// One row of an answer, its columns in the statement's order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Row(pub(crate) Vec<Value>);
+pub struct Row(pub Vec<Value>);
 
 impl Row {
-    pub(crate) fn is_null(&self, column: usize) -> bool {
+    /// Tells whether the column holds nothing.
+    #[must_use]
+    pub fn is_null(&self, column: usize) -> bool {
         matches!(self.0.get(column), Some(Value::Null))
     }
 
-    pub(crate) fn int(&self, column: usize) -> Result<i64, Unavailable> {
+    /// Reads an integer.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable::Corrupt`] if the column holds something else.
+    pub fn int(&self, column: usize) -> Result<i64, Unavailable> {
         match self.0.get(column) {
             Some(Value::Int(number)) => Ok(*number),
             other => Err(mismatch(column, "an integer", other)),
         }
     }
 
-    pub(crate) fn text(&self, column: usize) -> Result<&str, Unavailable> {
+    /// Reads a text.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable::Corrupt`] if the column holds something else.
+    pub fn text(&self, column: usize) -> Result<&str, Unavailable> {
         match self.0.get(column) {
             Some(Value::Text(text)) => Ok(text),
             other => Err(mismatch(column, "a text", other)),
         }
     }
 
-    pub(crate) fn blob(&self, column: usize) -> Result<&[u8], Unavailable> {
+    /// Reads bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable::Corrupt`] if the column holds something else.
+    pub fn blob(&self, column: usize) -> Result<&[u8], Unavailable> {
         match self.0.get(column) {
             Some(Value::Blob(bytes)) => Ok(bytes),
             other => Err(mismatch(column, "bytes", other)),
         }
     }
 
-    pub(crate) fn time(&self, column: usize) -> Result<Timestamp, Unavailable> {
+    /// Reads a time.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable::Corrupt`] if the column holds something else.
+    pub fn time(&self, column: usize) -> Result<Timestamp, Unavailable> {
         self.int(column).map(Timestamp::from_millis)
     }
 
-    pub(crate) fn optional_time(&self, column: usize) -> Result<Option<Timestamp>, Unavailable> {
+    /// Reads a time that may be absent.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable::Corrupt`] if the column holds something else.
+    pub fn optional_time(&self, column: usize) -> Result<Option<Timestamp>, Unavailable> {
         if self.is_null(column) { Ok(None) } else { self.time(column).map(Some) }
     }
 
-    pub(crate) fn hash(&self, column: usize) -> Result<SecretHash, Unavailable> {
+    /// Reads a hash of 32 bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable::Corrupt`] if the column holds something else.
+    pub fn hash(&self, column: usize) -> Result<SecretHash, Unavailable> {
         let bytes = self.blob(column)?;
         SecretHash::from_bytes(bytes)
             .ok_or_else(|| corrupt(format!("column {column}: expected 32 bytes, found {}", bytes.len())))
     }
 
     /// Reads a text that must parse; the text itself is not repeated in the error.
-    pub(crate) fn parsed<T: FromStr>(&self, column: usize) -> Result<T, Unavailable> {
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable::Corrupt`] if the column holds something else.
+    pub fn parsed<T: FromStr>(&self, column: usize) -> Result<T, Unavailable> {
         let name = std::any::type_name::<T>();
         self.text(column)?.parse().map_err(|_| corrupt(format!("column {column}: the text is no {name}")))
     }
 }
 
 /// Says that the store holds what this version cannot read.
-pub(crate) fn corrupt(what: impl Into<String>) -> Unavailable {
+pub fn corrupt(what: impl Into<String>) -> Unavailable {
     Unavailable::Corrupt(what.into())
 }
 

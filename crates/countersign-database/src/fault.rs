@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 /// A failure of an engine, as far as the committer and the readers care.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub(crate) enum Fault {
+pub enum Fault {
     /// The connection is gone, or in an unknown state; whether a commit under way happened is not known.
     #[error("the connection broke: {0}")]
     Broken(String),
@@ -41,7 +41,7 @@ impl From<Fault> for Unavailable {
 
 /// Something after which this process must not go on writing. Shared; set once.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Fatal(Arc<FatalCell>);
+pub struct Fatal(Arc<FatalCell>);
 
 #[derive(Debug, Default)]
 struct FatalCell {
@@ -50,17 +50,21 @@ struct FatalCell {
 }
 
 impl Fatal {
-    pub(crate) fn raise(&self, reason: String) {
+    /// Says so; the first reason stands.
+    pub fn raise(&self, reason: String) {
         tracing::error!(%reason, "the store cannot go on");
         let _first_reason_stands = self.0.reason.set(reason);
         self.0.raised.notify_waiters();
     }
 
-    pub(crate) fn reason(&self) -> Option<&str> {
+    /// Returns the reason, if there is one.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
         self.0.reason.get().map(String::as_str)
     }
 
-    pub(crate) async fn wait(&self) -> &str {
+    /// Waits for a reason.
+    pub async fn wait(&self) -> &str {
         loop {
             let raised = self.0.raised.notified();
             if let Some(reason) = self.reason() {
