@@ -2,7 +2,12 @@
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "tests wait for real processes and read their own environment"
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "tests wait for real processes, and fail where they stand"
 )]
 
 mod harness;
