@@ -3,6 +3,7 @@
 //! **Invariant.** The steps run in order and stop at the first that fails; nothing is skipped in silence. All use one
 //! profile and one target folder.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -35,13 +36,14 @@ struct Line {
 }
 
 /// Every step, in order.
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     Step { name: "tools", act: tools },
     Step { name: "format", act: format },
     Step { name: "arrows", act: |workspace| arrows(workspace).map(passed) },
     Step { name: "lints", act: lints },
     Step { name: "doc tests", act: doc_tests },
     Step { name: "tests", act: tests },
+    Step { name: "on PostgreSQL", act: tests_on_postgresql },
     Step { name: "docs", act: docs },
     Step { name: "references", act: references },
     Step { name: "packages", act: packages },
@@ -98,9 +100,9 @@ fn take(step: &Step, workspace: &Workspace) -> (Line, Result<()>) {
 
 /// Prints the closing table.
 fn close(lines: &[Line]) -> Result<()> {
-    say(format!("\n{:<12}{:>9}  outcome", "step", "seconds"))?;
+    say(format!("\n{:<14}{:>9}  outcome", "step", "seconds"))?;
     for Line { name, took, word } in lines {
-        say(format!("{name:<12}{:>9.1}  {word}", took.as_secs_f64()))?;
+        say(format!("{name:<14}{:>9.1}  {word}", took.as_secs_f64()))?;
     }
     Ok(())
 }
@@ -133,9 +135,20 @@ fn doc_tests(_: &Workspace) -> Result<Verdict> {
 
 /// Runs every test, under nextest where it is installed; all that fail are named.
 fn tests(_: &Workspace) -> Result<Verdict> {
+    run_command(runner().args(["--workspace", "--locked", "--no-fail-fast"])).map(passed)
+}
+
+/// Runs the product's own suite once more, with every store on PostgreSQL.
+fn tests_on_postgresql(_: &Workspace) -> Result<Verdict> {
+    let mut command = runner();
+    command.args(["--package", "countersign", "--test", "it", "--locked", "--no-fail-fast"]);
+    run_command(command.env("TEST_STORE", "postgres")).map(passed)
+}
+
+/// Returns the command that runs tests.
+fn runner() -> Command {
     let nextest = succeeds(&mut cargo(&["nextest", "--version"]));
-    let runner: &[&str] = if nextest { &["nextest", "run"] } else { &["test", "--tests"] };
-    run_command(cargo(runner).args(["--workspace", "--locked", "--no-fail-fast"])).map(passed)
+    cargo(if nextest { &["nextest", "run"] } else { &["test", "--tests"] })
 }
 
 /// Builds the documentation; a warning is an error here.

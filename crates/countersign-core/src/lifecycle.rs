@@ -194,6 +194,10 @@ impl Amend {
         found: Found,
     ) -> Result<CredentialRecord, Refusal> {
         let mut next = living(permit, found)?;
+        if self.expiry != Expiry::Unspecified || self.switch == Some(Switch::Enabled) {
+            // Prolonging is granting once more.
+            within_grant(permit, next.id.kind(), &next.terms.scopes)?;
+        }
         next.version += 1;
         if let Some(name) = &self.name {
             next.terms.name = valid_name(name)?;
@@ -302,7 +306,7 @@ impl Act for Revoke {
         found: Found,
     ) -> Outcome<Self::Answer, Refusal> {
         let audit = line(context, "revoke", permit, self.id);
-        match visible(permit, found) {
+        match endable(permit, found) {
             Ok(mut record) => {
                 let at = record.revoked_at.unwrap_or(context.now);
                 record.revoked_at = Some(at);
@@ -327,7 +331,7 @@ impl Act for Forget {
 
     fn decide(&self, context: &mut Context<'_>, permit: &Permit, found: Found) -> Outcome<(), Refusal> {
         let audit = line(context, "forget", permit, self.id);
-        match visible(permit, found) {
+        match endable(permit, found) {
             Ok(record) => {
                 let audit =
                     audit.granted().within(Some(record.organisation)).detail("hint", record.terms.hint);
@@ -352,6 +356,17 @@ pub fn visible(permit: &Permit, found: Found) -> Result<CredentialRecord, Refusa
     } else {
         Err(Refusal::NotFound)
     }
+}
+
+/// Returns the record if the caller may end it: any API key within reach, but no management key that can do more
+/// than the caller, or a tenant could lock the operator out.
+fn endable(permit: &Permit, found: Found) -> Result<CredentialRecord, Refusal> {
+    let record = visible(permit, found)?;
+    match record.id.kind() {
+        CredentialKind::ApiKey => {}
+        CredentialKind::ManagementKey => within_grant(permit, record.id.kind(), &record.terms.scopes)?,
+    }
+    Ok(record)
 }
 
 fn living(permit: &Permit, found: Found) -> Result<CredentialRecord, Refusal> {

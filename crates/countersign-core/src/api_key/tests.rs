@@ -378,6 +378,14 @@ fn an_amendment_changes_what_it_names_and_grants_nothing_beyond_the_caller() {
     let asked = Amend { scopes: Some("settle".parse().unwrap()), ..keep.clone() };
     let refused = asked.decide(&mut world.at(NOW), &caller, found()).answer.unwrap_err();
     assert_eq!(refused, Refusal::ExcessScope("settle".parse().unwrap()));
+    let narrow = world.caller("keys:write", "settle");
+    for prolonged in [
+        Amend { expiry: Expiry::After(HOUR), ..keep.clone() },
+        Amend { switch: Some(Switch::Enabled), ..keep.clone() },
+    ] {
+        let refused = prolonged.decide(&mut world.at(NOW), &narrow, found()).answer.unwrap_err();
+        assert_eq!(refused, Refusal::ExcessScope("orders:read".parse().unwrap()), "prolonging is granting");
+    }
     let asked = Amend { name: Some("deploy".into()), switch: Some(Switch::Disabled), ..keep };
     let amended = asked.decide(&mut world.at(NOW), &caller, found()).answer.unwrap();
     assert_eq!((amended.terms.name.as_str(), amended.disabled_at), ("deploy", Some(NOW)));

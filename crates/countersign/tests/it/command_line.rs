@@ -137,7 +137,7 @@ fn verify_and_check_read_a_key_from_standard_input() {
 
 #[test]
 fn safety_20_a_tampered_audit_is_noticed() {
-    let place = Place::new();
+    let place = Place::on_sqlite();
     place.up("data", &[]).stop();
     ok(&place.run(&["key", "create", "--name", "a", "--data", "data"], &[]));
     ok(&place.run(&["audit", "verify", "--data", "data"], &[]));

@@ -89,7 +89,7 @@ fn an_unusable_data_directory_is_told() {
 
 #[test]
 fn a_foreign_or_corrupt_database_is_told_and_left_alone() {
-    let place = Place::new();
+    let place = Place::on_sqlite();
     place.up("data", &[]).stop();
     let database = place.path("data/countersign.db");
     let good = std::fs::read(&database).unwrap();
@@ -111,12 +111,12 @@ fn a_foreign_or_corrupt_database_is_told_and_left_alone() {
 
 #[test]
 fn a_wrong_master_key_is_told() {
-    let place = Place::new();
+    let place = Place::on_sqlite();
     place.up("data", &[]).stop();
     place.up("other", &[]).stop();
     std::fs::copy(place.path("other/master.key"), place.path("data/master.key")).unwrap();
     refused(&place, &[], &[], &["another master key", "--master-key"]);
-    let place = Place::new();
+    let place = Place::on_sqlite();
     place.up("data", &[]).stop();
     std::fs::write(place.path("data/master.key"), "nonsense").unwrap();
     refused(&place, &[], &[], &["master.key", "expected lines"]);

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use countersign_testkit::Postgres;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -18,16 +19,27 @@ pub(crate) fn binary() -> &'static str {
     env!("CARGO_BIN_EXE_countersign")
 }
 
-/// A place for data directories and files, removed at the end.
-pub(crate) struct Place(TempDir);
+/// A place for data directories and files, removed at the end, with the store that the run is about.
+pub(crate) struct Place {
+    directory: TempDir,
+    postgres: Option<Postgres>,
+}
 
 impl Place {
+    /// Makes a place with the store of this run: SQLite, or PostgreSQL with `TEST_STORE=postgres`.
     pub(crate) fn new() -> Self {
-        Self(TempDir::new().unwrap())
+        let postgres = std::env::var("TEST_STORE").is_ok_and(|store| store == "postgres");
+        let postgres = postgres.then(|| Postgres::start().expect("PostgreSQL is what this run is about"));
+        Self { postgres, ..Self::on_sqlite() }
+    }
+
+    /// Makes a place with SQLite, for what is about its file or about data directories of their own.
+    pub(crate) fn on_sqlite() -> Self {
+        Self { directory: TempDir::new().unwrap(), postgres: None }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
+        self.directory.path().join(name)
     }
 
     pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
@@ -43,9 +55,12 @@ impl Place {
 
     pub(crate) fn command(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Command {
         let mut command = Command::new(binary());
-        command.current_dir(self.0.path()).args(arguments);
+        command.current_dir(self.directory.path()).args(arguments);
         for name in ["COUNTERSIGN_KEY", "COUNTERSIGN_ADMIN", "COUNTERSIGN_DATA", "COUNTERSIGN_CONFIG"] {
             command.env_remove(name);
+        }
+        if let Some(postgres) = &self.postgres {
+            command.env("COUNTERSIGN_STORE_URL", postgres.url());
         }
         command.envs(environment.iter().copied());
         command

@@ -16,7 +16,7 @@ fn mint(server: &Server, body: &Value) -> (String, String) {
 
 #[test]
 fn a_keys_whole_life_before_a_stock_upstream_on_sqlite() {
-    let place = Place::new();
+    let place = Place::on_sqlite();
     std::fs::create_dir(place.path("site")).unwrap();
     place.write("site/hello.txt", "hello from python");
     let python = Python::serve(&place.path("site"));
@@ -27,7 +27,7 @@ fn a_keys_whole_life_before_a_stock_upstream_on_sqlite() {
 #[test]
 fn a_keys_whole_life_before_a_stock_upstream_on_postgresql() {
     let Some(postgres) = Postgres::start() else { return };
-    let place = Place::new();
+    let place = Place::on_sqlite();
     std::fs::create_dir(place.path("site")).unwrap();
     place.write("site/hello.txt", "hello from python");
     let python = Python::serve(&place.path("site"));
@@ -65,7 +65,7 @@ fn whole_life(server: &Server) {
 #[test]
 fn two_processes_share_postgresql_and_a_revocation_reaches_the_other_within_a_second() {
     let Some(postgres) = Postgres::start() else { return };
-    let place = Place::new();
+    let place = Place::on_sqlite();
     let url = postgres.url();
     let one = place.up("one", &["--store", &url]);
     std::fs::create_dir(place.path("two")).unwrap();
@@ -96,7 +96,7 @@ fn two_processes_share_postgresql_and_a_revocation_reaches_the_other_within_a_se
 #[test]
 fn safety_4_a_node_that_is_cut_off_from_the_store_stops_allowing() {
     let Some(mut postgres) = Postgres::start() else { return };
-    let place = Place::new();
+    let place = Place::on_sqlite();
     let config = place.write("c.toml", "[feed]\nmax_age = \"1s\"\n\n[[route]]\npath = \"/open\"\nupstream = \"default\"\nrequire = { anonymous = {} }\n\n[[route]]\npath = \"/{**}\"\nupstream = \"default\"\nrequire = { api_key = {} }\n");
     let server = place.up("data", &["--store", &postgres.url(), "--config", config.to_str().unwrap()]);
     let (_, key) = mint(&server, &json!({ "name": "a" }));

@@ -71,7 +71,7 @@ fn master_keys(place: &Place, data: &str) -> Vec<String> {
 
 #[test]
 fn safety_25_sqlite_logs_audit_and_metrics_hold_no_secret() {
-    let place = Place::new();
+    let place = Place::on_sqlite();
     let server = place.up("data", &[]);
     let secrets = live_a_life(&place, &server, "data");
     search_outputs(&place, &server, "data", &secrets);
@@ -95,7 +95,7 @@ fn safety_25_sqlite_logs_audit_and_metrics_hold_no_secret() {
 #[test]
 fn safety_25_postgresql_holds_no_secret() {
     let Some(postgres) = Postgres::start() else { return };
-    let place = Place::new();
+    let place = Place::on_sqlite();
     let url = postgres.url();
     let server = place.up("data", &["--store", &url]);
     let secrets = live_a_life(&place, &server, "data");

@@ -64,6 +64,19 @@ fn safety_13_tenants_do_not_see_change_or_grant_across() {
     let more = json!({ "name": "more", "scopes": ["keys:read"], "grantable": ["*"] });
     assert_eq!(call(&b, "POST", "/v1/management-keys", &more).status, 403);
     assert_eq!(call(&b, "POST", "/v1/management-keys/rotate", &Value::Null).status, 403);
+    let operators = server.manage("GET", "/v1/management-keys", &Value::Null).json();
+    let operators = operators["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|row| row["scopes"].to_string().contains("operator"));
+    let (first, organisation) = (operators.unwrap()["id"].clone(), operators.unwrap()["owner"].clone());
+    let body = json!({ "name": "n", "owner": organisation, "scopes": ["management-keys:write"] });
+    let neighbour = server.manage("POST", "/v1/management-keys", &body).json();
+    let path = format!("/v1/management-keys/{}/revoke", first.as_str().unwrap());
+    let locked =
+        manage(&server.address("admin"), neighbour["key"].as_str().unwrap(), "POST", &path, &Value::Null);
+    assert_eq!(locked.status, 403, "nobody revokes a management key that can do more");
     let seen = call(&b, "GET", "/v1/audit", &Value::Null).json();
     for row in seen["data"].as_array().unwrap() {
         let event: Value = serde_json::from_str(row["body"].as_str().unwrap()).unwrap();

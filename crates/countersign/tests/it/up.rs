@@ -15,7 +15,7 @@ fn the_first_start_makes_everything_and_the_second_finds_it() {
     }
     let mode = |name: &str| std::fs::metadata(place.path(name)).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode("data"), 0o700);
-    for file in ["data/master.key", "data/countersign.db", "data/countersign.sock"] {
+    for file in ["data/master.key", "data/countersign.sock"] {
         assert_eq!(mode(file), 0o600, "{file}");
     }
     assert!(std::fs::read_to_string(place.path("data/ca.pem")).unwrap().contains("BEGIN CERTIFICATE"));
