@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use crate::harness::{Place, eventually, manage};
 
-/// Rounds in the gate; more by hand with `COUNTERSIGN_CRASH_ROUNDS`.
+/// Rounds in the gate; more by hand with `CRASH_ROUNDS`.
 fn rounds() -> usize {
     std::env::vars()
-        .find(|(name, _)| name == "COUNTERSIGN_CRASH_ROUNDS")
+        .find(|(name, _)| name == "CRASH_ROUNDS")
         .and_then(|(_, value)| value.parse().ok())
         .unwrap_or(4)
 }
