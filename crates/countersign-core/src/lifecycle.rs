@@ -66,6 +66,9 @@ pub enum Refusal {
     /// The prefix belongs to the product.
     #[error("the prefix is reserved: choose one that does not begin with `cs_`")]
     ReservedPrefix,
+    /// The key has a successor.
+    #[error("the key was rotated: change its successor")]
+    Superseded,
     /// The same `Idempotency-Key` came with another request.
     #[error("the Idempotency-Key was used for another request")]
     IdempotencyMismatch,
@@ -85,6 +88,7 @@ impl Refusal {
             Self::OwnerDisabled => "owner_disabled",
             Self::Revoked => "revoked",
             Self::ReservedPrefix => "reserved_prefix",
+            Self::Superseded => "superseded",
             Self::IdempotencyMismatch => "idempotency_mismatch",
         }
     }
@@ -197,6 +201,7 @@ impl Amend {
         if self.expiry != Expiry::Unspecified || self.switch == Some(Switch::Enabled) {
             // Prolonging is granting once more.
             within_grant(permit, next.id.kind(), &next.terms.scopes)?;
+            not_superseded(&next)?;
         }
         next.version += 1;
         if let Some(name) = &self.name {
@@ -260,6 +265,7 @@ impl Rotate {
     ) -> Result<(CredentialRecord, Option<Timestamp>), Refusal> {
         within_grant(permit, old.id.kind(), &old.terms.scopes)?;
         within_reach_of_grants(permit, &old)?;
+        not_superseded(&old)?;
         let expires_at = match self.expiry {
             Expiry::Unspecified => old.expires_at,
             Expiry::At(_) | Expiry::After(_) => {
@@ -281,7 +287,9 @@ impl Rotate {
         let mut successor = old.clone();
         successor.expires_at = expires_at;
         successor.terms.replaced_by = None;
-        let minted = mint(context, successor);
+        let mut minted = mint(context, successor);
+        // What is switched off stays so: a rotation must not switch it on.
+        minted.record.disabled_at = old.disabled_at;
         let overlap_ends = context.now.plus(self.overlap.unwrap_or(context.policy.rotation_overlap));
         // The old key's end may only come nearer: an overlap never extends a life.
         old.expires_at = Some(old.expires_at.map_or(overlap_ends, |end| end.min(overlap_ends)));
@@ -364,7 +372,10 @@ fn endable(permit: &Permit, found: Found) -> Result<CredentialRecord, Refusal> {
     let record = visible(permit, found)?;
     match record.id.kind() {
         CredentialKind::ApiKey => {}
-        CredentialKind::ManagementKey => within_grant(permit, record.id.kind(), &record.terms.scopes)?,
+        CredentialKind::ManagementKey => {
+            within_grant(permit, record.id.kind(), &record.terms.scopes)?;
+            within_reach_of_grants(permit, &record)?;
+        }
     }
     Ok(record)
 }
@@ -372,6 +383,11 @@ fn endable(permit: &Permit, found: Found) -> Result<CredentialRecord, Refusal> {
 fn living(permit: &Permit, found: Found) -> Result<CredentialRecord, Refusal> {
     let record = visible(permit, found)?;
     if record.revoked_at.is_some() { Err(Refusal::Revoked) } else { Ok(record) }
+}
+
+/// A key that has a successor only runs out: neither a second successor nor a longer life.
+const fn not_superseded(record: &CredentialRecord) -> Result<(), Refusal> {
+    if record.terms.replaced_by.is_some() { Err(Refusal::Superseded) } else { Ok(()) }
 }
 
 /// Gives `record` a new id and a new key, and leaves the rest as it is.
@@ -428,10 +444,16 @@ pub(crate) fn end_of_life(
 /// [`Refusal::Name`].
 pub(crate) fn valid_name(name: &str) -> Result<String, Refusal> {
     let length = name.chars().count();
-    if length == 0 || length > MAX_NAME || name.chars().any(char::is_control) {
+    if length == 0 || length > MAX_NAME || name.chars().any(is_deceptive) {
         return Err(Refusal::Name);
     }
     Ok(name.to_owned())
+}
+
+/// Tells whether a character breaks a line or turns the direction of text, so that a list could lie.
+fn is_deceptive(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{200E}' | '\u{200F}')
 }
 
 /// Nobody grants what they do not hold (SAFETY 13).

@@ -109,6 +109,15 @@ fn parent(permit: &Permit, found: Found) -> Result<OwnerId, Refusal> {
     }
 }
 
+/// A tenant switches its clients and users. A whole organisation is the operator's to switch: it may hold management
+/// keys that can do more than the caller's, the operator's own among them.
+fn may_switch(permit: &Permit, owner: &OwnerRecord) -> bool {
+    match owner.id.kind() {
+        OwnerKind::Organisation => reach(permit.principal()) == Reach::Installation,
+        OwnerKind::Client | OwnerKind::User => reaches(permit, owner.organisation, owner.id),
+    }
+}
+
 impl Act for SwitchOwner {
     type Answer = OwnerRecord;
     type Refusal = Refusal;
@@ -129,7 +138,7 @@ impl Act for SwitchOwner {
         };
         let line = new_line(context, action, permit, self.id.to_string());
         let reached = match found {
-            Found::Owner(owner) => owner.filter(|owner| reaches(permit, owner.organisation, owner.id)),
+            Found::Owner(owner) => owner.filter(|owner| may_switch(permit, owner)),
             Found::Creation { .. } | Found::Key(_) | Found::Record(_) => None,
         };
         let Some(mut next) = reached else {

@@ -26,10 +26,14 @@ impl Timestamp {
         self.0
     }
 
-    /// Returns the instant `duration` later; the end of time is a bound, not an overflow.
+    /// The last instant that RFC 3339 can write: 9999-12-31T23:59:59.999Z.
+    pub const END: Self = Self(253_402_300_799_999);
+
+    /// Returns the instant `duration` later, [`Timestamp::END`] at most.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
+        let later = self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX));
+        Self(later).min(Self::END)
     }
 
     /// Returns the time from `earlier` until this instant, zero if this instant is not later.
@@ -99,8 +103,8 @@ mod tests {
 
     #[test]
     fn arithmetic_saturates() {
-        let end = Timestamp::from_millis(i64::MAX);
-        assert_eq!(end.plus(Duration::from_secs(1)), end);
+        assert_eq!(Timestamp::from_millis(5).plus(Duration::from_millis(u64::MAX)), Timestamp::END);
+        assert_eq!(Timestamp::END.to_string(), "9999-12-31T23:59:59.999Z");
         assert_eq!(Timestamp::from_millis(5).since(Timestamp::from_millis(9)), Duration::ZERO);
     }
 }

@@ -130,6 +130,10 @@ pub(crate) struct Passage {
 pub(crate) fn target(head: &Parts) -> Result<PathAndQuery, Refusal> {
     let received = head.uri.path_and_query().ok_or(Refusal::Path(PathRefusal::Form))?;
     let normal = NormalPath::parse(received.as_str()).map_err(Refusal::Path)?;
+    // RFC 9110 §9.3.6, §9.3.8: a tunnel leaves the gateway's sight, and a trace would show the caller the upstream's view.
+    if matches!(head.method, Method::CONNECT | Method::TRACE) {
+        return Err(Refusal::MethodNotAllowed(Vec::new()));
+    }
     host(&head.uri, &head.headers).map_err(Refusal::Host)?;
     if !is_framed_plainly(&head.headers) {
         return Err(Refusal::Framing);

@@ -40,21 +40,39 @@ const HOP_BY_HOP: [HeaderName; 9] = [
 ];
 
 /// Fields by which proxies tell each other what was asked, by whom: a client's word for them counts for nothing.
-const FORBIDDEN: [&str; 9] = [
+const FORBIDDEN: [&str; 19] = [
     "forwarded",
+    "remote-user",
+    "true-client-ip",
+    "x-arr-clientcert",
+    "x-auth-user",
+    "x-client-cert",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-forwarded",
     "x-http-method",
     "x-http-method-override",
     "x-method-override",
     "x-original-host",
     "x-original-method",
     "x-original-url",
+    "x-proxyuser-ip",
     "x-real-ip",
+    "x-remote-user",
     "x-rewrite-url",
 ];
 
 /// Families of such fields.
-const FORBIDDEN_PREFIXES: [&str; 7] =
-    [OWN_PREFIX, "x-forwarded-", "x-envoy-", "client-cert", "x-ssl-client-", "proxy-", "x-original-uri"];
+const FORBIDDEN_PREFIXES: [&str; 8] = [
+    OWN_PREFIX,
+    "x-forwarded-",
+    "x-envoy-",
+    "client-cert",
+    "ssl-client-",
+    "x-ssl-client-",
+    "proxy-",
+    "x-original-uri",
+];
 
 /// Whether the credential goes on to the upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -37,6 +37,10 @@ impl Call {
     /// Reads the body as JSON; an empty body is `{}`.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         let text: &[u8] = if self.body.is_empty() { b"{}" } else { &self.body };
+        // A list would be read as the members in their order: nobody means that.
+        if text.trim_ascii_start().first() != Some(&b'{') {
+            return Err(Failure::Invalid("the body is not what was expected: a JSON object".to_owned()));
+        }
         serde_json::from_slice(text)
             .map_err(|error| Failure::Invalid(format!("the body is not what was expected: {error}")))
     }

@@ -269,7 +269,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         path: "/v1/routes",
         scope: ManagementScope::RoutesRead,
-        summary: "Lists the gateway's routes in the order in which they are tried.",
+        summary: "Lists the gateway's routes in the order in which they are tried; operators only.",
         answer: shape!(Page<RouteView>),
         handler: handler!(decision::routes),
         ..ROW

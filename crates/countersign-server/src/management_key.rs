@@ -1,11 +1,12 @@
 //! `/v1/management-keys`: what guards this API.
 
 use countersign_core::id::CredentialKind;
-use countersign_core::lifecycle::{Expiry, Revoke, Rotate};
+use countersign_core::lifecycle::{Expiry, Revoke};
 use countersign_core::management_key::Create;
 use countersign_core::reach::{ManagementScope, reach};
 use countersign_core::record::{CredentialRecord, State};
 use countersign_core::scope::Grantable;
+use countersign_core::timestamp::Timestamp;
 use countersign_store::{CredentialFilter, PageRequest};
 
 use crate::api_key::{id, list_kind, rotated, rotation};
@@ -53,30 +54,34 @@ pub(crate) async fn revoke(app: &App, call: Call) -> Result<Reply, Failure> {
 /// Replaces the installation's own key, whose text was shown on the first start alone. The old one ends at once:
 /// whoever asks has lost it, or fears that somebody found it.
 pub(crate) async fn rotate_operator(app: &App, call: Call) -> Result<Reply, Failure> {
-    let mut old = operator_keys(app, &call).await?;
-    let Some(newest) = old.pop() else {
-        return minted(app, &call, &everything()).await;
-    };
+    let old = operator_keys(app, &call).await?;
+    let reply = minted(app, &call, &everything()).await?;
     for superseded in old {
         app.perform(&call.permit, &Revoke { id: superseded.id }).await?;
     }
-    let act = Rotate { id: newest.id, overlap: Some(std::time::Duration::ZERO), expiry: Expiry::Unspecified };
-    rotated(app, &call, &act).await
+    Ok(reply)
 }
 
-/// Returns the live keys of the installation's own name, the newest last.
+/// Returns the live keys of the installation's own name. The name alone proves nothing, anybody may use it; the scope
+/// `operator` is only in an operator's gift.
 async fn operator_keys(app: &App, call: &Call) -> Result<Vec<CredentialRecord>, Failure> {
     let filter = CredentialFilter { kind: CredentialKind::ManagementKey, owner: None, state: None };
-    let request = PageRequest { limit: 500, cursor: None };
-    let now = app.now();
-    let page = app.store.credentials(reach(call.permit.principal()), &filter, &request, now).await?;
-    let mut keys: Vec<_> = page
-        .rows
-        .into_iter()
-        .filter(|record| record.terms.name == OPERATOR_KEY && record.life().state(now) == State::Live)
-        .collect();
-    keys.sort_by_key(|record| record.created_at);
-    Ok(keys)
+    let mut request = PageRequest { limit: 500, cursor: None };
+    let (now, mut keys) = (app.now(), Vec::new());
+    loop {
+        let page = app.store.credentials(reach(call.permit.principal()), &filter, &request, now).await?;
+        keys.extend(page.rows.into_iter().filter(|record| is_operators(record, now)));
+        if page.next.is_none() {
+            return Ok(keys);
+        }
+        request.cursor = page.next;
+    }
+}
+
+fn is_operators(record: &CredentialRecord, now: Timestamp) -> bool {
+    record.terms.name == OPERATOR_KEY
+        && record.terms.scopes.contains(ManagementScope::Operator.name())
+        && record.life().state(now) == State::Live
 }
 
 fn everything() -> Create {

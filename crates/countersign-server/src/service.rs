@@ -275,7 +275,7 @@ const fn kind(refusal: &Refusal) -> Problem {
     match refusal {
         Refusal::NotFound | Refusal::OwnerNotFound => Problem::NotFound,
         Refusal::ExcessScope(_) => Problem::Forbidden,
-        Refusal::OwnerDisabled | Refusal::Revoked => Problem::Conflict,
+        Refusal::OwnerDisabled | Refusal::Revoked | Refusal::Superseded => Problem::Conflict,
         Refusal::IdempotencyMismatch => Problem::UnprocessableContent,
         Refusal::EmptyLife | Refusal::LifetimeExceedsPolicy(_) | Refusal::Name | Refusal::ReservedPrefix => {
             Problem::BadRequest

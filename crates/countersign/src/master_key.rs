@@ -4,6 +4,7 @@
 //! purpose that it was sealed for (SAFETY 14): those are authenticated beside it.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -60,6 +61,10 @@ impl MasterKey {
     fn read(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path).map(Zeroizing::new);
         let text = text.with_context(|| format!("cannot read the master key {}", path.display()))?;
+        let open = fs::metadata(path).is_ok_and(|about| about.permissions().mode() & 0o077 != 0);
+        if open {
+            tracing::warn!(path = %path.display(), "the master key can be read by others: chmod 600");
+        }
         Self::parse(&text).with_context(|| format!("the master key {}", path.display()))
     }
 

@@ -139,6 +139,7 @@ fn creation_is_refused_with_the_first_reason() {
         (Create { name: String::new(), ..create() }, "*", Refusal::Name),
         (Create { name: "a\nb".into(), ..create() }, "*", Refusal::Name),
         (Create { name: "x".repeat(101), ..create() }, "*", Refusal::Name),
+        (Create { name: "a\u{202e}b".into(), ..create() }, "*", Refusal::Name),
         (create(), "orders:write", Refusal::ExcessScope("orders:read".parse().unwrap())),
         (create(), "", Refusal::ExcessScope("orders:read".parse().unwrap())),
         (Create { prefix: Some("cs_mgmt".parse().unwrap()), ..create() }, "*", Refusal::ReservedPrefix),
@@ -324,6 +325,29 @@ fn a_rotation_never_extends_the_old_key() {
         assert_eq!(rotated.minted.record.terms.scopes, minted.record.terms.scopes);
         assert_ne!(rotated.minted.record.lookup, minted.record.lookup);
     }
+}
+
+#[test]
+fn a_rotated_key_only_runs_out_and_a_disabled_one_stays_so() {
+    let mut world = World::new();
+    let mut record = world.mint(&create()).record;
+    let caller = world.caller("keys:write", "*");
+    let rotate = Rotate { id: record.id, overlap: None, expiry: Expiry::Unspecified };
+    record.disabled_at = Some(NOW);
+    let found = Found::Record(Some(Box::new(record.clone())));
+    let rotated = rotate.decide(&mut world.at(NOW), &caller, found).answer.unwrap();
+    assert_eq!(rotated.minted.record.disabled_at, Some(NOW));
+    let prolong = Amend {
+        id: record.id,
+        name: None,
+        scopes: None,
+        metadata: None,
+        expiry: Expiry::After(HOUR),
+        switch: None,
+    };
+    let found = || Found::Record(Some(Box::new(rotated.replaced.clone())));
+    assert_eq!(rotate.decide(&mut world.at(NOW), &caller, found()).answer.unwrap_err(), Refusal::Superseded);
+    assert_eq!(prolong.decide(&mut world.at(NOW), &caller, found()).answer.unwrap_err(), Refusal::Superseded);
 }
 
 #[test]

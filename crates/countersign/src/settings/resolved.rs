@@ -88,6 +88,7 @@ impl Settings {
     }
 
     fn resolve(file: FileSettings, up: &Up) -> Result<Self> {
+        check_bounds(&file)?;
         let upstreams = upstreams(&file.upstream, up.upstream.as_deref())?;
         let issuer_url = up.issuer_url.as_ref().or(file.issuer.url.as_ref());
         Ok(Self {
@@ -147,6 +148,32 @@ fn address(
     let address = address
         .ok_or_else(|| anyhow!("{name}.listen: expected an address such as {default}, found `{text}`"))?;
     Ok(ListenerAddress { name, address, danger_plaintext: listener.danger_plaintext })
+}
+
+/// Refuses values with which nothing would be served, and that nobody means.
+fn check_bounds(file: &FileSettings) -> Result<()> {
+    let within = |setting: &str, value: Option<usize>, most: usize| match value {
+        Some(value) if value == 0 || value > most => bail!("{setting}: expected 1 to {most}, found {value}"),
+        _ => Ok(()),
+    };
+    within("limits.connections", file.limits.connections, 1_000_000)?;
+    within("gateway.workers", file.gateway.workers, 1_024)?;
+    for (setting, text) in [
+        ("feed.max_age", &file.feed.max_age),
+        ("api_key.max_lifetime", &file.api_key.max_lifetime),
+        ("limits.header_timeout", &file.limits.header_timeout),
+        ("limits.idle_timeout", &file.limits.idle_timeout),
+        ("limits.upstream_connect", &file.limits.upstream_connect),
+        ("limits.upstream_response", &file.limits.upstream_response),
+    ] {
+        if duration(setting, text.as_ref())?.is_some_and(|value| value.is_zero()) {
+            bail!("{setting}: expected more than nothing");
+        }
+    }
+    if let Some(host) = file.admin.hosts.iter().find(|host| host.contains('*')) {
+        bail!("admin.hosts: expected names, found `{host}`: a pattern would let any page's host in");
+    }
+    Ok(())
 }
 
 fn duration(setting: &str, text: Option<&String>) -> Result<Option<Duration>> {

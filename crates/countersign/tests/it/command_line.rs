@@ -98,12 +98,16 @@ fn commands_work_on_the_data_directory_when_no_server_runs() {
 fn a_new_management_key_ends_the_old_one() {
     let place = Place::new();
     let server = place.up("data", &[]);
+    // A key of the same name that cannot do as much is none of the operator's.
+    let namesake = json!({ "name": "first management key", "scopes": ["keys:read"] });
+    let namesake = server.manage("POST", "/v1/management-keys", &namesake).json();
     let rotated = as_json(&place.run(&["management-key", "rotate", "--data", "data", "--json"], &[]));
     let listed = |server: &Server, key: &str| {
         crate::harness::manage(&server.address("admin"), key, "GET", "/v1/keys", &Value::Null).status
     };
     assert_eq!(listed(&server, &server.management_key()), 401);
     assert_eq!(listed(&server, rotated["key"].as_str().unwrap()), 200);
+    assert_eq!(listed(&server, namesake["key"].as_str().unwrap()), 200);
     server.stop();
     let offline = as_json(&place.run(&["management-key", "rotate", "--data", "data", "--json"], &[]));
     let server = place.up("data", &[]);

@@ -27,6 +27,21 @@ fn an_unknown_setting_is_told_with_position_and_suggestion() {
 }
 
 #[test]
+fn a_value_with_which_nothing_would_be_served_is_told() {
+    let place = Place::new();
+    for (text, setting) in [
+        ("[limits]\nconnections = 0\n", "limits.connections"),
+        ("[feed]\nmax_age = \"0s\"\n", "feed.max_age"),
+        ("[gateway]\nworkers = 0\n", "gateway.workers"),
+        ("[api_key]\nmax_lifetime = \"0s\"\n", "api_key.max_lifetime"),
+        ("[admin]\nhosts = [\"*\"]\n", "admin.hosts"),
+    ] {
+        let config = place.write("c.toml", text);
+        refused(&place, &["--config", config.to_str().unwrap()], &[], &[setting]);
+    }
+}
+
+#[test]
 fn a_route_that_cannot_be_is_told() {
     let place = Place::new();
     let rows = [

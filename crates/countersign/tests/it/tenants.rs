@@ -77,6 +77,17 @@ fn safety_13_tenants_do_not_see_change_or_grant_across() {
     let locked =
         manage(&server.address("admin"), neighbour["key"].as_str().unwrap(), "POST", &path, &Value::Null);
     assert_eq!(locked.status, 403, "nobody revokes a management key that can do more");
+    let path = format!("/v1/owners/{}/disable", organisation.as_str().unwrap());
+    let body = json!({ "name": "n", "owner": organisation, "scopes": ["owners:write"] });
+    let neighbour = server.manage("POST", "/v1/management-keys", &body).json();
+    let locked =
+        manage(&server.address("admin"), neighbour["key"].as_str().unwrap(), "POST", &path, &Value::Null);
+    assert_eq!(locked.status, 404, "nor switches off the organisation that holds it");
+    assert_eq!(
+        call(&b, "GET", "/v1/routes", &Value::Null).json()["data"],
+        json!([]),
+        "routes belong to no tenant"
+    );
     let seen = call(&b, "GET", "/v1/audit", &Value::Null).json();
     for row in seen["data"].as_array().unwrap() {
         let event: Value = serde_json::from_str(row["body"].as_str().unwrap()).unwrap();

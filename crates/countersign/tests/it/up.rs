@@ -151,6 +151,20 @@ fn a_configuration_file_names_routes_and_upstreams() {
 }
 
 #[test]
+fn rfc9110_9_3_a_tunnel_or_a_trace_is_not_forwarded() {
+    let place = Place::new();
+    let server = place.up("data", &[]);
+    let key = server.manage("POST", "/v1/keys", &json!({ "name": "a" })).json();
+    let key = key["key"].as_str().unwrap();
+    for method in ["CONNECT", "TRACE"] {
+        let head = format!(
+            "{method} /a HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {key}\r\nConnection: close\r\n\r\n"
+        );
+        assert_eq!(raw(&server.address("gateway"), &head).status, 405, "{method}");
+    }
+}
+
+#[test]
 fn sigterm_lets_requests_in_flight_finish() {
     use std::io::{Read, Write};
     let place = Place::new();
