@@ -1,12 +1,12 @@
 //! `/v1/audit`: the chains of events, as they were hashed.
 
 use countersign_core::reach::reach;
-use countersign_store::AuditRequest;
+use countersign_store::{AuditRequest, Chain};
 
 use crate::app::{App, Failure};
 use crate::call::Call;
 use crate::reply::Reply;
-use crate::schema::{AuditLine, Page};
+use crate::schema::{AuditLine, ChainView, Page};
 
 pub(crate) async fn list(app: &App, call: Call) -> Result<Reply, Failure> {
     call.only(&["node", "cursor", "last", "limit"])?;
@@ -24,6 +24,18 @@ pub(crate) async fn list(app: &App, call: Call) -> Result<Reply, Failure> {
         .map(|row| AuditLine { node: row.node, n: row.n, hash: hex(row.hash.as_bytes()), body: row.body })
         .collect();
     Reply::ok(&Page { data, next_cursor })
+}
+
+pub(crate) async fn chains(app: &App, call: Call) -> Result<Reply, Failure> {
+    call.only(&[])?;
+    let chains = app.store.verify_audit().await?;
+    let view = |chain: Chain| ChainView {
+        node: chain.node,
+        events: chain.events,
+        head: hex(chain.head.as_bytes()),
+        broken_at: chain.broken_at,
+    };
+    Reply::ok(&Page { data: chains.into_iter().map(view).collect(), next_cursor: None })
 }
 
 fn hex(bytes: &[u8]) -> String {

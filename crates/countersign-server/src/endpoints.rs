@@ -10,8 +10,8 @@ use crate::app::{App, Failure};
 use crate::call::Call;
 use crate::reply::Reply;
 use crate::schema::{
-    AuditLine, DecisionView, KeyAmend, KeyCreate, KeyMinted, KeyRotate, KeyVerdict, KeyVerify, KeyView,
-    ManagementKeyCreate, OwnerEnter, OwnerView, Page, RouteView,
+    AuditLine, ChainView, DecisionView, KeyAmend, KeyCreate, KeyMinted, KeyRotate, KeyVerdict, KeyVerify,
+    KeyView, ManagementKeyCreate, OwnerEnter, OwnerView, Page, RouteView,
 };
 use crate::{api_key, audit, decision, management_key, owner};
 
@@ -91,6 +91,14 @@ pub static ENDPOINTS: &[Endpoint] = &[
         answer: shape!(Page<AuditLine>),
         parameters: AUDIT,
         handler: handler!(audit::list),
+        ..ROW
+    },
+    Endpoint {
+        path: "/v1/audit/chains",
+        scope: ManagementScope::Operator,
+        summary: "Recomputes every node's chain, and tells where one is broken.",
+        answer: shape!(Page<ChainView>),
+        handler: handler!(audit::chains),
         ..ROW
     },
     Endpoint {

@@ -309,6 +309,19 @@ pub(crate) struct AuditLine {
     pub(crate) body: String,
 }
 
+/// What was found of one node's chain.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct ChainView {
+    /// Whose chain.
+    pub(crate) node: String,
+    /// How many events are whole.
+    pub(crate) events: i64,
+    /// The hash after them, hexadecimal: keep it elsewhere, and a later look shows whether the past was changed.
+    pub(crate) head: String,
+    /// The number of the first event that was altered, removed or moved; `null`: none was.
+    pub(crate) broken_at: Option<i64>,
+}
+
 /// A route of the gateway.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct RouteView {

@@ -155,6 +155,20 @@ fn safety_20_a_tampered_audit_is_noticed() {
     let verified = place.run(&["audit", "verify", "--data", "data"], &[]);
     assert_eq!(verified.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&verified.stdout).contains("broken at event 2"), "{verified:?}");
+    let cut = "UPDATE audit_event SET body = replace(body, 'refused', 'granted') WHERE n = 2; DELETE FROM audit_event WHERE n = 3";
+    assert!(
+        std::process::Command::new("sqlite3")
+            .arg(place.path("data/countersign.db"))
+            .arg(cut)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let verified = place.run(&["audit", "verify", "--data", "data"], &[]);
+    assert!(
+        String::from_utf8_lossy(&verified.stdout).contains("broken at event 3"),
+        "the end is missed too: {verified:?}"
+    );
 }
 
 #[test]
