@@ -62,7 +62,8 @@ impl Place {
             danger_store_plaintext: false,
             master_key: master_key_origin(reach.master_key.clone()),
             feed_max_age: Duration::from_secs(5),
-            policy: Policy::default(),
+            // The operator's policy holds whichever way a command takes.
+            policy: resolved::policy(&file.api_key)?,
         })
     }
 }

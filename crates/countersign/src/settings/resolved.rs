@@ -181,7 +181,12 @@ fn duration(setting: &str, text: Option<&String>) -> Result<Option<Duration>> {
         .transpose()
 }
 
-fn policy(settings: &file::ApiKeySettings) -> Result<Policy> {
+/// Reads what the operator allows.
+///
+/// # Errors
+///
+/// The setting that is no duration.
+pub(crate) fn policy(settings: &file::ApiKeySettings) -> Result<Policy> {
     let default = Policy::default();
     let overlap = duration("api_key.rotation_overlap", settings.rotation_overlap.as_ref())?;
     Ok(Policy {

@@ -90,6 +90,15 @@ fn commands_work_on_the_data_directory_when_no_server_runs() {
     let key = life(&place, &["--data", "data"], &[]);
     let server = place.up("data", &[]);
     assert_eq!(server.call("/x", Some(&key)).status, 200);
+    server.stop();
+    place.write("c.toml", "[api_key]\nmax_lifetime = \"1d\"\n");
+    let long =
+        ["key", "create", "--name", "a", "--expires-in", "90d", "--data", "data", "--config", "c.toml"];
+    let refused = place.run(&long, &[]);
+    assert!(
+        String::from_utf8_lossy(&refused.stderr).contains("api_key.max_lifetime"),
+        "the policy holds here too"
+    );
     let nowhere = place.run(&["key", "list", "--data", "nowhere"], &[]);
     assert!(String::from_utf8_lossy(&nowhere.stderr).contains("no data directory"));
 }
