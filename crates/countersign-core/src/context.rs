@@ -1,6 +1,7 @@
 //! What a decision may know beside its arguments: the time, entropy, the peppers and the operator's policy.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::secret::Peppers;
@@ -31,6 +32,8 @@ pub struct Context<'a> {
     pub peppers: &'a Peppers,
     /// What the operator's settings allow.
     pub policy: &'a Policy,
+    /// The address of whoever presents a credential, as far as it is known and believed.
+    pub client: Option<IpAddr>,
 }
 
 impl fmt::Debug for Context<'_> {

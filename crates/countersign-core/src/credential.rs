@@ -41,6 +41,9 @@ pub trait Presented: Send + Sync {
 /// Why a presented credential proves nothing. Told to operators by name; callers learn the standard's code alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Rejection {
+    /// It comes from an address that is not in its list.
+    #[error("the credential may not be used from this address")]
+    AddressNotAllowed,
     /// Two credentials, or one twice (RFC 6750 §2: not more than one method).
     #[error("more than one credential, or the same header field twice")]
     Ambiguous,
@@ -78,6 +81,7 @@ impl Rejection {
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
+            Self::AddressNotAllowed => "address_not_allowed",
             Self::Ambiguous => "ambiguous",
             Self::Disabled => "disabled",
             Self::Expired => "expired",

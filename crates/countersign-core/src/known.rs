@@ -1,5 +1,6 @@
 //! Credentials and owners as verifiers know them in memory: small, shared, and changed in place.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
@@ -7,6 +8,8 @@ use std::time::Duration;
 use crate::environment::Environment;
 use crate::id::{CredentialId, OwnerId};
 use crate::key_string::KeyPrefix;
+use crate::meter::Meter;
+use crate::network::AddressBlock;
 use crate::record::{CredentialRecord, Life};
 use crate::scope::{Grantable, ScopeSet};
 use crate::secret::SecretHash;
@@ -72,6 +75,10 @@ pub struct KnownCredential {
     pub scopes: Arc<ScopeSet>,
     /// What its holder may give to others.
     pub grantable: Arc<Grantable>,
+    /// The addresses that it may be used from; empty: from anywhere.
+    pub allow_from: Box<[AddressBlock]>,
+    /// What counts its use; `None`: it is not limited.
+    pub meter: Option<Arc<Meter>>,
     /// What people call it.
     pub name: Box<str>,
     /// What its owner wrote on it, as JSON text; `None`: nothing.
@@ -92,6 +99,7 @@ impl KnownCredential {
         key_set: Arc<KeyPrefix>,
         scopes: Arc<ScopeSet>,
         grantable: Arc<Grantable>,
+        meter: Option<Arc<Meter>>,
     ) -> Self {
         Self {
             id: record.id,
@@ -102,10 +110,19 @@ impl KnownCredential {
             environment: record.terms.environment,
             scopes,
             grantable,
+            allow_from: record.terms.allow_from.as_slice().into(),
+            meter,
             name: record.terms.name.as_str().into(),
             metadata: metadata_text(record),
             used: AtomicI64::new(record.last_used_at.map_or(0, Timestamp::millis)),
         }
+    }
+
+    /// Tells whether the credential may be used from `client`. An unknown address is in no list.
+    #[must_use]
+    pub fn admits(&self, client: Option<IpAddr>) -> bool {
+        self.allow_from.is_empty()
+            || client.is_some_and(|client| self.allow_from.iter().any(|block| block.contains(client)))
     }
 
     /// Notes a use at `now`; true if it is worth a report, at most once a minute.

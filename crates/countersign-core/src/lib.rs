@@ -26,6 +26,8 @@ pub mod known;
 pub mod ledger;
 pub mod lifecycle;
 pub mod management_key;
+pub mod meter;
+pub mod network;
 pub mod owner;
 pub mod principal;
 pub mod reach;

@@ -15,6 +15,8 @@ use crate::exchange::Act;
 use crate::id::{CredentialId, CredentialKind, OwnerId};
 use crate::key_string::KeyString;
 use crate::ledger::{Found, Lookup};
+use crate::meter::{Allowance, MAX_ALLOWANCES};
+use crate::network::AddressBlock;
 use crate::reach::reach;
 use crate::record::CredentialRecord;
 use crate::scope::{Scope, ScopeSet};
@@ -23,6 +25,8 @@ use crate::timestamp::Timestamp;
 
 /// The longest name; a bound, not a clause.
 const MAX_NAME: usize = 100;
+/// The most addresses and blocks that a key may be used from; a bound, not a clause.
+const MAX_BLOCKS: usize = 64;
 
 /// When a key shall end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -48,6 +52,12 @@ pub enum Refusal {
     /// The operator's policy allows no such long life.
     #[error("the key would outlive api_key.max_lifetime, {} s", .0.as_secs())]
     LifetimeExceedsPolicy(Duration),
+    /// The list of addresses is too long.
+    #[error("expected at most {MAX_BLOCKS} addresses or blocks")]
+    Addresses,
+    /// There are too many allowances, or two of one name.
+    #[error("expected at most {MAX_ALLOWANCES} limits, each with a name of its own")]
+    Allowances,
     /// The name is empty, too long or holds control characters.
     #[error("expected a name of 1 to {MAX_NAME} characters without control characters")]
     Name,
@@ -82,6 +92,8 @@ impl Refusal {
             Self::ExcessScope(_) => "excess_scope",
             Self::EmptyLife => "empty_life",
             Self::LifetimeExceedsPolicy(_) => "lifetime_exceeds_policy",
+            Self::Addresses => "invalid_addresses",
+            Self::Allowances => "invalid_limits",
             Self::Name => "invalid_name",
             Self::NotFound => "not_found",
             Self::OwnerNotFound => "owner_not_found",
@@ -114,6 +126,10 @@ pub struct Amend {
     pub scopes: Option<ScopeSet>,
     /// The new metadata, all of it.
     pub metadata: Option<serde_json::Map<String, serde_json::Value>>,
+    /// The new allowances, all of them.
+    pub allowances: Option<Vec<Allowance>>,
+    /// The new addresses that it may be used from, all of them.
+    pub allow_from: Option<Vec<AddressBlock>>,
     /// The new end.
     pub expiry: Expiry,
     /// Whether it may be used.
@@ -214,6 +230,12 @@ impl Amend {
         if let Some(metadata) = &self.metadata {
             next.terms.metadata = metadata.clone();
         }
+        if let Some(allowances) = &self.allowances {
+            next.terms.allowances = valid_allowances(allowances)?;
+        }
+        if let Some(blocks) = &self.allow_from {
+            next.terms.allow_from = valid_blocks(blocks)?;
+        }
         if self.expiry != Expiry::Unspecified {
             next.expires_at = end_of_life(context, next.id.kind(), self.expiry, next.terms.not_before)?;
         }
@@ -287,6 +309,8 @@ impl Rotate {
         let mut successor = old.clone();
         successor.expires_at = expires_at;
         successor.terms.replaced_by = None;
+        // One meter for the whole line: whoever rotates a key does not refill its quota.
+        successor.terms.meter = Some(old.meter());
         let mut minted = mint(context, successor);
         // What is switched off stays so: a rotation must not switch it on.
         minted.record.disabled_at = old.disabled_at;
@@ -448,6 +472,32 @@ pub(crate) fn valid_name(name: &str) -> Result<String, Refusal> {
         return Err(Refusal::Name);
     }
     Ok(name.to_owned())
+}
+
+/// Returns `allowances` if each has a name of its own and there are not too many.
+///
+/// # Errors
+///
+/// [`Refusal::Allowances`].
+pub(crate) fn valid_allowances(allowances: &[Allowance]) -> Result<Vec<Allowance>, Refusal> {
+    let repeated = allowances
+        .iter()
+        .enumerate()
+        .any(|(index, one)| allowances.iter().take(index).any(|earlier| earlier.name == one.name));
+    if repeated || allowances.len() > MAX_ALLOWANCES {
+        Err(Refusal::Allowances)
+    } else {
+        Ok(allowances.to_vec())
+    }
+}
+
+/// Returns `blocks` if there are not too many.
+///
+/// # Errors
+///
+/// [`Refusal::Addresses`].
+pub(crate) fn valid_blocks(blocks: &[AddressBlock]) -> Result<Vec<AddressBlock>, Refusal> {
+    if blocks.len() > MAX_BLOCKS { Err(Refusal::Addresses) } else { Ok(blocks.to_vec()) }
 }
 
 /// Tells whether a character breaks a line or turns the direction of text, so that a list could lie.

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::environment::Environment;
 use crate::id::{CredentialId, CredentialKind, OwnerId};
 use crate::key_string::KeyPrefix;
+use crate::meter::Allowance;
+use crate::network::AddressBlock;
 use crate::scope::{Grantable, ScopeSet};
 use crate::secret::SecretHash;
 use crate::timestamp::Timestamp;
@@ -63,6 +65,15 @@ pub struct Terms {
     /// The key that took its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaced_by: Option<CredentialId>,
+    /// How much it may be used; empty: without a limit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowances: Vec<Allowance>,
+    /// Whose meter counts its use, if not its own: a rotation refills nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meter: Option<CredentialId>,
+    /// The addresses that it may be used from; empty: from anywhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allow_from: Vec<AddressBlock>,
     /// What its owner wrote on it; answered by the verify API.
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub metadata: serde_json::Map<String, serde_json::Value>,
@@ -156,6 +167,12 @@ impl CredentialRecord {
             last_used_at: None,
             terms,
         }
+    }
+
+    /// Returns whose meter counts its use.
+    #[must_use]
+    pub fn meter(&self) -> CredentialId {
+        self.terms.meter.unwrap_or(self.id)
     }
 
     /// Returns the span and the switches.

@@ -15,6 +15,7 @@ use papaya::HashMap;
 use crate::id::{CredentialId, CredentialKind, OwnerId};
 use crate::key_string::{KeyPrefix, KeyString};
 use crate::known::{KnownCredential, KnownOwner};
+use crate::meter::Meters;
 use crate::record::{CredentialRecord, OwnerRecord};
 use crate::scope::{Grantable, ScopeSet};
 use crate::secret::{Peppers, SecretHash};
@@ -55,6 +56,7 @@ pub struct Snapshot {
     key_sets: Interned<KeyPrefix>,
     scopes: Interned<ScopeSet>,
     grantables: Interned<Grantable>,
+    meters: Meters,
     fresh_at: AtomicI64,
 }
 
@@ -70,6 +72,7 @@ impl Snapshot {
             key_sets: Interned::default(),
             scopes: Interned::default(),
             grantables: Interned::default(),
+            meters: Meters::default(),
             fresh_at: AtomicI64::new(NEVER),
         }
     }
@@ -78,6 +81,12 @@ impl Snapshot {
     #[must_use]
     pub const fn peppers(&self) -> &Arc<Peppers> {
         &self.peppers
+    }
+
+    /// Returns what counts the use of credentials.
+    #[must_use]
+    pub const fn meters(&self) -> &Meters {
+        &self.meters
     }
 
     /// Finds a key among the credentials of `kind`.
@@ -98,7 +107,9 @@ impl Snapshot {
         match change {
             Change::Credential(record) => self.apply_credential(record),
             Change::Forgotten(lookup) => {
-                self.credentials.pin().remove(lookup);
+                if let Some(known) = self.credentials.pin().remove(lookup) {
+                    self.meters.forget(known.id);
+                }
                 Applied::Taken
             }
             Change::Owner(record) => self.apply_owner(record),
@@ -117,6 +128,7 @@ impl Snapshot {
             self.key_sets.share(&record.terms.prefix),
             self.scopes.share(&record.terms.scopes),
             self.grantables.share(&record.terms.grantable),
+            self.meters.share(record.meter(), &record.terms.allowances),
         );
         let revived = was_revoked && !known.life.revoked;
         known.life.revoked |= was_revoked;
@@ -251,6 +263,9 @@ mod tests {
                 grantable: Default::default(),
                 not_before: None,
                 replaced_by: None,
+                allowances: Vec::new(),
+                meter: None,
+                allow_from: Vec::new(),
                 metadata: Default::default(),
             },
         };

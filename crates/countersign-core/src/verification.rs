@@ -40,6 +40,7 @@ pub(crate) fn rejection(context: &Context<'_>, known: &KnownCredential) -> Optio
         State::Expired => Some(Rejection::Expired),
         State::NotYetValid => Some(Rejection::NotYetValid),
         State::Live if !known.owner.is_live() => Some(Rejection::OwnerDisabled),
+        State::Live if !known.admits(context.client) => Some(Rejection::AddressNotAllowed),
         State::Live => None,
     }
 }

@@ -16,8 +16,10 @@ pub(crate) struct Migration {
 }
 
 /// Every migration, in order.
-pub(crate) static MIGRATIONS: &[Migration] =
-    &[Migration { number: 1, text: include_str!("schema/0001_credentials.sql") }];
+pub(crate) static MIGRATIONS: &[Migration] = &[
+    Migration { number: 1, text: include_str!("schema/0001_credentials.sql") },
+    Migration { number: 2, text: include_str!("schema/0002_usage.sql") },
+];
 
 /// Returns the newest schema that this version knows.
 pub(crate) fn newest() -> i64 {

@@ -16,6 +16,7 @@ pub mod host;
 pub mod limits;
 pub mod listen;
 pub mod metrics;
+pub mod rate_limit;
 pub mod serve;
 pub mod tls;
 pub mod unix;

@@ -11,7 +11,9 @@ use countersign_core::credential::Rejection;
 use countersign_core::decision::Denial;
 use countersign_core::id::EventId;
 use countersign_core::ledger::Unavailable;
+use countersign_core::meter::Exceeded;
 use countersign_core::scope::ScopeSet;
+use countersign_core::timestamp::Timestamp;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
@@ -19,6 +21,7 @@ use serde::Serialize;
 
 use crate::body::BodyError;
 use crate::host::HostRefusal;
+use crate::rate_limit;
 
 /// The media type of problem details (RFC 9457 §3).
 pub const PROBLEM_MEDIA_TYPE: &str = "application/problem+json";
@@ -60,6 +63,8 @@ pub enum Problem {
     NotFound,
     /// The body did not arrive in time.
     RequestTimeout,
+    /// What is allowed within a time was spent (RFC 6585 §4).
+    TooManyRequests,
     /// Not now; later.
     Unavailable,
     /// The members of the body are wrong.
@@ -70,7 +75,7 @@ pub enum Problem {
 
 impl Problem {
     /// Every kind.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::BadGateway,
         Self::BadRequest,
         Self::Conflict,
@@ -85,6 +90,7 @@ impl Problem {
         Self::MisdirectedRequest,
         Self::NotFound,
         Self::RequestTimeout,
+        Self::TooManyRequests,
         Self::Unavailable,
         Self::UnprocessableContent,
         Self::UnsupportedMediaType,
@@ -129,6 +135,9 @@ impl Problem {
             Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "Not found"),
             Self::RequestTimeout => (StatusCode::REQUEST_TIMEOUT, "request-timeout", "Request timeout"),
             Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Temporarily unavailable"),
+            Self::TooManyRequests => {
+                (StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "Too many requests")
+            }
             Self::UnprocessableContent => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "unprocessable-content", "Unprocessable content")
             }
@@ -190,7 +199,8 @@ pub fn from_rejection(rejection: Rejection, instance: Option<EventId>) -> Respon
             "The request presents more than one credential, or one of them twice",
         ),
         // One answer for all: which of them it was is for the operator (RFC 6750 §3.1, §5.2).
-        Rejection::Disabled
+        Rejection::AddressNotAllowed
+        | Rejection::Disabled
         | Rejection::Expired
         | Rejection::Malformed(_)
         | Rejection::NotAccepted
@@ -241,6 +251,28 @@ pub fn from_denial(
 pub fn from_unavailable(_reason: &Unavailable, instance: Option<EventId>) -> Response<Full<Bytes>> {
     let mut response = problem(Problem::Unavailable, "Whether you may do this is not known now", instance);
     with(&mut response, RETRY_AFTER, &RETRY_SECONDS.to_string());
+    response
+}
+
+/// Refuses a proven caller who has spent what is allowed (RFC 6585 §4).
+#[must_use]
+pub fn from_exceeded(
+    exceeded: &Exceeded,
+    now: Timestamp,
+    instance: Option<EventId>,
+) -> Response<Full<Bytes>> {
+    let binding = exceeded.binding();
+    let detail = match binding {
+        Some(standing) => {
+            format!("The limit `{}` of the credential is reached", standing.allowance.name.as_str())
+        }
+        None => String::new(),
+    };
+    let mut response = problem(Problem::TooManyRequests, &detail, instance);
+    if let Some(resets_at) = binding.and_then(|standing| standing.resets_at) {
+        with(&mut response, RETRY_AFTER, &rate_limit::seconds_until(resets_at, now).to_string());
+    }
+    rate_limit::tell(response.headers_mut(), &exceeded.standings, now);
     response
 }
 
@@ -339,6 +371,7 @@ mod tests {
             \"status\":401,\"detail\":\"The credential is malformed, unknown, expired or revoked, or of a kind \
             not accepted here\",\"instance\":\"evt_0000000000000000000001\"}";
         for rejection in [
+            Rejection::AddressNotAllowed,
             Rejection::Disabled,
             Rejection::Expired,
             Rejection::Malformed(Malformed::Checksum),

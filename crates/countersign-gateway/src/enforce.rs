@@ -4,7 +4,6 @@
 //! are refused, not ignored (SAFETY 6). A route that asks for a credential is not decided on a snapshot that is too
 //! old (SAFETY 4).
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -17,6 +16,7 @@ use countersign_core::exchange;
 use countersign_core::id::EventId;
 use countersign_core::known::KnownCredential;
 use countersign_core::ledger::Unavailable;
+use countersign_core::meter::{Charge, Exceeded};
 use countersign_core::principal::{Principal, Scheme};
 use countersign_core::scope::ScopeSet;
 use countersign_core::snapshot::Snapshot;
@@ -29,6 +29,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Response};
 use http_body_util::Full;
 
+use crate::caller::Caller;
 use crate::ledger::{Coalesced, SnapshotLedger};
 use crate::path::{NormalPath, PathRefusal};
 use crate::route::{CompiledRoute, Match, RouteTable};
@@ -41,6 +42,8 @@ const ACTION: &str = "gateway.decide";
 pub(crate) enum Refusal {
     Challenge,
     Denied { denial: Denial, necessary: ScopeSet },
+    Exceeded { exceeded: Exceeded, at: Timestamp },
+    Forwarded,
     Framing,
     Host(HostRefusal),
     MethodNotAllowed(Vec<Method>),
@@ -52,10 +55,12 @@ pub(crate) enum Refusal {
 
 impl Refusal {
     /// Returns the stable name: the reason in audit and metrics.
-    pub(crate) const fn code(&self) -> &'static str {
+    pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::Challenge => "credential_required",
             Self::Denied { denial, .. } => denial.code(),
+            Self::Exceeded { exceeded, .. } => exceeded.code(),
+            Self::Forwarded => "forwarded",
             Self::Framing => "framing",
             Self::Host(HostRefusal::Invalid) => "host_invalid",
             Self::Host(HostRefusal::Foreign) => "host_foreign",
@@ -73,6 +78,12 @@ impl Refusal {
         match self {
             Self::Challenge => wire_error::challenge(instance),
             Self::Denied { denial, necessary } => wire_error::from_denial(denial, necessary, instance),
+            Self::Exceeded { exceeded, at } => wire_error::from_exceeded(exceeded, *at, instance),
+            Self::Forwarded => wire_error::problem(
+                Problem::BadRequest,
+                "The proxy before the gateway names no address that can be read",
+                instance,
+            ),
             Self::Framing => wire_error::problem(
                 Problem::BadRequest,
                 "The only transfer coding that is read here is chunked, once",
@@ -124,6 +135,8 @@ impl Refused {
 pub(crate) struct Passage {
     pub(crate) permit: Permit,
     pub(crate) known: Option<Arc<KnownCredential>>,
+    /// How the credential's limits stand; `None`: it has none.
+    pub(crate) charge: Option<Charge>,
 }
 
 /// Reads the target and the host, in the one form that is decided on and forwarded.
@@ -170,7 +183,7 @@ pub(crate) async fn authorise(
     entropy: &mut dyn Entropy,
     route: &CompiledRoute,
     headers: &HeaderMap,
-    peer: Option<IpAddr>,
+    caller: &Caller,
 ) -> Result<Passage, Refused> {
     let now = sources.clock.now();
     let requirement = route.requirement();
@@ -182,18 +195,45 @@ pub(crate) async fn authorise(
     let recognised = if route.forwards_credential() && !asks {
         None
     } else {
-        recognise(authenticators::GATEWAY, &RequestHead { headers, peer })
+        recognise(authenticators::GATEWAY, &RequestHead { headers, peer: caller.address })
             .map_err(|rejection| Refused::unproven(now, Refusal::Rejected(rejection)))?
     };
     let Some(recognised) = recognised else {
-        return conclude(now, None, requirement, None);
+        return conclude(now, None, requirement, None).map(unmetered);
     };
     if !requirement.accepts(recognised.scheme) {
         return Err(Refused::unproven(now, Refusal::Rejected(Rejection::NotAccepted)));
     }
-    let (principal, known) = prove(sources, entropy, now, recognised).await?;
-    conclude(now, Some(principal), requirement, known)
+    let (principal, known) = prove(sources, entropy, now, recognised, caller).await?;
+    let (actor, organisation) = (Actor::of(&principal), principal.organisation());
+    let (permit, known) = conclude(now, Some(principal), requirement, known)?;
+    // Last: a call that is refused for any other reason costs nothing.
+    match charge(sources, now, known.as_deref(), route.cost()) {
+        Ok(charge) => Ok(Passage { permit, known, charge }),
+        Err(exceeded) => {
+            let mut refused = Refused::by(now, actor, Refusal::Exceeded { exceeded, at: now });
+            refused.audit.organisation = organisation;
+            Err(refused)
+        }
+    }
 }
+
+fn charge(
+    sources: &Sources,
+    now: Timestamp,
+    known: Option<&KnownCredential>,
+    cost: u32,
+) -> Result<Option<Charge>, Exceeded> {
+    let meter = known.and_then(|known| known.meter.as_ref());
+    meter.map(|meter| sources.snapshot.meters().charge(meter, now, cost)).transpose()
+}
+
+fn unmetered((permit, known): Granted) -> Passage {
+    Passage { permit, known, charge: None }
+}
+
+/// A permit, and the credential that it was given for.
+type Granted = (Permit, Option<Arc<KnownCredential>>);
 
 /// Finds and verifies a credential.
 async fn prove(
@@ -201,10 +241,11 @@ async fn prove(
     entropy: &mut dyn Entropy,
     now: Timestamp,
     recognised: Recognised,
+    caller: &Caller,
 ) -> Result<(Principal, Option<Arc<KnownCredential>>), Refused> {
     let ledger = SnapshotLedger::new(&sources.snapshot, &sources.feed);
     let peppers = sources.snapshot.peppers();
-    let mut context = Context { now, entropy, peppers, policy: &sources.policy };
+    let mut context = Context { now, entropy, peppers, policy: &sources.policy, client: caller.address };
     let outcome = exchange::verify(&ledger, &mut context, recognised.presented)
         .await
         .map_err(|reason| Refused::unproven(now, Refusal::Unavailable(reason)))?;
@@ -221,12 +262,12 @@ fn conclude(
     principal: Option<Principal>,
     requirement: &Requirement,
     known: Option<Arc<KnownCredential>>,
-) -> Result<Passage, Refused> {
+) -> Result<Granted, Refused> {
     let actor = principal.as_ref().map_or(Actor::UNVERIFIED, Actor::of);
     let organisation = principal.as_ref().and_then(Principal::organisation);
     let scheme = principal.as_ref().map(Principal::scheme);
     let refusal = match decide(principal, requirement) {
-        Decision::Permit(permit) => return Ok(Passage { permit, known }),
+        Decision::Permit(permit) => return Ok((permit, known)),
         Decision::Challenge => Refusal::Challenge,
         Decision::Deny(denial) => {
             let necessary = necessary(requirement, scheme, &denial);

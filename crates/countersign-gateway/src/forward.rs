@@ -13,7 +13,6 @@ use bytes::Bytes;
 use countersign_core::decision::Permit;
 use countersign_edge::body::{BodyError, Bounded};
 use countersign_edge::limits::Limits;
-use countersign_edge::serve::Peer;
 use countersign_edge::wire_error::{self, Problem};
 use http::request::Parts;
 use http::uri::PathAndQuery;
@@ -24,6 +23,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
 use tokio::time::timeout;
 
+use crate::caller::Caller;
 use crate::headers::{self, Call, CredentialFields};
 use crate::outgoing::{Outgoing, Progress};
 use crate::route::CompiledRoute;
@@ -35,7 +35,7 @@ pub(crate) struct Received {
     pub(crate) head: Parts,
     pub(crate) body: Incoming,
     pub(crate) target: PathAndQuery,
-    pub(crate) peer: Peer,
+    pub(crate) caller: Caller,
 }
 
 /// Why an exchange with an upstream failed.
@@ -116,11 +116,10 @@ fn outgoing(
     received: Received,
     limits: &Limits,
 ) -> Result<Request<Outgoing>, ForwardError> {
-    let Received { head, body, target, peer } = received;
+    let Received { head, body, target, caller } = received;
     let call = Call {
         principal: permit.principal(),
-        peer: peer.ip(),
-        uri_scheme: peer.uri_scheme(),
+        caller: &caller,
         authority: route.upstream().authority(),
         credential: if route.forwards_credential() {
             CredentialFields::Kept

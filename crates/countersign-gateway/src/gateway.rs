@@ -20,6 +20,7 @@ use countersign_edge::tls::Tls;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
+use crate::caller::TrustedProxies;
 use crate::enforce::Sources;
 use crate::journal::{DecisionRecord, Journal};
 use crate::ledger::{Coalesced, Feed};
@@ -67,6 +68,8 @@ pub struct GatewayConfig {
     pub routes: Arc<ArcSwap<RouteTable>>,
     /// The hosts that are served; `None`: all.
     pub hosts: Option<Hosts>,
+    /// Whose word about others counts.
+    pub trusted: TrustedProxies,
     /// What verifiers know.
     pub snapshot: Arc<Snapshot>,
     /// What feeds the snapshot.
@@ -207,6 +210,7 @@ fn node(config: &GatewayConfig) -> Node {
         },
         routes: Arc::clone(&config.routes),
         hosts: config.hosts.clone(),
+        trusted: Arc::new(config.trusted.clone()),
         metrics: Arc::clone(&config.metrics),
         sink: Arc::clone(&config.sink),
         limits: config.limits.clone(),

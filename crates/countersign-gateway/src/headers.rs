@@ -5,14 +5,14 @@
 //! first, so that no client can have an identity field removed. Field names are letters, digits and `-`: some
 //! upstreams fold everything else into `-` or `_`, so that `Countersign_Subject` would become ours.
 
-use std::net::IpAddr;
-
 use countersign_core::principal::Principal;
 use http::header::{
     AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, PROXY_AUTHENTICATE,
     PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderName, HeaderValue};
+
+use crate::caller::Caller;
 
 /// Everything that tells the upstream who called.
 const OWN_PREFIX: &str = "countersign-";
@@ -88,10 +88,8 @@ pub enum CredentialFields {
 pub struct Call<'a> {
     /// Who calls.
     pub principal: &'a Principal,
-    /// The address of the connection's peer.
-    pub peer: Option<IpAddr>,
-    /// `http` or `https`, as the caller used.
-    pub uri_scheme: &'static str,
+    /// Where the call comes from.
+    pub caller: &'a Caller,
     /// The host that the upstream is called by.
     pub authority: &'a HeaderValue,
     /// What becomes of the credential.
@@ -150,10 +148,10 @@ fn describe(headers: &mut HeaderMap, host: Option<HeaderValue>, call: &Call<'_>)
     if !principal.scopes().is_empty() {
         set(SCOPE, principal.scopes().to_string());
     }
-    if let Some(peer) = call.peer {
-        set(FORWARDED_FOR, peer.to_string());
+    if let Some(chain) = call.caller.forwarded_for() {
+        headers.insert(FORWARDED_FOR, chain);
     }
-    headers.insert(FORWARDED_PROTO, HeaderValue::from_static(call.uri_scheme));
+    headers.insert(FORWARDED_PROTO, HeaderValue::from_static(call.caller.uri_scheme));
     if let Some(host) = host {
         headers.insert(FORWARDED_HOST, host);
     }

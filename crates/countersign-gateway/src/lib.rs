@@ -12,6 +12,7 @@
 //!
 //! [`Permit`]: countersign_core::decision::Permit
 
+pub mod caller;
 mod enforce;
 mod forward;
 pub mod gateway;

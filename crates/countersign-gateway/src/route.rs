@@ -37,6 +37,8 @@ pub struct Route {
     pub requirement: Requirement,
     /// Whether `Authorization` and `X-API-Key` reach the upstream.
     pub forward_credential: bool,
+    /// What a call costs of its credential's limits.
+    pub cost: u32,
 }
 
 /// Why a table of routes was refused.
@@ -131,6 +133,7 @@ pub struct CompiledRoute {
     upstream: Arc<Upstream>,
     requirement: Requirement,
     forward_credential: bool,
+    cost: u32,
     permitted: Vec<(Scheme, OnceLock<Counter>)>,
 }
 
@@ -180,6 +183,18 @@ impl RouteTable {
         Match::MethodNotAllowed(allowed)
     }
 
+    /// Finds the route of a call that was not made: `path` in whatever form a client would send it.
+    #[must_use]
+    pub fn called(&self, method: &Method, host: &str, path: &str) -> Option<&Arc<CompiledRoute>> {
+        let normal = NormalPath::parse(path).ok()?;
+        let target = normal.to_target();
+        let path = target.split_once('?').map_or(target.as_str(), |(path, _)| path);
+        match self.find(method, host, path) {
+            Match::Route(route) => Some(route),
+            Match::MethodNotAllowed(_) | Match::NotFound => None,
+        }
+    }
+
     /// Walks the routes in their order.
     pub fn routes(&self) -> impl Iterator<Item = &CompiledRoute> {
         self.routes.iter().map(AsRef::as_ref)
@@ -214,6 +229,7 @@ impl CompiledRoute {
             upstream,
             requirement: route.requirement,
             forward_credential: route.forward_credential,
+            cost: route.cost,
             permitted,
         })
     }
@@ -240,6 +256,12 @@ impl CompiledRoute {
     #[must_use]
     pub const fn forwards_credential(&self) -> bool {
         self.forward_credential
+    }
+
+    /// Returns what a call costs of its credential's limits.
+    #[must_use]
+    pub const fn cost(&self) -> u32 {
+        self.cost
     }
 
     /// Counts a permit; the counter is looked up once.
@@ -392,6 +414,7 @@ mod tests {
             upstream: 0,
             requirement: Requirement::Any(vec![Condition::of(Scheme::ApiKey)]),
             forward_credential: false,
+            cost: 1,
         }
     }
 

@@ -13,6 +13,7 @@ use countersign_edge::body::BodyError;
 use countersign_edge::host::Hosts;
 use countersign_edge::limits::Limits;
 use countersign_edge::metrics::Metrics;
+use countersign_edge::rate_limit;
 use countersign_edge::serve::{Peer, Serve};
 use countersign_edge::wire_error::{self, Problem};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -22,6 +23,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use hyper::body::Incoming;
 
+use crate::caller::TrustedProxies;
 use crate::enforce::{self, Passage, Refusal, Refused, Sources};
 use crate::forward::{Answered, Received, forward};
 use crate::journal::{Journal, Permitted, RefusedRequest, Told};
@@ -39,6 +41,7 @@ pub(crate) struct Node {
     pub(crate) sources: Sources,
     pub(crate) routes: Arc<ArcSwap<RouteTable>>,
     pub(crate) hosts: Option<Hosts>,
+    pub(crate) trusted: Arc<TrustedProxies>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) sink: Arc<dyn DecisionSink>,
     pub(crate) limits: Limits,
@@ -105,6 +108,10 @@ impl Worker {
                 return self.refuse(Refused::unproven(now, refusal), None, &head.method, path, peer);
             }
         };
+        let Ok(caller) = self.node.trusted.resolve(peer, &head.headers) else {
+            let refused = Refused::unproven(now, Refusal::Forwarded);
+            return self.refuse(refused, None, &head.method, target.path(), peer);
+        };
         if is_own(target.path()) {
             return self.own(&head.method, target.path());
         }
@@ -118,8 +125,8 @@ impl Worker {
         };
         let mut entropy = Drawn(&self.entropy);
         let sources = &self.node.sources;
-        match enforce::authorise(sources, &mut entropy, &route, &head.headers, peer.ip()).await {
-            Ok(passage) => self.pass(passage, &route, Received { head, body, target, peer }).await,
+        match enforce::authorise(sources, &mut entropy, &route, &head.headers, &caller).await {
+            Ok(passage) => self.pass(passage, &route, Received { head, body, target, caller }).await,
             Err(refused) => self.refuse(refused, Some(&route), &head.method, target.path(), peer),
         }
     }
@@ -164,7 +171,13 @@ impl Worker {
         self.note(&passage, route, &received);
         let pool = self.pool(route.upstream());
         match forward(passage.permit, route, &pool, received, &self.node.limits).await {
-            Ok(response) => response.map(GatewayBody::Upstream),
+            Ok(mut response) => {
+                if let Some(charge) = &passage.charge {
+                    let now = self.node.sources.clock.now();
+                    rate_limit::tell(response.headers_mut(), &charge.standings, now);
+                }
+                response.map(GatewayBody::Upstream)
+            }
             Err(error) => {
                 if error.is_upstreams() {
                     self.node.metrics.upstream_failed(pool.upstream.name(), error.code());

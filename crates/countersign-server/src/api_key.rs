@@ -1,5 +1,7 @@
 //! `/v1/keys`: API keys.
 
+use std::net::IpAddr;
+
 use countersign_core::api_key::{Create, Idempotency, Verification, verify_key};
 use countersign_core::environment::Environment;
 use countersign_core::id::{CredentialId, CredentialKind, OwnerId};
@@ -7,14 +9,16 @@ use countersign_core::key_string::KeyString;
 use countersign_core::known::KnownCredential;
 use countersign_core::ledger::{Found, Ledger, Lookup};
 use countersign_core::lifecycle::{Amend, Forget, Refusal, Revoke, Rotate, Switch, visible};
+use countersign_core::meter::Exceeded;
 use countersign_core::reach::reach;
 use countersign_store::{CredentialFilter, PageRequest};
+use http::Method;
 
 use crate::app::{App, Failure};
-use crate::call::{Call, expiry, member, optional, scopes};
+use crate::call::{Call, blocks, expiry, limits, member, optional, scopes};
 use crate::reply::Reply;
 use crate::schema::{
-    KeyAmend, KeyCreate, KeyMinted, KeyRotate, KeyVerdict, KeyVerify, KeyView, Page, Replaced,
+    KeyAmend, KeyCreate, KeyMinted, KeyRotate, KeyVerdict, KeyVerify, KeyView, LimitState, Page, Replaced,
 };
 
 /// The most metadata on one key, in bytes of JSON; a bound, not a clause.
@@ -29,6 +33,8 @@ pub(crate) async fn create(app: &App, call: Call) -> Result<Reply, Failure> {
         scopes: scopes("scopes", &asked.scopes)?,
         not_before: optional("not_before", asked.not_before.as_ref())?,
         expiry: expiry(asked.expires_at.as_ref(), asked.expires_in.as_ref())?,
+        allowances: limits(&asked.limits)?,
+        allow_from: blocks(&asked.allow_from)?,
         metadata: bounded(asked.metadata)?,
         name: asked.name,
         idempotency: idempotency(&call)?,
@@ -104,6 +110,8 @@ pub(crate) async fn amend(app: &App, call: Call) -> Result<Reply, Failure> {
         id: id(&call, CredentialKind::ApiKey)?,
         scopes: asked.scopes.map(|tokens| scopes("scopes", &tokens)).transpose()?,
         metadata: asked.metadata.map(bounded).transpose()?,
+        allowances: asked.limits.map(|asked| limits(&asked)).transpose()?,
+        allow_from: asked.allow_from.map(|asked| blocks(&asked)).transpose()?,
         expiry: expiry(asked.expires_at.as_ref(), asked.expires_in.as_ref())?,
         switch: asked.enabled.map(|enabled| if enabled { Switch::Enabled } else { Switch::Disabled }),
         name: asked.name,
@@ -156,31 +164,85 @@ pub(crate) async fn forget(app: &App, call: Call) -> Result<Reply, Failure> {
 
 pub(crate) async fn verify(app: &App, call: Call) -> Result<Reply, Failure> {
     let asked: KeyVerify = call.json()?;
-    let verification = Verification {
-        scopes: scopes("scopes", &asked.scopes)?,
-        environment: optional::<Environment>("environment", asked.environment.as_ref())?.unwrap_or_default(),
-        key_set: asked.prefix.as_ref().map(|prefix| member("prefix", prefix)).transpose()?,
-    };
+    let question = Question::read(app, &asked)?;
     let Ok(key) = KeyString::parse(asked.key.trim()) else {
         return Reply::ok(&KeyVerdict { code: "malformed", ..KeyVerdict::default() });
     };
-    let verdict = judge(app, &call, &key, &verification).await?;
+    let verdict = match question {
+        Some(question) => question.judge(app, &call, &key).await?,
+        None => KeyVerdict { code: "no_route", ..KeyVerdict::default() },
+    };
     Reply::ok(&verdict)
 }
 
-async fn judge(app: &App, call: &Call, key: &KeyString, asked: &Verification) -> Result<KeyVerdict, Failure> {
-    let found: Found = app.store.find(Lookup::Key { kind: CredentialKind::ApiKey, key }).await?;
-    let judged = app.with_context(|context| verify_key(context, &call.permit, found, asked));
-    Ok(match judged {
-        Ok(known) => {
-            let now = app.now();
-            if known.note_use(now) {
-                app.store.report_use(known.id, now);
+/// What the verify API is asked of a key.
+struct Question {
+    verification: Verification,
+    client: Option<IpAddr>,
+    route: Option<String>,
+    cost: u32,
+}
+
+impl Question {
+    /// Reads the question; `None`: it names a call that no route takes.
+    fn read(app: &App, asked: &KeyVerify) -> Result<Option<Self>, Failure> {
+        let mut question = Self {
+            verification: Verification {
+                scopes: scopes("scopes", &asked.scopes)?,
+                environment: optional::<Environment>("environment", asked.environment.as_ref())?
+                    .unwrap_or_default(),
+                key_set: asked.prefix.as_ref().map(|prefix| member("prefix", prefix)).transpose()?,
+                route: None,
+            },
+            client: optional("client_ip", asked.client_ip.as_ref())?,
+            route: None,
+            cost: asked.cost.unwrap_or(1),
+        };
+        let (method, path) = match (&asked.method, &asked.path) {
+            (None, None) => return Ok(Some(question)),
+            (Some(method), Some(path)) => (member::<Method>("method", method)?, path),
+            (Some(_), None) | (None, Some(_)) => {
+                return Err(Failure::Invalid("expected the members `method` and `path` together".to_owned()));
             }
-            good(&known)
+        };
+        let host = asked.host.as_deref().unwrap_or_default();
+        let Some(route) = app.gateway.as_ref().and_then(|gateway| gateway.route(&method, host, path)) else {
+            return Ok(None);
+        };
+        question.cost = asked.cost.unwrap_or(route.cost);
+        question.verification.route = Some(route.requirement);
+        question.route = Some(route.name);
+        Ok(Some(question))
+    }
+
+    async fn judge(self, app: &App, call: &Call, key: &KeyString) -> Result<KeyVerdict, Failure> {
+        let found: Found = app.store.find(Lookup::Key { kind: CredentialKind::ApiKey, key }).await?;
+        let judged = app.with_context(self.client, |context| {
+            verify_key(context, &call.permit, found, &self.verification)
+        });
+        let known = match judged {
+            Ok(known) => known,
+            Err(code) => return Ok(KeyVerdict { code, route: self.route, ..KeyVerdict::default() }),
+        };
+        let now = app.now();
+        // Last: a call that is refused for any other reason costs nothing.
+        let meter = known.meter.as_ref();
+        let charged = meter.map(|meter| app.store.snapshot().meters().charge(meter, now, self.cost));
+        let limits = match charged.transpose() {
+            Ok(charge) => charge.map(|charge| charge.standings).unwrap_or_default(),
+            Err(exceeded) => return Ok(exhausted(&exceeded, self.route)),
+        };
+        if known.note_use(now) {
+            app.store.report_use(known.id, now);
         }
-        Err(code) => KeyVerdict { code, ..KeyVerdict::default() },
-    })
+        let limits = limits.iter().map(LimitState::of).collect();
+        Ok(KeyVerdict { limits, route: self.route, ..good(&known) })
+    }
+}
+
+fn exhausted(exceeded: &Exceeded, route: Option<String>) -> KeyVerdict {
+    let limits = exceeded.standings.iter().map(LimitState::of).collect();
+    KeyVerdict { code: exceeded.code(), limits, route, ..KeyVerdict::default() }
 }
 
 fn good(known: &KnownCredential) -> KeyVerdict {
@@ -195,6 +257,8 @@ fn good(known: &KnownCredential) -> KeyVerdict {
         prefix: Some(known.key_set.to_string()),
         scopes: Some(known.scopes.iter().map(ToString::to_string).collect()),
         expires_at: known.life.expires_at.map(|end| end.to_string()),
+        route: None,
+        limits: Vec::new(),
         metadata: known.metadata.as_deref().and_then(|text| serde_json::from_str(text).ok()),
     }
 }

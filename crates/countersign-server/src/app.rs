@@ -1,11 +1,12 @@
 //! What every handler stands on: the store, the clock, entropy, the operator's policy, and the gateway's view.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use countersign_core::context::{Clock, Context, Entropy, Policy};
 use countersign_core::credential::{Presented, Rejection};
-use countersign_core::decision::Permit;
+use countersign_core::decision::{Permit, Requirement};
 use countersign_core::effect::Outcome;
 use countersign_core::exchange::{self, Act};
 use countersign_core::ledger::Unavailable;
@@ -14,6 +15,7 @@ use countersign_core::principal::Principal;
 use countersign_core::timestamp::Timestamp;
 use countersign_edge::metrics::Metrics;
 use countersign_store::Store;
+use http::Method;
 
 use crate::refusals::Refusals;
 use crate::schema::{DecisionView, RouteView};
@@ -21,10 +23,24 @@ use crate::schema::{DecisionView, RouteView};
 /// Opens a source of entropy for one request.
 pub type EntropySource = Arc<dyn Fn() -> Box<dyn Entropy> + Send + Sync>;
 
+/// A route, as the verify API needs it.
+#[derive(Debug, Clone)]
+pub struct CalledRoute {
+    /// Its name.
+    pub name: String,
+    /// What it requires.
+    pub requirement: Requirement,
+    /// What a call costs of its credential's limits.
+    pub cost: u32,
+}
+
 /// What the gateway tells of itself. The server never calls the gateway; the binary connects the two.
 pub trait GatewayView: Send + Sync {
     /// Returns the routes, in the order in which they are tried.
     fn routes(&self) -> Vec<RouteView>;
+
+    /// Finds the route of a call.
+    fn route(&self, method: &Method, host: &str, path: &str) -> Option<CalledRoute>;
 
     /// Returns this node's latest decisions, the newest first.
     fn decisions(&self, limit: usize) -> Vec<DecisionView>;
@@ -89,9 +105,13 @@ impl App {
     }
 
     /// Runs `judge` with a context of this moment.
-    pub(crate) fn with_context<T>(&self, judge: impl FnOnce(&mut Context<'_>) -> T) -> T {
+    pub(crate) fn with_context<T>(
+        &self,
+        client: Option<IpAddr>,
+        judge: impl FnOnce(&mut Context<'_>) -> T,
+    ) -> T {
         let mut entropy = (self.entropy)();
-        let mut context = self.context(entropy.as_mut());
+        let mut context = self.context(entropy.as_mut(), client);
         judge(&mut context)
     }
 
@@ -99,14 +119,16 @@ impl App {
     pub(crate) async fn verify(
         &self,
         presented: Box<dyn Presented>,
+        client: Option<IpAddr>,
     ) -> Result<Outcome<Principal, Rejection>, Unavailable> {
         let mut entropy = (self.entropy)();
-        let mut context = self.context(entropy.as_mut());
+        let mut context = self.context(entropy.as_mut(), client);
         exchange::verify(self.store.as_ref(), &mut context, presented).await
     }
 
-    fn context<'a>(&'a self, entropy: &'a mut dyn Entropy) -> Context<'a> {
-        Context { now: self.now(), entropy, peppers: self.store.snapshot().peppers(), policy: &self.policy }
+    fn context<'a>(&'a self, entropy: &'a mut dyn Entropy, client: Option<IpAddr>) -> Context<'a> {
+        let peppers = self.store.snapshot().peppers();
+        Context { now: self.now(), entropy, peppers, policy: &self.policy, client }
     }
 
     /// Performs an act for a permitted caller.
@@ -116,7 +138,7 @@ impl App {
         act: &A,
     ) -> Result<A::Answer, Failure> {
         let mut entropy = (self.entropy)();
-        let mut context = self.context(entropy.as_mut());
+        let mut context = self.context(entropy.as_mut(), None);
         Ok(exchange::perform(self.store.as_ref(), &mut context, permit, act).await??)
     }
 }

@@ -6,10 +6,13 @@ use bytes::Bytes;
 use countersign_core::decision::Permit;
 use countersign_core::duration::parse_duration;
 use countersign_core::lifecycle::Expiry;
+use countersign_core::meter::Allowance;
+use countersign_core::network::AddressBlock;
 use countersign_core::scope::{Scope, ScopeSet};
 use serde::de::DeserializeOwned;
 
 use crate::app::Failure;
+use crate::schema::Limit;
 
 /// The longest `Idempotency-Key`; a bound, not a clause.
 const MAX_IDEMPOTENCY_KEY: usize = 255;
@@ -111,6 +114,23 @@ where
 pub(crate) fn scopes(name: &str, tokens: &[String]) -> Result<ScopeSet, Failure> {
     let tokens: Result<Vec<Scope>, _> = tokens.iter().map(|token| member(name, token)).collect();
     ScopeSet::try_from(tokens?).map_err(|error| Failure::Invalid(format!("the member `{name}`: {error}")))
+}
+
+/// Parses limits.
+pub(crate) fn limits(asked: &[Limit]) -> Result<Vec<Allowance>, Failure> {
+    let allowance = |limit: &Limit| {
+        Ok(Allowance {
+            name: member("limits[].name", &limit.name)?,
+            amount: limit.limit,
+            every: member("limits[].window", &limit.window)?,
+        })
+    };
+    asked.iter().map(allowance).collect()
+}
+
+/// Parses addresses and blocks of addresses.
+pub(crate) fn blocks(asked: &[String]) -> Result<Vec<AddressBlock>, Failure> {
+    asked.iter().map(|block| member("allow_from", block)).collect()
 }
 
 /// Parses `expires_at` and `expires_in`, of which one may be there.

@@ -2,10 +2,55 @@
 
 use std::collections::BTreeMap;
 
+use countersign_core::meter::{Allowance, Standing};
 use countersign_core::record::{CredentialRecord, OwnerRecord};
 use countersign_core::timestamp::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+/// So many calls within each window.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Limit {
+    /// Its name, such as `burst`: told in the `RateLimit` header fields.
+    pub(crate) name: String,
+    /// How much may be spent within one window; a call costs 1 unless its route says otherwise.
+    pub(crate) limit: u32,
+    /// `10s`, `1m`, `1h`, … up to `366d`, aligned to UTC; `month`, a calendar month; `ever`, never refilled.
+    pub(crate) window: String,
+}
+
+impl Limit {
+    pub(crate) fn of(allowance: &Allowance) -> Self {
+        Self {
+            name: allowance.name.as_str().to_owned(),
+            limit: allowance.amount,
+            window: allowance.every.to_string(),
+        }
+    }
+}
+
+/// How a limit stands.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct LimitState {
+    /// The limit.
+    #[serde(flatten)]
+    pub(crate) limit: Limit,
+    /// What is left of it in this window.
+    pub(crate) remaining: u64,
+    /// When the window ends (RFC 3339); `null`: never.
+    pub(crate) resets_at: Option<String>,
+}
+
+impl LimitState {
+    pub(crate) fn of(standing: &Standing) -> Self {
+        Self {
+            limit: Limit::of(&standing.allowance),
+            remaining: standing.remaining,
+            resets_at: standing.resets_at.map(|end| end.to_string()),
+        }
+    }
+}
 
 /// Mints an API key.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
@@ -25,6 +70,12 @@ pub(crate) struct KeyCreate {
     /// What it may do: scope-tokens of RFC 6749 §3.3.
     #[serde(default)]
     pub(crate) scopes: Vec<String>,
+    /// How much it may be used: at most 8 limits, charged together or not at all. Default: without a limit.
+    #[serde(default)]
+    pub(crate) limits: Vec<Limit>,
+    /// The addresses or CIDR blocks that it may be used from. Default: anywhere.
+    #[serde(default)]
+    pub(crate) allow_from: Vec<String>,
     /// What its owner writes on it; answered by `keys/verify`. At most 4 KiB.
     #[serde(default)]
     pub(crate) metadata: serde_json::Map<String, serde_json::Value>,
@@ -49,6 +100,12 @@ pub(crate) struct KeyAmend {
     /// The new scopes, all of them.
     #[serde(default)]
     pub(crate) scopes: Option<Vec<String>>,
+    /// The new limits, all of them; what was spent of those that stay is kept.
+    #[serde(default)]
+    pub(crate) limits: Option<Vec<Limit>>,
+    /// The new addresses and CIDR blocks that it may be used from, all of them.
+    #[serde(default)]
+    pub(crate) allow_from: Option<Vec<String>>,
     /// The new metadata, all of it.
     #[serde(default)]
     pub(crate) metadata: Option<serde_json::Map<String, serde_json::Value>>,
@@ -93,6 +150,21 @@ pub(crate) struct KeyVerify {
     /// The key set that it must come from. Default: any.
     #[serde(default)]
     pub(crate) prefix: Option<String>,
+    /// The address of the client that presented it. A key with `allow_from` is good for no unknown address.
+    #[serde(default)]
+    pub(crate) client_ip: Option<String>,
+    /// With `path`: the method of the call. The key must then meet what the gateway's route requires.
+    #[serde(default)]
+    pub(crate) method: Option<String>,
+    /// With `method`: the path of the call.
+    #[serde(default)]
+    pub(crate) path: Option<String>,
+    /// With `method` and `path`: the host of the call, for routes that name hosts.
+    #[serde(default)]
+    pub(crate) host: Option<String>,
+    /// What the call costs of the key's limits; 0 only looks. Default: what the route says, else 1.
+    #[serde(default)]
+    pub(crate) cost: Option<u32>,
 }
 
 /// Whether a key is good.
@@ -101,7 +173,8 @@ pub(crate) struct KeyVerdict {
     /// Whether it is good for what was asked.
     pub(crate) valid: bool,
     /// `valid`, or the first reason: `malformed`, `unknown`, `revoked`, `disabled`, `expired`, `not_yet_valid`,
-    /// `owner_disabled`, `wrong_environment`, `wrong_key_set`, `insufficient_scope`.
+    /// `owner_disabled`, `address_not_allowed`, `wrong_environment`, `wrong_key_set`, `wrong_owner`,
+    /// `insufficient_scope`, `no_route`, `rate_limited`, `quota_exceeded`.
     pub(crate) code: &'static str,
     /// The key's id, when it is valid.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -127,6 +200,12 @@ pub(crate) struct KeyVerdict {
     /// When it ends (RFC 3339).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) expires_at: Option<String>,
+    /// The name of the route that was called, if `method` and `path` were given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) route: Option<String>,
+    /// How its limits stand after the call, or why there is no room for it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) limits: Vec<LimitState>,
     /// What its owner wrote on it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) metadata: Option<serde_json::Value>,
@@ -154,6 +233,10 @@ pub(crate) struct KeyView {
     /// What its holder may give to others; management keys only.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) grantable: Vec<String>,
+    /// How much it may be used; empty: without a limit.
+    pub(crate) limits: Vec<Limit>,
+    /// The addresses that it may be used from; empty: anywhere.
+    pub(crate) allow_from: Vec<String>,
     /// What its owner wrote on it.
     pub(crate) metadata: serde_json::Map<String, serde_json::Value>,
     /// `live`, `revoked`, `disabled`, `expired` or `not_yet_valid`.
@@ -187,6 +270,8 @@ impl KeyView {
             environment: record.terms.environment.to_string(),
             scopes: record.terms.scopes.iter().map(ToString::to_string).collect(),
             grantable: record.terms.grantable.patterns().iter().map(ToString::to_string).collect(),
+            limits: record.terms.allowances.iter().map(Limit::of).collect(),
+            allow_from: record.terms.allow_from.iter().map(ToString::to_string).collect(),
             metadata: record.terms.metadata.clone(),
             state: record.life().state(now).name(),
             created_at: record.created_at.to_string(),

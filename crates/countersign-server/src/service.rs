@@ -1,6 +1,7 @@
 //! Who answers at the listeners: [`Management`] at the admin listener and the local socket, [`Issuer`] at the issuer.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,8 +40,8 @@ type Answer = Response<Full<Bytes>>;
 /// How a caller reached the management API.
 #[derive(Debug, Clone, Copy)]
 pub enum Caller {
-    /// Over a listener: a management key proves who it is.
-    Network,
+    /// Over a listener, from this address: a management key proves who it is.
+    Network(Option<IpAddr>),
     /// Over the local socket, or in this process: the operating system says who it is.
     Local(LocalPeer),
 }
@@ -69,7 +70,7 @@ impl Serve for Management {
                 if let Err(refusal) = self.hosts.admit(request.uri(), request.headers()) {
                     return wire_error::from_host(refusal, None);
                 }
-                Caller::Network
+                Caller::Network(peer.ip())
             }
         };
         match request.uri().path() {
@@ -203,7 +204,7 @@ async fn admit(
 ) -> Result<Permit, Box<Answer>> {
     let (principal, scheme) = match caller {
         Caller::Local(peer) => (Some(local(app, peer)?), Scheme::LocalSocket),
-        Caller::Network => (by_key(app, headers).await?, Scheme::ManagementKey),
+        Caller::Network(client) => (by_key(app, headers, client).await?, Scheme::ManagementKey),
     };
     let requirement = Requirement::Any(vec![Condition { scopes: scopes.clone(), ..Condition::of(scheme) }]);
     match decide(principal, &requirement) {
@@ -214,12 +215,16 @@ async fn admit(
 }
 
 fn local(app: &App, peer: LocalPeer) -> Result<Principal, Box<Answer>> {
-    let outcome = app.with_context(|context| local_operator(context, peer));
+    let outcome = app.with_context(None, |context| local_operator(context, peer));
     outcome.answer.map_err(|rejection| refused(app, rejection, outcome.audit))
 }
 
-async fn by_key(app: &App, headers: &HeaderMap) -> Result<Option<Principal>, Box<Answer>> {
-    let recognised = match recognise(MANAGEMENT, &RequestHead { headers, peer: None }) {
+async fn by_key(
+    app: &App,
+    headers: &HeaderMap,
+    client: Option<IpAddr>,
+) -> Result<Option<Principal>, Box<Answer>> {
+    let recognised = match recognise(MANAGEMENT, &RequestHead { headers, peer: client }) {
         Ok(recognised) => recognised,
         Err(rejection) => return Err(Box::new(wire_error::from_rejection(rejection, None))),
     };
@@ -229,7 +234,7 @@ async fn by_key(app: &App, headers: &HeaderMap) -> Result<Option<Principal>, Box
     if !app.store.snapshot().is_fresh(app.clock.monotonic()) {
         return Err(Box::new(wire_error::from_unavailable(&Unavailable::Stale, None)));
     }
-    match app.verify(recognised.presented).await {
+    match app.verify(recognised.presented, client).await {
         Ok(outcome) => match outcome.answer {
             Ok(principal) => Ok(Some(seen(app, principal))),
             Err(rejection) => Err(refused(app, rejection, outcome.audit)),
@@ -277,9 +282,12 @@ const fn kind(refusal: &Refusal) -> Problem {
         Refusal::ExcessScope(_) => Problem::Forbidden,
         Refusal::OwnerDisabled | Refusal::Revoked | Refusal::Superseded => Problem::Conflict,
         Refusal::IdempotencyMismatch => Problem::UnprocessableContent,
-        Refusal::EmptyLife | Refusal::LifetimeExceedsPolicy(_) | Refusal::Name | Refusal::ReservedPrefix => {
-            Problem::BadRequest
-        }
+        Refusal::Addresses
+        | Refusal::Allowances
+        | Refusal::EmptyLife
+        | Refusal::LifetimeExceedsPolicy(_)
+        | Refusal::Name
+        | Refusal::ReservedPrefix => Problem::BadRequest,
     }
 }
 

@@ -18,7 +18,7 @@ use countersign_core::timestamp::Timestamp;
 use crate::closing::Closing;
 use crate::decision_count::{self, DecisionCount};
 use crate::queue::Queue;
-use crate::{change, credential, mark};
+use crate::{change, credential, mark, usage};
 
 /// How often uses are written.
 const FLUSH: Duration = Duration::from_secs(5);
@@ -115,8 +115,12 @@ impl Reports {
         let now = self.clock.now();
         let keep = i64::try_from(self.keep_decisions.as_millis()).unwrap_or(i64::MAX);
         let before = |age: i64| Timestamp::from_millis(now.millis().saturating_sub(age));
-        let steps =
-            vec![change::prune(before(KEEP_CHANGES)), mark::prune(now), decision_count::prune(before(keep))];
+        let steps = vec![
+            change::prune(before(KEEP_CHANGES)),
+            mark::prune(now),
+            decision_count::prune(before(keep)),
+            usage::prune(now),
+        ];
         self.queue.submit(steps, Vec::new()).await.map(drop)
     }
 }

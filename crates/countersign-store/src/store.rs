@@ -17,6 +17,7 @@ use crate::follow::Feed;
 use crate::knowledge::Knowledge;
 use crate::queue::{Committed, Queue};
 use crate::report::Reports;
+use crate::usage::Usage;
 use countersign_database::database::{Database, Running, Writer};
 use countersign_database::fault::{Fatal, Fault};
 use countersign_database::open_error::OpenError;
@@ -119,22 +120,30 @@ impl Store {
             fatal,
             tasks: Mutex::new(tasks),
         };
-        if let Err(error) = feed.run().await {
+        let usage = Usage {
+            node: feed.node.clone(),
+            database: Arc::clone(&store.database),
+            snapshot: Arc::clone(store.snapshot()),
+            clock: Arc::clone(&store.clock),
+            queue: store.queue.clone(),
+        };
+        if let Err(error) = begin(&feed, &usage).await {
             store.close().await;
             return Err(unusable(&name, error));
         }
-        store.follow(feed, fed, limits.feed_interval);
+        store.follow(feed, usage, fed, limits.feed_interval);
         Ok(store)
     }
 
     /// Starts what runs beside the requests.
-    fn follow(&self, feed: Feed, closing: Closing, interval: Option<Duration>) {
+    fn follow(&self, feed: Feed, usage: Usage, closing: Closing, interval: Option<Duration>) {
         let interval = interval.unwrap_or_else(|| self.writer.feed_interval());
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         tasks.listener = self.writer.listen(self.catch_up.wake());
         let following = self.catch_up.clone().run(feed, interval, closing.clone());
         tasks.feeders.push(Running::Task(tokio::spawn(following)));
-        tasks.feeders.push(Running::Task(tokio::spawn(self.reports.clone().run(closing))));
+        tasks.feeders.push(Running::Task(tokio::spawn(self.reports.clone().run(closing.clone()))));
+        tasks.feeders.push(Running::Task(tokio::spawn(usage.run(closing))));
     }
 
     /// Commits a batch, and waits until this node's verifiers know it.
@@ -187,6 +196,12 @@ impl Store {
             committer.join().await;
         }
     }
+}
+
+/// Fills the snapshot, and then the meters that it brought.
+async fn begin(feed: &Feed, usage: &Usage) -> Result<(), Unavailable> {
+    feed.run().await?;
+    usage.resume().await
 }
 
 fn placed(url: StoreUrl, danger_plaintext: bool, limits: &Limits) -> (String, Place) {

@@ -84,6 +84,9 @@ impl Records {
                 grantable: Grantable::default(),
                 not_before: None,
                 replaced_by: None,
+                allowances: Vec::new(),
+                meter: None,
+                allow_from: Vec::new(),
                 metadata: serde_json::Map::new(),
             },
         };

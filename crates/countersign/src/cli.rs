@@ -198,6 +198,18 @@ pub(crate) enum Key {
         /// The environment that it must be made for
         #[arg(long, value_name = "live|test")]
         environment: Option<String>,
+        /// The address of the client that presented it
+        #[arg(long, value_name = "ADDRESS")]
+        client_ip: Option<String>,
+        /// The method of the call that it is presented for
+        #[arg(long, requires = "path")]
+        method: Option<String>,
+        /// The path of the call that it is presented for
+        #[arg(long, requires = "method")]
+        path: Option<String>,
+        /// What the call costs of its limits; 0 only looks
+        #[arg(long)]
+        cost: Option<u32>,
         #[command(flatten)]
         reach: Reach,
     },
@@ -232,6 +244,12 @@ pub(crate) struct KeyCreate {
     /// Who it acts for; by default the first organisation
     #[arg(long, value_name = "ID")]
     pub(crate) owner: Option<String>,
+    /// How much it may be used, such as burst=10/1s or quota=10000/month; repeat for several
+    #[arg(long = "limit", value_name = "NAME=AMOUNT/WINDOW")]
+    pub(crate) limits: Vec<String>,
+    /// An address or CIDR block that it may be used from; repeat for several
+    #[arg(long = "allow-from", value_name = "BLOCK")]
+    pub(crate) allow_from: Vec<String>,
     /// Something to write on it; repeat for several
     #[arg(long = "metadata", value_name = "NAME=VALUE")]
     pub(crate) metadata: Vec<String>,
@@ -253,6 +271,12 @@ pub(crate) struct KeyUpdate {
     /// The new end, as a time from now such as 90d
     #[arg(long, value_name = "DURATION")]
     pub(crate) expires_in: Option<String>,
+    /// The new limits, all of them, such as burst=10/1s; `none` takes them away
+    #[arg(long = "limit", value_name = "NAME=AMOUNT/WINDOW")]
+    pub(crate) limits: Vec<String>,
+    /// The new addresses and CIDR blocks that it may be used from, all of them; `any` lets it be used from anywhere
+    #[arg(long = "allow-from", value_name = "BLOCK")]
+    pub(crate) allow_from: Vec<String>,
     /// Switches it on
     #[arg(long, conflicts_with = "disable")]
     pub(crate) enable: bool,

@@ -220,7 +220,8 @@ fn seal_authority(master_key: &MasterKey) -> Result<Vec<u8>> {
 /// Makes the first organisation and its management key, once in a store's life.
 async fn initialise(store: &Store, peppers: &Peppers, policy: &Policy) -> Result<Option<Secret<String>>> {
     let mut entropy = SystemEntropy;
-    let mut context = context::Context { now: SystemClock.now(), entropy: &mut entropy, peppers, policy };
+    let mut context =
+        context::Context { now: SystemClock.now(), entropy: &mut entropy, peppers, policy, client: None };
     let organisation = first_organisation(&mut context);
     let owner = organisation.answer?;
     let key = first_key(&mut context, &owner);

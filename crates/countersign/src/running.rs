@@ -199,11 +199,12 @@ impl Running {
         let (upstreams, echo) = upstreams(settings).await?;
         let upstream = upstreams.first().map_or_else(String::new, |first| first.url.to_string());
         let table = route_table(&settings.routes, &upstreams, &node.directory.ca())?;
+        let table = Arc::new(ArcSwap::from_pointee(table));
         let listeners = gateway_listeners(sockets.gateway, sockets.mtls, &certificates);
-        let gateway = Arc::new(Gateway::start(gateway_config(node, settings, table, listeners))?);
+        let gateway = Arc::new(Gateway::start(gateway_config(node, settings, &table, listeners))?);
         let issuer_url =
             settings.issuer_url.as_ref().map_or_else(|| urls.issuer.clone(), ToString::to_string);
-        let view = OfGateway { gateway: Arc::downgrade(&gateway), routes: settings.routes.clone() };
+        let view = OfGateway { gateway: Arc::downgrade(&gateway), routes: settings.routes.clone(), table };
         node.announce(Arc::new(view), issuer_url);
         let mut serving =
             Serving { shutdown: Shutdown::new(), listeners: JoinSet::new(), limits: settings.limits.clone() };
@@ -382,6 +383,7 @@ fn route(spec: &RouteSpec, upstream: usize) -> Result<Route> {
         upstream,
         requirement: spec.requirement.clone(),
         forward_credential: spec.forward_credential,
+        cost: spec.cost,
     })
 }
 
@@ -399,7 +401,7 @@ fn gateway_listeners(
 fn gateway_config(
     node: &Node,
     settings: &Settings,
-    table: RouteTable,
+    table: &Arc<ArcSwap<RouteTable>>,
     listeners: Vec<GatewayListener>,
 ) -> GatewayConfig {
     let behind = Arc::new(BehindGateway(Arc::clone(&node.store)));
@@ -407,8 +409,9 @@ fn gateway_config(
     GatewayConfig {
         listeners,
         workers: settings.workers.unwrap_or(0),
-        routes: Arc::new(ArcSwap::from_pointee(table)),
+        routes: Arc::clone(table),
         hosts: None,
+        trusted: settings.trusted.clone(),
         snapshot: Arc::clone(&node.snapshot),
         feed,
         clock: Arc::new(SystemClock),

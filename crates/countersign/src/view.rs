@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 
+use arc_swap::ArcSwap;
 use countersign_core::audit::Verdict;
 use countersign_core::ledger::Unavailable;
 use countersign_gateway::gateway::Gateway;
 use countersign_gateway::journal::DecisionRecord;
 use countersign_gateway::ledger::Feed;
 use countersign_gateway::report::{DecisionSink, Dropped, PermitCount, Report};
-use countersign_server::app::GatewayView;
+use countersign_gateway::route::RouteTable;
+use countersign_server::app::{CalledRoute, GatewayView};
 use countersign_server::schema::{DecisionView, RouteView};
 use countersign_store::{DecisionCount, Store};
+use http::Method;
 
 use crate::settings::resolved::RouteSpec;
 
@@ -55,6 +58,7 @@ pub(crate) struct OfGateway {
     /// Not owned: the gateway ends by itself, and only who owns it can end it.
     pub(crate) gateway: Weak<Gateway>,
     pub(crate) routes: Vec<RouteSpec>,
+    pub(crate) table: Arc<ArcSwap<RouteTable>>,
 }
 
 impl GatewayView for OfGateway {
@@ -67,6 +71,16 @@ impl GatewayView for OfGateway {
             require: route.words.clone(),
         };
         self.routes.iter().map(view).collect()
+    }
+
+    fn route(&self, method: &Method, host: &str, path: &str) -> Option<CalledRoute> {
+        let table = self.table.load();
+        let route = table.called(method, host, path)?;
+        Some(CalledRoute {
+            name: route.name().to_string(),
+            requirement: route.requirement().clone(),
+            cost: route.cost(),
+        })
     }
 
     fn decisions(&self, limit: usize) -> Vec<DecisionView> {

@@ -1,9 +1,12 @@
 //! What is asked about API keys.
 
+use crate::decision::Requirement;
 use crate::environment::Environment;
 use crate::id::OwnerId;
 use crate::key_string::KeyPrefix;
 use crate::lifecycle::Expiry;
+use crate::meter::Allowance;
+use crate::network::AddressBlock;
 use crate::scope::ScopeSet;
 use crate::timestamp::Timestamp;
 
@@ -20,6 +23,10 @@ pub struct Create {
     pub environment: Environment,
     /// What it may do.
     pub scopes: ScopeSet,
+    /// How much it may be used.
+    pub allowances: Vec<Allowance>,
+    /// The addresses that it may be used from.
+    pub allow_from: Vec<AddressBlock>,
     /// What its owner writes on it.
     pub metadata: serde_json::Map<String, serde_json::Value>,
     /// The first instant at which it works; `None`: at once.
@@ -48,6 +55,8 @@ pub struct Verification {
     pub environment: Environment,
     /// The key set that it must come from.
     pub key_set: Option<KeyPrefix>,
+    /// What the route that is called requires beside, if one was named.
+    pub route: Option<Requirement>,
 }
 
 /// Returns the key set of an environment for which none was named.

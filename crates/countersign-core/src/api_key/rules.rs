@@ -12,7 +12,8 @@ use crate::key_string::KeyPrefix;
 use crate::known::KnownCredential;
 use crate::ledger::{Found, Lookup};
 use crate::lifecycle::{
-    Line, Minted, Refusal, end_of_life, mint, new_line, reaches, valid_name, within_grant,
+    Line, Minted, Refusal, end_of_life, mint, new_line, reaches, valid_allowances, valid_blocks, valid_name,
+    within_grant,
 };
 use crate::principal::Scheme;
 use crate::record::{CredentialRecord, MarkRecord, OwnerRecord, Terms};
@@ -51,11 +52,15 @@ pub fn verify_key(
         key_set: asked.key_set.clone(),
         ..Condition::of(Scheme::ApiKey)
     };
-    match decide(Some(principal(Scheme::ApiKey, &known)), &Requirement::Any(vec![condition])) {
-        Decision::Permit(_) => Ok(known),
-        Decision::Deny(denial) => Err(denial.code()),
-        Decision::Challenge => Err(Denial::WrongScheme.code()),
+    let own = Requirement::Any(vec![condition]);
+    for requirement in asked.route.iter().chain([&own]) {
+        match decide(Some(principal(Scheme::ApiKey, &known)), requirement) {
+            Decision::Permit(_) => {}
+            Decision::Deny(denial) => return Err(denial.code()),
+            Decision::Challenge => return Err(Denial::WrongScheme.code()),
+        }
     }
+    Ok(known)
 }
 
 impl Act for Create {
@@ -122,6 +127,9 @@ impl Create {
             grantable: Default::default(),
             not_before: self.not_before,
             replaced_by: None,
+            allowances: valid_allowances(&self.allowances)?,
+            meter: None,
+            allow_from: valid_blocks(&self.allow_from)?,
             metadata: self.metadata.clone(),
         };
         let expires_at = end_of_life(context, CredentialKind::ApiKey, self.expiry, self.not_before)?;

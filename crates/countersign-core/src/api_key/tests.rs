@@ -41,7 +41,13 @@ impl World {
     }
 
     fn at(&mut self, now: Timestamp) -> Context<'_> {
-        Context { now, entropy: &mut self.entropy, peppers: &self.peppers, policy: &self.policy }
+        Context {
+            now,
+            entropy: &mut self.entropy,
+            peppers: &self.peppers,
+            policy: &self.policy,
+            client: None,
+        }
     }
 
     fn caller(&self, scopes: &str, grantable: &str) -> Permit {
@@ -97,6 +103,8 @@ fn create() -> Create {
         prefix: None,
         environment: Environment::Live,
         scopes: "orders:read".parse().unwrap(),
+        allowances: Vec::new(),
+        allow_from: Vec::new(),
         metadata: serde_json::Map::new(),
         not_before: None,
         expiry: Expiry::Unspecified,
@@ -342,6 +350,8 @@ fn a_rotated_key_only_runs_out_and_a_disabled_one_stays_so() {
         name: None,
         scopes: None,
         metadata: None,
+        allowances: None,
+        allow_from: None,
         expiry: Expiry::After(HOUR),
         switch: None,
     };
@@ -360,8 +370,16 @@ fn acts_on_another_tenants_key_find_nothing_and_on_a_revoked_one_are_refused() {
     let mut revoked = minted.record.clone();
     revoked.revoked_at = Some(NOW);
     let id = minted.record.id;
-    let amend =
-        Amend { id, name: None, scopes: None, metadata: None, expiry: Expiry::Unspecified, switch: None };
+    let amend = Amend {
+        id,
+        name: None,
+        scopes: None,
+        metadata: None,
+        allowances: None,
+        allow_from: None,
+        expiry: Expiry::Unspecified,
+        switch: None,
+    };
     let rotate = Rotate { id, overlap: None, expiry: Expiry::Unspecified };
     let rows =
         [(&theirs, minted.record.clone(), Refusal::NotFound), (&ours, revoked.clone(), Refusal::Revoked)];
@@ -395,6 +413,8 @@ fn an_amendment_changes_what_it_names_and_grants_nothing_beyond_the_caller() {
         name: None,
         scopes: None,
         metadata: None,
+        allowances: None,
+        allow_from: None,
         expiry: Expiry::Unspecified,
         switch: None,
     };

@@ -83,6 +83,9 @@ fn terms(name: &str, scopes: ScopeSet, grantable: Grantable) -> Result<Terms, Re
         grantable,
         not_before: None,
         replaced_by: None,
+        allowances: Vec::new(),
+        meter: None,
+        allow_from: Vec::new(),
         metadata: serde_json::Map::new(),
     })
 }

@@ -1,12 +1,11 @@
 //! The header fields as tables.
 
-use std::net::IpAddr;
-
 use countersign_core::decision::{Condition, Decision, Permit, Requirement, decide};
 use countersign_core::principal::Scheme;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{Call, CredentialFields, downstream, upstream};
+use crate::caller::Caller;
 
 fn anonymous() -> Permit {
     match decide(None, &Requirement::Any(vec![Condition::of(Scheme::Anonymous)])) {
@@ -35,9 +34,10 @@ fn text(headers: &HeaderMap) -> Vec<String> {
 fn check(received: &[(&str, &str)], credential: CredentialFields, expected: &[&str]) {
     let permit = anonymous();
     let authority = HeaderValue::from_static("upstream:3000");
-    let peer: IpAddr = "192.0.2.7".parse().unwrap();
-    let (principal, uri_scheme) = (permit.principal(), "https");
-    let call = Call { principal, peer: Some(peer), uri_scheme, authority: &authority, credential };
+    let address = Some("192.0.2.7".parse().unwrap());
+    let caller = Caller { address, via: Vec::new(), uri_scheme: "https" };
+    let principal = permit.principal();
+    let call = Call { principal, caller: &caller, authority: &authority, credential };
     let mut all = fields(received);
     all.insert("host", HeaderValue::from_static("api.example.com"));
     let mut expected: Vec<_> = expected.iter().map(ToString::to_string).collect();

@@ -96,6 +96,7 @@ pub(crate) fn route(name: &str, pattern: &str, requirement: Requirement) -> Rout
         upstream: 0,
         requirement,
         forward_credential: false,
+        cost: 1,
     }
 }
 
@@ -154,6 +155,7 @@ impl World {
             workers: 2,
             routes: Arc::clone(&routes),
             hosts: None,
+            trusted: Default::default(),
             snapshot: Arc::clone(&snapshot),
             feed: Arc::<Prepared>::clone(&feed),
             clock: Arc::<StillClock>::clone(&clock),
@@ -212,6 +214,9 @@ impl World {
                 grantable: Default::default(),
                 not_before: None,
                 replaced_by: None,
+                allowances: Vec::new(),
+                meter: None,
+                allow_from: Vec::new(),
                 metadata: Default::default(),
             },
         };

@@ -60,7 +60,13 @@ pub(crate) async fn run(command: Key) -> Result<ExitCode> {
             output::note(&format!("{id} is revoked and forgotten"));
             Ok(ExitCode::SUCCESS)
         }
-        Key::Verify { key, scopes, environment, reach } => verify(key, &scopes, environment, &reach).await,
+        Key::Verify { key, scopes, environment, client_ip, method, path, cost, reach } => {
+            let asked = without_null(json!({
+                "key": given_or_read(key)?, "scopes": scopes, "environment": environment,
+                "client_ip": client_ip, "method": method, "path": path, "cost": cost,
+            }));
+            verify(&asked, &reach).await
+        }
         Key::Check { key } => check(key),
     }
 }
@@ -92,6 +98,8 @@ async fn mint(create: &KeyCreate) -> Result<ExitCode> {
         "environment": create.environment,
         "prefix": create.prefix,
         "owner": create.owner,
+        "limits": limits(&create.limits)?,
+        "allow_from": create.allow_from,
         "metadata": metadata?,
     }));
     minted(&create.reach, &call(&create.reach, Method::POST, "/v1/keys", Some(&body)).await?)
@@ -101,6 +109,27 @@ fn pair_of(pair: &str) -> Result<(String, Value)> {
     let (name, value) =
         pair.split_once('=').ok_or_else(|| anyhow!("--metadata {pair}: expected NAME=VALUE"))?;
     Ok((name.to_owned(), Value::String(value.to_owned())))
+}
+
+/// Reads `burst=10/1s`.
+fn limits(texts: &[String]) -> Result<Vec<Value>> {
+    let limit = |text: &String| {
+        let parts = text.split_once('=').and_then(|(name, rest)| Some((name, rest.split_once('/')?)));
+        let (name, (amount, window)) = parts
+            .ok_or_else(|| anyhow!("--limit {text}: expected NAME=AMOUNT/WINDOW, such as burst=10/1s"))?;
+        let amount: u32 = amount.parse().with_context(|| format!("--limit {text}: the amount"))?;
+        Ok(json!({ "name": name, "limit": amount, "window": window }))
+    };
+    texts.iter().map(limit).collect()
+}
+
+/// Reads a list that may be replaced: nothing was named, or the word for none of it, or what was named.
+fn replacement<'a>(texts: &'a [String], none: &str) -> Option<&'a [String]> {
+    match texts {
+        [] => None,
+        [one] if one == none => Some(&[]),
+        texts => Some(texts),
+    }
 }
 
 /// Leaves out members that are `null`: absent means "as it is" or "by default".
@@ -116,20 +145,15 @@ async fn amend(update: &KeyUpdate) -> Result<ExitCode> {
     let scopes = (!update.scopes.is_empty()).then_some(&update.scopes);
     let body = without_null(json!({
         "name": update.name, "scopes": scopes, "expires_in": update.expires_in, "enabled": enabled,
+        "limits": replacement(&update.limits, "none").map(limits).transpose()?,
+        "allow_from": replacement(&update.allow_from, "any"),
     }));
     let path = key_path(&update.id, "")?;
     object(&update.reach, &call(&update.reach, Method::PATCH, &path, Some(&body)).await?)
 }
 
-async fn verify(
-    key: Option<String>,
-    scopes: &[String],
-    environment: Option<String>,
-    reach: &Reach,
-) -> Result<ExitCode> {
-    let key = given_or_read(key)?;
-    let body = without_null(json!({ "key": key, "scopes": scopes, "environment": environment }));
-    let verdict = call(reach, Method::POST, "/v1/keys/verify", Some(&body)).await?;
+async fn verify(asked: &Value, reach: &Reach) -> Result<ExitCode> {
+    let verdict = call(reach, Method::POST, "/v1/keys/verify", Some(asked)).await?;
     object(reach, &verdict)?;
     let valid = verdict.get("valid").and_then(Value::as_bool).unwrap_or(false);
     Ok(if valid { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -59,6 +59,8 @@ pub(crate) struct Listener {
     pub(crate) danger_plaintext: bool,
     pub(crate) workers: Option<usize>,
     pub(crate) hosts: Vec<String>,
+    pub(crate) trusted_proxies: Vec<String>,
+    pub(crate) forwarded: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -118,6 +120,7 @@ pub(crate) struct RouteSettings {
     pub(crate) upstream: String,
     #[serde(default)]
     pub(crate) forward_credential: bool,
+    pub(crate) cost: Option<u32>,
     pub(crate) require: toml::Table,
 }
 

@@ -27,6 +27,8 @@ pub(crate) const SETTINGS: &[Setting] = settings![
     "gateway.listen" "address" "127.0.0.1:8000" "Where the gateway listens."
     "gateway.workers" "number" "one per core" "Threads that forward; each has its own connections to the upstreams."
     "gateway.danger_plaintext" "boolean" "false" "Lets the gateway speak plain HTTP beyond loopback."
+    "gateway.trusted_proxies" "list of addresses and CIDR blocks" "none" "Proxies whose word about the client's address and scheme is believed; an empty list believes nobody."
+    "gateway.forwarded" "`x-forwarded` or `forwarded`" "x-forwarded" "How trusted proxies speak: `X-Forwarded-For` and `-Proto`, or `Forwarded` (RFC 7239)."
     "mtls.listen" "address" "127.0.0.1:8443" "Where the gateway listens with TLS."
     "admin.listen" "address" "127.0.0.1:8081" "Where the management API listens."
     "admin.danger_plaintext" "boolean" "false" "Lets the management API speak plain HTTP beyond loopback."
@@ -52,6 +54,7 @@ pub(crate) const SETTINGS: &[Setting] = settings![
     "route[].hosts" "list of host names" "all" "The hosts that it takes."
     "route[].upstream" "text" "" "Where permitted requests go."
     "route[].forward_credential" "boolean" "false" "Sends the credential on to the upstream; by default it is removed."
+    "route[].cost" "number" "1" "What a call costs of the limits of its key; 0 costs nothing but needs room."
     "route[].require" "requirement" "" "`{ api_key = { … } }`, `{ anonymous = {} }`, `{ any = [ … ] }` or `{ all = [ … ] }`."
 ];
 

@@ -8,8 +8,10 @@ use anyhow::{Context, Result, anyhow, bail};
 use countersign_core::context::Policy;
 use countersign_core::decision::{Condition, Requirement};
 use countersign_core::duration::parse_duration;
+use countersign_core::network::AddressBlock;
 use countersign_core::principal::Scheme;
 use countersign_edge::limits::Limits;
+use countersign_gateway::caller::{Dialect, TrustedProxies};
 use countersign_gateway::upstream::UpstreamLimits;
 use toml::{Table, Value};
 use url::Url;
@@ -33,6 +35,7 @@ pub(crate) struct Settings {
     pub(crate) issuer_url: Option<Url>,
     pub(crate) admin_hosts: Vec<String>,
     pub(crate) workers: Option<usize>,
+    pub(crate) trusted: TrustedProxies,
     pub(crate) store: Option<String>,
     pub(crate) feed_max_age: Duration,
     pub(crate) policy: Policy,
@@ -71,6 +74,7 @@ pub(crate) struct RouteSpec {
     pub(crate) hosts: Vec<String>,
     pub(crate) upstream: String,
     pub(crate) forward_credential: bool,
+    pub(crate) cost: u32,
     pub(crate) requirement: Requirement,
     /// The requirement in the words of the file, for lists.
     pub(crate) words: String,
@@ -100,6 +104,7 @@ impl Settings {
                 .map(|url| url.parse().with_context(|| format!("issuer.url: {url}")))
                 .transpose()?,
             admin_hosts: file.admin.hosts,
+            trusted: trusted_proxies(&file.gateway)?,
             workers: file.gateway.workers,
             store: up.store.clone().or(file.store.url),
             feed_max_age: duration("feed.max_age", file.feed.max_age.as_ref())?
@@ -148,6 +153,23 @@ fn address(
     let address = address
         .ok_or_else(|| anyhow!("{name}.listen: expected an address such as {default}, found `{text}`"))?;
     Ok(ListenerAddress { name, address, danger_plaintext: listener.danger_plaintext })
+}
+
+fn trusted_proxies(gateway: &Listener) -> Result<TrustedProxies> {
+    let block = |text: &String| {
+        let block: AddressBlock =
+            text.parse().map_err(|error| anyhow!("gateway.trusted_proxies: {error}, found `{text}`"))?;
+        if block.is_everything() {
+            bail!("gateway.trusted_proxies: `{text}` trusts everybody: name the proxies");
+        }
+        Ok(block)
+    };
+    let dialect = match gateway.forwarded.as_deref() {
+        None | Some("x-forwarded") => Dialect::XForwarded,
+        Some("forwarded") => Dialect::Forwarded,
+        Some(other) => bail!("gateway.forwarded: expected `x-forwarded` or `forwarded`, found `{other}`"),
+    };
+    Ok(TrustedProxies { blocks: gateway.trusted_proxies.iter().map(block).collect::<Result<_>>()?, dialect })
 }
 
 /// Refuses values with which nothing would be served, and that nobody means.
@@ -262,6 +284,7 @@ fn default_route() -> RouteSpec {
         hosts: Vec::new(),
         upstream: DEFAULT_UPSTREAM.to_owned(),
         forward_credential: false,
+        cost: 1,
         requirement: Requirement::Any(vec![Condition::of(Scheme::ApiKey)]),
         words: "any = [{ api_key = {} }]".to_owned(),
     }
@@ -278,6 +301,7 @@ fn route(position: usize, settings: &RouteSettings) -> Result<RouteSpec> {
         hosts: settings.hosts.clone(),
         upstream: settings.upstream.clone(),
         forward_credential: settings.forward_credential,
+        cost: settings.cost.unwrap_or(1),
         requirement,
         words: Value::Table(settings.require.clone()).to_string(),
     })

@@ -16,6 +16,7 @@ mod command_line;
 mod crash;
 mod faults;
 mod keys;
+mod limits;
 mod readme;
 mod secrets;
 mod tenants;
