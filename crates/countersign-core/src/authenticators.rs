@@ -5,16 +5,14 @@
 
 use std::fmt;
 
-use http::HeaderMap;
+use http::HeaderName;
 use http::header::AUTHORIZATION;
 
 use crate::api_key::ApiKey;
 use crate::credential::{Authenticator, Presented, Rejection, RequestHead};
+use crate::key_string::KEY_HEADER;
 use crate::management_key::ManagementKey;
 use crate::principal::Scheme;
-
-/// Header fields that may carry a key, beside `Authorization`.
-pub const KEY_HEADER: &str = "x-api-key";
 
 /// Who is recognised at the gateway. A new kind of credential is one line here.
 pub static GATEWAY: &[&dyn Authenticator] = &[&ApiKey];
@@ -46,19 +44,21 @@ pub fn recognise(
     register: &[&dyn Authenticator],
     head: &RequestHead<'_>,
 ) -> Result<Option<Recognised>, Rejection> {
-    let Some(bearer) = the_one_credential(head.headers)? else {
+    let Some((bearer, header)) = the_one_credential(head)? else {
         return Ok(None);
     };
-    let mut rows = register.iter().filter_map(|row| Some((row.scheme(), row.recognise(bearer)?)));
+    let mut rows = register.iter().filter_map(|row| Some((row.scheme(), row.recognise(bearer, header)?)));
     let Some((scheme, presented)) = rows.next() else {
         return Err(Rejection::Unrecognised);
     };
     Ok(Some(Recognised { scheme, presented: presented? }))
 }
 
-/// Returns the text of the one bearer credential in the header fields.
-fn the_one_credential(headers: &HeaderMap) -> Result<Option<&str>, Rejection> {
-    let mut places = headers.get_all(AUTHORIZATION).iter().chain(headers.get_all(KEY_HEADER));
+/// Returns the text of the one bearer credential in the header fields, and the field of an imported set that held it.
+fn the_one_credential<'a>(head: &RequestHead<'a>) -> Result<Option<(&'a str, Option<&'a str>)>, Rejection> {
+    let headers = head.headers;
+    let declared = head.key_headers.iter().flat_map(|name| headers.get_all(name));
+    let mut places = headers.get_all(AUTHORIZATION).iter().chain(headers.get_all(KEY_HEADER)).chain(declared);
     let Some(value) = places.next() else {
         return Ok(None);
     };
@@ -67,7 +67,11 @@ fn the_one_credential(headers: &HeaderMap) -> Result<Option<&str>, Rejection> {
         return Err(Rejection::Ambiguous);
     }
     let text = value.to_str().map_err(|_| Rejection::Unrecognised)?;
-    if headers.contains_key(KEY_HEADER) { Ok(Some(text.trim())) } else { bearer_token(text).map(Some) }
+    let declared = head.key_headers.iter().find(|name| headers.contains_key(*name));
+    if declared.is_some() || headers.contains_key(KEY_HEADER) {
+        return Ok(Some((text.trim(), declared.map(HeaderName::as_str))));
+    }
+    bearer_token(text).map(|token| Some((token, None)))
 }
 
 /// Reads the credentials of the `Bearer` scheme (RFC 6750 §2.1; the scheme's name is case-insensitive, RFC 9110 §11.1).
@@ -105,7 +109,7 @@ mod tests {
                 HeaderValue::from_bytes(value.as_bytes()).unwrap(),
             );
         }
-        let found = recognise(GATEWAY, &RequestHead { headers: &headers, peer: None });
+        let found = recognise(GATEWAY, &RequestHead { headers: &headers, peer: None, key_headers: &[] });
         assert_eq!(found.map(|one| one.map(|one| one.scheme)), expected, "{fields:?}");
     }
 
@@ -140,7 +144,7 @@ mod tests {
                 KeyString::mint(&prefix.parse().unwrap(), &mut SeededEntropy::new(seed)).into_secret().expose().clone()
             };
             for text in [text, minted("cs_live"), minted("cs_mgmt"), minted("acme")] {
-                let rows = GATEWAY.iter().chain(MANAGEMENT).filter(|row| row.recognise(&text).is_some()).count();
+                let rows = GATEWAY.iter().chain(MANAGEMENT).filter(|row| row.recognise(&text, None).is_some()).count();
                 assert!(rows <= 1, "{text}");
             }
         }

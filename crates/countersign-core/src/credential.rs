@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use thiserror::Error;
 
 use crate::context::Context;
@@ -18,6 +18,8 @@ pub struct RequestHead<'a> {
     pub headers: &'a HeaderMap,
     /// The address of the connection's peer.
     pub peer: Option<IpAddr>,
+    /// Further header fields that carry keys: those of imported sets.
+    pub key_headers: &'a [HeaderName],
 }
 
 /// A row of a register of authenticators.
@@ -25,8 +27,9 @@ pub trait Authenticator: Sync {
     /// Returns the scheme that its principals carry.
     fn scheme(&self) -> Scheme;
 
-    /// Recognises the text of a bearer credential; `None`: it is of another kind.
-    fn recognise(&self, bearer: &str) -> Option<Result<Box<dyn Presented>, Rejection>>;
+    /// Recognises the text of a bearer credential; `None`: it is of another kind. `header` is the field that
+    /// carried it, if that was one of an imported set.
+    fn recognise(&self, bearer: &str, header: Option<&str>) -> Option<Result<Box<dyn Presented>, Rejection>>;
 }
 
 /// A credential as received: parsed, not believed. Verifying consumes it.

@@ -19,6 +19,9 @@ use crate::secret::{Pepper, Purpose, Secret, SecretHash};
 /// The key set of all management keys; every other prefix belongs to API keys.
 pub const MANAGEMENT_PREFIX: &str = "cs_mgmt";
 
+/// The header field that may carry a key, beside `Authorization`.
+pub const KEY_HEADER: &str = "x-api-key";
+
 /// Body length: 43 base62 characters carry 256.03 bits.
 const BODY: usize = 43;
 /// Checksum length: 62^6 exceeds 2^32.

@@ -7,6 +7,7 @@ use thiserror::Error;
 use crate::audit::AuditEvent;
 use crate::effect::Effect;
 use crate::id::{CredentialId, CredentialKind, OwnerId};
+use crate::key_set::{Source, Upgrade};
 use crate::key_string::KeyString;
 use crate::known::KnownCredential;
 use crate::record::{CredentialRecord, MarkRecord, OwnerRecord};
@@ -21,6 +22,13 @@ pub enum Lookup<'a> {
         kind: CredentialKind,
         /// The key as presented.
         key: &'a KeyString,
+    },
+    /// Which imported key is this text?
+    ImportedKey {
+        /// Where it was found.
+        source: Source<'a>,
+        /// The text as presented.
+        text: &'a str,
     },
     /// What is stored of this credential?
     Record(CredentialId),
@@ -40,6 +48,8 @@ pub enum Lookup<'a> {
 pub enum Found {
     /// To [`Lookup::Key`].
     Key(Option<Arc<KnownCredential>>),
+    /// To [`Lookup::ImportedKey`].
+    ImportedKey(Option<FoundImported>),
     /// To [`Lookup::Record`].
     Record(Option<Box<CredentialRecord>>),
     /// To [`Lookup::Creation`].
@@ -55,6 +65,15 @@ pub enum Found {
     },
     /// To [`Lookup::Owner`].
     Owner(Option<Box<OwnerRecord>>),
+}
+
+/// An imported key that was presented.
+#[derive(Debug, Clone)]
+pub struct FoundImported {
+    /// The credential.
+    pub known: Arc<KnownCredential>,
+    /// What is to be done at its first use; `None`: it was used before.
+    pub upgrade: Option<Upgrade>,
 }
 
 /// A breakdown, never a refusal: the answer is not known.

@@ -21,6 +21,8 @@ pub mod effect;
 pub mod environment;
 pub mod exchange;
 pub mod id;
+pub mod imported;
+pub mod key_set;
 pub mod key_string;
 pub mod known;
 pub mod ledger;

@@ -309,6 +309,8 @@ impl Rotate {
         let mut successor = old.clone();
         successor.expires_at = expires_at;
         successor.terms.replaced_by = None;
+        // The successor of an imported key is minted here.
+        successor.terms.imported = None;
         // One meter for the whole line: whoever rotates a key does not refill its quota.
         successor.terms.meter = Some(old.meter());
         let mut minted = mint(context, successor);

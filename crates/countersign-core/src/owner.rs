@@ -103,9 +103,11 @@ fn parent(permit: &Permit, found: Found) -> Result<OwnerId, Refusal> {
         {
             Ok(owner.id)
         }
-        Found::Creation { .. } | Found::Key(_) | Found::Record(_) | Found::Owner(_) => {
-            Err(Refusal::OwnerNotFound)
-        }
+        Found::Creation { .. }
+        | Found::Key(_)
+        | Found::ImportedKey(_)
+        | Found::Record(_)
+        | Found::Owner(_) => Err(Refusal::OwnerNotFound),
     }
 }
 
@@ -139,7 +141,7 @@ impl Act for SwitchOwner {
         let line = new_line(context, action, permit, self.id.to_string());
         let reached = match found {
             Found::Owner(owner) => owner.filter(|owner| may_switch(permit, owner)),
-            Found::Creation { .. } | Found::Key(_) | Found::Record(_) => None,
+            Found::Creation { .. } | Found::Key(_) | Found::ImportedKey(_) | Found::Record(_) => None,
         };
         let Some(mut next) = reached else {
             return Outcome::refused(Refusal::OwnerNotFound, line.refused(Refusal::OwnerNotFound.code()));

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::environment::Environment;
 use crate::id::{CredentialId, CredentialKind, OwnerId};
+use crate::key_set::Imported;
 use crate::key_string::KeyPrefix;
 use crate::meter::Allowance;
 use crate::network::AddressBlock;
@@ -74,6 +75,9 @@ pub struct Terms {
     /// The addresses that it may be used from; empty: from anywhere.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allow_from: Vec<AddressBlock>,
+    /// Where it came from, if it was not minted here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<Box<Imported>>,
     /// What its owner wrote on it; answered by the verify API.
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub metadata: serde_json::Map<String, serde_json::Value>,

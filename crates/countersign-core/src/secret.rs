@@ -5,7 +5,10 @@
 
 use std::fmt;
 
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::{constant_time, hmac};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use zeroize::Zeroize;
 
 /// A value that must not be printed, stored or copied by accident.
@@ -33,6 +36,11 @@ impl<T: Zeroize> Drop for Secret<T> {
     fn drop(&mut self) {
         self.0.zeroize();
     }
+}
+
+/// Compares in constant time.
+pub(crate) fn constant_time_eq(one: &[u8], other: &[u8]) -> bool {
+    constant_time::verify_slices_are_equal(one, other).is_ok()
 }
 
 /// What is stored of a credential: its HMAC-SHA-256 under a pepper.
@@ -90,15 +98,50 @@ impl Pepper {
     /// Hashes `text`, which is bound to `purpose` so that a hash of one use never matches another's.
     #[must_use]
     pub fn hash(&self, purpose: Purpose, text: &str) -> SecretHash {
+        self.hash_bytes(purpose, text.as_bytes())
+    }
+
+    /// Hashes `bytes`, bound to `purpose` likewise.
+    pub(crate) fn hash_bytes(&self, purpose: Purpose, bytes: &[u8]) -> SecretHash {
         let mut context = hmac::Context::with_key(&self.key);
         context.update(purpose.label());
-        context.update(text.as_bytes());
+        context.update(bytes);
         let tag = context.sign();
-        let mut bytes = [0; 32];
-        for (byte, fresh) in bytes.iter_mut().zip(tag.as_ref()) {
+        let mut hash = [0; 32];
+        for (byte, fresh) in hash.iter_mut().zip(tag.as_ref()) {
             *byte = *fresh;
         }
-        SecretHash(bytes)
+        SecretHash(hash)
+    }
+
+    /// Seals `secret`, bound to the words `binding`, as base64; `nonce` is random, never used before.
+    pub(crate) fn seal(&self, nonce: [u8; 12], binding: &str, secret: &Secret<Vec<u8>>) -> Option<String> {
+        let mut sealed = secret.expose().clone();
+        let key = self.sealing_key()?;
+        let aad = Aad::from(binding.as_bytes());
+        key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), aad, &mut sealed).ok()?;
+        let whole: Vec<u8> = nonce.into_iter().chain(sealed).collect();
+        Some(STANDARD_NO_PAD.encode(whole))
+    }
+
+    /// Opens what [`Pepper::seal`] has sealed under the same words.
+    pub(crate) fn unseal(&self, binding: &str, sealed: &str) -> Option<Secret<Vec<u8>>> {
+        let whole = STANDARD_NO_PAD.decode(sealed).ok()?;
+        let (nonce, sealed) = whole.split_first_chunk::<12>()?;
+        let mut opened = Secret::new(sealed.to_vec());
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        let length = self
+            .sealing_key()?
+            .open_in_place(nonce, Aad::from(binding.as_bytes()), &mut opened.0)
+            .ok()?
+            .len();
+        opened.0.truncate(length);
+        Some(opened)
+    }
+
+    fn sealing_key(&self) -> Option<LessSafeKey> {
+        let key = self.hash_bytes(Purpose::Sealing, &[]);
+        UnboundKey::new(&AES_256_GCM, key.as_bytes()).ok().map(LessSafeKey::new)
     }
 }
 
@@ -115,6 +158,10 @@ pub enum Purpose {
     Credential,
     /// An `Idempotency-Key`, scoped to its caller.
     IdempotencyKey,
+    /// A hash of a credential that another system made.
+    Imported,
+    /// No hash: the key under which small secrets are sealed.
+    Sealing,
 }
 
 impl Purpose {
@@ -122,6 +169,8 @@ impl Purpose {
         match self {
             Self::Credential => b"credential\0",
             Self::IdempotencyKey => b"idempotency-key\0",
+            Self::Imported => b"imported\0",
+            Self::Sealing => b"sealing\0",
         }
     }
 }

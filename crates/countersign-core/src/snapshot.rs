@@ -10,15 +10,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use http::HeaderName;
 use papaya::HashMap;
 
 use crate::id::{CredentialId, CredentialKind, OwnerId};
+use crate::imported::PreparedSet;
+use crate::key_set::{Digest, KeySet, Source, Upgrade};
 use crate::key_string::{KeyPrefix, KeyString};
 use crate::known::{KnownCredential, KnownOwner};
+use crate::ledger::FoundImported;
 use crate::meter::Meters;
 use crate::record::{CredentialRecord, OwnerRecord};
 use crate::scope::{Grantable, ScopeSet};
-use crate::secret::{Peppers, SecretHash};
+use crate::secret::{Peppers, Purpose, Secret, SecretHash, constant_time_eq};
 use crate::timestamp::Monotonic;
 
 /// Something that verifiers must learn.
@@ -55,6 +59,7 @@ pub struct Snapshot {
     owners: HashMap<OwnerId, Arc<KnownOwner>>,
     key_sets: Interned<KeyPrefix>,
     scopes: Interned<ScopeSet>,
+    imported: Imports,
     grantables: Interned<Grantable>,
     meters: Meters,
     fresh_at: AtomicI64,
@@ -71,6 +76,7 @@ impl Snapshot {
             owners: HashMap::new(),
             key_sets: Interned::default(),
             scopes: Interned::default(),
+            imported: Imports::default(),
             grantables: Interned::default(),
             meters: Meters::default(),
             fresh_at: AtomicI64::new(NEVER),
@@ -102,6 +108,71 @@ impl Snapshot {
         })
     }
 
+    /// Finds an imported key by its text: by its own keyed hash, or by the wrapped one of a set that claims it.
+    #[must_use]
+    pub fn find_imported(&self, source: Source<'_>, text: &str) -> Option<FoundImported> {
+        if !self.claims(source, text) {
+            return None;
+        }
+        let credentials = self.credentials.pin();
+        let find = |hash: SecretHash| {
+            let known = credentials.get(&hash).filter(|known| known.lookup.matches(&hash))?;
+            (known.id.kind() == CredentialKind::ApiKey).then(|| Arc::clone(known))
+        };
+        let own = self.peppers.all().find_map(|pepper| find(pepper.hash(Purpose::Credential, text)));
+        if let Some(known) = own {
+            return Some(FoundImported { known, upgrade: None });
+        }
+        let sets = self.imported.sets.pin();
+        let known =
+            sets.values().flatten().filter_map(|set| set.digest(source, text)).find_map(|digest| {
+                self.peppers.all().find_map(|pepper| find(pepper.hash_bytes(Purpose::Imported, &digest)))
+            })?;
+        let (pepper, wrapped) = (self.peppers.current(), known.lookup);
+        let own = pepper.hash(Purpose::Credential, text);
+        let upgrade = Some(Upgrade::assertion(known.id, wrapped, own, pepper.version()));
+        Some(FoundImported { known, upgrade })
+    }
+
+    /// Tells whether a set of imported keys claims `text`.
+    #[must_use]
+    pub fn claims(&self, source: Source<'_>, text: &str) -> bool {
+        self.imported.sets.pin().keys().any(|set| set.claims(source, text))
+    }
+
+    /// Returns how a known set with these words and this HMAC key is stored, so that it is declared once.
+    #[must_use]
+    pub fn hmac_digest(&self, prefix: &str, header: Option<&str>, key: &Secret<Vec<u8>>) -> Option<Digest> {
+        let header = header.map(str::to_ascii_lowercase);
+        let binding = KeySet::binding(prefix, header.as_deref());
+        let sets = self.imported.sets.pin();
+        let same = sets.keys().find(|set| {
+            let Digest::HmacSha256(sealed) = &set.digest else { return false };
+            let opened = self.peppers.all().find_map(|pepper| pepper.unseal(&binding, sealed));
+            set.prefix == prefix
+                && set.header == header
+                && opened.is_some_and(|opened| constant_time_eq(opened.expose(), key.expose()))
+        });
+        same.map(|set| set.digest.clone())
+    }
+
+    /// Returns the header fields that carry imported keys.
+    #[must_use]
+    pub fn key_headers(&self) -> Vec<HeaderName> {
+        let sets = self.imported.sets.pin();
+        let mut names: Vec<HeaderName> =
+            sets.keys().filter_map(|set| set.header.as_deref()?.parse().ok()).collect();
+        names.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
+        names.dedup();
+        names
+    }
+
+    /// Tells whether a credential is found by `lookup`.
+    #[must_use]
+    pub fn contains(&self, lookup: &SecretHash) -> bool {
+        self.credentials.pin().contains_key(lookup)
+    }
+
     /// Takes one change.
     pub fn apply(&self, change: &Change) -> Applied {
         match change {
@@ -121,7 +192,11 @@ impl Snapshot {
             return Applied::Incomplete;
         };
         let credentials = self.credentials.pin();
-        let was_revoked = credentials.get(&record.lookup).is_some_and(|known| known.life.revoked);
+        let before = self.imported.moved(record, &self.peppers);
+        let was_revoked = [Some(record.lookup), before]
+            .into_iter()
+            .flatten()
+            .any(|lookup| credentials.get(&lookup).is_some_and(|known| known.life.revoked));
         let mut known = KnownCredential::new(
             record,
             owner,
@@ -133,6 +208,9 @@ impl Snapshot {
         let revived = was_revoked && !known.life.revoked;
         known.life.revoked |= was_revoked;
         credentials.insert(record.lookup, Arc::new(known));
+        if let Some(before) = before {
+            credentials.remove(&before);
+        }
         if revived { Applied::KeptRevoked(record.id) } else { Applied::Taken }
     }
 
@@ -193,6 +271,25 @@ impl Snapshot {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.credentials.is_empty()
+    }
+}
+
+/// The sets of imported keys, and where each of their keys was last found.
+#[derive(Debug, Default)]
+struct Imports {
+    sets: HashMap<KeySet, Option<PreparedSet>>,
+    lookups: HashMap<CredentialId, SecretHash>,
+}
+
+impl Imports {
+    /// Learns the set of an imported key; returns where the key was found before, if that is elsewhere.
+    fn moved(&self, record: &CredentialRecord, peppers: &Peppers) -> Option<SecretHash> {
+        let imported = record.terms.imported.as_ref()?;
+        let sets = self.sets.pin();
+        // `None` inside: its sealed key does not open here, so that its keys are refused until they are upgraded.
+        sets.get_or_insert_with(imported.set.clone(), || PreparedSet::new(imported.set.clone(), peppers));
+        let before = self.lookups.pin().insert(record.id, record.lookup).copied();
+        before.filter(|before| *before != record.lookup)
     }
 }
 
@@ -266,6 +363,7 @@ mod tests {
                 allowances: Vec::new(),
                 meter: None,
                 allow_from: Vec::new(),
+                imported: None,
                 metadata: Default::default(),
             },
         };

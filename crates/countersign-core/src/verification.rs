@@ -19,8 +19,7 @@ pub(crate) fn verify(
     found: Found,
 ) -> Outcome<Principal, Rejection> {
     let Found::Key(Some(known)) = found else {
-        let audit = AuditEvent::refused(context.now, action, Actor::UNVERIFIED, Rejection::Unknown.code());
-        return Outcome::refused(Rejection::Unknown, audit);
+        return refuse(context, action, Rejection::Unknown);
     };
     let organisation = Some(known.owner.organisation());
     if let Some(rejection) = rejection(context, &known) {
@@ -30,6 +29,15 @@ pub(crate) fn verify(
     let principal = principal(scheme, &known);
     let audit = AuditEvent::granted(context.now, action, Actor::of(&principal)).within(organisation);
     Outcome::granted(principal, Vec::new(), audit)
+}
+
+/// Refuses what is no credential at all.
+pub(crate) fn refuse(
+    context: &Context<'_>,
+    action: &'static str,
+    rejection: Rejection,
+) -> Outcome<Principal, Rejection> {
+    Outcome::refused(rejection, AuditEvent::refused(context.now, action, Actor::UNVERIFIED, rejection.code()))
 }
 
 /// Returns why a key is not good now; `None`: it is.

@@ -14,6 +14,7 @@ use countersign_core::credential::{Rejection, RequestHead};
 use countersign_core::decision::{Decision, Denial, Permit, Requirement, decide};
 use countersign_core::exchange;
 use countersign_core::id::EventId;
+use countersign_core::key_set::Upgrade;
 use countersign_core::known::KnownCredential;
 use countersign_core::ledger::Unavailable;
 use countersign_core::meter::{Charge, Exceeded};
@@ -26,7 +27,7 @@ use countersign_edge::wire_error::{self, Problem};
 use http::header::TRANSFER_ENCODING;
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, Method, Response};
+use http::{HeaderMap, HeaderName, Method, Response};
 use http_body_util::Full;
 
 use crate::caller::Caller;
@@ -130,6 +131,15 @@ impl Refused {
     }
 }
 
+/// What of a request is judged.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ReceivedHead<'a> {
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) caller: &'a Caller,
+    /// The header fields that carry imported keys.
+    pub(crate) key_headers: &'a [HeaderName],
+}
+
 /// The right to forward one request.
 #[derive(Debug)]
 pub(crate) struct Passage {
@@ -137,6 +147,8 @@ pub(crate) struct Passage {
     pub(crate) known: Option<Arc<KnownCredential>>,
     /// How the credential's limits stand; `None`: it has none.
     pub(crate) charge: Option<Charge>,
+    /// What the first use of an imported key asks for.
+    pub(crate) upgrade: Option<Upgrade>,
 }
 
 /// Reads the target and the host, in the one form that is decided on and forwarded.
@@ -182,9 +194,9 @@ pub(crate) async fn authorise(
     sources: &Sources,
     entropy: &mut dyn Entropy,
     route: &CompiledRoute,
-    headers: &HeaderMap,
-    caller: &Caller,
+    received: ReceivedHead<'_>,
 ) -> Result<Passage, Refused> {
+    let ReceivedHead { headers, caller, key_headers } = received;
     let now = sources.clock.now();
     let requirement = route.requirement();
     let asks = requirement.asks_for_credential();
@@ -195,7 +207,7 @@ pub(crate) async fn authorise(
     let recognised = if route.forwards_credential() && !asks {
         None
     } else {
-        recognise(authenticators::GATEWAY, &RequestHead { headers, peer: caller.address })
+        recognise(authenticators::GATEWAY, &RequestHead { headers, peer: caller.address, key_headers })
             .map_err(|rejection| Refused::unproven(now, Refusal::Rejected(rejection)))?
     };
     let Some(recognised) = recognised else {
@@ -204,12 +216,12 @@ pub(crate) async fn authorise(
     if !requirement.accepts(recognised.scheme) {
         return Err(Refused::unproven(now, Refusal::Rejected(Rejection::NotAccepted)));
     }
-    let (principal, known) = prove(sources, entropy, now, recognised, caller).await?;
+    let (principal, (known, upgrade)) = prove(sources, entropy, now, recognised, caller).await?;
     let (actor, organisation) = (Actor::of(&principal), principal.organisation());
     let (permit, known) = conclude(now, Some(principal), requirement, known)?;
     // Last: a call that is refused for any other reason costs nothing.
     match charge(sources, now, known.as_deref(), route.cost()) {
-        Ok(charge) => Ok(Passage { permit, known, charge }),
+        Ok(charge) => Ok(Passage { permit, known, charge, upgrade }),
         Err(exceeded) => {
             let mut refused = Refused::by(now, actor, Refusal::Exceeded { exceeded, at: now });
             refused.audit.organisation = organisation;
@@ -229,8 +241,11 @@ fn charge(
 }
 
 fn unmetered((permit, known): Granted) -> Passage {
-    Passage { permit, known, charge: None }
+    Passage { permit, known, charge: None, upgrade: None }
 }
+
+/// The credential that was found, and what its first use asks for.
+type Proven = (Option<Arc<KnownCredential>>, Option<Upgrade>);
 
 /// A permit, and the credential that it was given for.
 type Granted = (Permit, Option<Arc<KnownCredential>>);
@@ -242,7 +257,7 @@ async fn prove(
     now: Timestamp,
     recognised: Recognised,
     caller: &Caller,
-) -> Result<(Principal, Option<Arc<KnownCredential>>), Refused> {
+) -> Result<(Principal, Proven), Refused> {
     let ledger = SnapshotLedger::new(&sources.snapshot, &sources.feed);
     let peppers = sources.snapshot.peppers();
     let mut context = Context { now, entropy, peppers, policy: &sources.policy, client: caller.address };

@@ -16,7 +16,7 @@ use countersign_edge::limits::Limits;
 use countersign_edge::wire_error::{self, Problem};
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{Request, Response, StatusCode, Uri, Version};
+use http::{HeaderName, Request, Response, StatusCode, Uri, Version};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -36,6 +36,7 @@ pub(crate) struct Received {
     pub(crate) body: Incoming,
     pub(crate) target: PathAndQuery,
     pub(crate) caller: Caller,
+    pub(crate) key_headers: Vec<HeaderName>,
 }
 
 /// Why an exchange with an upstream failed.
@@ -116,10 +117,11 @@ fn outgoing(
     received: Received,
     limits: &Limits,
 ) -> Result<Request<Outgoing>, ForwardError> {
-    let Received { head, body, target, caller } = received;
+    let Received { head, body, target, caller, key_headers } = received;
     let call = Call {
         principal: permit.principal(),
         caller: &caller,
+        key_headers: &key_headers,
         authority: route.upstream().authority(),
         credential: if route.forwards_credential() {
             CredentialFields::Kept

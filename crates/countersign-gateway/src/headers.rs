@@ -24,7 +24,7 @@ const CREDENTIAL: HeaderName = HeaderName::from_static("countersign-credential")
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const API_KEY: HeaderName = HeaderName::from_static(countersign_core::authenticators::KEY_HEADER);
+const API_KEY: HeaderName = HeaderName::from_static(countersign_core::key_string::KEY_HEADER);
 
 /// Fields of one connection (RFC 9110 §7.6.1), and those by which a hop would be made another protocol's.
 const HOP_BY_HOP: [HeaderName; 9] = [
@@ -90,6 +90,8 @@ pub struct Call<'a> {
     pub principal: &'a Principal,
     /// Where the call comes from.
     pub caller: &'a Caller,
+    /// The header fields that carry imported keys.
+    pub key_headers: &'a [HeaderName],
     /// The host that the upstream is called by.
     pub authority: &'a HeaderValue,
     /// What becomes of the credential.
@@ -106,7 +108,7 @@ pub fn upstream(received: HeaderMap, call: &Call<'_>) -> HeaderMap {
     for (name, value) in received {
         // Of a repeated field, only the first entry carries the name.
         if let Some(name) = name {
-            current = crosses(&name, &named, call.credential).then_some(name);
+            current = crosses(&name, &named, call).then_some(name);
         }
         if let Some(name) = &current {
             headers.append(name.clone(), value);
@@ -116,12 +118,12 @@ pub fn upstream(received: HeaderMap, call: &Call<'_>) -> HeaderMap {
     headers
 }
 
-fn crosses(name: &HeaderName, named: &[HeaderValue], credential: CredentialFields) -> bool {
+fn crosses(name: &HeaderName, named: &[HeaderValue], call: &Call<'_>) -> bool {
     if is_hop_by_hop(name, named) || !is_plain(name) || *name == HOST {
         return false;
     }
-    let kept = credential == CredentialFields::Kept;
-    if *name == AUTHORIZATION || *name == API_KEY {
+    let kept = call.credential == CredentialFields::Kept;
+    if *name == AUTHORIZATION || *name == API_KEY || call.key_headers.contains(name) {
         return kept;
     }
     let text = name.as_str();

@@ -299,7 +299,9 @@ mod tests {
             .iter()
             .map(|report| match report {
                 Report::Permits { minute, counts } => (minute.millis(), counts[0].count),
-                other @ (Report::Audit { .. } | Report::Use { .. }) => panic!("{other:?}"),
+                other @ (Report::Audit { .. } | Report::Upgrade(_) | Report::Use { .. }) => {
+                    panic!("{other:?}")
+                }
             })
             .collect();
         assert_eq!(counts, [(60_000, 2), (120_000, 1)]);

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use countersign_core::audit::AuditEvent;
 use countersign_core::effect::Effect;
+use countersign_core::key_set::{Source, Upgrade};
 use countersign_core::known::KnownCredential;
 use countersign_core::ledger::{Commit, Found, Ledger, Lookup, Unavailable};
 use countersign_core::snapshot::Snapshot;
@@ -79,23 +80,44 @@ pub(crate) struct SnapshotLedger<'a> {
     snapshot: &'a Snapshot,
     feed: &'a Coalesced,
     found: OnceLock<Arc<KnownCredential>>,
+    upgrade: OnceLock<Upgrade>,
 }
 
 impl<'a> SnapshotLedger<'a> {
     pub(crate) const fn new(snapshot: &'a Snapshot, feed: &'a Coalesced) -> Self {
-        Self { snapshot, feed, found: OnceLock::new() }
+        Self { snapshot, feed, found: OnceLock::new(), upgrade: OnceLock::new() }
     }
 
-    /// Returns the credential that was found.
-    pub(crate) fn into_found(self) -> Option<Arc<KnownCredential>> {
-        self.found.into_inner()
+    /// Returns the credential that was found, and what its first use asks for.
+    pub(crate) fn into_found(self) -> (Option<Arc<KnownCredential>>, Option<Upgrade>) {
+        (self.found.into_inner(), self.upgrade.into_inner())
+    }
+
+    async fn find_imported(&self, source: Source<'_>, text: &str) -> Result<Found, Unavailable> {
+        let mut found = self.snapshot.find_imported(source, text);
+        // Only what a set claims is worth asking for: any other text is no credential at any node.
+        if found.is_none() && self.snapshot.claims(source, text) {
+            self.feed.catch_up().await?;
+            found = self.snapshot.find_imported(source, text);
+        }
+        if let Some(found) = &found {
+            self.found.get_or_init(|| Arc::clone(&found.known));
+            if let Some(upgrade) = &found.upgrade {
+                self.upgrade.get_or_init(|| upgrade.clone());
+            }
+        }
+        Ok(Found::ImportedKey(found))
     }
 }
 
 impl Ledger for SnapshotLedger<'_> {
     async fn find(&self, question: Lookup<'_>) -> Result<Found, Unavailable> {
-        let Lookup::Key { kind, key } = question else {
-            return Err(Unavailable::Store("the gateway answers questions about keys alone".into()));
+        let (kind, key) = match question {
+            Lookup::Key { kind, key } => (kind, key),
+            Lookup::ImportedKey { source, text } => return self.find_imported(source, text).await,
+            Lookup::Creation { .. } | Lookup::Owner(_) | Lookup::Record(_) => {
+                return Err(Unavailable::Store("the gateway answers questions about keys alone".into()));
+            }
         };
         let mut known = self.snapshot.find(kind, key);
         if known.is_none() {

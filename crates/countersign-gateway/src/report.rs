@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use countersign_core::audit::AuditEvent;
 use countersign_core::id::{CredentialId, EventId};
+use countersign_core::key_set::Upgrade;
 use countersign_core::timestamp::Timestamp;
 use thiserror::Error;
 use tokio::sync::mpsc;
@@ -38,6 +39,8 @@ pub enum Report {
         /// The line.
         event: Box<AuditEvent>,
     },
+    /// An imported key was presented for the first time.
+    Upgrade(Upgrade),
     /// A credential was used; reported at most once a minute.
     Use {
         /// Which one.

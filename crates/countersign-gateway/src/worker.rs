@@ -24,7 +24,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 
 use crate::caller::TrustedProxies;
-use crate::enforce::{self, Passage, Refusal, Refused, Sources};
+use crate::enforce::{self, Passage, ReceivedHead, Refusal, Refused, Sources};
 use crate::forward::{Answered, Received, forward};
 use crate::journal::{Journal, Permitted, RefusedRequest, Told};
 use crate::report::{DecisionSink, Report};
@@ -125,8 +125,12 @@ impl Worker {
         };
         let mut entropy = Drawn(&self.entropy);
         let sources = &self.node.sources;
-        match enforce::authorise(sources, &mut entropy, &route, &head.headers, &caller).await {
-            Ok(passage) => self.pass(passage, &route, Received { head, body, target, caller }).await,
+        let key_headers = sources.snapshot.key_headers();
+        let judged = ReceivedHead { headers: &head.headers, caller: &caller, key_headers: &key_headers };
+        match enforce::authorise(sources, &mut entropy, &route, judged).await {
+            Ok(passage) => {
+                self.pass(passage, &route, Received { head, body, target, caller, key_headers }).await
+            }
             Err(refused) => self.refuse(refused, Some(&route), &head.method, target.path(), peer),
         }
     }
@@ -205,6 +209,12 @@ impl Worker {
             credential: principal.credential(),
         });
         route.count_permit(principal.scheme(), &self.node.metrics);
+        if let Some(upgrade) = &passage.upgrade
+            && self.node.sink.report(Report::Upgrade(upgrade.clone())).is_err()
+        {
+            // The next use asks again.
+            self.node.metrics.reports_dropped(1);
+        }
         if let Some(known) = &passage.known
             && known.note_use(at)
             && self.node.sink.report(Report::Use { credential: known.id, at }).is_err()

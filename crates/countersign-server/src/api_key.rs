@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use countersign_core::api_key::{Create, Idempotency, Verification, verify_key};
 use countersign_core::environment::Environment;
 use countersign_core::id::{CredentialId, CredentialKind, OwnerId};
+use countersign_core::key_set::{Source, Upgrade};
 use countersign_core::key_string::KeyString;
 use countersign_core::known::KnownCredential;
 use countersign_core::ledger::{Found, Ledger, Lookup};
@@ -26,6 +27,14 @@ const MAX_METADATA: usize = 4096;
 
 pub(crate) async fn create(app: &App, call: Call) -> Result<Reply, Failure> {
     let asked: KeyCreate = call.json()?;
+    let act = Create { idempotency: idempotency(&call)?, ..creation(&call, asked)? };
+    let minted = app.perform(&call.permit, &act).await?;
+    let view = KeyView::new(&minted.record, app.now());
+    Reply::created(&KeyMinted { view, key: minted.key.map(|key| key.expose().clone()), replaces: None })
+}
+
+/// Reads the terms of a new key.
+pub(crate) fn creation(call: &Call, asked: KeyCreate) -> Result<Create, Failure> {
     let act = Create {
         owner: optional("owner", asked.owner.as_ref())?,
         prefix: optional("prefix", asked.prefix.as_ref())?,
@@ -37,12 +46,10 @@ pub(crate) async fn create(app: &App, call: Call) -> Result<Reply, Failure> {
         allow_from: blocks(&asked.allow_from)?,
         metadata: bounded(asked.metadata)?,
         name: asked.name,
-        idempotency: idempotency(&call)?,
+        imported: None,
+        idempotency: None,
     };
-    let act = Create { owner: act.owner.or_else(|| call.permit.principal().owner()), ..act };
-    let minted = app.perform(&call.permit, &act).await?;
-    let view = KeyView::new(&minted.record, app.now());
-    Reply::created(&KeyMinted { view, key: minted.key.map(|key| key.expose().clone()), replaces: None })
+    Ok(Create { owner: act.owner.or_else(|| call.permit.principal().owner()), ..act })
 }
 
 /// Binds an `Idempotency-Key` to its caller and to what was asked (draft-ietf-httpapi-idempotency-key-header).
@@ -165,11 +172,8 @@ pub(crate) async fn forget(app: &App, call: Call) -> Result<Reply, Failure> {
 pub(crate) async fn verify(app: &App, call: Call) -> Result<Reply, Failure> {
     let asked: KeyVerify = call.json()?;
     let question = Question::read(app, &asked)?;
-    let Ok(key) = KeyString::parse(asked.key.trim()) else {
-        return Reply::ok(&KeyVerdict { code: "malformed", ..KeyVerdict::default() });
-    };
     let verdict = match question {
-        Some(question) => question.judge(app, &call, &key).await?,
+        Some(question) => question.judge(app, &call, asked.key.trim()).await?,
         None => KeyVerdict { code: "no_route", ..KeyVerdict::default() },
     };
     Reply::ok(&verdict)
@@ -215,8 +219,10 @@ impl Question {
         Ok(Some(question))
     }
 
-    async fn judge(self, app: &App, call: &Call, key: &KeyString) -> Result<KeyVerdict, Failure> {
-        let found: Found = app.store.find(Lookup::Key { kind: CredentialKind::ApiKey, key }).await?;
+    async fn judge(self, app: &App, call: &Call, text: &str) -> Result<KeyVerdict, Failure> {
+        let Some((found, upgrade)) = find(app, text).await? else {
+            return Ok(KeyVerdict { code: "malformed", ..KeyVerdict::default() });
+        };
         let judged = app.with_context(self.client, |context| {
             verify_key(context, &call.permit, found, &self.verification)
         });
@@ -232,12 +238,29 @@ impl Question {
             Ok(charge) => charge.map(|charge| charge.standings).unwrap_or_default(),
             Err(exceeded) => return Ok(exhausted(&exceeded, self.route)),
         };
+        if let Some(upgrade) = upgrade {
+            app.store.upgrade(upgrade);
+        }
         if known.note_use(now) {
             app.store.report_use(known.id, now);
         }
         let limits = limits.iter().map(LimitState::of).collect();
         Ok(KeyVerdict { limits, route: self.route, ..good(&known) })
     }
+}
+
+/// Finds a key, minted here or imported; `None`: it has no shape of ours, and no imported set claims it.
+async fn find(app: &App, text: &str) -> Result<Option<(Found, Option<Upgrade>)>, Failure> {
+    if let Ok(key) = KeyString::parse(text) {
+        let question = Lookup::Key { kind: CredentialKind::ApiKey, key: &key };
+        return Ok(Some((app.store.find(question).await?, None)));
+    }
+    let question = Lookup::ImportedKey { source: Source::Anywhere, text };
+    if let Found::ImportedKey(Some(found)) = app.store.find(question).await? {
+        return Ok(Some((Found::Key(Some(found.known)), found.upgrade)));
+    }
+    let claimed = app.store.snapshot().claims(Source::Anywhere, text);
+    Ok(claimed.then_some((Found::Key(None), None)))
 }
 
 fn exhausted(exceeded: &Exceeded, route: Option<String>) -> KeyVerdict {

@@ -8,10 +8,11 @@ use schemars::{Schema, SchemaGenerator};
 
 use crate::app::{App, Failure};
 use crate::call::Call;
+use crate::import::{self, MAX_IMPORT};
 use crate::reply::Reply;
 use crate::schema::{
-    AuditLine, ChainView, DecisionView, KeyAmend, KeyCreate, KeyMinted, KeyRotate, KeyVerdict, KeyVerify,
-    KeyView, ManagementKeyCreate, OwnerEnter, OwnerView, Page, RouteView,
+    AuditLine, ChainView, DecisionView, KeyAmend, KeyCreate, KeyImport, KeyMinted, KeyRotate, KeyVerdict,
+    KeyVerify, KeyView, KeysImported, ManagementKeyCreate, OwnerEnter, OwnerView, Page, RouteView,
 };
 use crate::{api_key, audit, decision, management_key, owner};
 
@@ -31,6 +32,8 @@ pub struct Endpoint {
     pub(crate) request: Option<Shape>,
     pub(crate) answer: Option<Shape>,
     pub(crate) created: bool,
+    /// The most bytes of a body; `None`: what every protocol message may have.
+    pub(crate) body_bytes: Option<usize>,
     pub(crate) parameters: &'static [(&'static str, &'static str)],
     pub(crate) handler: for<'a> fn(&'a App, Call) -> Answer<'a>,
 }
@@ -78,6 +81,7 @@ const ROW: Endpoint = Endpoint {
     request: None,
     answer: None,
     created: false,
+    body_bytes: None,
     parameters: &[],
     handler: handler!(decision::routes),
 };
@@ -128,6 +132,17 @@ pub static ENDPOINTS: &[Endpoint] = &[
         answer: shape!(KeyMinted),
         created: true,
         handler: handler!(api_key::create),
+        ..ROW
+    },
+    Endpoint {
+        method: "POST",
+        path: "/v1/keys/import",
+        scope: ManagementScope::KeysWrite,
+        summary: "Takes over keys that another system minted, by their hashes; at most 1000 in one call.",
+        request: shape!(KeyImport),
+        answer: shape!(KeysImported),
+        body_bytes: Some(MAX_IMPORT),
+        handler: handler!(import::import),
         ..ROW
     },
     Endpoint {

@@ -16,6 +16,7 @@ mod api_key;
 mod audit;
 mod call;
 mod decision;
+mod import;
 mod management_key;
 mod owner;
 mod reply;

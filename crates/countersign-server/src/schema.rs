@@ -90,6 +90,80 @@ pub(crate) struct KeyCreate {
     pub(crate) expires_in: Option<String>,
 }
 
+/// Takes over keys that another system minted.
+#[derive(Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KeyImport {
+    /// How the hashes were made: `sha256`, `sha512` or `hmac-sha256`.
+    pub(crate) algorithm: String,
+    /// How they are written: `hex` (default), `base64` or `base64url`.
+    #[serde(default)]
+    pub(crate) encoding: Option<String>,
+    /// Of what they were made: the whole `key` (default), or the `secret` that follows the prefix.
+    #[serde(default)]
+    pub(crate) of: Option<String>,
+    /// The key of the HMAC, as text; kept sealed.
+    #[serde(default)]
+    pub(crate) hmac_key: Option<String>,
+    /// What the keys begin with, such as `acme_`: by it they are recognised.
+    #[serde(default)]
+    pub(crate) prefix: String,
+    /// The header field that carries them, if it is neither `Authorization` nor `X-API-Key`.
+    #[serde(default)]
+    pub(crate) header: Option<String>,
+    /// The key set that routes name. Default: the prefix without its last `_`.
+    #[serde(default)]
+    pub(crate) key_set: Option<String>,
+    /// The keys: 1 to 1000.
+    pub(crate) keys: Vec<ImportedKey>,
+    /// Only tells what would be done.
+    #[serde(default)]
+    pub(crate) dry_run: bool,
+}
+
+/// One key that another system minted.
+#[derive(Deserialize, Serialize, JsonSchema)]
+pub(crate) struct ImportedKey {
+    /// The hash that the other system has stored.
+    pub(crate) hash: String,
+    /// What may be shown of the key for ever, such as its last four characters.
+    #[serde(default)]
+    pub(crate) hint: Option<String>,
+    /// Its terms, as for a key that is minted.
+    #[serde(flatten)]
+    pub(crate) terms: KeyCreate,
+}
+
+/// What became of an import.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct KeysImported {
+    /// How many were taken over.
+    pub(crate) imported: usize,
+    /// How many were here before.
+    pub(crate) existing: usize,
+    /// How many were refused.
+    pub(crate) refused: usize,
+    /// Whether nothing was changed.
+    pub(crate) dry_run: bool,
+    /// What became of each, in their order.
+    pub(crate) data: Vec<KeyImported>,
+}
+
+/// What became of one key.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct KeyImported {
+    /// Its position in the call, from 0.
+    pub(crate) index: usize,
+    /// `imported`, `exists` or `refused`.
+    pub(crate) outcome: &'static str,
+    /// Its id, if it was taken over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) id: Option<String>,
+    /// Why it was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
+}
+
 /// Changes an API key; what is absent stays.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

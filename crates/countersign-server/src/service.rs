@@ -122,7 +122,8 @@ where
         Ok(permit) => permit,
         Err(refused) => return *refused,
     };
-    let body = match read_limited(body, Limits::default().protocol_body_bytes, PAUSE).await {
+    let most = endpoint.body_bytes.unwrap_or_else(|| Limits::default().protocol_body_bytes);
+    let body = match read_limited(body, most, PAUSE).await {
         Ok(body) => body,
         Err(error) => return wire_error::from_body(error, None),
     };
@@ -224,7 +225,7 @@ async fn by_key(
     headers: &HeaderMap,
     client: Option<IpAddr>,
 ) -> Result<Option<Principal>, Box<Answer>> {
-    let recognised = match recognise(MANAGEMENT, &RequestHead { headers, peer: client }) {
+    let recognised = match recognise(MANAGEMENT, &RequestHead { headers, peer: client, key_headers: &[] }) {
         Ok(recognised) => recognised,
         Err(rejection) => return Err(Box::new(wire_error::from_rejection(rejection, None))),
     };

@@ -3,6 +3,7 @@
 use countersign_core::audit::AuditEvent;
 use countersign_core::effect::Effect;
 use countersign_core::id::CredentialId;
+use countersign_core::key_set::Upgrade;
 use countersign_core::ledger::{Commit, Unavailable};
 use countersign_core::reach::Reach;
 use countersign_core::record::{CredentialRecord, OwnerRecord};
@@ -162,6 +163,11 @@ impl Store {
     /// Notes that a credential was used. Written within seconds, lost in a crash; never waits.
     pub fn report_use(&self, credential: CredentialId, at: Timestamp) {
         self.reports.note_use(credential, at);
+    }
+
+    /// Notes the first use of an imported key. Written soon, lost in a crash and then asked for again; never waits.
+    pub fn upgrade(&self, upgrade: Upgrade) {
+        self.upgrades.note(upgrade);
     }
 
     /// Adds counts of decisions. Lost if the store is overloaded; never waits.

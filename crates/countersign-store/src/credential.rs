@@ -136,7 +136,8 @@ pub(crate) fn insert(record: &CredentialRecord) -> Result<Step, Unavailable> {
 
 static ADVANCE: Statement = Statement::new(concat!(
     "UPDATE credential
-     SET version = $2, expires_at = $4, disabled_at = $5, revoked_at = COALESCE(revoked_at, $6), payload = $7
+     SET version = $2, expires_at = $4, disabled_at = $5, revoked_at = COALESCE(revoked_at, $6), payload = $7,
+         lookup = $8, pepper = $9
      WHERE id = $1 AND version = $3
      RETURNING ",
     columns!()
@@ -156,6 +157,8 @@ pub(crate) fn advance(next: &CredentialRecord) -> Result<Step, Unavailable> {
         next.disabled_at.into(),
         next.revoked_at.into(),
         payload(&next.terms)?,
+        next.lookup.into(),
+        i64::from(next.pepper).into(),
     ];
     Ok(Step::one(&ADVANCE, parameters).yielding(Yields::Credential))
 }

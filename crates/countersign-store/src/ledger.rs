@@ -3,6 +3,7 @@
 use countersign_core::audit::AuditEvent;
 use countersign_core::effect::Effect;
 use countersign_core::id::CredentialKind;
+use countersign_core::key_set::Source;
 use countersign_core::key_string::KeyString;
 use countersign_core::ledger::{Commit, Found, Ledger, Lookup, Unavailable};
 
@@ -13,6 +14,7 @@ impl Ledger for Store {
     async fn find(&self, question: Lookup<'_>) -> Result<Found, Unavailable> {
         match question {
             Lookup::Key { kind, key } => self.find_key(kind, key).await,
+            Lookup::ImportedKey { source, text } => self.find_imported(source, text).await,
             Lookup::Record(id) => {
                 Ok(Found::Record(credential::find(&self.database, id).await?.map(Box::new)))
             }
@@ -40,6 +42,19 @@ impl Store {
         self.catch_up.catch_up().await?;
         self.require_fresh()?;
         Ok(Found::Key(self.snapshot().find(kind, key)))
+    }
+
+    /// Likewise; only a text that a set claims is worth asking the other nodes for.
+    async fn find_imported(&self, source: Source<'_>, text: &str) -> Result<Found, Unavailable> {
+        self.require_fresh()?;
+        let snapshot = self.snapshot();
+        let mut found = snapshot.find_imported(source, text);
+        if found.is_none() && snapshot.claims(source, text) {
+            self.catch_up.catch_up().await?;
+            self.require_fresh()?;
+            found = snapshot.find_imported(source, text);
+        }
+        Ok(Found::ImportedKey(found))
     }
 
     /// SAFETY 4: what is too old is no answer.

@@ -33,6 +33,7 @@ mod queue;
 mod report;
 mod statements;
 mod store;
+mod upgrades;
 mod usage;
 
 pub use audit_event::{AuditCursor, AuditRequest, AuditRow, Chain, NotAnAuditCursor};

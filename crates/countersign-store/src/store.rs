@@ -17,6 +17,7 @@ use crate::follow::Feed;
 use crate::knowledge::Knowledge;
 use crate::queue::{Committed, Queue};
 use crate::report::Reports;
+use crate::upgrades::Upgrades;
 use crate::usage::Usage;
 use countersign_database::database::{Database, Running, Writer};
 use countersign_database::fault::{Fatal, Fault};
@@ -31,6 +32,7 @@ pub struct Store {
     queue: Queue,
     pub(crate) catch_up: CatchUp,
     pub(crate) reports: Reports,
+    pub(crate) upgrades: Upgrades,
     pub(crate) clock: Arc<dyn Clock>,
     knowledge: Arc<Knowledge>,
     fatal: Fatal,
@@ -107,6 +109,7 @@ impl Store {
         };
         let catch_up = CatchUp::new(limits.patience);
         let reports = Reports::new(queue.clone(), Arc::clone(&clock), limits.keep_decisions);
+        let upgrades = Upgrades::new(Arc::clone(&database), Arc::clone(&clock), queue.clone());
         let tasks =
             Tasks { feeding, committing, listener: None, feeders: Vec::new(), committer: Some(committer) };
         let store = Self {
@@ -115,6 +118,7 @@ impl Store {
             queue,
             catch_up,
             reports,
+            upgrades,
             clock,
             knowledge,
             fatal,
@@ -143,6 +147,7 @@ impl Store {
         let following = self.catch_up.clone().run(feed, interval, closing.clone());
         tasks.feeders.push(Running::Task(tokio::spawn(following)));
         tasks.feeders.push(Running::Task(tokio::spawn(self.reports.clone().run(closing.clone()))));
+        tasks.feeders.push(Running::Task(tokio::spawn(self.upgrades.clone().run(closing.clone()))));
         tasks.feeders.push(Running::Task(tokio::spawn(usage.run(closing))));
     }
 

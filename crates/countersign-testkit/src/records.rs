@@ -87,6 +87,7 @@ impl Records {
                 allowances: Vec::new(),
                 meter: None,
                 allow_from: Vec::new(),
+                imported: None,
                 metadata: serde_json::Map::new(),
             },
         };

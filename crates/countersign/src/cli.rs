@@ -213,6 +213,16 @@ pub(crate) enum Key {
         #[command(flatten)]
         reach: Reach,
     },
+    /// Takes over keys that another system minted, by their hashes
+    Import(KeyImport),
+    /// Prints every key with its terms, one JSON object a line; never a key's text or hash
+    Export {
+        /// Only keys of this owner
+        #[arg(long, value_name = "ID")]
+        owner: Option<String>,
+        #[command(flatten)]
+        reach: Reach,
+    },
     /// Checks a key's shape and checksum, with no server; exit status 1 if they are wrong
     Check {
         /// The key; `-` or nothing reads it from standard input, where no other process can see it
@@ -253,6 +263,49 @@ pub(crate) struct KeyCreate {
     /// Something to write on it; repeat for several
     #[arg(long = "metadata", value_name = "NAME=VALUE")]
     pub(crate) metadata: Vec<String>,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+}
+
+/// Takes over keys that another system minted.
+#[derive(Debug, Args)]
+pub(crate) struct KeyImport {
+    /// A file with one key a line: its hash alone, or a JSON object with `hash` and the members of `key create`;
+    /// `-` reads standard input
+    pub(crate) file: PathBuf,
+    /// How the hashes were made
+    #[arg(long, value_name = "sha256|sha512|hmac-sha256", default_value = "sha256")]
+    pub(crate) algorithm: String,
+    /// How the hashes are written
+    #[arg(long, value_name = "hex|base64|base64url", default_value = "hex")]
+    pub(crate) encoding: String,
+    /// Of what the hashes were made: the whole key, or the secret after the prefix
+    #[arg(long, value_name = "key|secret", default_value = "key")]
+    pub(crate) of: String,
+    /// A file with the key of the HMAC
+    #[arg(long, value_name = "FILE")]
+    pub(crate) hmac_key_file: Option<PathBuf>,
+    /// What the keys begin with, such as `acme_`
+    #[arg(long, default_value = "")]
+    pub(crate) prefix: String,
+    /// The header field that carries the keys, if it is neither Authorization nor X-API-Key
+    #[arg(long)]
+    pub(crate) header: Option<String>,
+    /// The key set that routes name; by default the prefix without its last `_`
+    #[arg(long, value_name = "PREFIX")]
+    pub(crate) key_set: Option<String>,
+    /// Who keys act for that name no owner
+    #[arg(long, value_name = "ID")]
+    pub(crate) owner: Option<String>,
+    /// What keys may do that name no scopes; repeat for several
+    #[arg(long = "scope", value_name = "SCOPE")]
+    pub(crate) scopes: Vec<String>,
+    /// Where keys may be used that name no environment
+    #[arg(long, value_name = "live|test")]
+    pub(crate) environment: Option<String>,
+    /// Only tells what would be done
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) reach: Reach,
 }

@@ -46,6 +46,7 @@ impl DecisionSink for BehindGateway {
             Report::Audit { id, event } => {
                 self.0.append_audit(vec![event.detail("instance", id.to_string())])
             }
+            Report::Upgrade(upgrade) => self.0.upgrade(upgrade),
             Report::Use { credential, at } => self.0.report_use(credential, at),
         }
         Ok(())

@@ -6,7 +6,8 @@
 //! **Invariant.** A key is stored only as HMAC-SHA-256 under a pepper that the store does not hold, beside its
 //! prefix and the last four characters of its body. Its text is shown once, by the act that mints it.
 //!
-//! What it does not do: management keys (they have their own room and prefix), limits, and imports.
+//! What it does not do: management keys (they have their own room and prefix), count what is spent (meter), or
+//! recognise what another system minted (imported).
 
 mod model;
 mod rules;
@@ -15,6 +16,6 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use model::{Create, Idempotency, Verification};
-pub use rules::verify_key;
+pub use model::{Create, Idempotency, Import, Verification};
+pub use rules::{verify_key, wrapped};
 pub use wire::ApiKey;

@@ -3,6 +3,7 @@
 use crate::decision::Requirement;
 use crate::environment::Environment;
 use crate::id::OwnerId;
+use crate::key_set::KeySet;
 use crate::key_string::KeyPrefix;
 use crate::lifecycle::Expiry;
 use crate::meter::Allowance;
@@ -33,8 +34,21 @@ pub struct Create {
     pub not_before: Option<Timestamp>,
     /// When it ends.
     pub expiry: Expiry,
+    /// The hash that came over, where the key was minted elsewhere.
+    pub imported: Option<Import>,
     /// How a repeat is recognised.
     pub idempotency: Option<Idempotency>,
+}
+
+/// A key that another system minted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Import {
+    /// The set that it comes with.
+    pub set: KeySet,
+    /// The hash that came over.
+    pub digest: Vec<u8>,
+    /// What may be shown of the key for ever, if it is known.
+    pub hint: Option<String>,
 }
 
 /// An `Idempotency-Key` and what it was sent with.

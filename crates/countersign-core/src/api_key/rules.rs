@@ -8,6 +8,7 @@ use crate::decision::{Condition, Decision, Denial, Permit, Requirement, decide};
 use crate::effect::{Effect, Outcome};
 use crate::exchange::Act;
 use crate::id::CredentialKind;
+use crate::key_set::Imported;
 use crate::key_string::KeyPrefix;
 use crate::known::KnownCredential;
 use crate::ledger::{Found, Lookup};
@@ -20,7 +21,7 @@ use crate::record::{CredentialRecord, MarkRecord, OwnerRecord, Terms};
 use crate::secret::{Purpose, SecretHash};
 use crate::verification::{principal, rejection};
 
-use super::model::{Create, Idempotency, Verification, default_prefix};
+use super::model::{Create, Idempotency, Import, Verification, default_prefix};
 
 /// How long an `Idempotency-Key` is remembered: the day that draft-ietf-httpapi-idempotency-key-header suggests
 /// implementations publish; long enough for any client's retries.
@@ -74,7 +75,7 @@ impl Act for Create {
 
     fn decide(&self, context: &mut Context<'_>, permit: &Permit, found: Found) -> Outcome<Minted, Refusal> {
         let name: String = self.name.chars().filter(|letter| !letter.is_control()).take(100).collect();
-        let line = new_line(context, "api_key.create", permit, name);
+        let line = new_line(context, self.action(), permit, name);
         match self.resolve(context, permit, found) {
             Ok(Resolved::Repeat(record)) => repeat(*record, line),
             Ok(Resolved::Fresh(template)) => self.grant(context, *template, line),
@@ -92,6 +93,10 @@ enum Resolved {
 }
 
 impl Create {
+    const fn action(&self) -> &'static str {
+        if self.imported.is_some() { "api_key.import" } else { "api_key.create" }
+    }
+
     fn resolve(&self, context: &Context<'_>, permit: &Permit, found: Found) -> Result<Resolved, Refusal> {
         let Found::Creation { owner, organisation, earlier, made } = found else {
             return Err(Refusal::OwnerNotFound);
@@ -130,6 +135,7 @@ impl Create {
             allowances: valid_allowances(&self.allowances)?,
             meter: None,
             allow_from: valid_blocks(&self.allow_from)?,
+            imported: None,
             metadata: self.metadata.clone(),
         };
         let expires_at = end_of_life(context, CredentialKind::ApiKey, self.expiry, self.not_before)?;
@@ -155,7 +161,10 @@ impl Create {
         template: CredentialRecord,
         line: Line,
     ) -> Outcome<Minted, Refusal> {
-        let minted = mint(context, template);
+        let minted = match &self.imported {
+            Some(import) => place(context, template, import),
+            None => mint(context, template),
+        };
         let record = &minted.record;
         let mut effects = Vec::with_capacity(2);
         if let Some(idempotency) = &self.idempotency {
@@ -177,6 +186,22 @@ impl Create {
             .detail("scope", record.terms.scopes.to_string());
         Outcome::granted(minted, effects, audit)
     }
+}
+
+/// Gives `record` an id and the wrapped hash of a key that was minted elsewhere.
+fn place(context: &mut Context<'_>, record: CredentialRecord, import: &Import) -> Minted {
+    let mut placed = mint(context, record).record;
+    placed.lookup = wrapped(context, &import.digest);
+    let known = import.hint.clone();
+    placed.terms.hint = known.unwrap_or_else(|| format!("{}…", import.set.prefix));
+    placed.terms.imported = Some(Box::new(Imported { set: import.set.clone(), upgraded: false }));
+    Minted { record: placed, key: None }
+}
+
+/// Returns the hash under which an imported key is stored until its first use.
+#[must_use]
+pub fn wrapped(context: &Context<'_>, digest: &[u8]) -> SecretHash {
+    context.peppers.current().hash_bytes(Purpose::Imported, digest)
 }
 
 fn repeat(record: CredentialRecord, line: Line) -> Outcome<Minted, Refusal> {

@@ -108,6 +108,7 @@ fn create() -> Create {
         metadata: serde_json::Map::new(),
         not_before: None,
         expiry: Expiry::Unspecified,
+        imported: None,
         idempotency: None,
     }
 }
@@ -258,7 +259,7 @@ fn every_state_of_a_key_has_its_rejection() {
         change(&mut record);
         let key = text(&minted);
         let found = world.known(&record, &KeyString::parse(&key).unwrap());
-        let presented = ApiKey.recognise(&key).unwrap().unwrap();
+        let presented = ApiKey.recognise(&key, None).unwrap().unwrap();
         let outcome = presented.verify(&mut world.at(NOW), found);
         assert_eq!(
             outcome.answer.map(|principal| assert_eq!(principal.owner(), Some(world.organisation.id))),
@@ -274,7 +275,7 @@ fn a_disabled_owner_ends_all_of_its_keys() {
     world.organisation.disabled_at = Some(NOW);
     let key = text(&minted);
     let found = world.known(&minted.record, &KeyString::parse(&key).unwrap());
-    let outcome = ApiKey.recognise(&key).unwrap().unwrap().verify(&mut world.at(NOW), found);
+    let outcome = ApiKey.recognise(&key, None).unwrap().unwrap().verify(&mut world.at(NOW), found);
     assert_eq!(outcome.answer.unwrap_err(), Rejection::OwnerDisabled);
 }
 

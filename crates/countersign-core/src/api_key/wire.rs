@@ -4,6 +4,7 @@ use crate::context::Context;
 use crate::credential::{Authenticator, Presented, Rejection};
 use crate::effect::Outcome;
 use crate::id::CredentialKind;
+use crate::imported::PresentedText;
 use crate::key_string::{KeyString, MANAGEMENT_PREFIX};
 use crate::ledger::{Found, Lookup};
 use crate::principal::{Principal, Scheme};
@@ -18,16 +19,16 @@ impl Authenticator for ApiKey {
         Scheme::ApiKey
     }
 
-    fn recognise(&self, bearer: &str) -> Option<Result<Box<dyn Presented>, Rejection>> {
-        // Everything of the form `prefix_rest` that is not another room's is an API key, be it good or bad:
+    fn recognise(&self, bearer: &str, header: Option<&str>) -> Option<Result<Box<dyn Presented>, Rejection>> {
+        // Everything that is not another room's is an API key, be it good or bad, minted here or imported:
         // a key that lost a character is told as malformed, not as an unknown kind.
-        let (prefix, _) = bearer.rsplit_once('_')?;
-        if prefix == MANAGEMENT_PREFIX {
+        if bearer.rsplit_once('_').is_some_and(|(prefix, _)| prefix == MANAGEMENT_PREFIX) {
             return None;
         }
         Some(match KeyString::parse(bearer) {
             Ok(key) => Ok(Box::new(PresentedKey(key))),
-            Err(malformed) => Err(Rejection::Malformed(malformed)),
+            Err(malformed) => PresentedText::new(bearer, header, malformed)
+                .map(|text| -> Box<dyn Presented> { Box::new(text) }),
         })
     }
 }

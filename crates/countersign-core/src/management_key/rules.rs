@@ -86,6 +86,7 @@ fn terms(name: &str, scopes: ScopeSet, grantable: Grantable) -> Result<Terms, Re
         allowances: Vec::new(),
         meter: None,
         allow_from: Vec::new(),
+        imported: None,
         metadata: serde_json::Map::new(),
     })
 }

@@ -18,7 +18,7 @@ impl Authenticator for ManagementKey {
         Scheme::ManagementKey
     }
 
-    fn recognise(&self, bearer: &str) -> Option<Result<Box<dyn Presented>, Rejection>> {
+    fn recognise(&self, bearer: &str, _: Option<&str>) -> Option<Result<Box<dyn Presented>, Rejection>> {
         let (prefix, _) = bearer.rsplit_once('_')?;
         if prefix != MANAGEMENT_PREFIX {
             return None;

@@ -37,7 +37,7 @@ fn check(received: &[(&str, &str)], credential: CredentialFields, expected: &[&s
     let address = Some("192.0.2.7".parse().unwrap());
     let caller = Caller { address, via: Vec::new(), uri_scheme: "https" };
     let principal = permit.principal();
-    let call = Call { principal, caller: &caller, authority: &authority, credential };
+    let call = Call { principal, caller: &caller, key_headers: &[], authority: &authority, credential };
     let mut all = fields(received);
     all.insert("host", HeaderValue::from_static("api.example.com"));
     let mut expected: Vec<_> = expected.iter().map(ToString::to_string).collect();

@@ -201,7 +201,7 @@ fn permits_are_counted_and_uses_reported() {
                 uses += 1;
             }
             Report::Permits { counts, .. } => permits += counts.iter().map(|one| one.count).sum::<u64>(),
-            Report::Audit { event, .. } => panic!("{event:?}"),
+            other @ (Report::Audit { .. } | Report::Upgrade(_)) => panic!("{other:?}"),
         }
     }
     assert_eq!((uses, permits), (1, 3));

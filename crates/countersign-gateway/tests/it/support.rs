@@ -217,6 +217,7 @@ impl World {
                 allowances: Vec::new(),
                 meter: None,
                 allow_from: Vec::new(),
+                imported: None,
                 metadata: Default::default(),
             },
         };

@@ -76,7 +76,7 @@ pub(crate) async fn known(
 ) -> Result<Option<std::sync::Arc<KnownCredential>>, Unavailable> {
     match store.find(Lookup::Key { kind: CredentialKind::ApiKey, key }).await? {
         Found::Key(known) => Ok(known),
-        Found::Record(_) | Found::Creation { .. } | Found::Owner(_) => {
+        Found::ImportedKey(_) | Found::Record(_) | Found::Creation { .. } | Found::Owner(_) => {
             panic!("an answer to another question")
         }
     }

@@ -9,6 +9,7 @@ use http::Method;
 use serde_json::{Map, Value, json};
 
 use crate::cli::{Key, KeyCreate, KeyUpdate, Reach};
+use crate::commands::key_import;
 use crate::commands::{call, minted, object, page, whole_list};
 use crate::output;
 
@@ -66,6 +67,15 @@ pub(crate) async fn run(command: Key) -> Result<ExitCode> {
                 "client_ip": client_ip, "method": method, "path": path, "cost": cost,
             }));
             verify(&asked, &reach).await
+        }
+        Key::Import(import) => key_import::run(&import).await,
+        Key::Export { owner, reach } => {
+            let query = owner.map(|owner| format!("?owner={owner}")).unwrap_or_default();
+            let keys = whole_list(&reach, &format!("/v1/keys{query}")).await?;
+            for key in keys.get("data").and_then(Value::as_array).into_iter().flatten() {
+                output::line(&key.to_string())?;
+            }
+            Ok(ExitCode::SUCCESS)
         }
         Key::Check { key } => check(key),
     }

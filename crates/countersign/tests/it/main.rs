@@ -15,6 +15,7 @@ mod harness;
 mod command_line;
 mod crash;
 mod faults;
+mod imports;
 mod keys;
 mod limits;
 mod readme;

@@ -1,0 +1,23 @@
+//! Imported keys: keys that another system minted, of which only a hash came over.
+//!
+//! A set of them is declared once: by what its keys begin with or which header field carries them, and how their
+//! hashes were made. They are exempt from our shape and checksum. What is stored is our own keyed hash of theirs
+//! ([`Purpose::Imported`]), so that a hash is never at rest as it came (SAFETY 14); when the key itself is first
+//! presented, its own keyed hash takes the place of that, and from then on it is a key like any other.
+//!
+//! **Invariant.** A text is compared only with the keys of sets that claim it. Nothing that begins with `cs_` is
+//! ever claimed.
+//!
+//! What it does not do: mint, or keep a set apart from its keys. The sets are known from the keys that name them.
+//!
+//! [`Purpose::Imported`]: crate::secret::Purpose::Imported
+
+mod rules;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+pub use rules::upgrade;
+pub use wire::{DIGEST_TEXT, NotADigest, read_digest};
+pub(crate) use wire::{PreparedSet, PresentedText};

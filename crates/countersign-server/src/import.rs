@@ -1,0 +1,187 @@
+//! `/v1/keys/import`: keys that another system minted.
+
+use countersign_core::api_key::{Create, Import, wrapped};
+use countersign_core::imported::read_digest;
+use countersign_core::key_set::{Algorithm, Digest, Encoding, KeySet, Part};
+use countersign_core::key_string::KeyPrefix;
+use countersign_core::ledger::{Ledger, Unavailable};
+use countersign_core::lifecycle::Refusal;
+use countersign_core::secret::Secret;
+use futures_util::stream::{self, StreamExt as _};
+
+use crate::api_key::creation;
+use crate::app::{App, Failure};
+use crate::call::{Call, member};
+use crate::reply::Reply;
+use crate::schema::{ImportedKey, KeyImport, KeyImported, KeysImported};
+
+/// The most bytes of one call: a thousand keys with 4 KiB each of terms and metadata.
+pub(crate) const MAX_IMPORT: usize = 4 * 1024 * 1024;
+/// The most keys of one call; a bound, not a clause.
+const MAX_KEYS: usize = 1000;
+/// Keys that are decided on at a time: enough to fill a group commit.
+const AT_ONCE: usize = 32;
+
+pub(crate) async fn import(app: &App, call: Call) -> Result<Reply, Failure> {
+    let asked: KeyImport = call.json()?;
+    if asked.keys.is_empty() || asked.keys.len() > MAX_KEYS {
+        return Err(Failure::Invalid(format!("the member `keys`: expected 1 to {MAX_KEYS} keys")));
+    }
+    let batch = Batch::read(app, &asked)?;
+    let outcomes: Vec<_> = stream::iter(asked.keys.into_iter().enumerate())
+        .map(|(index, key)| batch.take(app, &call, index, key))
+        .buffered(AT_ONCE)
+        .collect()
+        .await;
+    let data = outcomes.into_iter().collect::<Result<Vec<_>, Unavailable>>()?;
+    let count = |outcome: &str| data.iter().filter(|one| one.outcome == outcome).count();
+    let (imported, existing, refused) = (count("imported"), count("exists"), count("refused"));
+    Reply::ok(&KeysImported { imported, existing, refused, dry_run: asked.dry_run, data })
+}
+
+/// What all keys of a call have in common.
+struct Batch {
+    set: KeySet,
+    key_set: KeyPrefix,
+    encoding: Encoding,
+    dry_run: bool,
+}
+
+impl Batch {
+    fn read(app: &App, asked: &KeyImport) -> Result<Self, Failure> {
+        let header = asked.header.as_deref();
+        let digest = digest(app, asked)?;
+        let of = match asked.of.as_deref() {
+            None | Some("key") => Part::Key,
+            Some("secret") => Part::Secret,
+            Some(_) => {
+                return Err(Failure::Invalid("the member `of`: expected `key` or `secret`".to_owned()));
+            }
+        };
+        let set = KeySet::new(&asked.prefix, header, digest, of)
+            .map_err(|error| Failure::Invalid(format!("the key set: {error}")))?;
+        Ok(Self {
+            set,
+            key_set: key_set(asked)?,
+            encoding: member("encoding", asked.encoding.as_deref().unwrap_or("hex"))?,
+            dry_run: asked.dry_run,
+        })
+    }
+
+    async fn take(
+        &self,
+        app: &App,
+        call: &Call,
+        index: usize,
+        key: ImportedKey,
+    ) -> Result<KeyImported, Unavailable> {
+        let outcome = |outcome, id, reason| KeyImported { index, outcome, id, reason };
+        let act = match self.act(call, key) {
+            Ok(act) => act,
+            Err(Failure::Invalid(reason)) => return Ok(outcome("refused", None, Some(reason))),
+            Err(Failure::Refused(refusal)) => return Ok(outcome("refused", None, Some(refusal.to_string()))),
+            Err(Failure::Unavailable(unavailable)) => return Err(unavailable),
+        };
+        if self.exists(app, &act) {
+            return Ok(outcome("exists", None, None));
+        }
+        let decided =
+            if self.dry_run { rehearse(app, call, &act).await } else { perform(app, call, &act).await };
+        match decided? {
+            Ok(id) => Ok(outcome("imported", id, None)),
+            Err(refusal) => Ok(outcome("refused", None, Some(refusal.to_string()))),
+        }
+    }
+
+    fn act(&self, call: &Call, key: ImportedKey) -> Result<Create, Failure> {
+        let digest = read_digest(key.hash.trim(), &self.set.digest, self.encoding)
+            .map_err(|error| Failure::Invalid(format!("the member `hash`: {error}")))?;
+        let mut act = creation(call, key.terms)?;
+        act.prefix.get_or_insert_with(|| self.key_set.clone());
+        act.imported =
+            Some(Import { set: self.set.clone(), digest, hint: key.hint.map(|hint| bounded(&hint)) });
+        Ok(act)
+    }
+
+    fn exists(&self, app: &App, act: &Create) -> bool {
+        act.imported.as_ref().is_some_and(|import| {
+            let lookup = app.with_context(None, |context| wrapped(context, &import.digest));
+            app.store.snapshot().contains(&lookup)
+        })
+    }
+}
+
+/// What may be shown of a foreign key for ever is the importer's word: at most a few characters of it.
+fn bounded(hint: &str) -> String {
+    hint.chars().filter(char::is_ascii_graphic).take(40).collect()
+}
+
+async fn perform(
+    app: &App,
+    call: &Call,
+    act: &Create,
+) -> Result<Result<Option<String>, Refusal>, Unavailable> {
+    match app.perform(&call.permit, act).await {
+        Ok(minted) => Ok(Ok(Some(minted.record.id.to_string()))),
+        Err(Failure::Refused(refusal)) => Ok(Err(refusal)),
+        Err(Failure::Unavailable(unavailable)) => Err(unavailable),
+        Err(Failure::Invalid(reason)) => Err(Unavailable::Store(reason)),
+    }
+}
+
+/// Decides as [`perform`] does, and commits nothing.
+async fn rehearse(
+    app: &App,
+    call: &Call,
+    act: &Create,
+) -> Result<Result<Option<String>, Refusal>, Unavailable> {
+    use countersign_core::exchange::Act as _;
+    let question = app.with_context(None, |context| act.lookup(context));
+    let found = app.store.find(question).await?;
+    let outcome = app.with_context(None, |context| act.decide(context, &call.permit, found));
+    Ok(outcome.answer.map(|_| None))
+}
+
+fn key_set(asked: &KeyImport) -> Result<KeyPrefix, Failure> {
+    let text = match &asked.key_set {
+        Some(text) => text.clone(),
+        None => {
+            asked.prefix.trim_end_matches(|letter: char| !letter.is_ascii_alphanumeric()).to_ascii_lowercase()
+        }
+    };
+    text.parse().map_err(|error| Failure::Invalid(format!("the member `key_set`: {error}, found `{text}`")))
+}
+
+fn digest(app: &App, asked: &KeyImport) -> Result<Digest, Failure> {
+    let algorithm = member("algorithm", &asked.algorithm)?;
+    let key = match (algorithm, &asked.hmac_key) {
+        (Algorithm::Sha256, None) => return Ok(Digest::Sha256),
+        (Algorithm::Sha512, None) => return Ok(Digest::Sha512),
+        (Algorithm::HmacSha256, Some(key)) if !key.is_empty() => Secret::new(key.clone().into_bytes()),
+        (Algorithm::HmacSha256, _) => {
+            return Err(Failure::Invalid("the member `hmac_key`: expected the key of the HMAC".to_owned()));
+        }
+        (Algorithm::Sha256 | Algorithm::Sha512, Some(_)) => {
+            return Err(Failure::Invalid("the member `hmac_key`: only `hmac-sha256` has one".to_owned()));
+        }
+    };
+    seal(app, asked, &key)
+        .ok_or_else(|| Failure::Unavailable(Unavailable::Store("sealing failed".to_owned())))
+}
+
+fn seal(app: &App, asked: &KeyImport, key: &Secret<Vec<u8>>) -> Option<Digest> {
+    let snapshot = app.store.snapshot();
+    // The same key for the same set is sealed once: otherwise each call would declare a set of its own.
+    let known = snapshot.hmac_digest(&asked.prefix, asked.header.as_deref(), key);
+    known.or_else(|| {
+        let mut nonce = [0; 12];
+        (app.entropy)().fill(&mut nonce);
+        KeySet::sealed_hmac_key(
+            snapshot.peppers().current(),
+            nonce,
+            &asked.prefix,
+            asked.header.as_deref(),
+            key,
+        )
+    })
+}
