@@ -4,22 +4,21 @@ use std::net::IpAddr;
 
 use countersign_core::api_key::{Create, Idempotency, Verification, verify_key};
 use countersign_core::environment::Environment;
-use countersign_core::id::{CredentialId, CredentialKind, OwnerId};
+use countersign_core::id::{CredentialId, CredentialKind};
 use countersign_core::key_set::{Source, Upgrade};
 use countersign_core::key_string::KeyString;
 use countersign_core::known::KnownCredential;
 use countersign_core::ledger::{Found, Ledger, Lookup};
 use countersign_core::lifecycle::{Amend, Forget, Refusal, Revoke, Rotate, Switch, visible};
 use countersign_core::meter::Exceeded;
-use countersign_core::reach::reach;
-use countersign_store::{CredentialFilter, PageRequest};
 use http::Method;
 
 use crate::app::{App, Failure};
 use crate::call::{Call, blocks, expiry, limits, member, optional, scopes};
 use crate::reply::Reply;
 use crate::schema::{
-    KeyAmend, KeyCreate, KeyMinted, KeyRotate, KeyVerdict, KeyVerify, KeyView, LimitState, Page, Replaced,
+    KeyAmend, KeyCreate, KeyFilter, KeyMinted, KeyRotate, KeyVerdict, KeyVerify, KeyView, LimitState, Page,
+    Replaced,
 };
 
 /// The most metadata on one key, in bytes of JSON; a bound, not a clause.
@@ -82,21 +81,23 @@ pub(crate) async fn list(app: &App, call: Call) -> Result<Reply, Failure> {
 }
 
 pub(crate) async fn list_kind(app: &App, call: &Call, kind: CredentialKind) -> Result<Reply, Failure> {
-    call.only(&["owner", "state", "limit", "cursor"])?;
-    let filter = CredentialFilter {
-        kind,
-        owner: call.parameter::<OwnerId>("owner")?,
-        state: call.parameter::<String>("state")?.map(|state| state_filter(&state)).transpose()?,
-    };
-    let request = PageRequest { limit: call.limit()?, cursor: call.parameter("cursor")? };
+    call.only(&[
+        "owner",
+        "state",
+        "prefix",
+        "environment",
+        "expires_before",
+        "expiring_within",
+        "created_before",
+        "unused_since",
+        "limit",
+        "cursor",
+    ])?;
     let now = app.now();
-    let page = app.store.credentials(reach(call.permit.principal()), &filter, &request, now).await?;
-    let data: Vec<_> = page.rows.iter().map(|record| KeyView::new(record, now)).collect();
-    Reply::ok(&Page { data, next_cursor: page.next.map(|next| next.to_string()) })
-}
-
-fn state_filter(text: &str) -> Result<countersign_store::StateFilter, Failure> {
-    text.parse().map_err(|error| Failure::Invalid(format!("the query parameter `state`: {error}")))
+    let filter = KeyFilter::of_query(&call.query)?.parse(kind, now)?;
+    let found = filter.scan(app, &call.permit, call.limit()?, call.parameter("cursor")?).await?;
+    let data: Vec<_> = found.records.iter().map(|record| KeyView::new(record, now)).collect();
+    Reply::ok(&Page { data, next_cursor: found.next.map(|next| next.to_string()) })
 }
 
 /// Reads the id in the path; what is no id of `kind` names nothing.

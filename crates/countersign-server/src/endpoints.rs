@@ -12,9 +12,10 @@ use crate::import::{self, MAX_IMPORT};
 use crate::reply::Reply;
 use crate::schema::{
     AuditLine, ChainView, DecisionView, KeyAmend, KeyCreate, KeyImport, KeyMinted, KeyRotate, KeyVerdict,
-    KeyVerify, KeyView, KeysImported, ManagementKeyCreate, OwnerEnter, OwnerView, Page, RouteView,
+    KeyVerify, KeyView, KeysImported, KeysRevoke, KeysRevoked, ManagementKeyCreate, OwnerEnter, OwnerView,
+    Page, RouteView,
 };
-use crate::{api_key, audit, decision, management_key, owner};
+use crate::{api_key, audit, bulk, decision, management_key, owner};
 
 type Answer<'a> = Pin<Box<dyn Future<Output = Result<Reply, Failure>> + Send + 'a>>;
 type Shape = fn(&mut SchemaGenerator) -> Schema;
@@ -60,7 +61,13 @@ const PAGING: &[(&str, &str)] =
     &[("limit", "Rows of a page: 1 to 500, default 50."), ("cursor", "`next_cursor` of the page before.")];
 const KEYS: &[(&str, &str)] = &[
     ("owner", "Only keys of this owner."),
-    ("state", "Only keys in this state: live, revoked or expired."),
+    ("state", "Only keys in this state: live, revoked, disabled or expired."),
+    ("prefix", "Only keys of this key set."),
+    ("environment", "Only keys made for this environment."),
+    ("expires_before", "Only keys that end before this instant (RFC 3339)."),
+    ("expiring_within", "Only live keys that end within this time, such as `30d`."),
+    ("created_before", "Only keys minted before this instant (RFC 3339)."),
+    ("unused_since", "Only keys that were not used since this instant (RFC 3339)."),
     ("limit", "Rows of a page: 1 to 500, default 50."),
     ("cursor", "`next_cursor` of the page before."),
 ];
@@ -143,6 +150,16 @@ pub static ENDPOINTS: &[Endpoint] = &[
         answer: shape!(KeysImported),
         body_bytes: Some(MAX_IMPORT),
         handler: handler!(import::import),
+        ..ROW
+    },
+    Endpoint {
+        method: "POST",
+        path: "/v1/keys/revoke",
+        scope: ManagementScope::KeysWrite,
+        summary: "Revokes every API key that a filter names, at most 500 in one call; a dry run only tells which.",
+        request: shape!(KeysRevoke),
+        answer: shape!(KeysRevoked),
+        handler: handler!(bulk::revoke),
         ..ROW
     },
     Endpoint {

@@ -14,9 +14,12 @@ pub mod service;
 
 mod api_key;
 mod audit;
+mod bulk;
 mod call;
 mod decision;
+mod expiry;
 mod import;
+mod key_filter;
 mod management_key;
 mod owner;
 mod reply;

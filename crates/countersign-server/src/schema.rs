@@ -90,6 +90,67 @@ pub(crate) struct KeyCreate {
     pub(crate) expires_in: Option<String>,
 }
 
+/// Which keys: those that meet every member that is there.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KeyFilter {
+    /// Of this owner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) owner: Option<String>,
+    /// In this state: `live`, `revoked`, `disabled` or `expired`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) state: Option<String>,
+    /// Of this key set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) prefix: Option<String>,
+    /// Made for this environment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) environment: Option<String>,
+    /// That end before this instant (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) expires_before: Option<String>,
+    /// That live, and end within this time, such as `30d`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) expiring_within: Option<String>,
+    /// Minted before this instant (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) created_before: Option<String>,
+    /// Not used since this instant (RFC 3339), or never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unused_since: Option<String>,
+}
+
+/// Revokes every key that a filter names.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KeysRevoke {
+    /// Which keys; at least one member.
+    #[serde(default)]
+    pub(crate) filter: KeyFilter,
+    /// Every key within reach, instead of a filter.
+    #[serde(default)]
+    pub(crate) all: bool,
+    /// Only tells which keys would be revoked.
+    #[serde(default)]
+    pub(crate) dry_run: bool,
+    /// `next_cursor` of the call before.
+    #[serde(default)]
+    pub(crate) cursor: Option<String>,
+}
+
+/// What a bulk revocation has ended.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct KeysRevoked {
+    /// How many keys were, or would be, revoked by this call; at most 500.
+    pub(crate) count: usize,
+    /// Whether nothing was changed.
+    pub(crate) dry_run: bool,
+    /// The keys, as they were before.
+    pub(crate) data: Vec<KeyView>,
+    /// What to send as `cursor` to go on; `null`: every key was looked at.
+    pub(crate) next_cursor: Option<String>,
+}
+
 /// Takes over keys that another system minted.
 #[derive(Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -143,12 +143,8 @@ pub(crate) enum Key {
     Create(KeyCreate),
     /// Lists keys
     List {
-        /// Only keys of this owner
-        #[arg(long, value_name = "ID")]
-        owner: Option<String>,
-        /// Only keys that are live, revoked or expired
-        #[arg(long, value_name = "STATE")]
-        state: Option<String>,
+        #[command(flatten)]
+        filter: KeyFilter,
         #[command(flatten)]
         reach: Reach,
     },
@@ -178,6 +174,19 @@ pub(crate) enum Key {
     Revoke {
         /// The key's id
         id: String,
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Revokes every key that the filters name
+    RevokeMany {
+        #[command(flatten)]
+        filter: KeyFilter,
+        /// Every key, where no filter is named
+        #[arg(long)]
+        all: bool,
+        /// Only tells which keys would be revoked
+        #[arg(long)]
+        dry_run: bool,
         #[command(flatten)]
         reach: Reach,
     },
@@ -265,6 +274,52 @@ pub(crate) struct KeyCreate {
     pub(crate) metadata: Vec<String>,
     #[command(flatten)]
     pub(crate) reach: Reach,
+}
+
+/// Which keys.
+#[derive(Debug, Args)]
+pub(crate) struct KeyFilter {
+    /// Only keys of this owner
+    #[arg(long, value_name = "ID")]
+    pub(crate) owner: Option<String>,
+    /// Only keys that are live, revoked, disabled or expired
+    #[arg(long, value_name = "STATE")]
+    pub(crate) state: Option<String>,
+    /// Only keys of this key set
+    #[arg(long)]
+    pub(crate) prefix: Option<String>,
+    /// Only keys made for this environment
+    #[arg(long, value_name = "live|test")]
+    pub(crate) environment: Option<String>,
+    /// Only keys that end before this instant (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    pub(crate) expires_before: Option<String>,
+    /// Only live keys that end within this time, such as 30d
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) expiring_within: Option<String>,
+    /// Only keys minted before this instant (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    pub(crate) created_before: Option<String>,
+    /// Only keys that were not used since this instant (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    pub(crate) unused_since: Option<String>,
+}
+
+impl KeyFilter {
+    /// Returns what is named, by the API's names.
+    pub(crate) fn members(&self) -> Vec<(&'static str, &str)> {
+        let members = [
+            ("owner", &self.owner),
+            ("state", &self.state),
+            ("prefix", &self.prefix),
+            ("environment", &self.environment),
+            ("expires_before", &self.expires_before),
+            ("expiring_within", &self.expiring_within),
+            ("created_before", &self.created_before),
+            ("unused_since", &self.unused_since),
+        ];
+        members.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?))).collect()
+    }
 }
 
 /// Takes over keys that another system minted.

@@ -18,6 +18,7 @@ use countersign_gateway::gateway::{Gateway, GatewayConfig, GatewayListener};
 use countersign_gateway::ledger::Feed;
 use countersign_gateway::route::{Route, RouteTable};
 use countersign_gateway::upstream::Upstream;
+use countersign_server::app::App;
 use countersign_server::service::{Issuer, Management};
 use tokio::task::{JoinHandle, JoinSet};
 use url::Url;
@@ -33,6 +34,9 @@ use crate::view::{BehindGateway, OfGateway};
 
 /// How often the listeners' own certificate is renewed: a tenth of its life.
 const RENEWAL: Duration = Duration::from_secs(4 * 24 * 60 * 60);
+
+/// How often keys that end soon are looked for.
+const WARNINGS: Duration = Duration::from_secs(60 * 60);
 
 /// Where the listeners answer.
 #[derive(Debug, Clone)]
@@ -53,7 +57,8 @@ pub(crate) struct Running {
     gateway: Arc<Gateway>,
     shutdown: Shutdown,
     listeners: JoinSet<std::io::Result<Drained>>,
-    renewal: Option<JoinHandle<()>>,
+    /// What runs beside the requests, and loses nothing when it is cut.
+    beside: Vec<JoinHandle<()>>,
     echo: Option<Echo>,
 }
 
@@ -218,6 +223,7 @@ impl Running {
         );
         serving.add("local", management, Socket::Unix(local), node);
         let renewal = certificates.keep_fresh(node, up.tls_cert.is_none());
+        let warnings = warn_of_expiry(&node.app, settings.warn_before);
         let upstream = if echo.is_some() { "built-in echo".to_owned() } else { upstream };
         tracing::info!(
             issuer = urls.issuer,
@@ -226,7 +232,7 @@ impl Running {
             admin = urls.admin,
             "ready"
         );
-        Ok(Parts { urls, upstream, gateway, serving, renewal, echo })
+        Ok(Parts { urls, upstream, gateway, serving, beside: vec![renewal, warnings], echo })
     }
 
     /// Hands out the management key that this start made, once.
@@ -248,8 +254,8 @@ impl Running {
     ///
     /// If the store cannot be closed.
     pub(crate) async fn stop(mut self, drain: Duration) -> Result<()> {
-        if let Some(renewal) = self.renewal.take() {
-            renewal.abort();
+        for task in &self.beside {
+            task.abort();
         }
         self.shutdown.begin(drain);
         while self.listeners.join_next().await.is_some() {}
@@ -276,7 +282,7 @@ struct Parts {
     upstream: String,
     gateway: Arc<Gateway>,
     serving: Serving,
-    renewal: JoinHandle<()>,
+    beside: Vec<JoinHandle<()>>,
     echo: Option<Echo>,
 }
 
@@ -290,10 +296,26 @@ impl Parts {
             gateway: self.gateway,
             shutdown: self.serving.shutdown,
             listeners: self.serving.listeners,
-            renewal: Some(self.renewal),
+            beside: self.beside,
             echo: self.echo,
         }
     }
+}
+
+/// Warns of keys that end soon: at the start, and every hour.
+fn warn_of_expiry(app: &Arc<App>, before: Duration) -> JoinHandle<()> {
+    let app = Arc::clone(app);
+    tokio::spawn(async move {
+        let mut hour = tokio::time::interval(WARNINGS);
+        while !before.is_zero() {
+            hour.tick().await;
+            match app.warn_of_expiry(before).await {
+                Ok(0) => {}
+                Ok(keys) => tracing::info!(keys, "keys end soon: see api_key.expiring in the audit"),
+                Err(error) => tracing::warn!(%error, "keys that end soon are not warned of yet"),
+            }
+        }
+    })
 }
 
 /// The listeners of the shared runtime.

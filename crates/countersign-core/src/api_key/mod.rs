@@ -9,6 +9,7 @@
 //! What it does not do: management keys (they have their own room and prefix), count what is spent (meter), or
 //! recognise what another system minted (imported).
 
+mod expiry;
 mod model;
 mod rules;
 mod wire;
@@ -16,6 +17,7 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
+pub use expiry::{expiry_question, warn_of_expiry};
 pub use model::{Create, Idempotency, Import, Verification};
 pub use rules::{verify_key, wrapped};
 pub use wire::ApiKey;

@@ -8,9 +8,11 @@ use countersign_core::key_string::KeyString;
 use http::Method;
 use serde_json::{Map, Value, json};
 
-use crate::cli::{Key, KeyCreate, KeyUpdate, Reach};
+use crate::cli::{Key, KeyCreate, KeyFilter, KeyUpdate, Reach};
+use crate::client::Connection;
 use crate::commands::key_import;
 use crate::commands::{call, minted, object, page, whole_list};
+use crate::environment;
 use crate::output;
 
 const COLUMNS: &[(&str, &str)] = &[
@@ -27,19 +29,8 @@ const COLUMNS: &[(&str, &str)] = &[
 pub(crate) async fn run(command: Key) -> Result<ExitCode> {
     match command {
         Key::Create(create) => mint(&create).await,
-        Key::List { owner, state, reach } => {
-            let filters = [("owner", owner), ("state", state)];
-            let query: Vec<_> = filters
-                .iter()
-                .filter_map(|(name, value)| Some(format!("{name}={}", value.as_ref()?)))
-                .collect();
-            let path = if query.is_empty() {
-                "/v1/keys".to_owned()
-            } else {
-                format!("/v1/keys?{}", query.join("&"))
-            };
-            page(&reach, &whole_list(&reach, &path).await?, COLUMNS)
-        }
+        Key::List { filter, reach } => page(&reach, &whole_list(&reach, &listing(&filter)).await?, COLUMNS),
+        Key::RevokeMany { filter, all, dry_run, reach } => revoke_many(&filter, all, dry_run, &reach).await,
         Key::Show { id, reach } => {
             object(&reach, &call(&reach, Method::GET, &key_path(&id, "")?, None).await?)
         }
@@ -78,6 +69,46 @@ pub(crate) async fn run(command: Key) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Key::Check { key } => check(key),
+    }
+}
+
+/// Returns the path of a list.
+fn listing(filter: &KeyFilter) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(filter.members());
+    let query = query.finish();
+    if query.is_empty() { "/v1/keys".to_owned() } else { format!("/v1/keys?{query}") }
+}
+
+async fn revoke_many(filter: &KeyFilter, all: bool, dry_run: bool, reach: &Reach) -> Result<ExitCode> {
+    let connection = Connection::open(reach, environment::management_key()).await?;
+    let revoked = revoke_pages(&connection, filter, all, dry_run).await;
+    connection.close().await?;
+    let rows = revoked?;
+    page(reach, &json!({ "data": rows, "next_cursor": null, "dry_run": dry_run }), COLUMNS)?;
+    let verb = if dry_run { "would be revoked" } else { "are revoked" };
+    output::note(&format!("{} keys {verb}", rows.len()));
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn revoke_pages(
+    connection: &Connection,
+    filter: &KeyFilter,
+    all: bool,
+    dry_run: bool,
+) -> Result<Vec<Value>> {
+    let members: Map<String, Value> =
+        filter.members().into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+    let (mut rows, mut cursor) = (Vec::new(), Value::Null);
+    loop {
+        let body = json!({ "filter": members, "all": all, "dry_run": dry_run, "cursor": cursor });
+        let answer = connection.call(Method::POST, "/v1/keys/revoke", Some(&without_null(body))).await?;
+        rows.extend(answer.get("data").and_then(Value::as_array).cloned().unwrap_or_default());
+        cursor = answer.get("next_cursor").cloned().unwrap_or_default();
+        if cursor.is_null() {
+            return Ok(rows);
+        }
+        output::note(&format!("{} so far", rows.len()));
     }
 }
 

@@ -80,6 +80,7 @@ pub(crate) struct Feed {
 pub(crate) struct ApiKeySettings {
     pub(crate) max_lifetime: Option<String>,
     pub(crate) rotation_overlap: Option<String>,
+    pub(crate) warn_before: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

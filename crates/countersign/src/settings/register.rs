@@ -37,6 +37,7 @@ pub(crate) const SETTINGS: &[Setting] = settings![
     "feed.max_age" "duration" "5s" "How old what is known in memory may be: beyond it, routes that need a credential answer 503."
     "api_key.max_lifetime" "duration" "" "The longest life an API key may be given; keys without an end get this one."
     "api_key.rotation_overlap" "duration" "24h" "How long a rotated key goes on working when no overlap is named."
+    "api_key.warn_before" "duration" "7d" "How long before its end a key is named in the audit as `api_key.expiring`, once; 0s: never."
     "log.format" "`text` or `json`" "text on a terminal, else json" "How log lines are written, on stderr."
     "log.level" "`error`, `warn`, `info`, `debug`" "info" "The least important lines that are written."
     "limits.connections" "number" "10000" "Open connections per listener; further ones are closed at once."

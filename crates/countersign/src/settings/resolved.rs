@@ -20,6 +20,8 @@ use super::file::{self, FileSettings, Listener, RouteSettings, UpstreamSettings}
 use crate::cli::Up;
 use crate::log::LogSettings;
 
+/// How long before its end a key is warned of: a working week and the days around it.
+const WARN_BEFORE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// The file that is read when none is named.
 const DEFAULT_FILE: &str = "countersign.toml";
 /// What the upstream of `--upstream`, or the built-in echo, is called.
@@ -39,6 +41,7 @@ pub(crate) struct Settings {
     pub(crate) store: Option<String>,
     pub(crate) feed_max_age: Duration,
     pub(crate) policy: Policy,
+    pub(crate) warn_before: Duration,
     pub(crate) log: LogSettings,
     pub(crate) limits: Limits,
     pub(crate) upstream_limits: UpstreamLimits,
@@ -110,6 +113,8 @@ impl Settings {
             feed_max_age: duration("feed.max_age", file.feed.max_age.as_ref())?
                 .unwrap_or(Duration::from_secs(5)),
             policy: policy(&file.api_key)?,
+            warn_before: duration("api_key.warn_before", file.api_key.warn_before.as_ref())?
+                .unwrap_or(WARN_BEFORE),
             log: LogSettings::read(file.log.format.as_deref(), file.log.level.as_deref())?,
             limits: limits(&file.limits)?,
             upstream_limits: upstream_limits(&file.limits)?,

@@ -12,6 +12,7 @@
 
 mod harness;
 
+mod bulk;
 mod command_line;
 mod crash;
 mod faults;

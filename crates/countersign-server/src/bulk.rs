@@ -1,0 +1,44 @@
+//! `/v1/keys/revoke`: every key that a filter names.
+
+use countersign_core::id::CredentialKind;
+use countersign_core::lifecycle::Revoke;
+use futures_util::stream::{self, StreamExt as _};
+
+use crate::app::{App, Failure};
+use crate::call::{Call, optional};
+use crate::reply::Reply;
+use crate::schema::{KeyView, KeysRevoke, KeysRevoked};
+
+/// Keys that one call revokes at most; the answer says where to go on.
+const MOST: usize = 500;
+/// Keys that are revoked at a time: enough to fill a group commit.
+const AT_ONCE: usize = 64;
+
+pub(crate) async fn revoke(app: &App, call: Call) -> Result<Reply, Failure> {
+    let asked: KeysRevoke = call.json()?;
+    if asked.filter.is_empty() != asked.all {
+        return Err(Failure::Invalid(
+            "expected the member `filter`, or `all: true` for every key".to_owned(),
+        ));
+    }
+    let filter = asked.filter.parse(CredentialKind::ApiKey, app.now())?;
+    let cursor = optional("cursor", asked.cursor.as_ref())?;
+    let mut found = filter.scan(app, &call.permit, MOST, cursor).await?;
+    found.records.retain(|record| record.revoked_at.is_none());
+    if !asked.dry_run {
+        let acts: Vec<_> = found.records.iter().map(|record| Revoke { id: record.id }).collect();
+        let permit = &call.permit;
+        let revocations =
+            stream::iter(acts).map(|act| async move { app.perform(permit, &act).await.map(drop) });
+        let ended: Vec<_> = revocations.buffer_unordered(AT_ONCE).collect().await;
+        // One that cannot be revoked is told; those that were are revoked whatever becomes of the others.
+        ended.into_iter().collect::<Result<(), _>>()?;
+    }
+    let now = app.now();
+    Reply::ok(&KeysRevoked {
+        count: found.records.len(),
+        dry_run: asked.dry_run,
+        data: found.records.iter().map(|record| KeyView::new(record, now)).collect(),
+        next_cursor: found.next.map(|next| next.to_string()),
+    })
+}

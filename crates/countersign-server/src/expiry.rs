@@ -1,0 +1,51 @@
+//! Due work: owners are warned, through the audit, before their keys end.
+
+use std::time::Duration;
+
+use countersign_core::api_key::{expiry_question, warn_of_expiry};
+use countersign_core::id::CredentialKind;
+use countersign_core::ledger::{Commit, Ledger, Unavailable};
+use countersign_core::reach::Reach;
+use countersign_core::record::CredentialRecord;
+use countersign_store::{CredentialFilter, PageRequest, StateFilter};
+
+use crate::app::App;
+
+/// Keys that are looked at in one page.
+const PAGE: usize = 500;
+
+impl App {
+    /// Warns of every key that ends within `before` and was not warned of; returns how many there were.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`]; what is left is warned of at the next call.
+    pub async fn warn_of_expiry(&self, before: Duration) -> Result<usize, Unavailable> {
+        let filter =
+            CredentialFilter { kind: CredentialKind::ApiKey, owner: None, state: Some(StateFilter::Live) };
+        let mut request = PageRequest { limit: PAGE, cursor: None };
+        let mut warned = 0;
+        loop {
+            let page = self.store.credentials(Reach::Installation, &filter, &request, self.now()).await?;
+            let end = self.now().plus(before);
+            for record in page.rows.iter().filter(|record| record.expires_at.is_some_and(|at| at <= end)) {
+                warned += usize::from(self.warn_of(record, before).await?);
+            }
+            let Some(next) = page.next else {
+                return Ok(warned);
+            };
+            request.cursor = Some(next);
+        }
+    }
+
+    async fn warn_of(&self, record: &CredentialRecord, before: Duration) -> Result<bool, Unavailable> {
+        let question = self.with_context(None, |context| expiry_question(context, record));
+        let found = self.store.find(question).await?;
+        let decided = self.with_context(None, |context| warn_of_expiry(context, record, before, &found));
+        let Some(outcome) = decided else {
+            return Ok(false);
+        };
+        // Lost: another node has warned of it.
+        Ok(self.store.commit(outcome.effects, outcome.audit).await? == Commit::Done)
+    }
+}
