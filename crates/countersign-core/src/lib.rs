@@ -25,6 +25,7 @@ pub mod imported;
 pub mod key_set;
 pub mod key_string;
 pub mod known;
+pub mod leak;
 pub mod ledger;
 pub mod lifecycle;
 pub mod management_key;

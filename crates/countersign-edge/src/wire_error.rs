@@ -6,6 +6,8 @@
 //! **Invariant.** A credential that failed is answered with the same bytes whether it is malformed, unknown,
 //! expired, revoked or of a kind that is not accepted; only the `instance` differs.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use countersign_core::credential::Rejection;
 use countersign_core::decision::Denial;
@@ -273,6 +275,14 @@ pub fn from_exceeded(
         with(&mut response, RETRY_AFTER, &rate_limit::seconds_until(resets_at, now).to_string());
     }
     rate_limit::tell(response.headers_mut(), &exceeded.standings, now);
+    response
+}
+
+/// Refuses an unknown caller who comes too often; `wait`: how long until one more call (RFC 6585 §4).
+#[must_use]
+pub fn too_many(wait: Duration) -> Response<Full<Bytes>> {
+    let mut response = problem(Problem::TooManyRequests, "This address has called too often", None);
+    with(&mut response, RETRY_AFTER, &(wait.as_secs() + 1).to_string());
     response
 }
 

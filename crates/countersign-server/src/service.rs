@@ -29,11 +29,15 @@ use hyper::body::{Body, Incoming};
 use crate::app::{App, Failure};
 use crate::call::Call;
 use crate::endpoints::{ENDPOINTS, Endpoint};
+use crate::leaks::Leaks;
 use crate::openapi;
 use crate::reply::Reply;
 
 /// The longest pause inside a body that this process itself reads.
 const PAUSE: Duration = Duration::from_secs(30);
+
+/// Where anybody may report leaked keys.
+const REVOKE_LEAKED: &str = "/v1/keys/revoke-leaked";
 
 type Answer = Response<Full<Bytes>>;
 
@@ -307,6 +311,8 @@ pub struct Issuer {
     pub app: Arc<App>,
     /// The names under which the listener may be called.
     pub hosts: Hosts,
+    /// What takes reports of leaked keys.
+    pub leaks: Leaks,
 }
 
 impl fmt::Debug for Issuer {
@@ -318,9 +324,15 @@ impl fmt::Debug for Issuer {
 impl Serve for Issuer {
     type Body = Full<Bytes>;
 
-    async fn serve(&self, request: Request<Incoming>, _: Peer) -> Answer {
+    async fn serve(&self, request: Request<Incoming>, peer: Peer) -> Answer {
         if let Err(refusal) = self.hosts.admit(request.uri(), request.headers()) {
             return wire_error::from_host(refusal, None);
+        }
+        if request.uri().path() == REVOKE_LEAKED {
+            if request.method() != Method::POST {
+                return wire_error::method_not_allowed(&[Method::POST], None);
+            }
+            return self.leaks.take(&self.app, request, peer.ip()).await;
         }
         if request.method() != Method::GET && request.method() != Method::HEAD {
             return wire_error::problem(Problem::NotFound, "The issuer serves no OAuth endpoint yet", None);
@@ -330,7 +342,7 @@ impl Serve for Issuer {
             "/pki/ca.pem" => pem(&self.app.ca_pem),
             _ => wire_error::problem(
                 Problem::NotFound,
-                "The issuer serves / and /pki/ca.pem; OAuth is not served yet",
+                "The issuer serves /, /pki/ca.pem and /v1/keys/revoke-leaked; OAuth is not served yet",
                 None,
             ),
         }
@@ -341,7 +353,7 @@ impl Issuer {
     fn about(&self) -> Vec<u8> {
         let about = serde_json::json!({
             "product": "Countersign", "version": env!("CARGO_PKG_VERSION"), "issuer": self.app.issuer_url,
-            "serves": ["/pki/ca.pem"], "note": "OAuth and OpenID Connect are not served yet",
+            "serves": ["/pki/ca.pem", REVOKE_LEAKED], "note": "OAuth and OpenID Connect are not served yet",
         });
         about.to_string().into_bytes()
     }

@@ -232,6 +232,15 @@ pub(crate) enum Key {
         #[command(flatten)]
         reach: Reach,
     },
+    /// Prints rules by which secret scanners recognise keys, with no server
+    Rules {
+        /// For which scanner
+        #[arg(long, value_name = "gitleaks|trufflehog", default_value = "gitleaks")]
+        format: String,
+        /// A key set of yours, such as `shss`; repeat for several
+        #[arg(long)]
+        prefix: Vec<String>,
+    },
     /// Checks a key's shape and checksum, with no server; exit status 1 if they are wrong
     Check {
         /// The key; `-` or nothing reads it from standard input, where no other process can see it

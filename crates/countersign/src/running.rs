@@ -19,8 +19,10 @@ use countersign_gateway::ledger::Feed;
 use countersign_gateway::route::{Route, RouteTable};
 use countersign_gateway::upstream::Upstream;
 use countersign_server::app::App;
+use countersign_server::leaks::{self, Leaks};
 use countersign_server::service::{Issuer, Management};
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::timeout;
 use url::Url;
 
 use crate::cli::Up;
@@ -59,6 +61,8 @@ pub(crate) struct Running {
     listeners: JoinSet<std::io::Result<Drained>>,
     /// What runs beside the requests, and loses nothing when it is cut.
     beside: Vec<JoinHandle<()>>,
+    /// What ends leaked keys: it ends by itself once nobody can report.
+    reports: JoinHandle<()>,
     echo: Option<Echo>,
 }
 
@@ -213,7 +217,9 @@ impl Running {
         node.announce(Arc::new(view), issuer_url);
         let mut serving =
             Serving { shutdown: Shutdown::new(), listeners: JoinSet::new(), limits: settings.limits.clone() };
-        let (issuer, management) = services(node, settings);
+        let (leaks, reports) = leaks::leaks();
+        let leaks_work = tokio::spawn(leaks::work(Arc::clone(&node.app), reports));
+        let (issuer, management) = services(node, settings, leaks);
         serving.add("issuer", issuer, Socket::Tcp(sockets.issuer, certificates.https.clone()), node);
         serving.add(
             "admin",
@@ -232,7 +238,15 @@ impl Running {
             admin = urls.admin,
             "ready"
         );
-        Ok(Parts { urls, upstream, gateway, serving, beside: vec![renewal, warnings], echo })
+        Ok(Parts {
+            urls,
+            upstream,
+            gateway,
+            serving,
+            beside: vec![renewal, warnings],
+            reports: leaks_work,
+            echo,
+        })
     }
 
     /// Hands out the management key that this start made, once.
@@ -259,6 +273,11 @@ impl Running {
         }
         self.shutdown.begin(drain);
         while self.listeners.join_next().await.is_some() {}
+        // A report that was answered with 202 is worked off before the store closes.
+        if timeout(drain, &mut self.reports).await.is_err() {
+            tracing::error!("reports of leaked keys are left: limits.drain ended first");
+            self.reports.abort();
+        }
         // Before the store: the gateway's last reports go there.
         if let Some(gateway) = Arc::into_inner(self.gateway) {
             let cut = gateway.shutdown(drain).await;
@@ -283,6 +302,7 @@ struct Parts {
     gateway: Arc<Gateway>,
     serving: Serving,
     beside: Vec<JoinHandle<()>>,
+    reports: JoinHandle<()>,
     echo: Option<Echo>,
 }
 
@@ -297,6 +317,7 @@ impl Parts {
             shutdown: self.serving.shutdown,
             listeners: self.serving.listeners,
             beside: self.beside,
+            reports: self.reports,
             echo: self.echo,
         }
     }
@@ -338,7 +359,7 @@ impl Serving {
     }
 }
 
-fn services(node: &Node, settings: &Settings) -> (Arc<Issuer>, Arc<Management>) {
+fn services(node: &Node, settings: &Settings, leaks: Leaks) -> (Arc<Issuer>, Arc<Management>) {
     let issuer_host = settings.issuer_url.as_ref().and_then(Url::host_str);
     let addresses = [settings.issuer.address.ip(), settings.admin.address.ip()].map(|ip| match ip {
         IpAddr::V6(ip) => format!("[{ip}]"),
@@ -349,7 +370,7 @@ fn services(node: &Node, settings: &Settings) -> (Arc<Issuer>, Arc<Management>) 
     let admin_hosts = settings.admin_hosts.iter().map(String::as_str).chain([admin_address.as_str()]);
     let issuer_hosts = issuer_host.into_iter().chain([issuer_address.as_str()]);
     (
-        Arc::new(Issuer { app: Arc::clone(&node.app), hosts: Hosts::with_loopback(issuer_hosts) }),
+        Arc::new(Issuer { app: Arc::clone(&node.app), hosts: Hosts::with_loopback(issuer_hosts), leaks }),
         Arc::new(Management { app: Arc::clone(&node.app), hosts: Hosts::with_loopback(admin_hosts) }),
     )
 }

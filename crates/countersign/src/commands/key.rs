@@ -10,8 +10,8 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::{Key, KeyCreate, KeyFilter, KeyUpdate, Reach};
 use crate::client::Connection;
-use crate::commands::key_import;
 use crate::commands::{call, minted, object, page, whole_list};
+use crate::commands::{key_import, key_rules};
 use crate::environment;
 use crate::output;
 
@@ -68,6 +68,7 @@ pub(crate) async fn run(command: Key) -> Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }
+        Key::Rules { format, prefix } => key_rules::print(&format, &prefix),
         Key::Check { key } => check(key),
     }
 }

@@ -4,6 +4,7 @@ pub(crate) mod audit;
 pub(crate) mod demo;
 pub(crate) mod key;
 pub(crate) mod key_import;
+pub(crate) mod key_rules;
 pub(crate) mod management_key;
 pub(crate) mod owner;
 pub(crate) mod reference;

@@ -18,6 +18,7 @@ mod crash;
 mod faults;
 mod imports;
 mod keys;
+mod leaks;
 mod limits;
 mod readme;
 mod secrets;

@@ -1,0 +1,131 @@
+//! `POST /v1/keys/revoke-leaked` on the issuer listener: whoever holds a key may end it.
+//!
+//! **Invariant.** The answer is 202 whatever the keys are, and is given before they are looked at: neither its words
+//! nor its time tell whether there is such a key (SAFETY 16).
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use countersign_core::leak::{Held, end};
+use countersign_core::ledger::{Ledger, Unavailable};
+use countersign_edge::body::read_limited;
+use countersign_edge::wire_error::{self, Problem};
+use http::header::{AUTHORIZATION, CACHE_CONTROL};
+use http::{HeaderValue, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use serde::Deserialize;
+use tokio::sync::mpsc;
+
+use crate::app::App;
+use crate::throttle::Throttle;
+
+/// Reports that an address may make at once, and how soon it may make one more: what GitHub's endpoint of the same
+/// purpose allows, 60 in an hour.
+const AT_ONCE: u32 = 60;
+const REFILL: Duration = Duration::from_secs(60);
+/// Credentials in one report: what GitHub's endpoint takes.
+const MOST: usize = 1000;
+/// The most bytes of a report: a thousand of the longest credentials.
+const MAX_BODY: usize = 1024 * 1024;
+/// The longest pause inside a report.
+const PAUSE: Duration = Duration::from_secs(10);
+/// Reports that wait to be looked at.
+const WAITING: usize = 64;
+
+/// The body of a report.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Report {
+    credentials: Vec<String>,
+}
+
+/// A report that was taken.
+#[derive(Debug)]
+pub struct Taken {
+    credentials: Vec<String>,
+    reporter: Option<IpAddr>,
+}
+
+/// Takes reports of leaked keys.
+#[derive(Debug)]
+pub struct Leaks {
+    throttle: Throttle,
+    queue: mpsc::Sender<Taken>,
+}
+
+/// Makes what takes reports, and what [`work`] reads.
+#[must_use]
+pub fn leaks() -> (Leaks, mpsc::Receiver<Taken>) {
+    let (queue, taken) = mpsc::channel(WAITING);
+    (Leaks { throttle: Throttle::new(AT_ONCE, REFILL), queue }, taken)
+}
+
+impl Leaks {
+    pub(crate) async fn take(
+        &self,
+        app: &App,
+        request: Request<Incoming>,
+        reporter: Option<IpAddr>,
+    ) -> Response<Full<Bytes>> {
+        if let Some(Err(wait)) = reporter.map(|reporter| self.throttle.admit(reporter, app.clock.monotonic()))
+        {
+            return wire_error::too_many(wait);
+        }
+        // Who is known has the management API; a credential sent along by mistake is not one to be looked at here.
+        if request.headers().contains_key(AUTHORIZATION) {
+            return wire_error::problem(Problem::Forbidden, "Report without a credential of your own", None);
+        }
+        let body = match read_limited(request.into_body(), MAX_BODY, PAUSE).await {
+            Ok(body) => body,
+            Err(error) => return wire_error::from_body(error, None),
+        };
+        let expected = "Expected {\"credentials\": [\"…\"]} with 1 to 1000 of them";
+        let credentials = match serde_json::from_slice::<Report>(&body) {
+            Ok(report) if (1..=MOST).contains(&report.credentials.len()) => report.credentials,
+            Ok(_) | Err(_) => return wire_error::problem(Problem::BadRequest, expected, None),
+        };
+        match self.queue.try_send(Taken { credentials, reporter }) {
+            Ok(()) => accepted(),
+            Err(_full) => wire_error::from_unavailable(&Unavailable::Contended, None),
+        }
+    }
+}
+
+fn accepted() -> Response<Full<Bytes>> {
+    let mut answer = Response::new(Full::new(Bytes::new()));
+    *answer.status_mut() = StatusCode::ACCEPTED;
+    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
+}
+
+/// Ends the keys of reports, one report after the other, for as long as reports can come.
+pub async fn work(app: Arc<App>, mut taken: mpsc::Receiver<Taken>) {
+    while let Some(report) = taken.recv().await {
+        // A key that was minted a moment ago at another node is ended too.
+        if let Err(error) = app.store.catch_up().await {
+            tracing::warn!(%error, "a report of leaked keys is judged by what is known here");
+        }
+        let reporter = report.reporter.map(|address| address.to_string()).unwrap_or_default();
+        for text in &report.credentials {
+            let ended = end_one(&app, text, &[("reporter", &reporter)]).await;
+            if let Err(error) = ended {
+                tracing::error!(%error, "a key that was reported as leaked is not revoked");
+            }
+        }
+    }
+}
+
+/// Ends one key, if it is one.
+async fn end_one(app: &App, text: &str, words: &[(&'static str, &str)]) -> Result<bool, Unavailable> {
+    let Some(held) = Held::find(app.store.snapshot(), text) else {
+        return Ok(false);
+    };
+    let Some(outcome) = end(app.now(), &held, words) else {
+        return Ok(true);
+    };
+    tracing::warn!(action = %outcome.audit.action, credential = outcome.audit.subject, "a leaked key is revoked");
+    app.store.commit(outcome.effects, outcome.audit).await.map(|_| true)
+}
