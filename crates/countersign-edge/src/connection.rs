@@ -79,20 +79,30 @@ async fn answer<S: Serve>(
     request: Request<Incoming>,
     peer: Peer,
 ) -> Result<Response<Answer<S::Body>>, Infallible> {
+    let request = if stage.request_begins() { Err("A request target has no fragment") } else { Ok(request) };
+    let response = respond(&shared, request, peer).await;
+    Ok(response.map(|body| Answer { body, stage }))
+}
+
+/// Has the service answer a request, or answers what is none by saying why.
+pub(crate) async fn respond<S: Serve>(
+    shared: &Shared<S>,
+    request: Result<Request<Incoming>, &'static str>,
+    peer: Peer,
+) -> Response<Either<Full<Bytes>, S::Body>> {
     let begun = Instant::now();
-    let response = if stage.request_begins() {
-        problem(Problem::BadRequest, "A request target has no fragment", None).map(Either::Left)
-    } else {
-        match caught(shared.service.serve(request, peer)).await {
+    let response = match request {
+        Err(reason) => problem(Problem::BadRequest, reason, None).map(Either::Left),
+        Ok(request) => match caught(shared.service.serve(request, peer)).await {
             Some(response) => response.map(Either::Right),
             None => {
                 shared.metrics.panics.inc();
                 problem(Problem::InternalError, "", None).map(Either::Left)
             }
-        }
+        },
     };
     shared.metrics.answered(response.status(), begun.elapsed());
-    Ok(response.map(|body| Answer { body, stage }))
+    response
 }
 
 /// Runs a future; `None`: it panicked. The panic hook has told the log.

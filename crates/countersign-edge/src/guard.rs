@@ -13,6 +13,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -183,17 +184,32 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Guarded<T> {
 
 /// A deadline that may move freely; its timer follows only when it would ring too late.
 #[derive(Debug, Default)]
-struct Deadline {
+pub(crate) struct Deadline {
     at: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Deadline {
-    const fn at(at: Instant) -> Self {
+    pub(crate) const fn at(at: Instant) -> Self {
         Self { at: Some(at), timer: None }
     }
 
-    fn has_passed(&mut self, context: &mut Context<'_>) -> bool {
+    /// Begins a wait of `limit`, unless one is being timed.
+    pub(crate) fn begin(&mut self, limit: Duration) {
+        self.at.get_or_insert_with(|| Instant::now() + limit);
+    }
+
+    /// Moves the deadline; `None`: there is nothing to wait for.
+    pub(crate) const fn set(&mut self, at: Option<Instant>) {
+        self.at = at;
+    }
+
+    /// Ends the wait.
+    pub(crate) const fn end(&mut self) {
+        self.at = None;
+    }
+
+    pub(crate) fn has_passed(&mut self, context: &mut Context<'_>) -> bool {
         let Some(at) = self.at else {
             return false;
         };

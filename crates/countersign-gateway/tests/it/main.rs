@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod credentials;
 #[cfg(test)]
+mod http2;
+#[cfg(test)]
 mod identity;
 #[cfg(test)]
 mod lifecycle;
