@@ -93,6 +93,12 @@ impl Snapshot {
         })
     }
 
+    /// Returns what is known now of a credential that was found before; `None`: it was forgotten.
+    #[must_use]
+    pub fn current(&self, lookup: &SecretHash) -> Option<Arc<KnownCredential>> {
+        self.credentials.pin().get(lookup).cloned()
+    }
+
     /// Takes one change.
     pub fn apply(&self, change: &Change) -> Applied {
         match change {
@@ -303,7 +309,9 @@ mod tests {
         assert!(snapshot.find(CredentialKind::ApiKey, &key).is_some());
         assert!(snapshot.find(CredentialKind::ManagementKey, &key).is_none());
         assert!(snapshot.find(CredentialKind::ApiKey, &credential(owner.id, &peppers, 3).1).is_none());
+        assert_eq!(snapshot.current(&record.lookup).unwrap().id, record.id);
         snapshot.apply(&Change::Forgotten(record.lookup));
         assert!(snapshot.find(CredentialKind::ApiKey, &key).is_none());
+        assert!(snapshot.current(&record.lookup).is_none());
     }
 }

@@ -10,6 +10,7 @@ use crate::known::KnownCredential;
 use crate::ledger::Found;
 use crate::principal::{Principal, Proof, Scheme};
 use crate::record::State;
+use crate::timestamp::Timestamp;
 
 /// Decides whether a presented key proves a principal of `scheme`.
 pub(crate) fn verify(
@@ -34,7 +35,13 @@ pub(crate) fn verify(
 
 /// Returns why a key is not good now; `None`: it is.
 pub(crate) fn rejection(context: &Context<'_>, known: &KnownCredential) -> Option<Rejection> {
-    match known.life.state(context.now) {
+    rejection_at(context.now, known)
+}
+
+/// Returns why a key is not good at `now`; `None`: it is. For what is judged again after it was verified (SAFETY 18).
+#[must_use]
+pub fn rejection_at(now: Timestamp, known: &KnownCredential) -> Option<Rejection> {
+    match known.life.state(now) {
         State::Revoked => Some(Rejection::Revoked),
         State::Disabled => Some(Rejection::Disabled),
         State::Expired => Some(Rejection::Expired),

@@ -21,7 +21,7 @@ use crate::drain::Draining;
 use crate::guard::{Guarded, Stage};
 use crate::limits::{Limits, MIN_HEAD_BYTES};
 use crate::metrics::ListenerMetrics;
-use crate::serve::{Peer, Serve};
+use crate::serve::{Peer, Serve, Tunnelled};
 use crate::wire_error::{Problem, problem};
 
 /// What the connections of a listener share.
@@ -48,7 +48,8 @@ where
         .header_read_timeout(None)
         .max_buf_size(limits.head_bytes.max(MIN_HEAD_BYTES))
         .max_header_size(limits.head_bytes.max(MIN_HEAD_BYTES))
-        .serve_connection(TokioIo::new(guarded), service);
+        .serve_connection(TokioIo::new(guarded), service)
+        .with_upgrades();
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
@@ -60,6 +61,12 @@ where
     if let Err(error) = ended {
         // Every cause is the peer's: it went away, was too slow, or sent no HTTP. Its text stays out of the log.
         tracing::debug!(reason = %reason(&error), "connection ended early");
+    } else if let Some(Tunnelled(tunnelled)) = stage.tunnel().and_then(|tunnel| tunnel.take()) {
+        tokio::select! {
+            () = tunnelled => {}
+            // A tunnel has no last request to wait for.
+            _limit = draining.begun() => {}
+        }
     }
 }
 
@@ -80,7 +87,10 @@ async fn answer<S: Serve>(
     peer: Peer,
 ) -> Result<Response<Answer<S::Body>>, Infallible> {
     let request = if stage.request_begins() { Err("A request target has no fragment") } else { Ok(request) };
-    let response = respond(&shared, request, peer).await;
+    let mut response = respond(&shared, request, peer).await;
+    if let Some(tunnel) = response.extensions_mut().remove() {
+        stage.switches(tunnel);
+    }
     Ok(response.map(|body| Answer { body, stage }))
 }
 

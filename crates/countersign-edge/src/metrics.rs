@@ -27,6 +27,7 @@ pub struct Metrics {
     decisions: Family<DecisionLabels, Counter>,
     upstream_errors: Family<UpstreamLabels, Counter>,
     dropped_reports: Counter,
+    ended_streams: Counter,
     snapshot_age: Gauge<f64, AtomicU64>,
     snapshot_credentials: Gauge,
 }
@@ -45,6 +46,7 @@ impl Metrics {
             decisions: Family::default(),
             upstream_errors: Family::default(),
             dropped_reports: Counter::default(),
+            ended_streams: Counter::default(),
             snapshot_age: Gauge::default(),
             snapshot_credentials: Gauge::default(),
         };
@@ -69,6 +71,11 @@ impl Metrics {
             "dropped_reports",
             "Decision records that were not kept",
             self.dropped_reports.clone(),
+        );
+        registry.register(
+            "ended_streams",
+            "Open streams ended together with their credential",
+            self.ended_streams.clone(),
         );
         registry.register(
             "snapshot_age_seconds",
@@ -122,6 +129,11 @@ impl Metrics {
     /// Counts decision records that were not kept.
     pub fn reports_dropped(&self, count: u64) {
         self.dropped_reports.inc_by(count);
+    }
+
+    /// Counts an open stream that was ended together with its credential.
+    pub fn stream_ended(&self) {
+        self.ended_streams.inc();
     }
 
     /// Notes what verifiers know, just before a scrape.

@@ -22,12 +22,14 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
+use hyper::upgrade::OnUpgrade;
 use tokio::time::timeout;
 
 use crate::headers::{self, Call, CredentialFields};
 use crate::outgoing::{Outgoing, Progress};
-use crate::route::CompiledRoute;
+use crate::route::{CompiledRoute, Protocol};
 use crate::upstream::{ConnectError, Pool};
+use crate::websocket::{self, Sides};
 
 /// A request as received, and the form of its target that was decided on.
 #[derive(Debug)]
@@ -87,27 +89,56 @@ impl ForwardError {
     }
 }
 
-/// Forwards a request that `permit` allows, and returns the answer's head with its body still to come.
+/// What became of a request that was forwarded.
+#[derive(Debug)]
+pub(crate) enum Forwarded {
+    /// It was answered; the body is still to come.
+    Answer(Response<Bounded<Lent>>),
+    /// The upstream agreed to another protocol.
+    Switch(Response<()>, Sides),
+}
+
+/// Forwards a request that `permit` allows, and returns the answer's head.
 pub(crate) async fn forward(
     permit: Permit,
     route: &CompiledRoute,
     pool: &Arc<Pool>,
-    received: Received,
+    mut received: Received,
     limits: &Limits,
-) -> Result<Response<Answered>, ForwardError> {
+) -> Result<Forwarded, ForwardError> {
     if received.body.size_hint().lower() > limits.body_bytes {
         return Err(ForwardError::Body(BodyError::TooLarge));
     }
-    let request = outgoing(&permit, route, received, limits)?;
+    let may_switch = route.upgrades_to(Protocol::WebSocket) && received.body.is_end_stream();
+    let caller = if may_switch { websocket::asked(&mut received.head) } else { None };
+    let mut request = outgoing(&permit, route, received, limits)?;
+    if caller.is_some() {
+        websocket::set(request.headers_mut());
+    }
     let (sender, response) = exchange(pool, request).await?;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        return Err(ForwardError::SwitchedProtocols);
+        return switch(caller, response);
     }
     let (mut head, body) = response.into_parts();
     head.version = Version::HTTP_11;
     headers::downstream(&mut head.headers);
     let lent = Lent { body, connection: Some((sender, Arc::clone(pool))) };
-    Ok(Response::from_parts(head, Answered(Bounded::new(lent, u64::MAX, pool.limits.body_pause))))
+    let body = Bounded::new(lent, u64::MAX, pool.limits.body_pause);
+    Ok(Forwarded::Answer(Response::from_parts(head, body)))
+}
+
+/// Takes an answer 101. RFC 9110 §15.2.2: it names a protocol that was asked for.
+fn switch(caller: Option<OnUpgrade>, response: Response<Incoming>) -> Result<Forwarded, ForwardError> {
+    let (mut head, _body) = response.into_parts();
+    let upstream = head.extensions.remove::<OnUpgrade>();
+    let (Some(caller), Some(upstream), true) = (caller, upstream, websocket::is_websocket(&head.headers))
+    else {
+        return Err(ForwardError::SwitchedProtocols);
+    };
+    head.version = Version::HTTP_11;
+    headers::downstream(&mut head.headers);
+    websocket::set(&mut head.headers);
+    Ok(Forwarded::Switch(Response::from_parts(head, ()), Sides { caller, upstream }))
 }
 
 fn outgoing(
@@ -225,32 +256,8 @@ fn reason(error: &hyper::Error) -> ForwardError {
     if error.is_parse() { ForwardError::InvalidAnswer } else { ForwardError::Closed }
 }
 
-/// An upstream's answer on its way to the caller.
-#[derive(Debug)]
-pub(crate) struct Answered(Bounded<Lent>);
-
-impl Body for Answered {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        Pin::new(&mut self.0).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.0.size_hint()
-    }
-}
-
 /// An answer's body together with its connection, which goes back to the pool when the body was read to its end.
-struct Lent {
+pub(crate) struct Lent {
     body: Incoming,
     connection: Option<(SendRequest<Outgoing>, Arc<Pool>)>,
 }

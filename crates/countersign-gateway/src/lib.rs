@@ -22,5 +22,7 @@ mod outgoing;
 pub mod path;
 pub mod report;
 pub mod route;
+mod tether;
 pub mod upstream;
+mod websocket;
 mod worker;

@@ -8,6 +8,7 @@
 //!
 //! What it does not do: look at the query, or decide whether the caller meets the requirement.
 
+use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
 
 use countersign_core::decision::Requirement;
@@ -37,6 +38,28 @@ pub struct Route {
     pub requirement: Requirement,
     /// Whether `Authorization` and `X-API-Key` reach the upstream.
     pub forward_credential: bool,
+    /// The protocols that a connection may be switched to.
+    pub upgrade: Vec<Protocol>,
+}
+
+/// A protocol that HTTP/1.1 can be switched to (RFC 9110 §7.8), by its registered name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// `websocket` (RFC 6455).
+    WebSocket,
+}
+
+/// The name is of no protocol that is passed through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("expected `websocket`, the one protocol that is passed through")]
+pub struct UnknownProtocol;
+
+impl FromStr for Protocol {
+    type Err = UnknownProtocol;
+
+    fn from_str(text: &str) -> Result<Self, UnknownProtocol> {
+        if text.eq_ignore_ascii_case("websocket") { Ok(Self::WebSocket) } else { Err(UnknownProtocol) }
+    }
 }
 
 /// Why a table of routes was refused.
@@ -131,6 +154,7 @@ pub struct CompiledRoute {
     upstream: Arc<Upstream>,
     requirement: Requirement,
     forward_credential: bool,
+    upgrade: Vec<Protocol>,
     permitted: Vec<(Scheme, OnceLock<Counter>)>,
 }
 
@@ -214,6 +238,7 @@ impl CompiledRoute {
             upstream,
             requirement: route.requirement,
             forward_credential: route.forward_credential,
+            upgrade: route.upgrade,
             permitted,
         })
     }
@@ -240,6 +265,12 @@ impl CompiledRoute {
     #[must_use]
     pub const fn forwards_credential(&self) -> bool {
         self.forward_credential
+    }
+
+    /// Tells whether a connection may be switched to `protocol`.
+    #[must_use]
+    pub fn upgrades_to(&self, protocol: Protocol) -> bool {
+        self.upgrade.contains(&protocol)
     }
 
     /// Counts a permit; the counter is looked up once.
@@ -392,6 +423,7 @@ mod tests {
             upstream: 0,
             requirement: Requirement::Any(vec![Condition::of(Scheme::ApiKey)]),
             forward_credential: false,
+            upgrade: Vec::new(),
         }
     }
 

@@ -212,7 +212,7 @@ where
         Builder::new().handshake(TokioIo::new(stream)).await.map_err(|_| ConnectError::Refused)?;
     // Owned by the sender: the task ends when the sender is dropped, or with the worker's runtime. Its error is
     // told to whoever waits for an answer.
-    tokio::spawn(async move { connection.await.unwrap_or_default() });
+    tokio::spawn(async move { connection.with_upgrades().await.unwrap_or_default() });
     Ok(sender)
 }
 

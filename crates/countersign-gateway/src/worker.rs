@@ -9,11 +9,11 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use countersign_core::context::Entropy;
 use countersign_core::id::EventId;
-use countersign_edge::body::BodyError;
+use countersign_edge::body::{BodyError, Bounded};
 use countersign_edge::host::Hosts;
 use countersign_edge::limits::Limits;
 use countersign_edge::metrics::Metrics;
-use countersign_edge::serve::{Peer, Serve};
+use countersign_edge::serve::{Peer, Serve, Tunnel};
 use countersign_edge::wire_error::{self, Problem};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
@@ -23,10 +23,11 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 
 use crate::enforce::{self, Passage, Refusal, Refused, Sources};
-use crate::forward::{Answered, Received, forward};
+use crate::forward::{Forwarded, Lent, Received, forward};
 use crate::journal::{Journal, Permitted, RefusedRequest, Told};
 use crate::report::{DecisionSink, Report};
 use crate::route::{CompiledRoute, RouteTable};
+use crate::tether::{Judge, Tether, Tethered};
 use crate::upstream::{Pool, Upstream, UpstreamLimits};
 
 /// Paths that are ours on every gateway.
@@ -51,11 +52,23 @@ pub(crate) struct Worker {
     pools: Mutex<Vec<Arc<Pool>>>,
     journal: Mutex<Journal>,
     entropy: Mutex<Box<dyn Entropy>>,
+    judge: Arc<Judge>,
 }
 
 impl Worker {
     pub(crate) fn new(node: Node, journal: Journal, entropy: Box<dyn Entropy>) -> Self {
-        Self { node, pools: Mutex::default(), journal: Mutex::new(journal), entropy: Mutex::new(entropy) }
+        let judge = Arc::new(Judge {
+            snapshot: Arc::clone(&node.sources.snapshot),
+            clock: Arc::clone(&node.sources.clock),
+            metrics: Arc::clone(&node.metrics),
+        });
+        Self {
+            judge,
+            node,
+            pools: Mutex::default(),
+            journal: Mutex::new(journal),
+            entropy: Mutex::new(entropy),
+        }
     }
 
     /// Lends the journal for a look.
@@ -163,8 +176,16 @@ impl Worker {
     ) -> Response<GatewayBody> {
         self.note(&passage, route, &received);
         let pool = self.pool(route.upstream());
+        let tether = passage.known.map(|known| Tether::new(Arc::clone(&self.judge), known));
         match forward(passage.permit, route, &pool, received, &self.node.limits).await {
-            Ok(response) => response.map(GatewayBody::Upstream),
+            Ok(Forwarded::Answer(response)) => {
+                response.map(|body| GatewayBody::Upstream(Tethered::new(body, tether)))
+            }
+            Ok(Forwarded::Switch(mut response, sides)) => {
+                let idle = pool.limits.body_pause;
+                response.extensions_mut().insert(Tunnel::new(sides.relay(idle, tether)));
+                response.map(|()| GatewayBody::Own(Full::default()))
+            }
             Err(error) => {
                 if error.is_upstreams() {
                     self.node.metrics.upstream_failed(pool.upstream.name(), error.code());
@@ -262,7 +283,7 @@ pub(crate) enum GatewayBody {
     /// Of our own.
     Own(Full<Bytes>),
     /// Of an upstream.
-    Upstream(Answered),
+    Upstream(Tethered<Bounded<Lent>>),
 }
 
 impl Body for GatewayBody {

@@ -382,6 +382,7 @@ fn route(spec: &RouteSpec, upstream: usize) -> Result<Route> {
         upstream,
         requirement: spec.requirement.clone(),
         forward_credential: spec.forward_credential,
+        upgrade: spec.upgrade.clone(),
     })
 }
 

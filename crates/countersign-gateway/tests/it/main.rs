@@ -11,8 +11,12 @@ mod lifecycle;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod streams;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod targets;
 #[cfg(test)]
 mod upstreams;
+#[cfg(test)]
+mod websocket;

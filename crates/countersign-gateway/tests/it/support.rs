@@ -25,7 +25,7 @@ use countersign_edge::metrics::Metrics;
 use countersign_gateway::gateway::{Gateway, GatewayConfig, GatewayListener};
 use countersign_gateway::ledger::Feed;
 use countersign_gateway::report::{Report, queue};
-use countersign_gateway::route::{Route, RouteTable};
+use countersign_gateway::route::{Protocol, Route, RouteTable};
 use countersign_gateway::upstream::{Upstream, UpstreamLimits};
 
 /// The longest that any read of a test may take.
@@ -96,6 +96,7 @@ pub(crate) fn route(name: &str, pattern: &str, requirement: Requirement) -> Rout
         upstream: 0,
         requirement,
         forward_credential: false,
+        upgrade: Vec::new(),
     }
 }
 
@@ -112,12 +113,15 @@ pub(crate) fn routes() -> Vec<Route> {
     let anonymous = || any(Condition::of(Scheme::Anonymous));
     let mut passed = route("passed", "/passed/{**}", anonymous());
     passed.forward_credential = true;
+    let mut socket = route("socket", "/ws/{**}", any(api_key("orders:read")));
+    socket.upgrade = vec![Protocol::WebSocket];
     let mut reading = route("reading", "/get-only", any(api_key("")));
     reading.methods = Some(vec![http::Method::GET]);
     vec![
         route("open", "/open/{**}", anonymous()),
         passed,
         reading,
+        socket,
         route("settle", "/settle/{**}", any(api_key("settle"))),
         route("all", "/{**}", any(api_key("orders:read"))),
     ]
@@ -325,9 +329,23 @@ impl Client {
         }
     }
 
+    /// Reads `text` and nothing else; false if the connection ended before.
+    pub(crate) fn reads(&mut self, text: &str) -> bool {
+        while self.pending.len() < text.len() && self.more() {}
+        let read: Vec<u8> = self.pending.drain(..).collect();
+        read == text.as_bytes()
+    }
+
     /// Tells whether the gateway closes without another word.
     pub(crate) fn is_closed(&mut self) -> bool {
         !self.more() && self.pending.is_empty()
+    }
+
+    /// Waits for the head of an answer, and leaves it to be received.
+    pub(crate) fn read_head(&mut self) {
+        while find(&self.pending, b"\r\n\r\n").is_none() {
+            assert!(self.more(), "closed inside the head");
+        }
     }
 
     pub(crate) fn receive(&mut self) -> Answer {
@@ -418,6 +436,9 @@ impl FakeUpstream {
     }
 }
 
+const EVENT: &str =
+    "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n4\r\none\n\r\n";
+
 /// One connection of the upstream.
 struct Exchange {
     stream: TcpStream,
@@ -506,14 +527,58 @@ impl Exchange {
                 return None;
             }
             "wait" => {
-                let (go, gone) = mpsc::channel();
-                self.ring.send(go).ok();
-                gone.recv_timeout(PATIENCE).ok();
+                self.wait_for_go();
                 return self.echo(text);
+            }
+            // One event, then nothing until the gateway closes.
+            "endless" => {
+                self.stream.write_all(EVENT.as_bytes()).ok()?;
+                return self.until_closed();
+            }
+            // One event, and the end when the test says so.
+            "events" => {
+                self.stream.write_all(EVENT.as_bytes()).ok()?;
+                self.wait_for_go();
+                ("0\r\n\r\n", true)
+            }
+            "socket" if text.contains("upgrade: websocket") => return self.socket(),
+            "late-socket" => {
+                self.wait_for_go();
+                self.stream.set_nonblocking(true).unwrap();
+                if !self.pending.is_empty() || self.stream.peek(&mut [0; 1]).is_ok() {
+                    return None;
+                }
+                self.stream.set_nonblocking(false).unwrap();
+                return self.socket();
             }
             _ => return self.echo(text),
         };
         self.stream.write_all(answer.as_bytes()).ok().filter(|()| goes_on)
+    }
+
+    fn wait_for_go(&self) {
+        let (go, gone) = mpsc::channel();
+        self.ring.send(go).ok();
+        gone.recv_timeout(PATIENCE).ok();
+    }
+
+    /// Rings when the gateway has closed.
+    fn until_closed(&mut self) -> Option<()> {
+        while self.more().is_some() {}
+        self.hung_up.send(()).ok();
+        None
+    }
+
+    /// Switches protocols, and says back what it is told.
+    fn socket(&mut self) -> Option<()> {
+        let head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n";
+        self.stream.write_all(head.as_bytes()).ok()?;
+        while self.more().is_some() {
+            let told: Vec<u8> = self.pending.drain(..).collect();
+            self.stream.write_all(&told).ok()?;
+        }
+        self.hung_up.send(()).ok();
+        None
     }
 
     fn echo(&mut self, text: &str) -> Option<()> {

@@ -118,6 +118,8 @@ pub(crate) struct RouteSettings {
     pub(crate) upstream: String,
     #[serde(default)]
     pub(crate) forward_credential: bool,
+    #[serde(default)]
+    pub(crate) upgrade: Vec<String>,
     pub(crate) require: toml::Table,
 }
 

@@ -52,6 +52,7 @@ pub(crate) const SETTINGS: &[Setting] = settings![
     "route[].hosts" "list of host names" "all" "The hosts that it takes."
     "route[].upstream" "text" "" "Where permitted requests go."
     "route[].forward_credential" "boolean" "false" "Sends the credential on to the upstream; by default it is removed."
+    "route[].upgrade" "list of protocols" "none" "The protocols that a connection may be switched to: `websocket`. A tunnel ends with its credential, and after `limits.idle_timeout` without a byte."
     "route[].require" "requirement" "" "`{ api_key = { … } }`, `{ anonymous = {} }`, `{ any = [ … ] }` or `{ all = [ … ] }`."
 ];
 

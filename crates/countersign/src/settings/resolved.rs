@@ -10,6 +10,7 @@ use countersign_core::decision::{Condition, Requirement};
 use countersign_core::duration::parse_duration;
 use countersign_core::principal::Scheme;
 use countersign_edge::limits::Limits;
+use countersign_gateway::route::Protocol;
 use countersign_gateway::upstream::UpstreamLimits;
 use toml::{Table, Value};
 use url::Url;
@@ -71,6 +72,7 @@ pub(crate) struct RouteSpec {
     pub(crate) hosts: Vec<String>,
     pub(crate) upstream: String,
     pub(crate) forward_credential: bool,
+    pub(crate) upgrade: Vec<Protocol>,
     pub(crate) requirement: Requirement,
     /// The requirement in the words of the file, for lists.
     pub(crate) words: String,
@@ -262,6 +264,7 @@ fn default_route() -> RouteSpec {
         hosts: Vec::new(),
         upstream: DEFAULT_UPSTREAM.to_owned(),
         forward_credential: false,
+        upgrade: Vec::new(),
         requirement: Requirement::Any(vec![Condition::of(Scheme::ApiKey)]),
         words: "any = [{ api_key = {} }]".to_owned(),
     }
@@ -271,6 +274,8 @@ fn route(position: usize, settings: &RouteSettings) -> Result<RouteSpec> {
     let name = settings.name.clone().unwrap_or_else(|| format!("route {position}"));
     let requirement =
         requirement(&settings.require).with_context(|| format!("{name} ({}): require", settings.path))?;
+    let upgrade: Result<Vec<Protocol>, _> = settings.upgrade.iter().map(|name| name.parse()).collect();
+    let upgrade = upgrade.with_context(|| format!("{name} ({}): upgrade", settings.path))?;
     Ok(RouteSpec {
         name,
         path: settings.path.clone(),
@@ -278,6 +283,7 @@ fn route(position: usize, settings: &RouteSettings) -> Result<RouteSpec> {
         hosts: settings.hosts.clone(),
         upstream: settings.upstream.clone(),
         forward_credential: settings.forward_credential,
+        upgrade,
         requirement,
         words: Value::Table(settings.require.clone()).to_string(),
     })
