@@ -26,6 +26,7 @@ pub struct Metrics {
     panics: Family<ListenerLabels, Counter>,
     decisions: Family<DecisionLabels, Counter>,
     upstream_errors: Family<UpstreamLabels, Counter>,
+    upstream_up: Family<AddressLabels, Gauge>,
     dropped_reports: Counter,
     ended_streams: Counter,
     snapshot_age: Gauge<f64, AtomicU64>,
@@ -45,6 +46,7 @@ impl Metrics {
             panics: Family::default(),
             decisions: Family::default(),
             upstream_errors: Family::default(),
+            upstream_up: Family::default(),
             dropped_reports: Counter::default(),
             ended_streams: Counter::default(),
             snapshot_age: Gauge::default(),
@@ -67,6 +69,11 @@ impl Metrics {
         registry.register("panics", "Requests ended by a defect of ours", self.panics.clone());
         registry.register("decisions", "Decisions of the gateway", self.decisions.clone());
         registry.register("upstream_errors", "Failed exchanges with upstreams", self.upstream_errors.clone());
+        registry.register(
+            "upstream_up",
+            "Whether an upstream's address takes its turn",
+            self.upstream_up.clone(),
+        );
         registry.register(
             "dropped_reports",
             "Decision records that were not kept",
@@ -124,6 +131,12 @@ impl Metrics {
     /// Counts a failed exchange with an upstream.
     pub fn upstream_failed(&self, upstream: &str, reason: &'static str) {
         self.upstream_errors.get_or_create(&UpstreamLabels { upstream: upstream.to_owned(), reason }).inc();
+    }
+
+    /// Notes whether an upstream's address takes its turn.
+    pub fn upstream_address(&self, upstream: &str, address: &str, up: bool) {
+        let labels = AddressLabels { upstream: upstream.to_owned(), address: address.to_owned() };
+        self.upstream_up.get_or_create(&labels).set(i64::from(up));
     }
 
     /// Counts decision records that were not kept.
@@ -258,6 +271,12 @@ struct DecisionLabels {
 struct UpstreamLabels {
     upstream: String,
     reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AddressLabels {
+    upstream: String,
+    address: String,
 }
 
 #[cfg(test)]

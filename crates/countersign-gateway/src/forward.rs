@@ -15,20 +15,21 @@ use countersign_edge::body::{BodyError, Bounded};
 use countersign_edge::limits::Limits;
 use countersign_edge::serve::Peer;
 use countersign_edge::wire_error::{self, Problem};
+use http::header::HOST;
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{Request, Response, StatusCode, Uri, Version};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::client::conn::http1::SendRequest;
 use hyper::upgrade::OnUpgrade;
 use tokio::time::timeout;
 
+use crate::address::ConnectError;
 use crate::headers::{self, Call, CredentialFields};
 use crate::outgoing::{Outgoing, Progress};
 use crate::route::{CompiledRoute, Protocol};
-use crate::upstream::{ConnectError, Pool};
+use crate::upstream::{Connection, Pool};
 use crate::websocket::{self, Sides};
 
 /// A request as received, and the form of its target that was decided on.
@@ -115,14 +116,14 @@ pub(crate) async fn forward(
     if caller.is_some() {
         websocket::set(request.headers_mut());
     }
-    let (sender, response) = exchange(pool, request).await?;
+    let (connection, response) = exchange(pool, request).await?;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return switch(caller, response);
     }
     let (mut head, body) = response.into_parts();
     head.version = Version::HTTP_11;
     headers::downstream(&mut head.headers);
-    let lent = Lent { body, connection: Some((sender, Arc::clone(pool))) };
+    let lent = Lent { body, connection: Some((connection, Arc::clone(pool))) };
     let body = Bounded::new(lent, u64::MAX, pool.limits.body_pause);
     Ok(Forwarded::Answer(Response::from_parts(head, body)))
 }
@@ -152,6 +153,7 @@ fn outgoing(
         principal: permit.principal(),
         peer: peer.ip(),
         uri_scheme: peer.uri_scheme(),
+        // The first address; the one whose turn it is says its own name in `exchange`.
         authority: route.upstream().authority(),
         credential: if route.forwards_credential() {
             CredentialFields::Kept
@@ -174,28 +176,36 @@ fn outgoing(
     Ok(request)
 }
 
-/// Sends on a kept connection, or else on a new one.
+/// Sends to the address whose turn it is, on a kept connection or else on a new one.
+///
+/// An address that cannot be reached has received nothing, so the next one may have any request.
 async fn exchange(
     pool: &Pool,
     mut request: Request<Outgoing>,
-) -> Result<(SendRequest<Outgoing>, Response<Incoming>), ForwardError> {
-    if let Some(kept) = pool.take() {
-        // However short a connection was idle, the upstream may have closed it a moment ago.
-        let spare = repeatable(&request);
-        match attempt(kept, request, pool.limits.answer).await {
-            Ok(done) => return Ok(done),
-            Err(Failure::Unsent(unsent)) => request = *unsent,
-            Err(Failure::Sent(error)) => match spare {
-                Some(spare) if error == ForwardError::Closed => request = spare,
-                Some(_) | None => return Err(error),
-            },
+) -> Result<(Connection, Response<Incoming>), ForwardError> {
+    let mut failure = ForwardError::Connect(ConnectError::Refused);
+    for address in pool.upstream.candidates() {
+        request.headers_mut().insert(HOST, address.authority().clone());
+        if let Some(kept) = pool.take(address) {
+            // However short a connection was idle, the upstream may have closed it a moment ago.
+            let spare = repeatable(&request);
+            match attempt(kept, request, pool.limits.answer).await {
+                Ok(done) => return Ok(done),
+                Err(Failure::Unsent(unsent)) => request = *unsent,
+                Err(Failure::Sent(error)) => match spare {
+                    Some(spare) if error == ForwardError::Closed => request = spare,
+                    Some(_) | None => return Err(error),
+                },
+            }
+        }
+        match pool.connect(address).await {
+            Ok(fresh) => {
+                return attempt(fresh, request, pool.limits.answer).await.map_err(Failure::into_error);
+            }
+            Err(error) => failure = ForwardError::Connect(error),
         }
     }
-    let fresh = pool.connect().await.map_err(ForwardError::Connect)?;
-    attempt(fresh, request, pool.limits.answer).await.map_err(|failure| match failure {
-        Failure::Unsent(_) => ForwardError::Closed,
-        Failure::Sent(error) => error,
-    })
+    Err(failure)
 }
 
 /// Copies a request that may be sent twice.
@@ -217,20 +227,29 @@ enum Failure {
     Sent(ForwardError),
 }
 
+impl Failure {
+    fn into_error(self) -> ForwardError {
+        match self {
+            Self::Unsent(_) => ForwardError::Closed,
+            Self::Sent(error) => error,
+        }
+    }
+}
+
 async fn attempt(
-    mut sender: SendRequest<Outgoing>,
+    mut connection: Connection,
     request: Request<Outgoing>,
     limit: Duration,
-) -> Result<(SendRequest<Outgoing>, Response<Incoming>), Failure> {
+) -> Result<(Connection, Response<Incoming>), Failure> {
     let progress = match request.body() {
         Outgoing::Empty => None,
         Outgoing::Streaming { progress, .. } => Some(Arc::clone(progress)),
     };
-    let mut sending = pin!(sender.try_send_request(request));
+    let mut sending = pin!(connection.sender.try_send_request(request));
     let mut parts = 0;
     loop {
         match timeout(limit, sending.as_mut()).await {
-            Ok(Ok(response)) => return Ok((sender, response)),
+            Ok(Ok(response)) => return Ok((connection, response)),
             Ok(Err(mut failed)) => {
                 return Err(match failed.take_message() {
                     Some(unsent) => Failure::Unsent(Box::new(unsent)),
@@ -259,7 +278,7 @@ fn reason(error: &hyper::Error) -> ForwardError {
 /// An answer's body together with its connection, which goes back to the pool when the body was read to its end.
 pub(crate) struct Lent {
     body: Incoming,
-    connection: Option<(SendRequest<Outgoing>, Arc<Pool>)>,
+    connection: Option<(Connection, Arc<Pool>)>,
 }
 
 impl std::fmt::Debug for Lent {

@@ -12,10 +12,12 @@
 //!
 //! [`Permit`]: countersign_core::decision::Permit
 
+pub mod address;
 mod enforce;
 mod forward;
 pub mod gateway;
 pub mod headers;
+mod health;
 pub mod journal;
 pub mod ledger;
 mod outgoing;

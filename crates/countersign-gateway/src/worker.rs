@@ -1,6 +1,7 @@
 //! A worker: everything that one core needs to answer requests by itself.
 
 use std::borrow::Cow;
+use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -24,6 +25,7 @@ use hyper::body::Incoming;
 
 use crate::enforce::{self, Passage, Refusal, Refused, Sources};
 use crate::forward::{Forwarded, Lent, Received, forward};
+use crate::health;
 use crate::journal::{Journal, Permitted, RefusedRequest, Told};
 use crate::report::{DecisionSink, Report};
 use crate::route::{CompiledRoute, RouteTable};
@@ -85,6 +87,14 @@ impl Worker {
         drop(pools);
         let gap = self.event();
         self.journal().tick(self.node.sources.clock.now(), gap);
+    }
+
+    /// Asks the upstreams whether they are well; one worker asks for all.
+    pub(crate) async fn watch_health(&self, number: usize) -> Infallible {
+        if number > 0 {
+            return std::future::pending().await;
+        }
+        health::watch(Arc::clone(&self.node.routes), Arc::clone(&self.node.metrics)).await
     }
 
     /// Tells what is left to tell.

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ use countersign_core::timestamp::{Monotonic, Timestamp};
 use countersign_edge::limits::Limits;
 use countersign_edge::listen::bind;
 use countersign_edge::metrics::Metrics;
+use countersign_gateway::address::HealthCheck;
 use countersign_gateway::gateway::{Gateway, GatewayConfig, GatewayListener};
 use countersign_gateway::ledger::Feed;
 use countersign_gateway::report::{Report, queue};
@@ -231,6 +232,14 @@ impl World {
         self.routes.store(Arc::new(RouteTable::new(routes, upstreams).unwrap()));
     }
 
+    /// Puts an upstream at `addresses` behind all routes.
+    pub(crate) fn replace_upstream(&self, addresses: &[SocketAddr], health: Option<HealthCheck>) {
+        let urls: Vec<_> =
+            addresses.iter().map(|address| format!("http://{address}").parse().unwrap()).collect();
+        let upstream = Arc::new(Upstream::of_several("orders", &urls, None, health).unwrap());
+        self.routes.store(Arc::new(RouteTable::new(routes(), vec![upstream]).unwrap()));
+    }
+
     pub(crate) fn connect(&self) -> Client {
         Client::to(self.address)
     }
@@ -404,6 +413,8 @@ pub(crate) struct FakeUpstream {
     pub(crate) address: SocketAddr,
     /// Every head that was received.
     pub(crate) seen: Arc<Mutex<Vec<String>>>,
+    /// Whether `/healthz` is answered with 503.
+    pub(crate) unwell: Arc<AtomicBool>,
     /// Connections that were accepted.
     pub(crate) connections: Arc<AtomicUsize>,
     /// Rings when a request for `/…/wait` has arrived; what is sent back lets it be answered.
@@ -419,16 +430,18 @@ impl FakeUpstream {
         let (seen, connections) = (Arc::default(), Arc::new(AtomicUsize::new(0)));
         let (ring, waiting) = mpsc::channel();
         let (hung_up, gone) = mpsc::channel();
-        let (kept, counted) = (Arc::clone(&seen), Arc::clone(&connections));
+        let unwell = Arc::new(AtomicBool::new(false));
+        let (kept, counted, told) = (Arc::clone(&seen), Arc::clone(&connections), Arc::clone(&unwell));
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 counted.fetch_add(1, Ordering::SeqCst);
                 let (seen, ring, hung_up) = (Arc::clone(&kept), ring.clone(), hung_up.clone());
-                let exchange = Exchange { stream, pending: Vec::new(), seen, ring, hung_up };
+                let unwell = Arc::clone(&told);
+                let exchange = Exchange { stream, pending: Vec::new(), seen, unwell, ring, hung_up };
                 std::thread::spawn(move || exchange.run());
             }
         });
-        Self { address, seen, connections, waiting, gone }
+        Self { address, seen, unwell, connections, waiting, gone }
     }
 
     pub(crate) fn heads(&self) -> Vec<String> {
@@ -444,6 +457,7 @@ struct Exchange {
     stream: TcpStream,
     pending: Vec<u8>,
     seen: Arc<Mutex<Vec<String>>>,
+    unwell: Arc<AtomicBool>,
     ring: mpsc::Sender<mpsc::Sender<()>>,
     hung_up: mpsc::Sender<()>,
 }
@@ -504,6 +518,9 @@ impl Exchange {
     /// Answers as the path asks; `None`: the connection is over.
     fn answer(&mut self, path: &str, text: &str) -> Option<()> {
         let (answer, goes_on) = match path.rsplit('/').next().unwrap_or_default() {
+            "healthz" if self.unwell.load(Ordering::SeqCst) => {
+                ("HTTP/1.1 503 Unwell\r\ncontent-length: 0\r\n\r\n", true)
+            }
             "close" => return None,
             "garbage" => ("this is no HTTP\r\n\r\n", false),
             "cut" => ("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nonly this", false),

@@ -103,7 +103,20 @@ pub(crate) struct LimitSettings {
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct UpstreamSettings {
     pub(crate) name: String,
-    pub(crate) url: String,
+    pub(crate) url: Option<String>,
+    #[serde(default)]
+    pub(crate) urls: Vec<String>,
+    pub(crate) health: Option<HealthSettings>,
+}
+
+/// A health check as written.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct HealthSettings {
+    pub(crate) path: String,
+    pub(crate) interval: Option<String>,
+    pub(crate) timeout: Option<String>,
+    pub(crate) unhealthy_after: Option<u32>,
+    pub(crate) healthy_after: Option<u32>,
 }
 
 /// A route as written.
