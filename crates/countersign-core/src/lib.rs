@@ -39,4 +39,4 @@ pub mod scope;
 pub mod secret;
 pub mod snapshot;
 pub mod timestamp;
-mod verification;
+pub mod verification;

@@ -173,6 +173,15 @@ impl Snapshot {
         self.credentials.pin().contains_key(lookup)
     }
 
+    /// Returns what is known now of a credential that was found before; `None`: it was forgotten.
+    #[must_use]
+    pub fn current(&self, before: &KnownCredential) -> Option<Arc<KnownCredential>> {
+        let credentials = self.credentials.pin();
+        // An imported key is found elsewhere after its first use.
+        let moved = || self.imported.lookups.pin().get(&before.id).and_then(|lookup| credentials.get(lookup));
+        credentials.get(&before.lookup).or_else(moved).cloned()
+    }
+
     /// Takes one change.
     pub fn apply(&self, change: &Change) -> Applied {
         match change {
@@ -413,10 +422,12 @@ mod tests {
         assert_eq!(snapshot.apply(&Change::Credential(Box::new(record.clone()))), Applied::Incomplete);
         snapshot.apply(&Change::Owner(Box::new(owner.clone())));
         snapshot.apply(&Change::Credential(Box::new(record.clone())));
-        assert!(snapshot.find(CredentialKind::ApiKey, &key).is_some());
+        let known = snapshot.find(CredentialKind::ApiKey, &key).unwrap();
         assert!(snapshot.find(CredentialKind::ManagementKey, &key).is_none());
         assert!(snapshot.find(CredentialKind::ApiKey, &credential(owner.id, &peppers, 3).1).is_none());
+        assert_eq!(snapshot.current(&known).unwrap().id, record.id);
         snapshot.apply(&Change::Forgotten(record.lookup));
         assert!(snapshot.find(CredentialKind::ApiKey, &key).is_none());
+        assert!(snapshot.current(&known).is_none());
     }
 }

@@ -1,5 +1,6 @@
 //! What every kind of key has in common once it was found: its state is judged, and a principal asserted.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::audit::{Actor, AuditEvent};
@@ -10,6 +11,7 @@ use crate::known::KnownCredential;
 use crate::ledger::Found;
 use crate::principal::{Principal, Proof, Scheme};
 use crate::record::State;
+use crate::timestamp::Timestamp;
 
 /// Decides whether a presented key proves a principal of `scheme`.
 pub(crate) fn verify(
@@ -42,13 +44,19 @@ pub(crate) fn refuse(
 
 /// Returns why a key is not good now; `None`: it is.
 pub(crate) fn rejection(context: &Context<'_>, known: &KnownCredential) -> Option<Rejection> {
-    match known.life.state(context.now) {
+    rejection_at(context.now, context.client, known)
+}
+
+/// Returns why a key is not good at `now` for `client`; `None`: it is. For what is judged again after it was verified (SAFETY 18).
+#[must_use]
+pub fn rejection_at(now: Timestamp, client: Option<IpAddr>, known: &KnownCredential) -> Option<Rejection> {
+    match known.life.state(now) {
         State::Revoked => Some(Rejection::Revoked),
         State::Disabled => Some(Rejection::Disabled),
         State::Expired => Some(Rejection::Expired),
         State::NotYetValid => Some(Rejection::NotYetValid),
         State::Live if !known.owner.is_live() => Some(Rejection::OwnerDisabled),
-        State::Live if !known.admits(context.client) => Some(Rejection::AddressNotAllowed),
+        State::Live if !known.admits(client) => Some(Rejection::AddressNotAllowed),
         State::Live => None,
     }
 }

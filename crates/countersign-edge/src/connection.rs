@@ -21,7 +21,7 @@ use crate::drain::Draining;
 use crate::guard::{Guarded, Stage};
 use crate::limits::{Limits, MIN_HEAD_BYTES};
 use crate::metrics::ListenerMetrics;
-use crate::serve::{Peer, Serve};
+use crate::serve::{Peer, Serve, Tunnelled};
 use crate::wire_error::{Problem, problem};
 
 /// What the connections of a listener share.
@@ -48,7 +48,8 @@ where
         .header_read_timeout(None)
         .max_buf_size(limits.head_bytes.max(MIN_HEAD_BYTES))
         .max_header_size(limits.head_bytes.max(MIN_HEAD_BYTES))
-        .serve_connection(TokioIo::new(guarded), service);
+        .serve_connection(TokioIo::new(guarded), service)
+        .with_upgrades();
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
@@ -60,6 +61,12 @@ where
     if let Err(error) = ended {
         // Every cause is the peer's: it went away, was too slow, or sent no HTTP. Its text stays out of the log.
         tracing::debug!(reason = %reason(&error), "connection ended early");
+    } else if let Some(Tunnelled(tunnelled)) = stage.tunnel().and_then(|tunnel| tunnel.take()) {
+        tokio::select! {
+            () = tunnelled => {}
+            // A tunnel has no last request to wait for.
+            _limit = draining.begun() => {}
+        }
     }
 }
 
@@ -79,20 +86,33 @@ async fn answer<S: Serve>(
     request: Request<Incoming>,
     peer: Peer,
 ) -> Result<Response<Answer<S::Body>>, Infallible> {
+    let request = if stage.request_begins() { Err("A request target has no fragment") } else { Ok(request) };
+    let mut response = respond(&shared, request, peer).await;
+    if let Some(tunnel) = response.extensions_mut().remove() {
+        stage.switches(tunnel);
+    }
+    Ok(response.map(|body| Answer { body, stage }))
+}
+
+/// Has the service answer a request, or answers what is none by saying why.
+pub(crate) async fn respond<S: Serve>(
+    shared: &Shared<S>,
+    request: Result<Request<Incoming>, &'static str>,
+    peer: Peer,
+) -> Response<Either<Full<Bytes>, S::Body>> {
     let begun = Instant::now();
-    let response = if stage.request_begins() {
-        problem(Problem::BadRequest, "A request target has no fragment", None).map(Either::Left)
-    } else {
-        match caught(shared.service.serve(request, peer)).await {
+    let response = match request {
+        Err(reason) => problem(Problem::BadRequest, reason, None).map(Either::Left),
+        Ok(request) => match caught(shared.service.serve(request, peer)).await {
             Some(response) => response.map(Either::Right),
             None => {
                 shared.metrics.panics.inc();
                 problem(Problem::InternalError, "", None).map(Either::Left)
             }
-        }
+        },
     };
     shared.metrics.answered(response.status(), begun.elapsed());
-    Ok(response.map(|body| Answer { body, stage }))
+    response
 }
 
 /// Runs a future; `None`: it panicked. The panic hook has told the log.

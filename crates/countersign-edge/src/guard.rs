@@ -1,8 +1,8 @@
 //! The bytes of one connection, guarded: against peers that are slow, and against what the HTTP parser forgives.
 //!
 //! A connection is *between* requests or *within* one. Between, the head of the next has to begin before the idle
-//! limit and to end before the head limit. Within, reads may wait (bodies have their own limit) but writes may not
-//! stall. The parser drops a `#fragment` from a request target without a word; RFC 9112 §3.2 allows none there, and
+//! limit and to end before the head limit. Within, reads may wait (bodies and tunnels have their own limits) but writes
+//! may not stall. The parser drops a `#fragment` from a request target without a word; RFC 9112 §3.2 allows none there, and
 //! attackers use it to let a proxy and its upstream see different paths, so it is noticed here.
 //!
 //! **Invariant.** No timer is touched while bytes flow: deadlines are values, and the timer behind them is armed
@@ -10,20 +10,23 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::limits::Limits;
+use crate::serve::Tunnel;
 
 /// What the service tells the guard, and the other way round.
 #[derive(Debug, Default)]
 pub(crate) struct Stage {
     requests: AtomicU64,
     within_request: AtomicBool,
+    tunnel: Mutex<Option<Tunnel>>,
     fragment_seen: AtomicBool,
 }
 
@@ -35,9 +38,20 @@ impl Stage {
         self.fragment_seen.swap(false, Ordering::Relaxed)
     }
 
-    /// Notes that the answer was handed over.
+    /// Notes that the answer was handed over. What follows an answer that switches protocols is no head.
     pub(crate) fn answer_ends(&self) {
-        self.within_request.store(false, Ordering::Relaxed);
+        let switches = self.tunnel.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        self.within_request.store(switches, Ordering::Relaxed);
+    }
+
+    /// Notes that the connection goes on as `tunnel` once its answer was sent.
+    pub(crate) fn switches(&self, tunnel: Tunnel) {
+        *self.tunnel.lock().unwrap_or_else(PoisonError::into_inner) = Some(tunnel);
+    }
+
+    /// Returns what the connection goes on as.
+    pub(crate) fn tunnel(&self) -> Option<Tunnel> {
+        self.tunnel.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -183,17 +197,32 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Guarded<T> {
 
 /// A deadline that may move freely; its timer follows only when it would ring too late.
 #[derive(Debug, Default)]
-struct Deadline {
+pub(crate) struct Deadline {
     at: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Deadline {
-    const fn at(at: Instant) -> Self {
+    pub(crate) const fn at(at: Instant) -> Self {
         Self { at: Some(at), timer: None }
     }
 
-    fn has_passed(&mut self, context: &mut Context<'_>) -> bool {
+    /// Begins a wait of `limit`, unless one is being timed.
+    pub(crate) fn begin(&mut self, limit: Duration) {
+        self.at.get_or_insert_with(|| Instant::now() + limit);
+    }
+
+    /// Moves the deadline; `None`: there is nothing to wait for.
+    pub(crate) const fn set(&mut self, at: Option<Instant>) {
+        self.at = at;
+    }
+
+    /// Ends the wait.
+    pub(crate) const fn end(&mut self) {
+        self.at = None;
+    }
+
+    pub(crate) fn has_passed(&mut self, context: &mut Context<'_>) -> bool {
         let Some(at) = self.at else {
             return false;
         };

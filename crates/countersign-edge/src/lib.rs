@@ -11,8 +11,10 @@
 pub mod body;
 mod connection;
 pub mod drain;
+mod frames;
 mod guard;
 pub mod host;
+mod http2;
 pub mod limits;
 pub mod listen;
 pub mod metrics;

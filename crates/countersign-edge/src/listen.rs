@@ -14,13 +14,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use crate::connection::{Shared, converse};
 use crate::drain::Draining;
+use crate::frames::PREFACE;
+use crate::http2;
 use crate::limits::Limits;
 use crate::metrics::ListenerMetrics;
 use crate::serve::{Peer, Serve};
-use crate::tls::Tls;
+use crate::tls::{HTTP2, Tls};
 use crate::unix;
 
 /// How long the loop pauses when the process has no descriptor left: long enough for connections to end.
@@ -260,15 +263,52 @@ async fn serve<S: Serve>(
                 return;
             }
             match tls {
-                None => converse(stream, Peer::Plain(address), shared, draining).await,
+                None => converse_plain(stream, Peer::Plain(address), shared, draining).await,
                 Some(tls) => {
                     let handshake = TlsAcceptor::from(tls.current()).accept(stream);
                     if let Ok(Ok(stream)) = timeout(shared.limits.handshake, handshake).await {
-                        converse(stream, Peer::Tls(address), shared, draining).await;
+                        converse_tls(stream, Peer::Tls(address), shared, draining).await;
                     }
                 }
             }
         }
+    }
+}
+
+/// RFC 9113 §3.2: with TLS, ALPN alone chooses the protocol.
+async fn converse_tls<S: Serve>(
+    stream: TlsStream<TcpStream>,
+    peer: Peer,
+    shared: Arc<Shared<S>>,
+    draining: Draining,
+) {
+    match stream.get_ref().1.alpn_protocol() {
+        Some(HTTP2) => http2::converse(stream, peer, shared, draining).await,
+        Some(_) | None => converse(stream, peer, shared, draining).await,
+    }
+}
+
+/// RFC 9113 §3.3: without TLS, a client that knows sends the preface of HTTP/2; there is no upgrade to it.
+async fn converse_plain<S: Serve>(
+    stream: TcpStream,
+    peer: Peer,
+    shared: Arc<Shared<S>>,
+    mut draining: Draining,
+) {
+    let mut first = [0; PREFACE.len()];
+    let peeked = tokio::select! {
+        peeked = timeout(shared.limits.head, stream.peek(&mut first)) => peeked,
+        _limit = draining.begun() => return,
+    };
+    let Ok(Ok(count)) = peeked else {
+        return;
+    };
+    let seen = first.get(..count).unwrap_or_default();
+    // Four bytes are enough to tell: no method is called `PRI` (RFC 9113 §11.4), and the engine reads the rest.
+    if seen.len() >= 4 && PREFACE.starts_with(seen) {
+        http2::converse(stream, peer, shared, draining).await;
+    } else {
+        converse(stream, peer, shared, draining).await;
     }
 }
 

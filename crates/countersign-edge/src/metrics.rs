@@ -26,7 +26,9 @@ pub struct Metrics {
     panics: Family<ListenerLabels, Counter>,
     decisions: Family<DecisionLabels, Counter>,
     upstream_errors: Family<UpstreamLabels, Counter>,
+    upstream_up: Family<AddressLabels, Gauge>,
     dropped_reports: Counter,
+    ended_streams: Counter,
     snapshot_age: Gauge<f64, AtomicU64>,
     snapshot_credentials: Gauge,
 }
@@ -44,7 +46,9 @@ impl Metrics {
             panics: Family::default(),
             decisions: Family::default(),
             upstream_errors: Family::default(),
+            upstream_up: Family::default(),
             dropped_reports: Counter::default(),
+            ended_streams: Counter::default(),
             snapshot_age: Gauge::default(),
             snapshot_credentials: Gauge::default(),
         };
@@ -66,9 +70,19 @@ impl Metrics {
         registry.register("decisions", "Decisions of the gateway", self.decisions.clone());
         registry.register("upstream_errors", "Failed exchanges with upstreams", self.upstream_errors.clone());
         registry.register(
+            "upstream_up",
+            "Whether an upstream's address takes its turn",
+            self.upstream_up.clone(),
+        );
+        registry.register(
             "dropped_reports",
             "Decision records that were not kept",
             self.dropped_reports.clone(),
+        );
+        registry.register(
+            "ended_streams",
+            "Open streams ended together with their credential",
+            self.ended_streams.clone(),
         );
         registry.register(
             "snapshot_age_seconds",
@@ -119,9 +133,20 @@ impl Metrics {
         self.upstream_errors.get_or_create(&UpstreamLabels { upstream: upstream.to_owned(), reason }).inc();
     }
 
+    /// Notes whether an upstream's address takes its turn.
+    pub fn upstream_address(&self, upstream: &str, address: &str, up: bool) {
+        let labels = AddressLabels { upstream: upstream.to_owned(), address: address.to_owned() };
+        self.upstream_up.get_or_create(&labels).set(i64::from(up));
+    }
+
     /// Counts decision records that were not kept.
     pub fn reports_dropped(&self, count: u64) {
         self.dropped_reports.inc_by(count);
+    }
+
+    /// Counts an open stream that was ended together with its credential.
+    pub fn stream_ended(&self) {
+        self.ended_streams.inc();
     }
 
     /// Notes what verifiers know, just before a scrape.
@@ -246,6 +271,12 @@ struct DecisionLabels {
 struct UpstreamLabels {
     upstream: String,
     reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AddressLabels {
+    upstream: String,
+    address: String,
 }
 
 #[cfg(test)]

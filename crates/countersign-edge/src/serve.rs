@@ -1,6 +1,9 @@
 //! What a listener serves, and what it knows of the peer.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use countersign_core::management_key::LocalPeer;
@@ -36,6 +39,33 @@ impl Peer {
             Self::Tls(_) => "https",
             Self::Plain(_) | Self::Local(_) => "http",
         }
+    }
+}
+
+/// What becomes of a connection after an answer 101 (RFC 9110 §7.8): the service puts it into the answer's extensions.
+///
+/// It runs as part of the connection, after the answer was sent, and is dropped where the connection is drained.
+#[derive(Clone)]
+pub struct Tunnel(Arc<Mutex<Option<Tunnelled>>>);
+
+/// What a tunnel does until its end.
+pub(crate) struct Tunnelled(pub(crate) Pin<Box<dyn Future<Output = ()> + Send>>);
+
+impl Tunnel {
+    /// Goes on with `tunnelled`.
+    #[must_use]
+    pub fn new(tunnelled: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(Arc::new(Mutex::new(Some(Tunnelled(Box::pin(tunnelled))))))
+    }
+
+    pub(crate) fn take(&self) -> Option<Tunnelled> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl fmt::Debug for Tunnel {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Tunnel").finish_non_exhaustive()
     }
 }
 

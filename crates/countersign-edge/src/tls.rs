@@ -8,6 +8,9 @@ use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+/// The name of HTTP/2 in ALPN (RFC 9113 §3.2).
+pub(crate) const HTTP2: &[u8] = b"h2";
+
 /// The TLS configuration of a listener. A replacement serves the next handshake.
 pub struct Tls(ArcSwap<ServerConfig>);
 
@@ -35,7 +38,7 @@ impl fmt::Debug for Tls {
     }
 }
 
-/// Prepares TLS 1.2 and 1.3 with one certificate chain, no client certificates, and HTTP/1.1 by ALPN.
+/// Prepares TLS 1.2 and 1.3 with one certificate chain, no client certificates, and HTTP/2 or else HTTP/1.1 by ALPN.
 ///
 /// # Errors
 ///
@@ -49,6 +52,6 @@ pub fn server_config(
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_single_cert(chain, key)?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![HTTP2.to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }

@@ -14,20 +14,23 @@ use countersign_core::decision::Permit;
 use countersign_edge::body::{BodyError, Bounded};
 use countersign_edge::limits::Limits;
 use countersign_edge::wire_error::{self, Problem};
+use http::header::HOST;
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderName, Request, Response, StatusCode, Uri, Version};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::client::conn::http1::SendRequest;
+use hyper::upgrade::OnUpgrade;
 use tokio::time::timeout;
 
+use crate::address::ConnectError;
 use crate::caller::Caller;
 use crate::headers::{self, Call, CredentialFields};
 use crate::outgoing::{Outgoing, Progress};
-use crate::route::CompiledRoute;
-use crate::upstream::{ConnectError, Pool};
+use crate::route::{CompiledRoute, Protocol};
+use crate::upstream::{Connection, Pool};
+use crate::websocket::{self, Sides};
 
 /// A request as received, and the form of its target that was decided on.
 #[derive(Debug)]
@@ -88,27 +91,56 @@ impl ForwardError {
     }
 }
 
-/// Forwards a request that `permit` allows, and returns the answer's head with its body still to come.
+/// What became of a request that was forwarded.
+#[derive(Debug)]
+pub(crate) enum Forwarded {
+    /// It was answered; the body is still to come.
+    Answer(Response<Bounded<Lent>>),
+    /// The upstream agreed to another protocol.
+    Switch(Response<()>, Sides),
+}
+
+/// Forwards a request that `permit` allows, and returns the answer's head.
 pub(crate) async fn forward(
     permit: Permit,
     route: &CompiledRoute,
     pool: &Arc<Pool>,
-    received: Received,
+    mut received: Received,
     limits: &Limits,
-) -> Result<Response<Answered>, ForwardError> {
+) -> Result<Forwarded, ForwardError> {
     if received.body.size_hint().lower() > limits.body_bytes {
         return Err(ForwardError::Body(BodyError::TooLarge));
     }
-    let request = outgoing(&permit, route, received, limits)?;
-    let (sender, response) = exchange(pool, request).await?;
+    let may_switch = route.upgrades_to(Protocol::WebSocket) && received.body.is_end_stream();
+    let caller = if may_switch { websocket::asked(&mut received.head) } else { None };
+    let mut request = outgoing(&permit, route, received, limits)?;
+    if caller.is_some() {
+        websocket::set(request.headers_mut());
+    }
+    let (connection, response) = exchange(pool, request).await?;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        return Err(ForwardError::SwitchedProtocols);
+        return switch(caller, response);
     }
     let (mut head, body) = response.into_parts();
     head.version = Version::HTTP_11;
     headers::downstream(&mut head.headers);
-    let lent = Lent { body, connection: Some((sender, Arc::clone(pool))) };
-    Ok(Response::from_parts(head, Answered(Bounded::new(lent, u64::MAX, pool.limits.body_pause))))
+    let lent = Lent { body, connection: Some((connection, Arc::clone(pool))) };
+    let body = Bounded::new(lent, u64::MAX, pool.limits.body_pause);
+    Ok(Forwarded::Answer(Response::from_parts(head, body)))
+}
+
+/// Takes an answer 101. RFC 9110 §15.2.2: it names a protocol that was asked for.
+fn switch(caller: Option<OnUpgrade>, response: Response<Incoming>) -> Result<Forwarded, ForwardError> {
+    let (mut head, _body) = response.into_parts();
+    let upstream = head.extensions.remove::<OnUpgrade>();
+    let (Some(caller), Some(upstream), true) = (caller, upstream, websocket::is_websocket(&head.headers))
+    else {
+        return Err(ForwardError::SwitchedProtocols);
+    };
+    head.version = Version::HTTP_11;
+    headers::downstream(&mut head.headers);
+    websocket::set(&mut head.headers);
+    Ok(Forwarded::Switch(Response::from_parts(head, ()), Sides { caller, upstream }))
 }
 
 fn outgoing(
@@ -122,6 +154,7 @@ fn outgoing(
         principal: permit.principal(),
         caller: &caller,
         key_headers: &key_headers,
+        // The first address; the one whose turn it is says its own name in `exchange`.
         authority: route.upstream().authority(),
         credential: if route.forwards_credential() {
             CredentialFields::Kept
@@ -144,28 +177,36 @@ fn outgoing(
     Ok(request)
 }
 
-/// Sends on a kept connection, or else on a new one.
+/// Sends to the address whose turn it is, on a kept connection or else on a new one.
+///
+/// An address that cannot be reached has received nothing, so the next one may have any request.
 async fn exchange(
     pool: &Pool,
     mut request: Request<Outgoing>,
-) -> Result<(SendRequest<Outgoing>, Response<Incoming>), ForwardError> {
-    if let Some(kept) = pool.take() {
-        // However short a connection was idle, the upstream may have closed it a moment ago.
-        let spare = repeatable(&request);
-        match attempt(kept, request, pool.limits.answer).await {
-            Ok(done) => return Ok(done),
-            Err(Failure::Unsent(unsent)) => request = *unsent,
-            Err(Failure::Sent(error)) => match spare {
-                Some(spare) if error == ForwardError::Closed => request = spare,
-                Some(_) | None => return Err(error),
-            },
+) -> Result<(Connection, Response<Incoming>), ForwardError> {
+    let mut failure = ForwardError::Connect(ConnectError::Refused);
+    for address in pool.upstream.candidates() {
+        request.headers_mut().insert(HOST, address.authority().clone());
+        if let Some(kept) = pool.take(address) {
+            // However short a connection was idle, the upstream may have closed it a moment ago.
+            let spare = repeatable(&request);
+            match attempt(kept, request, pool.limits.answer).await {
+                Ok(done) => return Ok(done),
+                Err(Failure::Unsent(unsent)) => request = *unsent,
+                Err(Failure::Sent(error)) => match spare {
+                    Some(spare) if error == ForwardError::Closed => request = spare,
+                    Some(_) | None => return Err(error),
+                },
+            }
+        }
+        match pool.connect(address).await {
+            Ok(fresh) => {
+                return attempt(fresh, request, pool.limits.answer).await.map_err(Failure::into_error);
+            }
+            Err(error) => failure = ForwardError::Connect(error),
         }
     }
-    let fresh = pool.connect().await.map_err(ForwardError::Connect)?;
-    attempt(fresh, request, pool.limits.answer).await.map_err(|failure| match failure {
-        Failure::Unsent(_) => ForwardError::Closed,
-        Failure::Sent(error) => error,
-    })
+    Err(failure)
 }
 
 /// Copies a request that may be sent twice.
@@ -187,20 +228,29 @@ enum Failure {
     Sent(ForwardError),
 }
 
+impl Failure {
+    fn into_error(self) -> ForwardError {
+        match self {
+            Self::Unsent(_) => ForwardError::Closed,
+            Self::Sent(error) => error,
+        }
+    }
+}
+
 async fn attempt(
-    mut sender: SendRequest<Outgoing>,
+    mut connection: Connection,
     request: Request<Outgoing>,
     limit: Duration,
-) -> Result<(SendRequest<Outgoing>, Response<Incoming>), Failure> {
+) -> Result<(Connection, Response<Incoming>), Failure> {
     let progress = match request.body() {
         Outgoing::Empty => None,
         Outgoing::Streaming { progress, .. } => Some(Arc::clone(progress)),
     };
-    let mut sending = pin!(sender.try_send_request(request));
+    let mut sending = pin!(connection.sender.try_send_request(request));
     let mut parts = 0;
     loop {
         match timeout(limit, sending.as_mut()).await {
-            Ok(Ok(response)) => return Ok((sender, response)),
+            Ok(Ok(response)) => return Ok((connection, response)),
             Ok(Err(mut failed)) => {
                 return Err(match failed.take_message() {
                     Some(unsent) => Failure::Unsent(Box::new(unsent)),
@@ -226,34 +276,10 @@ fn reason(error: &hyper::Error) -> ForwardError {
     if error.is_parse() { ForwardError::InvalidAnswer } else { ForwardError::Closed }
 }
 
-/// An upstream's answer on its way to the caller.
-#[derive(Debug)]
-pub(crate) struct Answered(Bounded<Lent>);
-
-impl Body for Answered {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        Pin::new(&mut self.0).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.0.size_hint()
-    }
-}
-
 /// An answer's body together with its connection, which goes back to the pool when the body was read to its end.
-struct Lent {
+pub(crate) struct Lent {
     body: Incoming,
-    connection: Option<(SendRequest<Outgoing>, Arc<Pool>)>,
+    connection: Option<(Connection, Arc<Pool>)>,
 }
 
 impl std::fmt::Debug for Lent {

@@ -241,7 +241,12 @@ fn run(number: usize, worker: Arc<Worker>, doors: Vec<Door>, draining: Draining)
     let (tell, ended) = oneshot::channel();
     let running = Arc::clone(&worker);
     let thread = thread::Builder::new().name(format!("gateway-{number}")).spawn(move || {
-        let aborted = runtime.block_on(work(&running, doors, draining));
+        let aborted = runtime.block_on(async {
+            tokio::select! {
+                aborted = work(&running, doors, draining) => aborted,
+                never = running.watch_health(number) => match never {},
+            }
+        });
         drop(runtime);
         running.close();
         // Nobody listens if the gateway was dropped.

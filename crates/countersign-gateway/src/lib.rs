@@ -12,16 +12,20 @@
 //!
 //! [`Permit`]: countersign_core::decision::Permit
 
+pub mod address;
 pub mod caller;
 mod enforce;
 mod forward;
 pub mod gateway;
 pub mod headers;
+mod health;
 pub mod journal;
 pub mod ledger;
 mod outgoing;
 pub mod path;
 pub mod report;
 pub mod route;
+mod tether;
 pub mod upstream;
+mod websocket;
 mod worker;

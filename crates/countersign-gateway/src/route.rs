@@ -8,6 +8,7 @@
 //!
 //! What it does not do: look at the query, or decide whether the caller meets the requirement.
 
+use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
 
 use countersign_core::decision::Requirement;
@@ -39,6 +40,28 @@ pub struct Route {
     pub forward_credential: bool,
     /// What a call costs of its credential's limits.
     pub cost: u32,
+    /// The protocols that a connection may be switched to.
+    pub upgrade: Vec<Protocol>,
+}
+
+/// A protocol that HTTP/1.1 can be switched to (RFC 9110 §7.8), by its registered name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// `websocket` (RFC 6455).
+    WebSocket,
+}
+
+/// The name is of no protocol that is passed through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("expected `websocket`, the one protocol that is passed through")]
+pub struct UnknownProtocol;
+
+impl FromStr for Protocol {
+    type Err = UnknownProtocol;
+
+    fn from_str(text: &str) -> Result<Self, UnknownProtocol> {
+        if text.eq_ignore_ascii_case("websocket") { Ok(Self::WebSocket) } else { Err(UnknownProtocol) }
+    }
 }
 
 /// Why a table of routes was refused.
@@ -134,6 +157,7 @@ pub struct CompiledRoute {
     requirement: Requirement,
     forward_credential: bool,
     cost: u32,
+    upgrade: Vec<Protocol>,
     permitted: Vec<(Scheme, OnceLock<Counter>)>,
 }
 
@@ -230,6 +254,7 @@ impl CompiledRoute {
             requirement: route.requirement,
             forward_credential: route.forward_credential,
             cost: route.cost,
+            upgrade: route.upgrade,
             permitted,
         })
     }
@@ -262,6 +287,12 @@ impl CompiledRoute {
     #[must_use]
     pub const fn cost(&self) -> u32 {
         self.cost
+    }
+
+    /// Tells whether a connection may be switched to `protocol`.
+    #[must_use]
+    pub fn upgrades_to(&self, protocol: Protocol) -> bool {
+        self.upgrade.contains(&protocol)
     }
 
     /// Counts a permit; the counter is looked up once.
@@ -415,6 +446,7 @@ mod tests {
             requirement: Requirement::Any(vec![Condition::of(Scheme::ApiKey)]),
             forward_credential: false,
             cost: 1,
+            upgrade: Vec::new(),
         }
     }
 

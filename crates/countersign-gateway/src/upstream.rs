@@ -1,32 +1,29 @@
 //! Upstreams: who answers behind the gateway, and the connections that are kept to them.
 //!
+//! An upstream may have several addresses that answer alike. They take turns; one that cannot be reached, or whose
+//! health check fails, is left out until it is up again, unless no other is left.
+//!
 //! **Invariants.** A connection is reused only when it is open, idle and not older than the idle limit; one whose
 //! answer was not read to its end is never put back. A pool belongs to one worker, so its lock is never waited for.
 
-use std::fmt;
-use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use countersign_edge::metrics::Metrics;
 use http::HeaderValue;
-use hyper::client::conn::http1::{Builder, SendRequest};
-use hyper_util::rt::TokioIo;
+use hyper::client::conn::http1::SendRequest;
 use rustls::ClientConfig;
-use rustls_pki_types::ServerName;
-use thiserror::Error;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
-use tokio_rustls::TlsConnector;
-use url::{Position, Url};
+use url::Url;
 
+use crate::address::{Address, ConnectError, HealthCheck, UpstreamError};
 use crate::outgoing::Outgoing;
 
 /// The bounds on exchanges with upstreams. Each is a setting; the defaults are here, with their sources.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpstreamLimits {
-    /// The time to connect, TLS included. Default: 5 s.
+    /// The time to connect to an address, TLS included. Default: 5 s.
     pub connect: Duration,
     /// The time from the request's last byte to the answer's head. Default: 60 s, nginx's `proxy_read_timeout`.
     pub answer: Duration,
@@ -50,25 +47,14 @@ impl Default for UpstreamLimits {
     }
 }
 
-/// Why an upstream cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum UpstreamError {
-    /// It is reached by `https` and no TLS configuration was given.
-    #[error("upstream {0}: https needs a TLS configuration")]
-    NoTls(String),
-    /// The URL is more or less than an origin.
-    #[error(
-        "upstream {0}: expected http://HOST[:PORT] or https://HOST[:PORT] without path, query and credentials"
-    )]
-    NotAnOrigin(String),
-}
-
-/// Who answers behind the gateway.
+/// Who answers behind the gateway, at one address or at several that are alike.
+#[derive(Debug)]
 pub struct Upstream {
     name: String,
-    address: (String, u16),
     authority: HeaderValue,
-    tls: Option<(TlsConnector, ServerName<'static>)>,
+    addresses: Vec<Arc<Address>>,
+    turn: AtomicUsize,
+    health: Option<HealthCheck>,
 }
 
 impl Upstream {
@@ -77,29 +63,27 @@ impl Upstream {
     /// # Errors
     ///
     /// [`UpstreamError`] if the URL is no origin, or `https` without `tls`.
-    pub fn new(name: &str, url: &Url, tls: Option<Arc<ClientConfig>>) -> Result<Self, UpstreamError> {
-        let not_an_origin = || UpstreamError::NotAnOrigin(name.to_owned());
-        let bare =
-            url.username().is_empty() && url.password().is_none() && &url[Position::BeforePath..] == "/";
-        let host = url.host_str().filter(|_| bare).ok_or_else(not_an_origin)?;
-        let port = url.port_or_known_default().ok_or_else(not_an_origin)?;
-        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host).to_owned();
-        let authority = HeaderValue::from_str(&url[Position::BeforeHost..Position::BeforePath]);
-        let tls = match url.scheme() {
-            "http" => None,
-            "https" => {
-                let config = tls.ok_or_else(|| UpstreamError::NoTls(name.to_owned()))?;
-                let server = ServerName::try_from(host.clone()).map_err(|_| not_an_origin())?;
-                Some((TlsConnector::from(config), server))
-            }
-            _ => return Err(not_an_origin()),
+    pub fn new(name: &str, url: &Url, tls: Option<&Arc<ClientConfig>>) -> Result<Self, UpstreamError> {
+        Self::of_several(name, std::slice::from_ref(url), tls, None)
+    }
+
+    /// Describes an upstream at `urls`, of which any may answer any request; `health` says how they are asked.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError`] if there is no URL, one of them is no origin, or `https` without `tls`.
+    pub fn of_several(
+        name: &str,
+        urls: &[Url],
+        tls: Option<&Arc<ClientConfig>>,
+        health: Option<HealthCheck>,
+    ) -> Result<Self, UpstreamError> {
+        let described = urls.iter().map(|url| Address::new(name, url, tls).map(Arc::new));
+        let addresses: Vec<_> = described.collect::<Result<_, _>>()?;
+        let Some(authority) = addresses.first().map(|first| first.authority().clone()) else {
+            return Err(UpstreamError::NoAddress(name.to_owned()));
         };
-        Ok(Self {
-            name: name.to_owned(),
-            address: (host, port),
-            authority: authority.map_err(|_| not_an_origin())?,
-            tls,
-        })
+        Ok(Self { name: name.to_owned(), authority, addresses, turn: AtomicUsize::new(0), health })
     }
 
     /// Returns the upstream's name.
@@ -108,28 +92,42 @@ impl Upstream {
         &self.name
     }
 
-    /// Returns the `Host` that it is called by.
+    /// Returns the `Host` that its first address is called by.
     pub(crate) const fn authority(&self) -> &HeaderValue {
         &self.authority
     }
-}
 
-impl fmt::Debug for Upstream {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Upstream")
-            .field("name", &self.name)
-            .field("address", &self.address)
-            .finish_non_exhaustive()
+    pub(crate) fn addresses(&self) -> &[Arc<Address>] {
+        &self.addresses
+    }
+
+    pub(crate) const fn health(&self) -> Option<&HealthCheck> {
+        self.health.as_ref()
+    }
+
+    /// Walks the addresses for one request: those that are up, each in its turn; all of them if none is.
+    pub(crate) fn candidates(&self) -> impl Iterator<Item = &Arc<Address>> {
+        let now = Instant::now();
+        let none_is_up = !self.addresses.iter().any(|address| address.is_up(now));
+        let count = self.addresses.len();
+        let first = if count == 1 { 0 } else { self.turn.fetch_add(1, Ordering::Relaxed) % count };
+        let in_turn = self.addresses.iter().cycle().skip(first).take(count);
+        in_turn.filter(move |address| none_is_up || address.is_up(now))
+    }
+
+    /// Tells the metrics which addresses are up.
+    pub(crate) fn observe(&self, metrics: &Metrics) {
+        let now = Instant::now();
+        for address in &self.addresses {
+            metrics.upstream_address(&self.name, address.origin(), address.is_up(now));
+        }
     }
 }
 
-/// Why there is no connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ConnectError {
-    Refused,
-    TimedOut,
-    Tls,
+/// An open connection, and where it leads.
+pub(crate) struct Connection {
+    pub(crate) sender: SendRequest<Outgoing>,
+    pub(crate) address: Arc<Address>,
 }
 
 /// The connections that one worker keeps to one upstream.
@@ -141,7 +139,7 @@ pub(crate) struct Pool {
 }
 
 struct Idle {
-    connection: SendRequest<Outgoing>,
+    connection: Connection,
     since: Instant,
 }
 
@@ -150,75 +148,54 @@ impl Pool {
         Self { upstream, limits, metrics, idle: Mutex::new(Vec::new()) }
     }
 
-    /// Takes the connection that was used last.
-    pub(crate) fn take(&self) -> Option<SendRequest<Outgoing>> {
-        let now = Instant::now();
+    /// Takes the connection to `address` that was used last.
+    pub(crate) fn take(&self, address: &Arc<Address>) -> Option<Connection> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|one| !one.connection.is_closed() && now - one.since < self.limits.idle);
+        self.discard(&mut idle);
         // Not ready but open: its request is still being sent though its answer was read. It may become ready.
-        let last = idle.iter().rposition(|one| one.connection.is_ready())?;
+        let last = idle.iter().rposition(|one| {
+            Arc::ptr_eq(&one.connection.address, address) && one.connection.sender.is_ready()
+        })?;
         Some(idle.remove(last).connection)
     }
 
     /// Puts a connection back whose answer was read to its end.
-    pub(crate) fn put(&self, connection: SendRequest<Outgoing>) {
+    pub(crate) fn put(&self, connection: Connection) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < self.limits.idle_connections && !connection.is_closed() {
+        if idle.len() < self.limits.idle_connections && !connection.sender.is_closed() {
             idle.push(Idle { connection, since: Instant::now() });
         }
     }
 
     /// Closes what was idle for too long.
     pub(crate) fn sweep(&self) {
-        let now = Instant::now();
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|one| !one.connection.is_closed() && now - one.since < self.limits.idle);
+        self.discard(&mut self.idle.lock().unwrap_or_else(PoisonError::into_inner));
+        self.upstream.observe(&self.metrics);
     }
 
-    /// Opens a new connection.
-    pub(crate) async fn connect(&self) -> Result<SendRequest<Outgoing>, ConnectError> {
-        match timeout(self.limits.connect, self.open()).await {
+    fn discard(&self, idle: &mut Vec<Idle>) {
+        let now = Instant::now();
+        idle.retain(|one| !one.connection.sender.is_closed() && now - one.since < self.limits.idle);
+    }
+
+    /// Opens a new connection; an address that cannot be reached rests for a while.
+    pub(crate) async fn connect(&self, address: &Arc<Address>) -> Result<Connection, ConnectError> {
+        let opened = match timeout(self.limits.connect, address.open()).await {
             Ok(opened) => opened,
             Err(_elapsed) => Err(ConnectError::TimedOut),
-        }
+        };
+        let sender = opened.inspect_err(|_| {
+            address.rest();
+            self.upstream.observe(&self.metrics);
+        })?;
+        Ok(Connection { sender, address: Arc::clone(address) })
     }
-
-    async fn open(&self) -> Result<SendRequest<Outgoing>, ConnectError> {
-        let (host, port) = &self.upstream.address;
-        let stream = TcpStream::connect((host.as_str(), *port)).await.map_err(|error| refusal(&error))?;
-        stream.set_nodelay(true).map_err(|error| refusal(&error))?;
-        match &self.upstream.tls {
-            None => converse(stream).await,
-            Some((connector, server)) => {
-                let stream = connector.connect(server.clone(), stream).await.map_err(|error| {
-                    tracing::warn!(upstream = self.upstream.name, error = %error, "TLS to the upstream failed");
-                    ConnectError::Tls
-                })?;
-                converse(stream).await
-            }
-        }
-    }
-}
-
-fn refusal(error: &io::Error) -> ConnectError {
-    if error.kind() == io::ErrorKind::TimedOut { ConnectError::TimedOut } else { ConnectError::Refused }
-}
-
-async fn converse<T>(stream: T) -> Result<SendRequest<Outgoing>, ConnectError>
-where
-    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let (sender, connection) =
-        Builder::new().handshake(TokioIo::new(stream)).await.map_err(|_| ConnectError::Refused)?;
-    // Owned by the sender: the task ends when the sender is dropped, or with the worker's runtime. Its error is
-    // told to whoever waits for an answer.
-    tokio::spawn(async move { connection.await.unwrap_or_default() });
-    Ok(sender)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Upstream, UpstreamError};
+    use super::Upstream;
+    use crate::address::UpstreamError;
 
     #[test]
     fn an_upstream_is_an_origin() {
@@ -228,11 +205,30 @@ mod tests {
             ("http://api.internal/", "api.internal"),
             ("http://[::1]:80", "[::1]"),
         ] {
-            assert_eq!(named(url).unwrap().authority(), authority, "{url}");
+            assert_eq!(named(url).unwrap().addresses[0].authority(), authority, "{url}");
         }
         for url in ["http://h/path", "http://h/?q", "http://u:p@h", "http://h/#f", "ftp://h", "unix:/x"] {
             assert_eq!(named(url).unwrap_err(), UpstreamError::NotAnOrigin("one".into()), "{url}");
         }
+        assert_eq!(
+            Upstream::of_several("one", &[], None, None).unwrap_err(),
+            UpstreamError::NoAddress("one".into())
+        );
         assert_eq!(named("https://h").unwrap_err(), UpstreamError::NoTls("one".into()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn addresses_take_turns_and_those_that_rest_are_left_out() {
+        let urls = ["http://a", "http://b", "http://c"].map(|url| url.parse().unwrap());
+        let upstream = Upstream::of_several("one", &urls, None, None).unwrap();
+        let order = || upstream.candidates().map(|one| one.origin().to_owned()).collect::<String>();
+        assert_eq!([order(), order(), order(), order()], ["abc", "bca", "cab", "abc"]);
+        upstream.addresses[1].rest();
+        assert_eq!([order(), order()], ["ca", "ca"]);
+        upstream.addresses[0].rest();
+        upstream.addresses[2].rest();
+        assert_eq!(order(), "abc", "none is up, so all are tried");
+        tokio::time::advance(crate::address::REST).await;
+        assert_eq!(order(), "bca");
     }
 }

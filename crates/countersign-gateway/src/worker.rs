@@ -1,6 +1,7 @@
 //! A worker: everything that one core needs to answer requests by itself.
 
 use std::borrow::Cow;
+use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -9,12 +10,12 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use countersign_core::context::Entropy;
 use countersign_core::id::EventId;
-use countersign_edge::body::BodyError;
+use countersign_edge::body::{BodyError, Bounded};
 use countersign_edge::host::Hosts;
 use countersign_edge::limits::Limits;
 use countersign_edge::metrics::Metrics;
 use countersign_edge::rate_limit;
-use countersign_edge::serve::{Peer, Serve};
+use countersign_edge::serve::{Peer, Serve, Tunnel};
 use countersign_edge::wire_error::{self, Problem};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
@@ -25,10 +26,12 @@ use hyper::body::Incoming;
 
 use crate::caller::TrustedProxies;
 use crate::enforce::{self, Passage, ReceivedHead, Refusal, Refused, Sources};
-use crate::forward::{Answered, Received, forward};
+use crate::forward::{Forwarded, Lent, Received, forward};
+use crate::health;
 use crate::journal::{Journal, Permitted, RefusedRequest, Told};
 use crate::report::{DecisionSink, Report};
 use crate::route::{CompiledRoute, RouteTable};
+use crate::tether::{Judge, Tether, Tethered};
 use crate::upstream::{Pool, Upstream, UpstreamLimits};
 
 /// Paths that are ours on every gateway.
@@ -54,11 +57,23 @@ pub(crate) struct Worker {
     pools: Mutex<Vec<Arc<Pool>>>,
     journal: Mutex<Journal>,
     entropy: Mutex<Box<dyn Entropy>>,
+    judge: Arc<Judge>,
 }
 
 impl Worker {
     pub(crate) fn new(node: Node, journal: Journal, entropy: Box<dyn Entropy>) -> Self {
-        Self { node, pools: Mutex::default(), journal: Mutex::new(journal), entropy: Mutex::new(entropy) }
+        let judge = Arc::new(Judge {
+            snapshot: Arc::clone(&node.sources.snapshot),
+            clock: Arc::clone(&node.sources.clock),
+            metrics: Arc::clone(&node.metrics),
+        });
+        Self {
+            judge,
+            node,
+            pools: Mutex::default(),
+            journal: Mutex::new(journal),
+            entropy: Mutex::new(entropy),
+        }
     }
 
     /// Lends the journal for a look.
@@ -75,6 +90,14 @@ impl Worker {
         drop(pools);
         let gap = self.event();
         self.journal().tick(self.node.sources.clock.now(), gap);
+    }
+
+    /// Asks the upstreams whether they are well; one worker asks for all.
+    pub(crate) async fn watch_health(&self, number: usize) -> Infallible {
+        if number > 0 {
+            return std::future::pending().await;
+        }
+        health::watch(Arc::clone(&self.node.routes), Arc::clone(&self.node.metrics)).await
     }
 
     /// Tells what is left to tell.
@@ -174,13 +197,20 @@ impl Worker {
     ) -> Response<GatewayBody> {
         self.note(&passage, route, &received);
         let pool = self.pool(route.upstream());
+        let client = received.caller.address;
+        let tether = passage.known.map(|known| Tether::new(Arc::clone(&self.judge), known, client));
         match forward(passage.permit, route, &pool, received, &self.node.limits).await {
-            Ok(mut response) => {
+            Ok(Forwarded::Answer(mut response)) => {
                 if let Some(charge) = &passage.charge {
                     let now = self.node.sources.clock.now();
                     rate_limit::tell(response.headers_mut(), &charge.standings, now);
                 }
-                response.map(GatewayBody::Upstream)
+                response.map(|body| GatewayBody::Upstream(Tethered::new(body, tether)))
+            }
+            Ok(Forwarded::Switch(mut response, sides)) => {
+                let idle = pool.limits.body_pause;
+                response.extensions_mut().insert(Tunnel::new(sides.relay(idle, tether)));
+                response.map(|()| GatewayBody::Own(Full::default()))
             }
             Err(error) => {
                 if error.is_upstreams() {
@@ -285,7 +315,7 @@ pub(crate) enum GatewayBody {
     /// Of our own.
     Own(Full<Bytes>),
     /// Of an upstream.
-    Upstream(Answered),
+    Upstream(Tethered<Bounded<Lent>>),
 }
 
 impl Body for GatewayBody {

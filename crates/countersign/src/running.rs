@@ -206,7 +206,7 @@ impl Running {
         let urls = sockets.urls(scheme)?;
         let local = bind_local(&socket(node.directory.path()))?;
         let (upstreams, echo) = upstreams(settings).await?;
-        let upstream = upstreams.first().map_or_else(String::new, |first| first.url.to_string());
+        let upstream = upstreams.first().map_or_else(String::new, resolved::Upstream::words);
         let table = route_table(&settings.routes, &upstreams, &node.directory.ca())?;
         let table = Arc::new(ArcSwap::from_pointee(table));
         let listeners = gateway_listeners(sockets.gateway, sockets.mtls, &certificates);
@@ -383,7 +383,8 @@ async fn upstreams(settings: &Settings) -> Result<(Vec<resolved::Upstream>, Opti
         return Ok((upstreams, None));
     }
     let echo = Echo::start().await?;
-    upstreams.push(resolved::Upstream { name: DEFAULT_UPSTREAM.to_owned(), url: echo.url().parse()? });
+    let urls = vec![echo.url().parse()?];
+    upstreams.push(resolved::Upstream { name: DEFAULT_UPSTREAM.to_owned(), urls, health: None });
     Ok((upstreams, Some(echo)))
 }
 
@@ -392,11 +393,14 @@ fn route_table(
     upstreams: &[resolved::Upstream],
     ca: &std::path::Path,
 ) -> Result<RouteTable> {
-    let needs_tls = upstreams.iter().any(|upstream| upstream.url.scheme() == "https");
+    let needs_tls = upstreams.iter().flat_map(|upstream| &upstream.urls).any(|url| url.scheme() == "https");
     let client = if needs_tls { Some(tls::client(ca)?) } else { None };
     let opened: Result<Vec<_>> = upstreams
         .iter()
-        .map(|upstream| Ok(Arc::new(Upstream::new(&upstream.name, &upstream.url, client.clone())?)))
+        .map(|one| {
+            let opened = Upstream::of_several(&one.name, &one.urls, client.as_ref(), one.health.clone())?;
+            Ok(Arc::new(opened))
+        })
         .collect();
     let position = |route: &RouteSpec| {
         let known = upstreams.iter().position(|upstream| upstream.name == route.upstream);
@@ -427,6 +431,7 @@ fn route(spec: &RouteSpec, upstream: usize) -> Result<Route> {
         requirement: spec.requirement.clone(),
         forward_credential: spec.forward_credential,
         cost: spec.cost,
+        upgrade: spec.upgrade.clone(),
     })
 }
 

@@ -27,18 +27,27 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, Stream};
 use tokio::runtime::Runtime;
 
 /// The longest that any read of a test may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 const SETTING: &str = "admin-listen";
 
 /// A listener on a runtime of its own; dropped, it ends at once.
-struct Running {
-    _runtime: Runtime,
-    _shutdown: Shutdown,
+pub(crate) struct Running {
+    runtime: Option<Runtime>,
+    pub(crate) shutdown: Shutdown,
     metrics: Arc<Metrics>,
 }
 
-fn run<S: Serve>(socket: Socket, limits: Limits, service: S) -> Running {
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Tests that are asynchronous themselves may not wait for another runtime.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+pub(crate) fn run<S: Serve>(socket: Socket, limits: Limits, service: S) -> Running {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let (shutdown, metrics) = (Shutdown::new(), Arc::new(Metrics::new()));
     let listener = Listener {
@@ -49,10 +58,10 @@ fn run<S: Serve>(socket: Socket, limits: Limits, service: S) -> Running {
         metrics: metrics.listener("admin"),
     };
     runtime.spawn(listener.run(socket, shutdown.draining()));
-    Running { _runtime: runtime, _shutdown: shutdown, metrics }
+    Running { runtime: Some(runtime), shutdown, metrics }
 }
 
-fn port_0() -> (std::net::TcpListener, SocketAddr) {
+pub(crate) fn port_0() -> (std::net::TcpListener, SocketAddr) {
     let socket = bind(SETTING, "127.0.0.1:0".parse().unwrap()).unwrap();
     let address = socket.local_addr().unwrap();
     (socket, address)
@@ -60,7 +69,7 @@ fn port_0() -> (std::net::TcpListener, SocketAddr) {
 
 /// Sends a request and returns everything up to the end of the connection.
 #[track_caller]
-fn ask(mut stream: impl Read + Write, path: &str) -> String {
+pub(crate) fn ask(mut stream: impl Read + Write, path: &str) -> String {
     write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
     let mut answer = Vec::new();
     // A TLS peer may end without close_notify; what came before counts.
@@ -68,7 +77,7 @@ fn ask(mut stream: impl Read + Write, path: &str) -> String {
     String::from_utf8(answer).unwrap()
 }
 
-fn connect(address: SocketAddr) -> TcpStream {
+pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream
@@ -125,7 +134,7 @@ fn the_local_socket_names_its_peer() {
 }
 
 /// Makes a certificate for `localhost`, the server's configuration and a client that trusts it alone.
-fn certificate() -> (rustls::ServerConfig, Arc<ClientConfig>) {
+pub(crate) fn certificate() -> (rustls::ServerConfig, Arc<ClientConfig>) {
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
     let mut roots = RootCertStore::empty();
@@ -173,7 +182,7 @@ fn a_handshake_that_does_not_end_is_given_up() {
 }
 
 /// A body without end, which rings when it is dropped.
-struct Endless(mpsc::Sender<()>);
+pub(crate) struct Endless(pub(crate) mpsc::Sender<()>);
 
 impl Body for Endless {
     type Data = Bytes;

@@ -3,14 +3,20 @@
 #[cfg(test)]
 mod credentials;
 #[cfg(test)]
+mod http2;
+#[cfg(test)]
 mod identity;
 #[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod streams;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod targets;
 #[cfg(test)]
 mod upstreams;
+#[cfg(test)]
+mod websocket;

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
@@ -22,10 +22,11 @@ use countersign_core::timestamp::{Monotonic, Timestamp};
 use countersign_edge::limits::Limits;
 use countersign_edge::listen::bind;
 use countersign_edge::metrics::Metrics;
+use countersign_gateway::address::HealthCheck;
 use countersign_gateway::gateway::{Gateway, GatewayConfig, GatewayListener};
 use countersign_gateway::ledger::Feed;
 use countersign_gateway::report::{Report, queue};
-use countersign_gateway::route::{Route, RouteTable};
+use countersign_gateway::route::{Protocol, Route, RouteTable};
 use countersign_gateway::upstream::{Upstream, UpstreamLimits};
 
 /// The longest that any read of a test may take.
@@ -97,6 +98,7 @@ pub(crate) fn route(name: &str, pattern: &str, requirement: Requirement) -> Rout
         requirement,
         forward_credential: false,
         cost: 1,
+        upgrade: Vec::new(),
     }
 }
 
@@ -113,12 +115,15 @@ pub(crate) fn routes() -> Vec<Route> {
     let anonymous = || any(Condition::of(Scheme::Anonymous));
     let mut passed = route("passed", "/passed/{**}", anonymous());
     passed.forward_credential = true;
+    let mut socket = route("socket", "/ws/{**}", any(api_key("orders:read")));
+    socket.upgrade = vec![Protocol::WebSocket];
     let mut reading = route("reading", "/get-only", any(api_key("")));
     reading.methods = Some(vec![http::Method::GET]);
     vec![
         route("open", "/open/{**}", anonymous()),
         passed,
         reading,
+        socket,
         route("settle", "/settle/{**}", any(api_key("settle"))),
         route("all", "/{**}", any(api_key("orders:read"))),
     ]
@@ -233,6 +238,14 @@ impl World {
         self.routes.store(Arc::new(RouteTable::new(routes, upstreams).unwrap()));
     }
 
+    /// Puts an upstream at `addresses` behind all routes.
+    pub(crate) fn replace_upstream(&self, addresses: &[SocketAddr], health: Option<HealthCheck>) {
+        let urls: Vec<_> =
+            addresses.iter().map(|address| format!("http://{address}").parse().unwrap()).collect();
+        let upstream = Arc::new(Upstream::of_several("orders", &urls, None, health).unwrap());
+        self.routes.store(Arc::new(RouteTable::new(routes(), vec![upstream]).unwrap()));
+    }
+
     pub(crate) fn connect(&self) -> Client {
         Client::to(self.address)
     }
@@ -331,9 +344,23 @@ impl Client {
         }
     }
 
+    /// Reads `text` and nothing else; false if the connection ended before.
+    pub(crate) fn reads(&mut self, text: &str) -> bool {
+        while self.pending.len() < text.len() && self.more() {}
+        let read: Vec<u8> = self.pending.drain(..).collect();
+        read == text.as_bytes()
+    }
+
     /// Tells whether the gateway closes without another word.
     pub(crate) fn is_closed(&mut self) -> bool {
         !self.more() && self.pending.is_empty()
+    }
+
+    /// Waits for the head of an answer, and leaves it to be received.
+    pub(crate) fn read_head(&mut self) {
+        while find(&self.pending, b"\r\n\r\n").is_none() {
+            assert!(self.more(), "closed inside the head");
+        }
     }
 
     pub(crate) fn receive(&mut self) -> Answer {
@@ -392,6 +419,8 @@ pub(crate) struct FakeUpstream {
     pub(crate) address: SocketAddr,
     /// Every head that was received.
     pub(crate) seen: Arc<Mutex<Vec<String>>>,
+    /// Whether `/healthz` is answered with 503.
+    pub(crate) unwell: Arc<AtomicBool>,
     /// Connections that were accepted.
     pub(crate) connections: Arc<AtomicUsize>,
     /// Rings when a request for `/…/wait` has arrived; what is sent back lets it be answered.
@@ -407,16 +436,18 @@ impl FakeUpstream {
         let (seen, connections) = (Arc::default(), Arc::new(AtomicUsize::new(0)));
         let (ring, waiting) = mpsc::channel();
         let (hung_up, gone) = mpsc::channel();
-        let (kept, counted) = (Arc::clone(&seen), Arc::clone(&connections));
+        let unwell = Arc::new(AtomicBool::new(false));
+        let (kept, counted, told) = (Arc::clone(&seen), Arc::clone(&connections), Arc::clone(&unwell));
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 counted.fetch_add(1, Ordering::SeqCst);
                 let (seen, ring, hung_up) = (Arc::clone(&kept), ring.clone(), hung_up.clone());
-                let exchange = Exchange { stream, pending: Vec::new(), seen, ring, hung_up };
+                let unwell = Arc::clone(&told);
+                let exchange = Exchange { stream, pending: Vec::new(), seen, unwell, ring, hung_up };
                 std::thread::spawn(move || exchange.run());
             }
         });
-        Self { address, seen, connections, waiting, gone }
+        Self { address, seen, unwell, connections, waiting, gone }
     }
 
     pub(crate) fn heads(&self) -> Vec<String> {
@@ -424,11 +455,15 @@ impl FakeUpstream {
     }
 }
 
+const EVENT: &str =
+    "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n4\r\none\n\r\n";
+
 /// One connection of the upstream.
 struct Exchange {
     stream: TcpStream,
     pending: Vec<u8>,
     seen: Arc<Mutex<Vec<String>>>,
+    unwell: Arc<AtomicBool>,
     ring: mpsc::Sender<mpsc::Sender<()>>,
     hung_up: mpsc::Sender<()>,
 }
@@ -489,6 +524,9 @@ impl Exchange {
     /// Answers as the path asks; `None`: the connection is over.
     fn answer(&mut self, path: &str, text: &str) -> Option<()> {
         let (answer, goes_on) = match path.rsplit('/').next().unwrap_or_default() {
+            "healthz" if self.unwell.load(Ordering::SeqCst) => {
+                ("HTTP/1.1 503 Unwell\r\ncontent-length: 0\r\n\r\n", true)
+            }
             "close" => return None,
             "garbage" => ("this is no HTTP\r\n\r\n", false),
             "cut" => ("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nonly this", false),
@@ -512,14 +550,58 @@ impl Exchange {
                 return None;
             }
             "wait" => {
-                let (go, gone) = mpsc::channel();
-                self.ring.send(go).ok();
-                gone.recv_timeout(PATIENCE).ok();
+                self.wait_for_go();
                 return self.echo(text);
+            }
+            // One event, then nothing until the gateway closes.
+            "endless" => {
+                self.stream.write_all(EVENT.as_bytes()).ok()?;
+                return self.until_closed();
+            }
+            // One event, and the end when the test says so.
+            "events" => {
+                self.stream.write_all(EVENT.as_bytes()).ok()?;
+                self.wait_for_go();
+                ("0\r\n\r\n", true)
+            }
+            "socket" if text.contains("upgrade: websocket") => return self.socket(),
+            "late-socket" => {
+                self.wait_for_go();
+                self.stream.set_nonblocking(true).unwrap();
+                if !self.pending.is_empty() || self.stream.peek(&mut [0; 1]).is_ok() {
+                    return None;
+                }
+                self.stream.set_nonblocking(false).unwrap();
+                return self.socket();
             }
             _ => return self.echo(text),
         };
         self.stream.write_all(answer.as_bytes()).ok().filter(|()| goes_on)
+    }
+
+    fn wait_for_go(&self) {
+        let (go, gone) = mpsc::channel();
+        self.ring.send(go).ok();
+        gone.recv_timeout(PATIENCE).ok();
+    }
+
+    /// Rings when the gateway has closed.
+    fn until_closed(&mut self) -> Option<()> {
+        while self.more().is_some() {}
+        self.hung_up.send(()).ok();
+        None
+    }
+
+    /// Switches protocols, and says back what it is told.
+    fn socket(&mut self) -> Option<()> {
+        let head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n";
+        self.stream.write_all(head.as_bytes()).ok()?;
+        while self.more().is_some() {
+            let told: Vec<u8> = self.pending.drain(..).collect();
+            self.stream.write_all(&told).ok()?;
+        }
+        self.hung_up.send(()).ok();
+        None
     }
 
     fn echo(&mut self, text: &str) -> Option<()> {

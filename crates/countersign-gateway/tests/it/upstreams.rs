@@ -1,10 +1,11 @@
 //! Upstreams: every way in which they fail, and what is left of them.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use countersign_edge::limits::Limits;
+use countersign_gateway::address::HealthCheck;
 use countersign_gateway::upstream::UpstreamLimits;
 
 use crate::support::{FakeUpstream, World};
@@ -12,12 +13,15 @@ use crate::support::{FakeUpstream, World};
 /// The longest that a test waits for something to be noticed.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// An address where nobody listens.
+fn nobody() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
 #[test]
 fn an_upstream_that_is_down_is_a_bad_gateway() {
     let mut upstream = FakeUpstream::start();
-    let unused = TcpListener::bind("127.0.0.1:0").unwrap();
-    upstream.address = unused.local_addr().unwrap();
-    drop(unused);
+    upstream.address = nobody();
     let world = World::on(upstream, Limits::default(), UpstreamLimits::default());
     let answer = world.get("/open/x", &[]);
     assert_eq!(answer.status, 502);
@@ -109,4 +113,84 @@ fn bodies_are_streamed_both_ways() {
     assert_eq!(client.receive().status, 200);
     client.send("HEAD /open/x HTTP/1.1\r\nHost: a\r\n\r\n");
     assert!(world.get("/open/x", &[]).echoed().starts_with("GET "));
+}
+
+#[test]
+fn addresses_take_turns_and_are_called_by_their_own_host() {
+    let (world, other) = (World::new(), FakeUpstream::start());
+    world.replace_upstream(&[world.upstream.address, other.address], None);
+    let mut client = world.connect();
+    for _ in 0..10 {
+        assert_eq!(client.get("/open/x", &[]).status, 200);
+    }
+    for upstream in [&world.upstream, &other] {
+        assert_eq!(upstream.heads().len(), 5);
+        assert!(
+            upstream.heads().iter().all(|head| head.contains(&format!("host: {}\r\n", upstream.address)))
+        );
+        assert_eq!(upstream.connections.load(Ordering::SeqCst), 1, "each address keeps its connection");
+    }
+}
+
+#[test]
+fn an_address_that_cannot_be_reached_is_not_the_callers_trouble() {
+    let world = World::new();
+    let down = nobody();
+    world.replace_upstream(&[down, world.upstream.address], None);
+    let mut client = world.connect();
+    for _ in 0..6 {
+        client.send("POST /open/x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello");
+        assert!(client.receive().echoed().ends_with("hello"));
+    }
+    let metrics = world.metrics.render();
+    let up = |address| format!("countersign_upstream_up{{upstream=\"orders\",address=\"{address}\"}}");
+    assert!(metrics.contains(&format!("{} 0", up(down))), "{metrics}");
+    assert!(metrics.contains(&format!("{} 1", up(world.upstream.address))), "{metrics}");
+    world.replace_upstream(&[down, nobody()], None);
+    assert_eq!(client.get("/open/x", &[]).status, 502);
+}
+
+#[test]
+fn rfc9110_9_2_2_what_may_have_been_processed_is_not_sent_to_another_address() {
+    let (world, other) = (World::new(), FakeUpstream::start());
+    world.replace_upstream(&[world.upstream.address, other.address], None);
+    let mut client = world.connect();
+    for sent in 1..5 {
+        client.send("POST /open/close HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nok");
+        assert_eq!(client.receive().status, 502);
+        assert_eq!(world.upstream.heads().len() + other.heads().len(), sent);
+    }
+}
+
+#[test]
+fn an_address_that_says_it_is_unwell_is_left_out_until_it_is_well() {
+    let (world, other) = (World::new(), FakeUpstream::start());
+    let check = HealthCheck {
+        interval: Duration::from_millis(10),
+        timeout: PATIENCE,
+        unhealthy_after: 2,
+        healthy_after: 2,
+        ..HealthCheck::of("/healthz".parse().unwrap())
+    };
+    world.replace_upstream(&[world.upstream.address, other.address], Some(check));
+    let state = |up: u8| {
+        let line =
+            format!("countersign_upstream_up{{upstream=\"orders\",address=\"{}\"}} {up}", other.address);
+        let looks = std::iter::repeat_with(std::thread::yield_now).take(1_000_000);
+        assert!(looks.map(|()| world.metrics.render()).any(|text| text.contains(&line)), "{line}");
+    };
+    let answered = |upstream: &FakeUpstream| {
+        upstream.heads().iter().filter(|head| head.starts_with("GET /open/")).count()
+    };
+    let ask = || (0..6).for_each(|_| assert_eq!(world.get("/open/x", &[]).status, 200));
+    state(1);
+    other.unwell.store(true, Ordering::SeqCst);
+    state(0);
+    ask();
+    assert_eq!((answered(&world.upstream), answered(&other)), (6, 0));
+    assert!(other.heads()[0].starts_with("GET /healthz HTTP/1.1\r\n"));
+    other.unwell.store(false, Ordering::SeqCst);
+    state(1);
+    ask();
+    assert_eq!((answered(&world.upstream), answered(&other)), (9, 3));
 }

@@ -106,7 +106,20 @@ pub(crate) struct LimitSettings {
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct UpstreamSettings {
     pub(crate) name: String,
-    pub(crate) url: String,
+    pub(crate) url: Option<String>,
+    #[serde(default)]
+    pub(crate) urls: Vec<String>,
+    pub(crate) health: Option<HealthSettings>,
+}
+
+/// A health check as written.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct HealthSettings {
+    pub(crate) path: String,
+    pub(crate) interval: Option<String>,
+    pub(crate) timeout: Option<String>,
+    pub(crate) unhealthy_after: Option<u32>,
+    pub(crate) healthy_after: Option<u32>,
 }
 
 /// A route as written.
@@ -122,6 +135,8 @@ pub(crate) struct RouteSettings {
     #[serde(default)]
     pub(crate) forward_credential: bool,
     pub(crate) cost: Option<u32>,
+    #[serde(default)]
+    pub(crate) upgrade: Vec<String>,
     pub(crate) require: toml::Table,
 }
 

@@ -49,6 +49,12 @@ pub(crate) const SETTINGS: &[Setting] = settings![
     "limits.drain" "duration" "30s" "How long requests in flight may take to finish after SIGTERM."
     "upstream[].name" "text" "" "What routes call it."
     "upstream[].url" "URL" "" "`http://host:port` or `https://host:port`, without a path."
+    "upstream[].urls" "list of URLs" "" "Several addresses that answer alike, instead of `url`. They take turns; one that cannot be reached is left out for two seconds."
+    "upstream[].health.path" "path" "" "What each address is asked for, by GET; an answer of 200 to 299 is well. Without it, addresses are not asked."
+    "upstream[].health.interval" "duration" "5s" "The time between an answer and the next question."
+    "upstream[].health.timeout" "duration" "2s" "How long an answer may take, connecting included."
+    "upstream[].health.unhealthy_after" "number" "3" "Failures in a row after which an address is left out."
+    "upstream[].health.healthy_after" "number" "2" "Successes in a row after which it takes its turn again."
     "route[].name" "text" "its position" "What logs and metrics call it."
     "route[].path" "pattern" "" "`/orders/{**}`, `/orders/{id}` or `/orders`; the first match wins, no match is 404."
     "route[].methods" "list of methods" "all" "The methods that it takes."
@@ -56,6 +62,7 @@ pub(crate) const SETTINGS: &[Setting] = settings![
     "route[].upstream" "text" "" "Where permitted requests go."
     "route[].forward_credential" "boolean" "false" "Sends the credential on to the upstream; by default it is removed."
     "route[].cost" "number" "1" "What a call costs of the limits of its key; 0 costs nothing but needs room."
+    "route[].upgrade" "list of protocols" "none" "The protocols that a connection may be switched to: `websocket`. A tunnel ends with its credential, and after `limits.idle_timeout` without a byte."
     "route[].require" "requirement" "" "`{ api_key = { … } }`, `{ anonymous = {} }`, `{ any = [ … ] }` or `{ all = [ … ] }`."
 ];
 

@@ -11,12 +11,14 @@ use countersign_core::duration::parse_duration;
 use countersign_core::network::AddressBlock;
 use countersign_core::principal::Scheme;
 use countersign_edge::limits::Limits;
+use countersign_gateway::address::HealthCheck;
 use countersign_gateway::caller::{Dialect, TrustedProxies};
+use countersign_gateway::route::Protocol;
 use countersign_gateway::upstream::UpstreamLimits;
 use toml::{Table, Value};
 use url::Url;
 
-use super::file::{self, FileSettings, Listener, RouteSettings, UpstreamSettings};
+use super::file::{self, FileSettings, HealthSettings, Listener, RouteSettings, UpstreamSettings};
 use crate::cli::Up;
 use crate::log::LogSettings;
 
@@ -65,7 +67,15 @@ pub(crate) struct ListenerAddress {
 #[derive(Debug, Clone)]
 pub(crate) struct Upstream {
     pub(crate) name: String,
-    pub(crate) url: Url,
+    pub(crate) urls: Vec<Url>,
+    pub(crate) health: Option<HealthCheck>,
+}
+
+impl Upstream {
+    /// Returns the addresses for people.
+    pub(crate) fn words(&self) -> String {
+        self.urls.iter().map(Url::as_str).collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// A route whose requirement is parsed.
@@ -78,6 +88,7 @@ pub(crate) struct RouteSpec {
     pub(crate) upstream: String,
     pub(crate) forward_credential: bool,
     pub(crate) cost: u32,
+    pub(crate) upgrade: Vec<Protocol>,
     pub(crate) requirement: Requirement,
     /// The requirement in the words of the file, for lists.
     pub(crate) words: String,
@@ -250,14 +261,31 @@ fn upstream_limits(settings: &file::LimitSettings) -> Result<UpstreamLimits> {
 }
 
 fn upstreams(settings: &[UpstreamSettings], flag: Option<&str>) -> Result<Vec<Upstream>> {
-    let given = flag.map(|url| UpstreamSettings { name: DEFAULT_UPSTREAM.to_owned(), url: url.to_owned() });
+    let given = flag.map(|url| UpstreamSettings {
+        name: DEFAULT_UPSTREAM.to_owned(),
+        url: Some(url.to_owned()),
+        urls: Vec::new(),
+        health: None,
+    });
     given.iter().chain(settings).map(upstream).collect()
 }
 
 fn upstream(settings: &UpstreamSettings) -> Result<Upstream> {
     let name = &settings.name;
-    let url: Url =
-        settings.url.parse().with_context(|| format!("upstream `{name}`: `{}` is no URL", settings.url))?;
+    let urls = match (&settings.url, settings.urls.as_slice()) {
+        (Some(url), []) => vec![upstream_url(name, url)?],
+        (None, urls @ [_, ..]) => {
+            urls.iter().map(|url| upstream_url(name, url)).collect::<Result<Vec<_>>>()?
+        }
+        (None, []) | (Some(_), [_, ..]) => bail!("upstream `{name}`: expected either `url` or `urls`"),
+    };
+    let health = settings.health.as_ref().map(health).transpose();
+    let health = health.with_context(|| format!("upstream `{name}`: health"))?;
+    Ok(Upstream { name: name.clone(), urls, health })
+}
+
+fn upstream_url(name: &str, text: &str) -> Result<Url> {
+    let url: Url = text.parse().with_context(|| format!("upstream `{name}`: `{text}` is no URL"))?;
     if !matches!(url.scheme(), "http" | "https")
         || url.host().is_none()
         || url.path() != "/"
@@ -270,7 +298,28 @@ fn upstream(settings: &UpstreamSettings) -> Result<Upstream> {
     if !url.username().is_empty() || url.password().is_some() {
         bail!("upstream `{name}`: expected a URL without a user name or password");
     }
-    Ok(Upstream { name: name.clone(), url })
+    Ok(url)
+}
+
+fn health(settings: &HealthSettings) -> Result<HealthCheck> {
+    let path = Some(&settings.path).filter(|path| path.starts_with('/')).and_then(|path| path.parse().ok());
+    let path =
+        path.ok_or_else(|| anyhow!("path: expected one such as /healthz, found `{}`", settings.path))?;
+    let default = HealthCheck::of(path);
+    let check = HealthCheck {
+        interval: duration("interval", settings.interval.as_ref())?.unwrap_or(default.interval),
+        timeout: duration("timeout", settings.timeout.as_ref())?.unwrap_or(default.timeout),
+        unhealthy_after: settings.unhealthy_after.unwrap_or(default.unhealthy_after),
+        healthy_after: settings.healthy_after.unwrap_or(default.healthy_after),
+        ..default
+    };
+    if check.interval.is_zero() || check.timeout.is_zero() {
+        bail!("interval and timeout: expected more than nothing");
+    }
+    if check.unhealthy_after == 0 || check.healthy_after == 0 {
+        bail!("unhealthy_after and healthy_after: expected at least 1");
+    }
+    Ok(check)
 }
 
 fn routes(settings: &[RouteSettings]) -> Result<Vec<RouteSpec>> {
@@ -290,6 +339,7 @@ fn default_route() -> RouteSpec {
         upstream: DEFAULT_UPSTREAM.to_owned(),
         forward_credential: false,
         cost: 1,
+        upgrade: Vec::new(),
         requirement: Requirement::Any(vec![Condition::of(Scheme::ApiKey)]),
         words: "any = [{ api_key = {} }]".to_owned(),
     }
@@ -299,6 +349,8 @@ fn route(position: usize, settings: &RouteSettings) -> Result<RouteSpec> {
     let name = settings.name.clone().unwrap_or_else(|| format!("route {position}"));
     let requirement =
         requirement(&settings.require).with_context(|| format!("{name} ({}): require", settings.path))?;
+    let upgrade: Result<Vec<Protocol>, _> = settings.upgrade.iter().map(|name| name.parse()).collect();
+    let upgrade = upgrade.with_context(|| format!("{name} ({}): upgrade", settings.path))?;
     Ok(RouteSpec {
         name,
         path: settings.path.clone(),
@@ -307,6 +359,7 @@ fn route(position: usize, settings: &RouteSettings) -> Result<RouteSpec> {
         upstream: settings.upstream.clone(),
         forward_credential: settings.forward_credential,
         cost: settings.cost.unwrap_or(1),
+        upgrade,
         requirement,
         words: Value::Table(settings.require.clone()).to_string(),
     })
@@ -384,7 +437,7 @@ fn scopes(value: Option<&Value>) -> Result<countersign_core::scope::ScopeSet> {
 
 #[cfg(test)]
 mod tests {
-    use super::requirement;
+    use super::{Protocol, requirement, route, upstream};
     use countersign_core::decision::Requirement;
     use countersign_core::principal::Scheme;
 
@@ -400,6 +453,43 @@ mod tests {
             (Err(error), Err(words)) => assert!(format!("{error:#}").contains(words), "{text}: {error:#}"),
             (found, expected) => panic!("{text}: {found:?}, expected {expected:?}"),
         }
+    }
+
+    #[track_caller]
+    fn check_upstream(text: &str, expected: Result<usize, &str>) {
+        let found = upstream(&toml::from_str(&format!("name = \"a\"\n{text}")).unwrap());
+        match (found, expected) {
+            (Ok(found), Ok(urls)) => assert_eq!(found.urls.len(), urls, "{text}"),
+            (Err(error), Err(words)) => assert!(format!("{error:#}").contains(words), "{text}: {error:#}"),
+            (found, expected) => panic!("{text}: {found:?}, expected {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn an_upstream_has_one_address_or_several_that_are_asked() {
+        check_upstream("url = \"http://a\"", Ok(1));
+        check_upstream("urls = [\"http://a\", \"https://b:1\"]", Ok(2));
+        check_upstream("", Err("either `url` or `urls`"));
+        check_upstream("urls = []", Err("either `url` or `urls`"));
+        check_upstream("url = \"http://a\"\nurls = [\"http://b\"]", Err("either `url` or `urls`"));
+        check_upstream("urls = [\"http://a\", \"http://b/c\"]", Err("without a path"));
+        let asked = |health: &str| format!("url = \"http://a\"\nhealth = {{ {health} }}");
+        check_upstream(&asked("path = \"/healthz?a\", interval = \"1s\""), Ok(1));
+        check_upstream(&asked("path = \"healthz\""), Err("such as /healthz"));
+        check_upstream(&asked("path = \"/\", interval = \"0s\""), Err("more than nothing"));
+        check_upstream(&asked("path = \"/\", timeout = \"soon\""), Err("timeout"));
+        check_upstream(&asked("path = \"/\", healthy_after = 0"), Err("at least 1"));
+    }
+
+    #[test]
+    fn a_route_names_the_protocols_it_may_be_switched_to() {
+        let read = |upgrade: &str| {
+            let text = format!("path = \"/\"\nupstream = \"a\"\nrequire = {{ anonymous = {{}} }}\n{upgrade}");
+            route(1, &toml::from_str(&text).unwrap()).map(|route| route.upgrade)
+        };
+        assert_eq!(read("").unwrap(), []);
+        assert_eq!(read("upgrade = [\"websocket\"]").unwrap(), [Protocol::WebSocket]);
+        assert!(format!("{:#}", read("upgrade = [\"h2c\"]").unwrap_err()).contains("expected `websocket`"));
     }
 
     #[test]

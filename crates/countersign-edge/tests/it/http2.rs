@@ -1,0 +1,248 @@
+//! HTTP/2 on the accept loop: which protocol is spoken, what a request looks like, and what peers may not do.
+
+use std::io::{Read, Write};
+use std::net::SocketAddr;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use bytes::Bytes;
+use countersign_edge::limits::Limits;
+use countersign_edge::listen::Socket;
+use countersign_edge::serve::Peer;
+use countersign_edge::tls::Tls;
+use h2::client::{Connection, SendRequest};
+use http::{Method, Request, Response, Uri};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+use crate::listeners::{Endless, PATIENCE, ask, certificate, connect, port_0, run};
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+
+/// Answers with what the service was shown.
+async fn tell_request(request: Request<Incoming>, _: Peer) -> Response<Full<Bytes>> {
+    let fields = |name| {
+        let values = request.headers().get_all(name).iter();
+        values.map(|value| value.to_str().unwrap().to_owned()).collect::<Vec<_>>().join("|")
+    };
+    let text = format!("{} host={} cookie={}", request.uri(), fields("host"), fields("cookie"));
+    Response::new(Full::new(Bytes::from(text)))
+}
+
+type Driven = (SendRequest<Bytes>, JoinHandle<()>);
+
+/// Shakes hands; the handle ends when the connection does.
+async fn shake<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: T) -> Driven {
+    let (sender, connection): (_, Connection<T, Bytes>) = h2::client::handshake(stream).await.unwrap();
+    let driven = tokio::spawn(async move {
+        connection.await.ok();
+    });
+    (sender.ready().await.unwrap(), driven)
+}
+
+async fn plain(address: SocketAddr) -> Driven {
+    shake(TcpStream::connect(address).await.unwrap()).await
+}
+
+async fn send(sender: &mut SendRequest<Bytes>, request: Request<()>) -> (u16, String) {
+    let (answer, _) = sender.send_request(request, true).unwrap();
+    let answer = timeout(PATIENCE, answer).await.unwrap().unwrap();
+    let status = answer.status().as_u16();
+    let mut body = answer.into_body();
+    let mut text = Vec::new();
+    while let Some(data) = timeout(PATIENCE, body.data()).await.unwrap() {
+        text.extend_from_slice(&data.unwrap());
+    }
+    (status, String::from_utf8(text).unwrap())
+}
+
+fn get(uri: &str) -> Request<()> {
+    Request::get(uri).body(()).unwrap()
+}
+
+#[tokio::test]
+async fn rfc9113_3_3_a_client_with_prior_knowledge_is_understood_without_tls() {
+    let (socket, address) = port_0();
+    let _running = run(Socket::Tcp(socket, None), Limits::default(), tell_request);
+    let (mut sender, _driven) = plain(address).await;
+    for _ in 0..3 {
+        let told = send(&mut sender, get("http://localhost:1/a?b")).await;
+        assert_eq!(told, (200, "/a?b host=localhost:1 cookie=".to_owned()));
+    }
+}
+
+#[test]
+fn rfc9113_3_1_an_upgrade_to_http2_is_never_honoured() {
+    let (socket, address) = port_0();
+    let _running = run(Socket::Tcp(socket, None), Limits::default(), tell_request);
+    let fields = "x HTTP/1.1\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\nX: ";
+    let answer = ask(connect(address), &format!("/{fields}"));
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}
+
+async fn protocol(address: SocketAddr, client: &Arc<rustls::ClientConfig>, offered: &[&[u8]]) -> Vec<u8> {
+    let mut client = rustls::ClientConfig::clone(client);
+    client.alpn_protocols = offered.iter().map(|name| name.to_vec()).collect();
+    let stream = TcpStream::connect(address).await.unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    let stream = TlsConnector::from(Arc::new(client)).connect(name, stream).await.unwrap();
+    let chosen = stream.get_ref().1.alpn_protocol().unwrap_or_default().to_vec();
+    if chosen == b"h2" {
+        let (mut sender, _driven) = shake(stream).await;
+        assert_eq!(send(&mut sender, get("https://localhost/")).await.0, 200);
+    }
+    chosen
+}
+
+#[tokio::test]
+async fn rfc9113_3_2_alpn_chooses_the_protocol() {
+    let (socket, address) = port_0();
+    let (server, client) = certificate();
+    let _running =
+        run(Socket::Tcp(socket, Some(Arc::new(Tls::new(server)))), Limits::default(), tell_request);
+    for (offered, chosen) in [
+        (&[b"h2".as_slice(), b"http/1.1"][..], b"h2".as_slice()),
+        (&[b"http/1.1", b"h2"], b"h2"),
+        (&[b"http/1.1"], b"http/1.1"),
+        (&[], b""),
+    ] {
+        assert_eq!(protocol(address, &client, offered).await, chosen, "{offered:?}");
+    }
+}
+
+#[tokio::test]
+async fn rfc9113_8_3_1_the_authority_is_the_host() {
+    let (socket, address) = port_0();
+    let _running = run(Socket::Tcp(socket, None), Limits::default(), tell_request);
+    let (mut sender, _driven) = plain(address).await;
+    for (host, expected) in [("localhost", 200), ("LOCALHOST", 200), ("evil.example", 400)] {
+        let request = Request::get("http://localhost/").header("host", host).body(()).unwrap();
+        assert_eq!(send(&mut sender, request).await.0, expected, "{host}");
+    }
+    let twice = Request::get("http://a/").header("host", "a").header("host", "a").body(()).unwrap();
+    assert_eq!(send(&mut sender, twice).await.0, 400);
+}
+
+#[tokio::test]
+async fn rfc9113_8_3_1_a_target_is_a_path() {
+    let (socket, address) = port_0();
+    let _running = run(Socket::Tcp(socket, None), Limits::default(), tell_request);
+    let (mut sender, _driven) = plain(address).await;
+    let uri = Uri::builder().scheme("http").authority("a").path_and_query("*").build().unwrap();
+    let all = Request::builder().method(Method::OPTIONS).uri(uri).body(()).unwrap();
+    assert_eq!(send(&mut sender, all).await.0, 400);
+    let tunnel = Request::builder().method(Method::CONNECT).uri("a:1").body(()).unwrap();
+    assert_eq!(send(&mut sender, tunnel).await.0, 400);
+    assert_eq!(send(&mut sender, get("http://a/x")).await.0, 200, "the connection goes on");
+}
+
+#[tokio::test]
+async fn rfc9113_8_2_3_cookie_crumbs_are_joined() {
+    let (socket, address) = port_0();
+    let _running = run(Socket::Tcp(socket, None), Limits::default(), tell_request);
+    let (mut sender, _driven) = plain(address).await;
+    let request = Request::get("http://a/").header("cookie", "a=1").header("cookie", "b=2").body(()).unwrap();
+    assert_eq!(send(&mut sender, request).await.1, "/ host=a cookie=a=1; b=2");
+}
+
+#[tokio::test]
+async fn rfc9113_10_5_1_a_header_list_beyond_the_limit_is_refused() {
+    let (socket, address) = port_0();
+    let limits = Limits { head_bytes: 8 * 1024, ..Limits::default() };
+    let _running = run(Socket::Tcp(socket, None), limits, tell_request);
+    let (mut sender, _driven) = plain(address).await;
+    let request = Request::get("http://a/").header("x", "x".repeat(9 * 1024)).body(()).unwrap();
+    assert_eq!(send(&mut sender, request).await.0, 431);
+}
+
+#[tokio::test]
+async fn an_idle_http2_connection_is_ended() {
+    let (socket, address) = port_0();
+    let limits = Limits { idle: Duration::from_millis(50), ..Limits::default() };
+    let _running = run(Socket::Tcp(socket, None), limits, tell_request);
+    let (mut sender, driven) = plain(address).await;
+    assert_eq!(send(&mut sender, get("http://a/")).await.0, 200);
+    timeout(PATIENCE, driven).await.expect("the connection ended").unwrap();
+}
+
+#[test]
+fn rfc9113_6_10_a_header_block_that_does_not_end_is_given_up() {
+    let limits = Limits { head: Duration::from_millis(100), ..Limits::default() };
+    let open_block: &[u8] = &[0, 0, 1, 1, 1, 0, 0, 0, 1, 0x82];
+    for begun in [&PREFACE[..10], PREFACE, &[PREFACE, SETTINGS, open_block].concat()] {
+        let (socket, address) = port_0();
+        let _running = run(Socket::Tcp(socket, None), limits.clone(), tell_request);
+        let mut stream = connect(address);
+        stream.write_all(begun).unwrap();
+        let mut answer = Vec::new();
+        // However it ends, it ends.
+        if let Err(error) = stream.read_to_end(&mut answer) {
+            assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset, "{} bytes", begun.len());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_grants_no_window_is_given_up() {
+    let (socket, address) = port_0();
+    let limits = Limits { write_pause: Duration::from_millis(100), ..Limits::default() };
+    let (ring, dropped) = mpsc::channel();
+    let _running = run(Socket::Tcp(socket, None), limits, move |_, _| {
+        let ring = ring.clone();
+        async move { Response::new(Endless(ring)) }
+    });
+    let (mut sender, _driven) = plain(address).await;
+    let (answer, _) = sender.send_request(get("http://a/"), true).unwrap();
+    let _held = timeout(PATIENCE, answer).await.unwrap().unwrap();
+    let rung = tokio::task::spawn_blocking(move || dropped.recv_timeout(PATIENCE));
+    rung.await.unwrap().expect("the answer was given up");
+}
+
+#[tokio::test]
+async fn cve_2023_44487_a_peer_that_abandons_what_it_asks_for_is_cut() {
+    let (socket, address) = port_0();
+    let _running = run(Socket::Tcp(socket, None), Limits::default(), |_, _| {
+        std::future::pending::<Response<Full<Bytes>>>()
+    });
+    let (sender, driven) = plain(address).await;
+    for _ in 0..100_000 {
+        let Ok(mut sender) = sender.clone().ready().await else { break };
+        let Ok((answer, mut stream)) = sender.send_request(get("http://a/"), true) else { break };
+        stream.send_reset(h2::Reason::CANCEL);
+        drop(answer);
+        tokio::task::yield_now().await;
+        if driven.is_finished() {
+            break;
+        }
+    }
+    timeout(PATIENCE, driven).await.expect("the connection was cut").unwrap();
+}
+
+#[tokio::test]
+async fn rfc9113_6_8_draining_finishes_the_streams_that_are_open() {
+    let (socket, address) = port_0();
+    let (arrive, arrived) = mpsc::channel();
+    let (go, gone) = tokio::sync::watch::channel(false);
+    let running = run(Socket::Tcp(socket, None), Limits::default(), move |_, _| {
+        let (arrive, mut gone) = (arrive.clone(), gone.clone());
+        async move {
+            arrive.send(()).unwrap();
+            gone.wait_for(|gone| *gone).await.unwrap();
+            Response::new(Full::new(Bytes::from_static(b"done")))
+        }
+    });
+    let (mut sender, driven) = plain(address).await;
+    let (answer, _) = sender.send_request(get("http://a/"), true).unwrap();
+    tokio::task::spawn_blocking(move || arrived.recv_timeout(PATIENCE)).await.unwrap().unwrap();
+    running.shutdown.begin(PATIENCE);
+    go.send(true).unwrap();
+    assert_eq!(timeout(PATIENCE, answer).await.unwrap().unwrap().status(), 200);
+    timeout(PATIENCE, driven).await.expect("the connection ended").unwrap();
+}
