@@ -12,6 +12,7 @@
 
 mod harness;
 
+mod attacks;
 mod bulk;
 mod command_line;
 mod crash;
