@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
@@ -86,8 +87,13 @@ async fn answer<S: Serve>(
     request: Request<Incoming>,
     peer: Peer,
 ) -> Result<Response<Answer<S::Body>>, Infallible> {
-    let request = if stage.request_begins() { Err("A request target has no fragment") } else { Ok(request) };
+    let fault = stage.request_begins();
+    let request = fault.map_or(Ok(request), |fault| Err(fault.detail()));
     let mut response = respond(&shared, request, peer).await;
+    if fault.is_some() {
+        // Where the next request begins is then anybody's guess.
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     if let Some(tunnel) = response.extensions_mut().remove() {
         stage.switches(tunnel);
     }

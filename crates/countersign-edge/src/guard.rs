@@ -2,8 +2,7 @@
 //!
 //! A connection is *between* requests or *within* one. Between, the head of the next has to begin before the idle
 //! limit and to end before the head limit. Within, reads may wait (bodies and tunnels have their own limits) but writes
-//! may not stall. The parser drops a `#fragment` from a request target without a word; RFC 9112 §3.2 allows none there, and
-//! attackers use it to let a proxy and its upstream see different paths, so it is noticed here.
+//! may not stall. What the parser forgives without a word is noticed on the way in, by [`crate::head`].
 //!
 //! **Invariant.** No timer is touched while bytes flow: deadlines are values, and the timer behind them is armed
 //! only when there is something to wait for.
@@ -18,6 +17,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::head::{Fault, Heads};
 use crate::limits::Limits;
 use crate::serve::Tunnel;
 
@@ -27,26 +27,28 @@ pub(crate) struct Stage {
     requests: AtomicU64,
     within_request: AtomicBool,
     tunnel: Mutex<Option<Tunnel>>,
-    fragment_seen: AtomicBool,
+    switched: AtomicBool,
+    fault: Mutex<Option<(u64, Fault)>>,
 }
 
 impl Stage {
-    /// Notes that a head was read; returns whether its target had a fragment.
-    pub(crate) fn request_begins(&self) -> bool {
-        self.requests.fetch_add(1, Ordering::Relaxed);
+    /// Notes that a head was read; returns what is wrong with it.
+    pub(crate) fn request_begins(&self) -> Option<Fault> {
+        let number = self.requests.fetch_add(1, Ordering::Relaxed);
         self.within_request.store(true, Ordering::Relaxed);
-        self.fragment_seen.swap(false, Ordering::Relaxed)
+        let fault = *self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        fault.filter(|(at, _)| *at == number).map(|(_, fault)| fault)
     }
 
     /// Notes that the answer was handed over. What follows an answer that switches protocols is no head.
     pub(crate) fn answer_ends(&self) {
-        let switches = self.tunnel.lock().unwrap_or_else(PoisonError::into_inner).is_some();
-        self.within_request.store(switches, Ordering::Relaxed);
+        self.within_request.store(self.switched.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 
     /// Notes that the connection goes on as `tunnel` once its answer was sent.
     pub(crate) fn switches(&self, tunnel: Tunnel) {
         *self.tunnel.lock().unwrap_or_else(PoisonError::into_inner) = Some(tunnel);
+        self.switched.store(true, Ordering::Relaxed);
     }
 
     /// Returns what the connection goes on as.
@@ -61,6 +63,7 @@ pub(crate) struct Guarded<T> {
     stage: Arc<Stage>,
     limits: Limits,
     head: Head,
+    heads: Heads,
     requests: u64,
     read: Deadline,
     write: Deadline,
@@ -71,9 +74,7 @@ pub(crate) struct Guarded<T> {
 enum Head {
     /// Nothing of it was read, and the wait for it is being timed.
     Awaited,
-    /// Its first line is being read.
-    Line(Scan),
-    /// Its first line was read.
+    /// It is being read.
     Begun,
     /// It was taken by the service.
     Taken,
@@ -82,30 +83,35 @@ enum Head {
 impl<T> Guarded<T> {
     pub(crate) fn new(transport: T, stage: Arc<Stage>, limits: Limits) -> Self {
         let read = Deadline::at(Instant::now() + limits.head);
-        Self { transport, stage, limits, head: Head::Awaited, requests: 0, read, write: Deadline::default() }
+        Self {
+            transport,
+            stage,
+            limits,
+            head: Head::Awaited,
+            heads: Heads::default(),
+            requests: 0,
+            read,
+            write: Deadline::default(),
+        }
     }
 
     fn received(&mut self, bytes: &[u8]) {
         self.follow_stage();
-        if bytes.is_empty() || self.stage.within_request.load(Ordering::Relaxed) {
+        if bytes.is_empty() || self.stage.switched.load(Ordering::Relaxed) {
             return;
         }
-        let scan = match self.head {
-            Head::Awaited | Head::Taken => {
-                self.read.at = Some(Instant::now() + self.limits.head);
-                Scan::Method
-            }
-            Head::Line(scan) => scan,
-            Head::Begun => return,
-        };
-        self.head = match scan.feed(bytes) {
-            Scan::Fragment => {
-                self.stage.fragment_seen.store(true, Ordering::Relaxed);
-                Head::Begun
-            }
-            Scan::Done => Head::Begun,
-            more @ (Scan::Method | Scan::Target) => Head::Line(more),
-        };
+        let within_request = self.stage.within_request.load(Ordering::Relaxed);
+        if self.heads.is_lost() && !within_request {
+            self.heads.resume(self.requests);
+        }
+        if let Some(fault) = self.heads.feed(bytes) {
+            // The first one ends the connection; what comes after it is not believed.
+            self.stage.fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(fault);
+        }
+        if !within_request && self.head != Head::Begun {
+            self.read.at = Some(Instant::now() + self.limits.head);
+            self.head = Head::Begun;
+        }
     }
 
     /// Notes that the service has taken a head since the last look.
@@ -237,59 +243,5 @@ impl Deadline {
             timer.as_mut().reset(at);
         }
         false
-    }
-}
-
-/// Reads a request line up to where a fragment would show.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Scan {
-    Method,
-    Target,
-    Fragment,
-    Done,
-}
-
-impl Scan {
-    fn feed(mut self, bytes: &[u8]) -> Self {
-        for byte in bytes {
-            self = match (self, byte) {
-                // RFC 9112 §2.2: empty lines before the request line are skipped.
-                (Self::Method, b'\r' | b'\n') => Self::Method,
-                (Self::Method, b' ') => Self::Target,
-                (Self::Method, byte) if byte.is_ascii_alphabetic() || *byte == b'-' => Self::Method,
-                (Self::Target, b'#') => Self::Fragment,
-                (Self::Target, byte) if !matches!(byte, b' ' | b'\r' | b'\n') => Self::Target,
-                (Self::Method | Self::Target | Self::Done | Self::Fragment, _) => return Self::Done,
-            };
-            if self == Self::Fragment {
-                return self;
-            }
-        }
-        self
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Scan;
-
-    #[test]
-    fn a_fragment_in_a_request_target_is_seen_in_any_division() {
-        for (text, expected) in [
-            ("GET /a#b HTTP/1.1\r\n", Scan::Fragment),
-            ("\r\nGET /#", Scan::Fragment),
-            ("GET /a HTTP/1.1\r\nx: #\r\n", Scan::Done),
-            ("GET /a", Scan::Target),
-            ("x: a b #", Scan::Done),
-        ] {
-            assert_eq!(Scan::Method.feed(text.as_bytes()), expected, "{text}");
-            let mut scan = Scan::Method;
-            for byte in text.bytes() {
-                if matches!(scan, Scan::Method | Scan::Target) {
-                    scan = scan.feed(&[byte]);
-                }
-            }
-            assert_eq!(scan, expected, "{text} byte by byte");
-        }
     }
 }

@@ -241,7 +241,7 @@ async fn answer<S: Serve>(
 /// Writes a request as HTTP/1.1 would have it; the error is for the caller.
 fn settled(request: Request<Incoming>) -> Result<Request<Incoming>, &'static str> {
     let (mut head, body) = request.into_parts();
-    // RFC 9113 §8.3.1: a path begins with `/`. What else it allows, `*` and the target of CONNECT, is not served.
+    // DIVERGES: RFC 9113 §8.3.1 also allows `*` for OPTIONS, and none for CONNECT; neither is served.
     let target = head.uri.path_and_query().filter(|target| target.as_str().starts_with('/'));
     let target = target.cloned().ok_or("The request target is not a path")?;
     if let Some(authority) = head.uri.authority() {

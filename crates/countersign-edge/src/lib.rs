@@ -13,6 +13,7 @@ mod connection;
 pub mod drain;
 mod frames;
 mod guard;
+mod head;
 pub mod host;
 mod http2;
 pub mod limits;

@@ -246,3 +246,26 @@ async fn rfc9113_6_8_draining_finishes_the_streams_that_are_open() {
     assert_eq!(timeout(PATIENCE, answer).await.unwrap().unwrap().status(), 200);
     timeout(PATIENCE, driven).await.expect("the connection ended").unwrap();
 }
+
+#[test]
+fn cve_2025_8671_a_peer_that_makes_us_reset_its_streams_is_cut() {
+    let (socket, address) = port_0();
+    let _running = run(Socket::Tcp(socket, None), Limits::default(), |_, _| {
+        std::future::pending::<Response<Full<Bytes>>>()
+    });
+    let mut stream = connect(address);
+    stream.write_all(&[PREFACE, SETTINGS].concat()).unwrap();
+    for number in 0..500_u32 {
+        let id = (2 * number + 1).to_be_bytes();
+        // GET / of http://a, and a window that grows by nothing: an error of the stream (RFC 9113 §6.9).
+        let request = [&[0, 0, 6, 1, 5], &id[..], &[0x82, 0x86, 0x84, 0x41, 1, b'a']].concat();
+        let nonsense = [&[0, 0, 4, 8, 0], &id[..], &[0; 4]].concat();
+        if stream.write_all(&[request, nonsense].concat()).is_err() {
+            break;
+        }
+    }
+    let mut answer = Vec::new();
+    if let Err(error) = stream.read_to_end(&mut answer) {
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+    }
+}

@@ -32,10 +32,13 @@ fn what_could_be_read_in_two_ways_is_refused() {
 #[test]
 fn a_fragment_is_seen_on_every_request_of_a_connection() {
     let world = World::new();
-    let mut client = world.connect();
-    for _ in 0..3 {
-        assert_eq!(client.get("/open/x", &["User-Agent: C#", "Referer: /a#b"]).status, 200);
+    for good in 0..3 {
+        let mut client = world.connect();
+        for _ in 0..good {
+            assert_eq!(client.get("/open/x", &["User-Agent: C#", "Referer: /a#b"]).status, 200);
+        }
         assert_eq!(client.get("/open/x#y", &[]).status, 400);
+        assert!(client.is_closed());
     }
     assert_eq!(world.upstream.heads().len(), 3);
 }
@@ -81,17 +84,53 @@ fn rfc9112_3_2_a_request_names_one_host() {
 }
 
 #[test]
-fn rfc9112_6_1_length_beside_coding_closes_the_connection() {
+fn rfc9112_6_1_length_beside_coding_is_refused_and_ends_the_connection() {
+    for fields in [
+        "Content-Length: 5\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: chunked\r\nContent-Length: 5",
+        "transfer-encoding: chunked\r\nX: y\r\ncontent-length: 0",
+    ] {
+        let world = World::new();
+        let mut client = world.connect();
+        assert_eq!(client.get("/open/x", &[]).status, 200);
+        client.send(&format!(
+            "POST /open/x HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n0\r\n\r\nGET /open/smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
+        ));
+        let answer = client.receive();
+        assert_eq!((answer.status, answer.field("connection")), (400, Some("close")), "{fields}");
+        assert!(client.is_closed(), "{fields}");
+        assert_eq!(world.upstream.heads().len(), 1, "{fields}");
+    }
+}
+
+#[test]
+fn rfc9112_2_2_a_line_without_cr_is_refused() {
+    let world = World::new();
+    for text in [
+        "GET /open/x HTTP/1.1\nHost: a\r\n\r\n",
+        "GET /open/x HTTP/1.1\r\nHost: a\n\r\n",
+        "GET /open/x HTTP/1.1\r\nHost: a\r\n\n",
+        "GET /open/x HTTP/1.1\nHost: a\n\n",
+    ] {
+        let mut client = world.connect();
+        client.send(text);
+        assert_eq!(client.receive().status, 400, "{text:?}");
+        assert!(client.is_closed(), "{text:?}");
+    }
+    assert!(world.upstream.heads().is_empty());
+}
+
+#[test]
+fn a_pipelined_request_is_looked_at_like_the_first() {
     let world = World::new();
     let mut client = world.connect();
     client.send(
-        "POST /open/x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n\
-         GET /open/smuggled HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /open/x HTTP/1.1\r\nHost: a\r\n\r\nPOST /open/y HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n\n#\n\
+         GET /open/z#f HTTP/1.1\r\nHost: a\r\n\r\n",
     );
-    let answer = client.receive();
-    assert!(!answer.echoed().contains("content-length: 5"), "{answer:?}");
-    assert!(client.is_closed());
-    assert_eq!(world.upstream.heads().len(), 1);
+    let answers = [client.receive(), client.receive(), client.receive()];
+    assert_eq!(answers.map(|answer| answer.status), [200, 200, 400]);
+    assert_eq!(world.upstream.heads().len(), 2);
 }
 
 #[test]
