@@ -29,6 +29,7 @@ use crate::address::ConnectError;
 use crate::headers::{self, Call, CredentialFields};
 use crate::outgoing::{Outgoing, Progress};
 use crate::route::{CompiledRoute, Protocol};
+use crate::tether::{Tether, Tethered};
 use crate::upstream::{Connection, Pool};
 use crate::websocket::{self, Sides};
 
@@ -39,6 +40,7 @@ pub(crate) struct Received {
     pub(crate) body: Incoming,
     pub(crate) target: PathAndQuery,
     pub(crate) peer: Peer,
+    pub(crate) tether: Option<Tether>,
 }
 
 /// Why an exchange with an upstream failed.
@@ -148,7 +150,7 @@ fn outgoing(
     received: Received,
     limits: &Limits,
 ) -> Result<Request<Outgoing>, ForwardError> {
-    let Received { head, body, target, peer } = received;
+    let Received { head, body, target, peer, tether } = received;
     let call = Call {
         principal: permit.principal(),
         peer: peer.ip(),
@@ -165,7 +167,7 @@ fn outgoing(
         Outgoing::Empty
     } else {
         Outgoing::Streaming {
-            body: Bounded::new(body, limits.body_bytes, limits.body_pause),
+            body: Tethered::new(Bounded::new(body, limits.body_bytes, limits.body_pause), tether),
             progress: Arc::default(),
         }
     };

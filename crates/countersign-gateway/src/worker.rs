@@ -142,7 +142,9 @@ impl Worker {
         let mut entropy = Drawn(&self.entropy);
         let sources = &self.node.sources;
         match enforce::authorise(sources, &mut entropy, &route, &head.headers, peer.ip()).await {
-            Ok(passage) => self.pass(passage, &route, Received { head, body, target, peer }).await,
+            Ok(passage) => {
+                self.pass(passage, &route, Received { head, body, target, peer, tether: None }).await
+            }
             Err(refused) => self.refuse(refused, Some(&route), &head.method, target.path(), peer),
         }
     }
@@ -182,11 +184,14 @@ impl Worker {
         &self,
         passage: Passage,
         route: &CompiledRoute,
-        received: Received,
+        mut received: Received,
     ) -> Response<GatewayBody> {
         self.note(&passage, route, &received);
         let pool = self.pool(route.upstream());
         let tether = passage.known.map(|known| Tether::new(Arc::clone(&self.judge), known));
+        if !received.body.is_end_stream() {
+            received.tether.clone_from(&tether);
+        }
         match forward(passage.permit, route, &pool, received, &self.node.limits).await {
             Ok(Forwarded::Answer(response)) => {
                 response.map(|body| GatewayBody::Upstream(Tethered::new(body, tether)))
