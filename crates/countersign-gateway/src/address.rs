@@ -1,6 +1,6 @@
 //! One address of an upstream: how it is reached, and whether it is up.
 //!
-//! Two things take an address out of its turn: a connection that failed, for [`REST`], and a health check that failed
+//! Two things take an address out of its turn: a connection that failed, for two seconds, and a health check that failed
 //! several times, until it succeeds again. All workers see the same state, without a lock.
 
 use std::io;

@@ -29,6 +29,7 @@ use crate::caller::Caller;
 use crate::headers::{self, Call, CredentialFields};
 use crate::outgoing::{Outgoing, Progress};
 use crate::route::{CompiledRoute, Protocol};
+use crate::tether::{Tether, Tethered};
 use crate::upstream::{Connection, Pool};
 use crate::websocket::{self, Sides};
 
@@ -40,6 +41,7 @@ pub(crate) struct Received {
     pub(crate) target: PathAndQuery,
     pub(crate) caller: Caller,
     pub(crate) key_headers: Vec<HeaderName>,
+    pub(crate) tether: Option<Tether>,
 }
 
 /// Why an exchange with an upstream failed.
@@ -149,7 +151,7 @@ fn outgoing(
     received: Received,
     limits: &Limits,
 ) -> Result<Request<Outgoing>, ForwardError> {
-    let Received { head, body, target, caller, key_headers } = received;
+    let Received { head, body, target, caller, key_headers, tether } = received;
     let call = Call {
         principal: permit.principal(),
         caller: &caller,
@@ -166,7 +168,7 @@ fn outgoing(
         Outgoing::Empty
     } else {
         Outgoing::Streaming {
-            body: Bounded::new(body, limits.body_bytes, limits.body_pause),
+            body: Tethered::new(Bounded::new(body, limits.body_bytes, limits.body_pause), tether),
             progress: Arc::default(),
         }
     };

@@ -10,6 +10,8 @@ use countersign_edge::body::{BodyError, Bounded};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use crate::tether::Tethered;
+
 /// Nothing, or what the caller sends, bounded and counted.
 #[derive(Debug)]
 pub(crate) enum Outgoing {
@@ -17,8 +19,8 @@ pub(crate) enum Outgoing {
     Empty,
     /// The caller's body.
     Streaming {
-        /// Its bytes.
-        body: Bounded<Incoming>,
+        /// Its bytes; an upload that lasts ends with its credential too.
+        body: Tethered<Bounded<Incoming>>,
         /// How far it is.
         progress: Arc<Progress>,
     },

@@ -39,6 +39,7 @@ pub(crate) struct Judge {
 }
 
 /// One stream's tie to the credential that opened it.
+#[derive(Clone)]
 pub(crate) struct Tether {
     judge: Arc<Judge>,
     known: Arc<KnownCredential>,

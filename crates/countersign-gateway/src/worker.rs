@@ -152,7 +152,8 @@ impl Worker {
         let judged = ReceivedHead { headers: &head.headers, caller: &caller, key_headers: &key_headers };
         match enforce::authorise(sources, &mut entropy, &route, judged).await {
             Ok(passage) => {
-                self.pass(passage, &route, Received { head, body, target, caller, key_headers }).await
+                let received = Received { head, body, target, caller, key_headers, tether: None };
+                self.pass(passage, &route, received).await
             }
             Err(refused) => self.refuse(refused, Some(&route), &head.method, target.path(), peer),
         }
@@ -193,12 +194,15 @@ impl Worker {
         &self,
         passage: Passage,
         route: &CompiledRoute,
-        received: Received,
+        mut received: Received,
     ) -> Response<GatewayBody> {
         self.note(&passage, route, &received);
         let pool = self.pool(route.upstream());
         let client = received.caller.address;
         let tether = passage.known.map(|known| Tether::new(Arc::clone(&self.judge), known, client));
+        if !received.body.is_end_stream() {
+            received.tether.clone_from(&tether);
+        }
         match forward(passage.permit, route, &pool, received, &self.node.limits).await {
             Ok(Forwarded::Answer(mut response)) => {
                 if let Some(charge) = &passage.charge {

@@ -60,6 +60,24 @@ fn safety_18_an_open_answer_ends_with_its_credential() {
 }
 
 #[test]
+fn safety_18_an_upload_ends_with_its_credential() {
+    for End(reason, end) in ENDS {
+        let world = World::new();
+        let (mut record, key) = world.key(3);
+        let mut client = world.connect();
+        client.send(&format!(
+            "POST /x HTTP/1.1\r\nHost: a\r\nX-API-Key: {key}\r\nContent-Length: 9\r\n\r\nhalf"
+        ));
+        // The head has arrived when the upstream has recorded it.
+        let looks = std::iter::repeat_with(std::thread::yield_now).take(50_000_000);
+        assert!(looks.map(|()| world.upstream.heads().len()).any(|count| count > 0), "{reason}");
+        end(&world, &mut record);
+        assert_eq!(client.receive().status, 400, "{reason}");
+        assert!(client.is_closed(), "{reason}");
+    }
+}
+
+#[test]
 fn safety_18_a_stream_whose_credential_is_good_goes_on() {
     let world = World::new();
     let (mut record, ending) = world.key(3);
