@@ -189,6 +189,23 @@ pub fn decide(principal: Option<Principal>, requirement: &Requirement) -> Decisi
     }
 }
 
+/// Tells what `requirement` would make of a caller, by the code of the reason. It proves nothing, and nothing can be
+/// done with it but to be counted (SAFETY 7).
+///
+/// # Errors
+///
+/// The stable code of what stands against it.
+pub fn rehearse(principal: Option<&Principal>, requirement: &Requirement) -> Result<(), &'static str> {
+    let Some(principal) = principal else {
+        return if requirement.admits_anonymous() { Ok(()) } else { Err("credential_required") };
+    };
+    let judged = match requirement {
+        Requirement::Any(conditions) => any(principal, conditions),
+        Requirement::All(conditions) => all(principal, conditions),
+    };
+    judged.map_err(|denial| denial.code())
+}
+
 fn without_credential(requirement: &Requirement) -> Decision {
     if requirement.admits_anonymous() {
         Decision::Permit(Permit::assertion(Principal::anonymous()))

@@ -25,6 +25,7 @@ pub struct Metrics {
     refused_connections: Family<ListenerLabels, Counter>,
     panics: Family<ListenerLabels, Counter>,
     decisions: Family<DecisionLabels, Counter>,
+    shadow_decisions: Family<ShadowLabels, Counter>,
     upstream_errors: Family<UpstreamLabels, Counter>,
     upstream_up: Family<AddressLabels, Gauge>,
     dropped_reports: Counter,
@@ -45,6 +46,7 @@ impl Metrics {
             refused_connections: Family::default(),
             panics: Family::default(),
             decisions: Family::default(),
+            shadow_decisions: Family::default(),
             upstream_errors: Family::default(),
             upstream_up: Family::default(),
             dropped_reports: Counter::default(),
@@ -68,6 +70,11 @@ impl Metrics {
         );
         registry.register("panics", "Requests ended by a defect of ours", self.panics.clone());
         registry.register("decisions", "Decisions of the gateway", self.decisions.clone());
+        registry.register(
+            "shadow_decisions",
+            "What shadow requirements would have decided",
+            self.shadow_decisions.clone(),
+        );
         registry.register("upstream_errors", "Failed exchanges with upstreams", self.upstream_errors.clone());
         registry.register(
             "upstream_up",
@@ -109,6 +116,14 @@ impl Metrics {
             refused_connections: self.refused_connections.get_or_create_owned(&listener),
             panics: self.panics.get_or_create_owned(&listener),
         }
+    }
+
+    /// Counts what a shadow requirement would have decided; `Err`: why it would have refused.
+    pub fn shadow_decision(&self, route: &str, verdict: Result<(), &'static str>) {
+        let (verdict, reason) = verdict.map_or_else(|reason| ("refused", reason), |()| ("granted", ""));
+        self.shadow_decisions
+            .get_or_create_owned(&ShadowLabels { route: route.to_owned(), verdict, reason })
+            .inc();
     }
 
     /// Returns the counter of one kind of decision, to be kept by who decides often.
@@ -263,6 +278,13 @@ struct RequestLabels {
 struct DecisionLabels {
     route: String,
     scheme: &'static str,
+    verdict: &'static str,
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ShadowLabels {
+    route: String,
     verdict: &'static str,
     reason: &'static str,
 }

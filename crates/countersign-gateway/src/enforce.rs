@@ -23,6 +23,7 @@ use countersign_core::scope::ScopeSet;
 use countersign_core::snapshot::Snapshot;
 use countersign_core::timestamp::Timestamp;
 use countersign_edge::host::{HostRefusal, host};
+use countersign_edge::metrics::Metrics;
 use countersign_edge::wire_error::{self, Problem};
 use http::header::TRANSFER_ENCODING;
 use http::request::Parts;
@@ -111,6 +112,7 @@ pub(crate) struct Sources {
     pub(crate) feed: Arc<Coalesced>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) policy: Arc<Policy>,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 /// A refusal and its audit line.
@@ -211,12 +213,14 @@ pub(crate) async fn authorise(
             .map_err(|rejection| Refused::unproven(now, Refusal::Rejected(rejection)))?
     };
     let Some(recognised) = recognised else {
+        route.rehearse(None, &sources.metrics);
         return conclude(now, None, requirement, None).map(unmetered);
     };
     if !requirement.accepts(recognised.scheme) {
         return Err(Refused::unproven(now, Refusal::Rejected(Rejection::NotAccepted)));
     }
     let (principal, (known, upgrade)) = prove(sources, entropy, now, recognised, caller).await?;
+    route.rehearse(Some(&principal), &sources.metrics);
     let (actor, organisation) = (Actor::of(&principal), principal.organisation());
     let (permit, known) = conclude(now, Some(principal), requirement, known)?;
     // Last: a call that is refused for any other reason costs nothing.

@@ -207,6 +207,7 @@ fn node(config: &GatewayConfig) -> Node {
             feed: Arc::new(Coalesced::new(Arc::clone(&config.feed))),
             clock: Arc::clone(&config.clock),
             policy: Arc::clone(&config.policy),
+            metrics: Arc::clone(&config.metrics),
         },
         routes: Arc::clone(&config.routes),
         hosts: config.hosts.clone(),

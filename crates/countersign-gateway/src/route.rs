@@ -11,8 +11,8 @@
 use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
 
-use countersign_core::decision::Requirement;
-use countersign_core::principal::Scheme;
+use countersign_core::decision::{Requirement, rehearse};
+use countersign_core::principal::{Principal, Scheme};
 use countersign_edge::host::canonical;
 use countersign_edge::metrics::{Counter, Metrics};
 use http::Method;
@@ -36,6 +36,8 @@ pub struct Route {
     pub upstream: usize,
     /// What a caller must be.
     pub requirement: Requirement,
+    /// What is tried beside the requirement, counted, and never acted on.
+    pub shadow: Option<Requirement>,
     /// Whether `Authorization` and `X-API-Key` reach the upstream.
     pub forward_credential: bool,
     /// What a call costs of its credential's limits.
@@ -155,6 +157,7 @@ pub struct CompiledRoute {
     hosts: Option<Vec<String>>,
     upstream: Arc<Upstream>,
     requirement: Requirement,
+    shadow: Option<Requirement>,
     forward_credential: bool,
     cost: u32,
     upgrade: Vec<Protocol>,
@@ -233,7 +236,10 @@ impl RouteTable {
 
 impl CompiledRoute {
     fn new(route: Route, upstreams: &[Arc<Upstream>]) -> Result<Self, RouteError> {
-        decidable(&route)?;
+        decidable(&route, &route.requirement)?;
+        if let Some(shadow) = &route.shadow {
+            decidable(&route, shadow)?;
+        }
         let pattern = Pattern::parse(&route.pattern).map_err(|reason| RouteError::Pattern {
             route: route.name.clone(),
             pattern: route.pattern.clone(),
@@ -252,6 +258,7 @@ impl CompiledRoute {
             hosts,
             upstream,
             requirement: route.requirement,
+            shadow: route.shadow,
             forward_credential: route.forward_credential,
             cost: route.cost,
             upgrade: route.upgrade,
@@ -275,6 +282,13 @@ impl CompiledRoute {
     #[must_use]
     pub const fn requirement(&self) -> &Requirement {
         &self.requirement
+    }
+
+    /// Tries the shadow requirement, if there is one, and counts what it would have decided (SAFETY 7).
+    pub(crate) fn rehearse(&self, principal: Option<&Principal>, metrics: &Metrics) {
+        if let Some(shadow) = &self.shadow {
+            metrics.shadow_decision(&self.name, rehearse(principal, shadow));
+        }
     }
 
     /// Tells whether the credential reaches the upstream.
@@ -310,9 +324,9 @@ impl CompiledRoute {
     }
 }
 
-fn decidable(route: &Route) -> Result<(), RouteError> {
+fn decidable(route: &Route, requirement: &Requirement) -> Result<(), RouteError> {
     let name = || route.name.clone();
-    let conditions: Vec<_> = route.requirement.conditions().collect();
+    let conditions: Vec<_> = requirement.conditions().collect();
     if conditions.is_empty() {
         return Err(RouteError::NoConditions { route: name() });
     }
@@ -327,7 +341,7 @@ fn decidable(route: &Route) -> Result<(), RouteError> {
             }
         }
     }
-    match &route.requirement {
+    match requirement {
         Requirement::Any(_) => Ok(()),
         Requirement::All(members) => {
             if members.iter().any(|member| member.scheme == Scheme::Anonymous) {
@@ -444,6 +458,7 @@ mod tests {
             hosts: None,
             upstream: 0,
             requirement: Requirement::Any(vec![Condition::of(Scheme::ApiKey)]),
+            shadow: None,
             forward_credential: false,
             cost: 1,
             upgrade: Vec::new(),

@@ -429,6 +429,7 @@ fn route(spec: &RouteSpec, upstream: usize) -> Result<Route> {
         hosts: (!spec.hosts.is_empty()).then(|| spec.hosts.clone()),
         upstream,
         requirement: spec.requirement.clone(),
+        shadow: spec.shadow.clone(),
         forward_credential: spec.forward_credential,
         cost: spec.cost,
         upgrade: spec.upgrade.clone(),

@@ -96,6 +96,7 @@ pub(crate) fn route(name: &str, pattern: &str, requirement: Requirement) -> Rout
         hosts: None,
         upstream: 0,
         requirement,
+        shadow: None,
         forward_credential: false,
         cost: 1,
         upgrade: Vec::new(),

@@ -138,6 +138,13 @@ pub(crate) struct RouteSettings {
     #[serde(default)]
     pub(crate) upgrade: Vec<String>,
     pub(crate) require: toml::Table,
+    pub(crate) shadow: Option<ShadowSettings>,
+}
+
+/// What is tried beside a route's requirement.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct ShadowSettings {
+    pub(crate) require: toml::Table,
 }
 
 /// Reads the file's text and the environment.

@@ -64,6 +64,7 @@ pub(crate) const SETTINGS: &[Setting] = settings![
     "route[].cost" "number" "1" "What a call costs of the limits of its key; 0 costs nothing but needs room."
     "route[].upgrade" "list of protocols" "none" "The protocols that a connection may be switched to: `websocket`. A tunnel ends with its credential, and after `limits.idle_timeout` without a byte."
     "route[].require" "requirement" "" "`{ api_key = { … } }`, `{ anonymous = {} }`, `{ any = [ … ] }` or `{ all = [ … ] }`."
+    "route[].shadow.require" "requirement" "none" "Tried beside `require` and counted in `countersign_shadow_decisions_total`; never acted on."
 ];
 
 /// What a condition on an API key may name.
@@ -77,7 +78,9 @@ pub(crate) const API_KEY_CONDITION: &[Setting] = settings![
 /// Returns every path that may stand in a file.
 pub(crate) fn known_paths() -> Vec<String> {
     let mut paths: Vec<String> = SETTINGS.iter().map(|setting| setting.path.to_owned()).collect();
-    for container in ["route[].require", "route[].require.any[]", "route[].require.all[]"] {
+    let roots = ["route[].require", "route[].shadow.require"];
+    let containers = roots.map(|root| [root.to_owned(), format!("{root}.any[]"), format!("{root}.all[]")]);
+    for container in containers.iter().flatten() {
         paths.push(format!("{container}.anonymous"));
         paths.push(format!("{container}.api_key"));
         paths.extend(API_KEY_CONDITION.iter().map(|setting| format!("{container}.api_key.{}", setting.path)));

@@ -90,6 +90,7 @@ pub(crate) struct RouteSpec {
     pub(crate) cost: u32,
     pub(crate) upgrade: Vec<Protocol>,
     pub(crate) requirement: Requirement,
+    pub(crate) shadow: Option<Requirement>,
     /// The requirement in the words of the file, for lists.
     pub(crate) words: String,
 }
@@ -341,17 +342,21 @@ fn default_route() -> RouteSpec {
         cost: 1,
         upgrade: Vec::new(),
         requirement: Requirement::Any(vec![Condition::of(Scheme::ApiKey)]),
+        shadow: None,
         words: "any = [{ api_key = {} }]".to_owned(),
     }
 }
 
 fn route(position: usize, settings: &RouteSettings) -> Result<RouteSpec> {
     let name = settings.name.clone().unwrap_or_else(|| format!("route {position}"));
-    let requirement =
+    let enforced =
         requirement(&settings.require).with_context(|| format!("{name} ({}): require", settings.path))?;
+    let shadow = settings.shadow.as_ref().map(|shadow| requirement(&shadow.require)).transpose();
+    let shadow = shadow.with_context(|| format!("{name} ({}): shadow.require", settings.path))?;
     let upgrade: Result<Vec<Protocol>, _> = settings.upgrade.iter().map(|name| name.parse()).collect();
     let upgrade = upgrade.with_context(|| format!("{name} ({}): upgrade", settings.path))?;
     Ok(RouteSpec {
+        shadow,
         name,
         path: settings.path.clone(),
         methods: settings.methods.clone(),
@@ -360,7 +365,7 @@ fn route(position: usize, settings: &RouteSettings) -> Result<RouteSpec> {
         forward_credential: settings.forward_credential,
         cost: settings.cost.unwrap_or(1),
         upgrade,
-        requirement,
+        requirement: enforced,
         words: Value::Table(settings.require.clone()).to_string(),
     })
 }

@@ -150,7 +150,8 @@ fn a_key_is_good_only_from_its_addresses_as_trusted_proxies_tell_them() {
     assert_eq!(verify(json!({ "client_ip": "::ffff:192.0.2.1" })), "valid");
     assert_eq!(verify(json!({ "client_ip": "192.0.3.1" })), "address_not_allowed");
 
-    let plain = place.up("plain", &[]);
+    let elsewhere = Place::new();
+    let plain = elsewhere.up("plain", &[]);
     let (_, key) = mint(&plain, &json!({ "name": "a", "allow_from": ["192.0.2.0/24"] }));
     assert_eq!(from(&plain, &key, "X-Forwarded-For: 192.0.2.7\r\n"), 401, "nobody is trusted");
     let (_, key) = mint(&plain, &json!({ "name": "a", "allow_from": ["127.0.0.0/8"] }));

@@ -23,5 +23,6 @@ mod leaks;
 mod limits;
 mod readme;
 mod secrets;
+mod shadow;
 mod tenants;
 mod up;
