@@ -42,35 +42,65 @@ fn record(stream: TcpStream, seen: &Mutex<Vec<String>>) {
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     let mut writer = stream.try_clone().unwrap();
     let mut reader = BufReader::new(stream);
-    loop {
-        let mut head = String::new();
-        while !head.ends_with("\r\n\r\n") {
-            if reader.read_line(&mut head).unwrap_or(0) == 0 {
-                return;
-            }
-        }
-        let length =
-            head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok()).unwrap_or(0);
-        let mut body = vec![0; length];
-        if reader.read_exact(&mut body).is_err() {
-            return;
-        }
-        seen.lock().unwrap().push(format!("{head}{}", String::from_utf8_lossy(&body)));
+    while let Some(request) = request(&mut reader) {
+        seen.lock().unwrap().push(String::from_utf8_lossy(&request).into_owned());
         if writer.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").is_err() {
             return;
         }
     }
 }
 
-/// Sends bytes, stops sending, and returns the status of every answer.
-fn send(address: &str, bytes: &[u8]) -> Vec<u16> {
+/// Reads one whole request, a chunked body as it came; `None`: there is no more, or it broke off.
+fn request(reader: &mut BufReader<TcpStream>) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    while !bytes.ends_with(b"\r\n\r\n") {
+        line(reader, &mut bytes)?;
+    }
+    let head = String::from_utf8_lossy(&bytes).to_ascii_lowercase();
+    if head.contains("\r\ntransfer-encoding:") {
+        loop {
+            let size = line(reader, &mut bytes)?;
+            let size = usize::from_str_radix(String::from_utf8_lossy(&size).trim(), 16).unwrap();
+            exactly(reader, &mut bytes, size)?;
+            // After the last chunk come trailers, up to an empty line.
+            while line(reader, &mut bytes)? != b"\r\n" {}
+            if size == 0 {
+                return Some(bytes);
+            }
+        }
+    }
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+    exactly(reader, &mut bytes, length.unwrap_or(0))?;
+    Some(bytes)
+}
+
+fn line(reader: &mut BufReader<TcpStream>, bytes: &mut Vec<u8>) -> Option<Vec<u8>> {
+    let mut line = Vec::new();
+    reader.read_until(b'\n', &mut line).ok().filter(|count| *count > 0)?;
+    bytes.extend_from_slice(&line);
+    Some(line)
+}
+
+fn exactly(reader: &mut BufReader<TcpStream>, bytes: &mut Vec<u8>, size: usize) -> Option<()> {
+    let mut part = vec![0; size];
+    reader.read_exact(&mut part).ok()?;
+    bytes.extend_from_slice(&part);
+    Some(())
+}
+
+/// Sends bytes and returns everything that is answered until the connection ends.
+fn exchange(address: &str, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     // The gateway may refuse before it has read everything.
     let _refused_early = stream.write_all(bytes);
     let mut answer = Vec::new();
     let _reset_after_refusal = stream.read_to_end(&mut answer);
-    let text = String::from_utf8_lossy(&answer).into_owned();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// Returns the status of every answer.
+fn statuses(text: &str) -> Vec<u16> {
     text.match_indices("HTTP/1.1 ").filter_map(|(at, _)| text.get(at + 9..at + 12)?.parse().ok()).collect()
 }
 
@@ -80,8 +110,12 @@ enum Outcome {
     Refused(u16),
     /// It passes, and nothing of what is listed reaches the upstream.
     Passes(&'static [&'static str]),
+    /// It passes, and the upstream's one request begins with this line.
+    Forwarded(&'static str),
+    /// However it ends, each whole request that the upstream sees is for this path, and there is at most one.
+    Contained(&'static str),
 }
-use Outcome::{Passes, Refused};
+use Outcome::{Contained, Forwarded, Passes, Refused};
 
 struct World {
     server: Server,
@@ -106,9 +140,13 @@ impl World {
     #[track_caller]
     fn check(&self, origin: &str, bytes: &[u8], expected: &Outcome) {
         let filled = replace(bytes, b"{K}", self.key.as_bytes());
-        let statuses = send(&self.server.address("gateway"), &filled);
+        let answer = exchange(&self.server.address("gateway"), &filled);
+        let statuses = statuses(&answer);
         let seen = self.recorder.take();
-        let shown = String::from_utf8_lossy(bytes);
+        let shown: String = String::from_utf8_lossy(bytes).chars().take(300).collect();
+        let shown = shown.as_str();
+        assert!(!answer.contains(&self.key), "{origin}: the credential is answered");
+        assert!(!seen.concat().contains(&self.key), "{origin}: the credential reached the upstream");
         match expected {
             Refused(status) => {
                 assert_eq!(statuses.first(), Some(status), "{origin}: {shown:?}");
@@ -118,10 +156,19 @@ impl World {
                 assert_eq!(statuses, [200], "{origin}: {shown:?}");
                 assert_eq!(seen.len(), 1, "{origin}: {shown:?}: {seen:?}");
                 let folded = seen[0].to_ascii_lowercase();
-                assert!(!seen[0].contains(&self.key), "{origin}: the credential reached the upstream");
                 for word in *never {
                     assert!(!folded.contains(word), "{origin}: {word} reached the upstream: {}", seen[0]);
                 }
+            }
+            Forwarded(line) => {
+                assert_eq!(statuses, [200], "{origin}: {shown:?}");
+                assert_eq!(seen.len(), 1, "{origin}: {shown:?}: {seen:?}");
+                assert_eq!(seen[0].lines().next(), Some(*line), "{origin}: {shown:?}");
+            }
+            Contained(path) => {
+                assert!(seen.len() <= 1, "{origin}: {shown:?}: {seen:?}");
+                let paths = seen.iter().map(|request| request.split(' ').nth(1));
+                assert!(paths.eq(seen.iter().map(|_| Some(*path))), "{origin}: {shown:?}: {seen:?}");
             }
         }
     }
@@ -158,6 +205,10 @@ macro_rules! open {
         concat!("GET ", $target, " HTTP/1.1\r\nHost: api.example\r\n", $($fields,)? "Connection: close\r\n\r\n").as_bytes()
     };
 }
+
+// Below the macros, which they use.
+mod keys;
+mod wire;
 
 const OPEN_AND_ADMIN: &str = "[[route]]\npath = \"/public/{**}\"\nupstream = \"default\"\nrequire = { anonymous = {} }\n\n\
     [[route]]\npath = \"/health\"\nupstream = \"default\"\nrequire = { anonymous = {} }\n\n\
@@ -311,7 +362,7 @@ fn framing_that_two_readers_would_cut_differently() {
         "POST /admin HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{inner}GET /admin HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
         inner.len()
     );
-    let statuses = send(&world.server.address("gateway"), smuggled.as_bytes());
+    let statuses = statuses(&exchange(&world.server.address("gateway"), smuggled.as_bytes()));
     assert!(matches!(statuses.as_slice(), [401] | [401, 401]), "{statuses:?}");
     assert!(world.recorder.take().iter().all(|seen| !seen.contains("smuggled")), "a body became a request");
 }
