@@ -11,6 +11,8 @@ mod lifecycle;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod streams;
 #[cfg(test)]
 mod support;
