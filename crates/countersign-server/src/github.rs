@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use countersign_core::context::Clock;
 use countersign_core::ledger::Unavailable;
 use countersign_edge::body::read_limited;
 use countersign_edge::wire_error::{self, Problem};
@@ -84,7 +85,7 @@ pub fn github(egress: Egress, url: Url) -> (Github, Asked) {
 /// Fetches keys when they are asked for: one attempt at a time, which goes on when whoever asked has gone.
 pub async fn work(app: Arc<App>, mut asked: Asked) {
     while let Some(waiting) = asked.asked.recv().await {
-        asked.keys.refresh(&app).await;
+        asked.keys.refresh(app.clock.as_ref()).await;
         let _gone = waiting.send(());
     }
 }
@@ -94,8 +95,8 @@ impl Keys {
         self.set.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn refresh(&self, app: &App) {
-        let Some(version) = self.set().attempt(app.clock.monotonic()) else { return };
+    async fn refresh(&self, clock: &dyn Clock) {
+        let Some(version) = self.set().attempt(clock.monotonic()) else { return };
         let mut headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
         headers.extend(version.map(|version| (IF_NONE_MATCH, version)));
         let answer = self.egress.get(&self.url, headers).await;
@@ -113,7 +114,7 @@ impl Keys {
                 Fetched::Failed
             }
         };
-        self.set().learn(&fetched, app.clock.monotonic());
+        self.set().learn(&fetched, clock.monotonic());
     }
 }
 
@@ -227,5 +228,94 @@ fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     match (values.next(), values.next()) {
         (Some(value), None) => value.to_str().ok(),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicI64, Ordering};
+    use std::thread;
+    use std::time::Duration;
+
+    use countersign_core::context::Clock;
+    use countersign_core::timestamp::{Monotonic, Timestamp};
+    use countersign_egress::address::Reach;
+    use countersign_egress::client::{CallLimits, Egress};
+    use countersign_egress::resolve::System;
+    use http::HeaderMap;
+    use rustls::crypto::aws_lc_rs::default_provider;
+    use rustls::{ClientConfig, RootCertStore};
+
+    use super::{Keys, github, only};
+
+    struct Hand(AtomicI64);
+
+    impl Clock for Hand {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_millis(0)
+        }
+
+        fn monotonic(&self) -> Monotonic {
+            Monotonic(self.0.load(Ordering::SeqCst))
+        }
+    }
+
+    fn keys(port: u16) -> Arc<Keys> {
+        let tls = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(RootCertStore::empty())
+            .with_no_client_auth();
+        let reach = Reach { allow: vec!["127.0.0.1".parse().unwrap()], own: Vec::new() };
+        let second = Duration::from_secs(10);
+        let limits = CallLimits { connect: second, answer: second, total: second, bytes: 4096 };
+        let egress = Egress::new(reach, Arc::new(System), Arc::new(tls), limits);
+        let url = format!("http://127.0.0.1:{port}/keys").parse().unwrap();
+        Arc::clone(&github(egress, url).1.keys)
+    }
+
+    #[tokio::test]
+    async fn rfc9110_13_1_2_keys_are_asked_for_by_their_version_once_in_a_while() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let keys = keys(listener.local_addr().unwrap().port());
+        let set = crate::github_keys::tests::document(&[("one", true)]);
+        let set = String::from_utf8(set).unwrap();
+        let answers = [
+            format!("HTTP/1.1 200 OK\r\nETag: \"v1\"\r\nContent-Length: {}\r\n\r\n{set}", set.len()),
+            "HTTP/1.1 304 Not Modified\r\n\r\n".to_owned(),
+            "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n".to_owned(),
+        ];
+        let server = thread::spawn(move || {
+            answers.map(|answer| {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut head = [0; 4096];
+                let read = stream.read(&mut head).unwrap();
+                stream.write_all(answer.as_bytes()).unwrap();
+                String::from_utf8(head.get(..read).unwrap().to_vec()).unwrap()
+            })
+        });
+        let clock = Hand(AtomicI64::new(0));
+        for (at, known) in [(0, true), (59_999, true), (60_000, true), (100_000, true), (120_000, true)] {
+            clock.0.store(at, Ordering::SeqCst);
+            keys.refresh(&clock).await;
+            assert_eq!(keys.set().known("one", Monotonic(at)).is_some(), known, "{at}");
+        }
+        let [first, second, third] = server.join().unwrap();
+        assert!(!first.contains("if-none-match") && first.contains("accept: application/json"), "{first}");
+        assert!(second.contains("if-none-match: \"v1\""), "{second}");
+        assert!(third.contains("if-none-match: \"v1\""), "{third}");
+    }
+
+    #[test]
+    fn a_field_that_is_repeated_is_none() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(only(&headers, "a"), None);
+        headers.append("a", "1".parse().unwrap());
+        assert_eq!(only(&headers, "a"), Some("1"));
+        headers.append("a", "1".parse().unwrap());
+        assert_eq!(only(&headers, "a"), None);
     }
 }

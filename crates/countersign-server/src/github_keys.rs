@@ -170,7 +170,7 @@ fn read(document: &[u8]) -> Option<HashMap<String, Option<Key>>> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use countersign_core::timestamp::Monotonic;
     use http::HeaderValue;
     use serde_json::json;
@@ -191,7 +191,7 @@ mod tests {
     const MINUTE: i64 = 60_000;
     const DAY: i64 = 24 * 60 * MINUTE;
 
-    fn document(rows: &[(&str, bool)]) -> Vec<u8> {
+    pub(crate) fn document(rows: &[(&str, bool)]) -> Vec<u8> {
         let rows: Vec<_> = rows
             .iter()
             .map(|(id, current)| json!({ "key_identifier": id, "key": PEM, "is_current": current }))

@@ -362,9 +362,11 @@ impl Serve for Issuer {
 
 impl Issuer {
     fn about(&self) -> Vec<u8> {
+        let from_github = self.github.is_some().then_some(FROM_GITHUB);
+        let serves: Vec<_> = ["/pki/ca.pem", REVOKE_LEAKED].into_iter().chain(from_github).collect();
         let about = serde_json::json!({
             "product": "Countersign", "version": env!("CARGO_PKG_VERSION"), "issuer": self.app.issuer_url,
-            "serves": ["/pki/ca.pem", REVOKE_LEAKED], "note": "OAuth and OpenID Connect are not served yet",
+            "serves": serves, "note": "OAuth and OpenID Connect are not served yet",
         });
         about.to_string().into_bytes()
     }
