@@ -3,7 +3,7 @@
 //! The protocol is that of GitHub's page "Secret scanning partner program".
 //!
 //! **Invariant.** Nothing is read of a report, and nothing ended by it, before its raw bytes were proven to be signed
-//! by a current key of GitHub ([`Signed`]). A report that comes twice changes nothing the second time.
+//! by a current key of GitHub: a `Signed`. A report that comes twice changes nothing the second time.
 //!
 //! What it does not do: tell anybody but GitHub whether a token is a key of ours.
 

@@ -226,20 +226,21 @@ fn github_secret_scanning_is_taken_where_it_is_asked_for_alone() {
 
 #[test]
 fn safety_15_keys_that_cannot_be_fetched_are_503_and_our_own_listeners_are_never_asked() {
-    let (place, github) = (Place::new(), Github::start());
+    let github = Github::start();
     let settings = |port: u16, allow: &str| {
         let url = format!("http://127.0.0.1:{port}/keys");
         format!("[leaks]\ngithub = true\ngithub_keys_url = \"{url}\"\n[egress]\nallow = [{allow}]\n")
     };
     // Port 9 stands for nothing that listens; the admin listener gets a port that was free a moment ago.
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    for (data, port, allow, words) in [
-        ("a", github.port, "", "is not public"),
-        ("b", 9, "\"127.0.0.1\"", "no connection"),
-        ("c", free.port(), "\"127.0.0.1\"", "our own listeners"),
+    for (port, allow, words) in [
+        (github.port, "", "is not public"),
+        (9, "\"127.0.0.1\"", "no connection"),
+        (free.port(), "\"127.0.0.1\"", "our own listeners"),
     ] {
+        let place = Place::new();
         place.write("countersign.toml", &settings(port, allow));
-        let server = place.up(data, &["--admin-listen", &free.to_string()]);
+        let server = place.up("data", &["--admin-listen", &free.to_string()]);
         let (_, key) = mint(&server, "a");
         let answer = report(&server, &github, &json!([finding(&key, "")]).to_string());
         assert_eq!(answer.status, 503, "{words}: {answer:?}");
@@ -250,7 +251,8 @@ fn safety_15_keys_that_cannot_be_fetched_are_503_and_our_own_listeners_are_never
     }
     assert_eq!(github.fetches(), 0);
     *github.published.lock().unwrap() = json!({ "public_keys": [] });
+    let place = Place::new();
     place.write("countersign.toml", &settings(github.port, "\"127.0.0.1\""));
-    let server = place.up("d", &[]);
+    let server = place.up("data", &[]);
     assert_eq!(report(&server, &github, "[]").status, 503, "an empty set is none");
 }
