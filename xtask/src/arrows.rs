@@ -12,7 +12,7 @@ use crate::modules::Graph;
 use crate::workspace::{Dependency, Kind, Package, Workspace, read};
 
 /// Each crate, and the crates of this workspace that it may stand on.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("countersign-jose", &[]),
     ("countersign-pki", &[]),
     ("countersign-core", &["countersign-jose", "countersign-pki"]),
@@ -22,12 +22,20 @@ const ARROWS: [(&str, &[&str]); 13] = [
         &["countersign-core", "countersign-database", "countersign-jose", "countersign-pki"],
     ),
     ("countersign-edge", &["countersign-core", "countersign-jose", "countersign-pki"]),
+    ("countersign-egress", &["countersign-core"]),
     ("countersign-advisor", &["countersign-core", "countersign-jose", "countersign-pki"]),
     ("countersign-gateway", &["countersign-core", "countersign-edge", "countersign-jose", "countersign-pki"]),
     ("countersign-agent", &["countersign-core", "countersign-edge", "countersign-jose", "countersign-pki"]),
     (
         "countersign-server",
-        &["countersign-core", "countersign-edge", "countersign-jose", "countersign-pki", "countersign-store"],
+        &[
+            "countersign-core",
+            "countersign-edge",
+            "countersign-egress",
+            "countersign-jose",
+            "countersign-pki",
+            "countersign-store",
+        ],
     ),
     ("countersign-testkit", &LIBRARIES),
     ("countersign", &LIBRARIES),
@@ -35,12 +43,13 @@ const ARROWS: [(&str, &[&str]); 13] = [
 ];
 
 /// Every library of the product.
-const LIBRARIES: [&str; 10] = [
+const LIBRARIES: [&str; 11] = [
     "countersign-advisor",
     "countersign-agent",
     "countersign-core",
     "countersign-database",
     "countersign-edge",
+    "countersign-egress",
     "countersign-gateway",
     "countersign-jose",
     "countersign-pki",

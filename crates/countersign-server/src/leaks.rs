@@ -118,8 +118,12 @@ pub async fn work(app: Arc<App>, mut taken: mpsc::Receiver<Taken>) {
     }
 }
 
-/// Ends one key, if it is one.
-async fn end_one(app: &App, text: &str, words: &[(&'static str, &str)]) -> Result<bool, Unavailable> {
+/// Ends one key, if it is one; says whether it is.
+pub(crate) async fn end_one(
+    app: &App,
+    text: &str,
+    words: &[(&'static str, &str)],
+) -> Result<bool, Unavailable> {
     let Some(held) = Held::find(app.store.snapshot(), text) else {
         return Ok(false);
     };

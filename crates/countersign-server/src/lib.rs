@@ -18,6 +18,8 @@ mod bulk;
 mod call;
 mod decision;
 mod expiry;
+pub mod github;
+mod github_keys;
 mod import;
 mod key_filter;
 pub mod leaks;

@@ -29,6 +29,7 @@ use hyper::body::{Body, Incoming};
 use crate::app::{App, Failure};
 use crate::call::Call;
 use crate::endpoints::{ENDPOINTS, Endpoint};
+use crate::github::Github;
 use crate::leaks::Leaks;
 use crate::openapi;
 use crate::reply::Reply;
@@ -38,6 +39,8 @@ const PAUSE: Duration = Duration::from_secs(30);
 
 /// Where anybody may report leaked keys.
 const REVOKE_LEAKED: &str = "/v1/keys/revoke-leaked";
+/// Where GitHub reports what its secret scanning found.
+const FROM_GITHUB: &str = "/v1/leaks/github";
 
 type Answer = Response<Full<Bytes>>;
 
@@ -313,6 +316,8 @@ pub struct Issuer {
     pub hosts: Hosts,
     /// What takes reports of leaked keys.
     pub leaks: Leaks,
+    /// What takes GitHub's reports; `None` where the operator did not ask for it.
+    pub github: Option<Github>,
 }
 
 impl fmt::Debug for Issuer {
@@ -334,6 +339,12 @@ impl Serve for Issuer {
             }
             return self.leaks.take(&self.app, request, peer.ip()).await;
         }
+        if let Some(github) = self.github.as_ref().filter(|_| request.uri().path() == FROM_GITHUB) {
+            if request.method() != Method::POST {
+                return wire_error::method_not_allowed(&[Method::POST], None);
+            }
+            return github.take(&self.app, request, peer.ip()).await;
+        }
         if request.method() != Method::GET && request.method() != Method::HEAD {
             return wire_error::problem(Problem::NotFound, "The issuer serves no OAuth endpoint yet", None);
         }
@@ -351,9 +362,11 @@ impl Serve for Issuer {
 
 impl Issuer {
     fn about(&self) -> Vec<u8> {
+        let from_github = self.github.is_some().then_some(FROM_GITHUB);
+        let serves: Vec<_> = ["/pki/ca.pem", REVOKE_LEAKED].into_iter().chain(from_github).collect();
         let about = serde_json::json!({
             "product": "Countersign", "version": env!("CARGO_PKG_VERSION"), "issuer": self.app.issuer_url,
-            "serves": ["/pki/ca.pem", REVOKE_LEAKED], "note": "OAuth and OpenID Connect are not served yet",
+            "serves": serves, "note": "OAuth and OpenID Connect are not served yet",
         });
         about.to_string().into_bytes()
     }

@@ -1,6 +1,6 @@
 //! A node with its listeners: bound, announced, drained.
 
-use std::net::{IpAddr, Ipv4Addr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,11 +14,15 @@ use countersign_edge::listen::{Budget, Drained, Listener, Socket, bind};
 use countersign_edge::serve::Serve;
 use countersign_edge::tls::Tls;
 use countersign_edge::unix::bind_local;
+use countersign_egress::address::Reach;
+use countersign_egress::client::{CallLimits, Egress};
+use countersign_egress::resolve::System;
 use countersign_gateway::gateway::{Gateway, GatewayConfig, GatewayListener};
 use countersign_gateway::ledger::Feed;
 use countersign_gateway::route::{Route, RouteTable};
 use countersign_gateway::upstream::Upstream;
 use countersign_server::app::App;
+use countersign_server::github::{self, Github};
 use countersign_server::leaks::{self, Leaks};
 use countersign_server::service::{Issuer, Management};
 use tokio::task::{JoinHandle, JoinSet};
@@ -36,6 +40,9 @@ use crate::view::{BehindGateway, OfGateway};
 
 /// How often the listeners' own certificate is renewed: a tenth of its life.
 const RENEWAL: Duration = Duration::from_secs(4 * 24 * 60 * 60);
+
+/// The most bytes of what we fetch: a set of keys has a few thousand.
+const FETCHED_BYTES: usize = 256 * 1024;
 
 /// How often keys that end soon are looked for.
 const WARNINGS: Duration = Duration::from_secs(60 * 60);
@@ -91,6 +98,14 @@ impl Sockets {
             mtls: url("https", &self.mtls)?,
             admin: url(scheme, &self.admin)?,
         })
+    }
+}
+
+impl Sockets {
+    /// Returns where we listen: what we fetch is never fetched from there (SAFETY 15).
+    fn own(&self) -> Result<Vec<SocketAddr>> {
+        let sockets = [&self.issuer, &self.gateway, &self.mtls, &self.admin];
+        sockets.into_iter().map(|socket| Ok(socket.local_addr()?)).collect()
     }
 }
 
@@ -204,6 +219,7 @@ impl Running {
         let sockets = Sockets::bind(settings, certificates.https.is_some())?;
         let scheme = if certificates.https.is_some() { "https" } else { "http" };
         let urls = sockets.urls(scheme)?;
+        let from_github = from_github(settings, sockets.own()?)?;
         let local = bind_local(&socket(node.directory.path()))?;
         let (upstreams, echo) = upstreams(settings).await?;
         let upstream = upstreams.first().map_or_else(String::new, resolved::Upstream::words);
@@ -219,7 +235,8 @@ impl Running {
             Serving { shutdown: Shutdown::new(), listeners: JoinSet::new(), limits: settings.limits.clone() };
         let (leaks, reports) = leaks::leaks();
         let leaks_work = tokio::spawn(leaks::work(Arc::clone(&node.app), reports));
-        let (issuer, management) = services(node, settings, leaks);
+        let (github, asked) = from_github.unzip();
+        let (issuer, management) = services(node, settings, leaks, github);
         serving.add("issuer", issuer, Socket::Tcp(sockets.issuer, certificates.https.clone()), node);
         serving.add(
             "admin",
@@ -230,6 +247,7 @@ impl Running {
         serving.add("local", management, Socket::Unix(local), node);
         let renewal = certificates.keep_fresh(node, up.tls_cert.is_none());
         let warnings = warn_of_expiry(&node.app, settings.warn_before);
+        let fetching = asked.map(|asked| tokio::spawn(github::work(Arc::clone(&node.app), asked)));
         let upstream = if echo.is_some() { "built-in echo".to_owned() } else { upstream };
         tracing::info!(
             issuer = urls.issuer,
@@ -243,7 +261,7 @@ impl Running {
             upstream,
             gateway,
             serving,
-            beside: vec![renewal, warnings],
+            beside: [renewal, warnings].into_iter().chain(fetching).collect(),
             reports: leaks_work,
             echo,
         })
@@ -359,7 +377,26 @@ impl Serving {
     }
 }
 
-fn services(node: &Node, settings: &Settings, leaks: Leaks) -> (Arc<Issuer>, Arc<Management>) {
+/// Makes what takes GitHub's reports, if the operator asks for it. It never reaches `own`, our listeners.
+fn from_github(settings: &Settings, own: Vec<SocketAddr>) -> Result<Option<(Github, github::Asked)>> {
+    let Some(url) = settings.github_keys.clone() else { return Ok(None) };
+    let spec = &settings.egress;
+    for block in &spec.allow {
+        tracing::warn!(%block, "egress.allow: Countersign itself may call what is not public");
+    }
+    let reach = Reach { allow: spec.allow.clone(), own };
+    let limits =
+        CallLimits { connect: spec.timeout, answer: spec.timeout, total: spec.timeout, bytes: FETCHED_BYTES };
+    let tls = tls::egress_client(spec.extra_ca.as_deref())?;
+    Ok(Some(github::github(Egress::new(reach, Arc::new(System), tls, limits), url)))
+}
+
+fn services(
+    node: &Node,
+    settings: &Settings,
+    leaks: Leaks,
+    github: Option<Github>,
+) -> (Arc<Issuer>, Arc<Management>) {
     let issuer_host = settings.issuer_url.as_ref().and_then(Url::host_str);
     let addresses = [settings.issuer.address.ip(), settings.admin.address.ip()].map(|ip| match ip {
         IpAddr::V6(ip) => format!("[{ip}]"),
@@ -370,7 +407,12 @@ fn services(node: &Node, settings: &Settings, leaks: Leaks) -> (Arc<Issuer>, Arc
     let admin_hosts = settings.admin_hosts.iter().map(String::as_str).chain([admin_address.as_str()]);
     let issuer_hosts = issuer_host.into_iter().chain([issuer_address.as_str()]);
     (
-        Arc::new(Issuer { app: Arc::clone(&node.app), hosts: Hosts::with_loopback(issuer_hosts), leaks }),
+        Arc::new(Issuer {
+            app: Arc::clone(&node.app),
+            hosts: Hosts::with_loopback(issuer_hosts),
+            leaks,
+            github,
+        }),
         Arc::new(Management { app: Arc::clone(&node.app), hosts: Hosts::with_loopback(admin_hosts) }),
     )
 }

@@ -69,14 +69,36 @@ pub(crate) fn server(certificates: &str, key: &str) -> Result<ServerConfig> {
 ///
 /// If nothing would be believed.
 pub(crate) fn client(extra: &Path) -> Result<Arc<ClientConfig>> {
+    let own = std::fs::read(extra).map(|pem| anchors(&pem)).unwrap_or_default();
+    believing(own).with_context(|| format!("neither the system has a trust anchor nor {}", extra.display()))
+}
+
+/// Makes a client configuration that believes the system's trust anchors and those of a file that must be there.
+///
+/// # Errors
+///
+/// If the file holds no certificate, or nothing would be believed.
+pub(crate) fn egress_client(extra: Option<&Path>) -> Result<Arc<ClientConfig>> {
+    let Some(path) = extra else { return believing(Vec::new()) };
+    let pem =
+        std::fs::read(path).with_context(|| format!("egress.extra_ca: cannot read {}", path.display()))?;
+    let own = anchors(&pem);
+    if own.is_empty() {
+        return Err(anyhow!("egress.extra_ca: {} holds no certificate in PEM", path.display()));
+    }
+    believing(own)
+}
+
+fn anchors(pem: &[u8]) -> Vec<CertificateDer<'static>> {
+    CertificateDer::pem_slice_iter(pem).filter_map(Result::ok).collect()
+}
+
+fn believing(own: Vec<CertificateDer<'static>>) -> Result<Arc<ClientConfig>> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if let Ok(pem) = std::fs::read(extra) {
-        let own: Vec<_> = CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok).collect();
-        roots.add_parsable_certificates(own);
-    }
+    roots.add_parsable_certificates(own);
     if roots.is_empty() {
-        return Err(anyhow!("there is no trust anchor: neither the system has one nor {}", extra.display()));
+        return Err(anyhow!("there is no trust anchor"));
     }
     let config = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
     Ok(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))

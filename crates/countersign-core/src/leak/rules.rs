@@ -29,7 +29,11 @@ impl Held {
             Ok(key) => snapshot.find(CredentialKind::ApiKey, &key),
             Err(_) => snapshot.find_imported(Source::Anywhere, text).map(|found| found.known),
         };
-        found.map(Self)
+        found.map(Self::assertion)
+    }
+
+    const fn assertion(known: Arc<KnownCredential>) -> Self {
+        Self(known)
     }
 }
 

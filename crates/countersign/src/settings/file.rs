@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::path::PathBuf;
 
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
@@ -44,6 +45,8 @@ pub(crate) struct FileSettings {
     pub(crate) store: StoreSettings,
     pub(crate) feed: Feed,
     pub(crate) api_key: ApiKeySettings,
+    pub(crate) leaks: LeakSettings,
+    pub(crate) egress: EgressSettings,
     pub(crate) log: Log,
     pub(crate) limits: LimitSettings,
     pub(crate) upstream: Vec<UpstreamSettings>,
@@ -81,6 +84,21 @@ pub(crate) struct ApiKeySettings {
     pub(crate) max_lifetime: Option<String>,
     pub(crate) rotation_overlap: Option<String>,
     pub(crate) warn_before: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct LeakSettings {
+    pub(crate) github: bool,
+    pub(crate) github_keys_url: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct EgressSettings {
+    pub(crate) allow: Vec<String>,
+    pub(crate) extra_ca: Option<PathBuf>,
+    pub(crate) timeout: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

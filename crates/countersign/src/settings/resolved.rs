@@ -1,7 +1,7 @@
 //! What is meant: file, environment and flags together, every value parsed.
 
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -18,10 +18,17 @@ use countersign_gateway::upstream::UpstreamLimits;
 use toml::{Table, Value};
 use url::Url;
 
-use super::file::{self, FileSettings, HealthSettings, Listener, RouteSettings, UpstreamSettings};
+use super::file::{
+    self, EgressSettings, FileSettings, HealthSettings, LeakSettings, Listener, RouteSettings,
+    UpstreamSettings,
+};
 use crate::cli::Up;
 use crate::log::LogSettings;
 
+/// Where GitHub publishes the keys of its secret scanning: its page on the partner programme.
+const GITHUB_KEYS: &str = "https://api.github.com/meta/public_keys/secret_scanning";
+/// How long a call of our own may take: a third of what GitHub waits for our answer, which may wait for such a call.
+const EGRESS_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long before its end a key is warned of: a working week and the days around it.
 const WARN_BEFORE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// The file that is read when none is named.
@@ -44,6 +51,9 @@ pub(crate) struct Settings {
     pub(crate) feed_max_age: Duration,
     pub(crate) policy: Policy,
     pub(crate) warn_before: Duration,
+    /// Where GitHub publishes its keys; `None`: its reports are not taken.
+    pub(crate) github_keys: Option<Url>,
+    pub(crate) egress: EgressSpec,
     pub(crate) log: LogSettings,
     pub(crate) limits: Limits,
     pub(crate) upstream_limits: UpstreamLimits,
@@ -61,6 +71,14 @@ pub(crate) struct ListenerAddress {
     pub(crate) address: SocketAddr,
     /// Whether it may speak in clear beyond loopback.
     pub(crate) danger_plaintext: bool,
+}
+
+/// What the product itself may call, and how.
+#[derive(Debug, Clone)]
+pub(crate) struct EgressSpec {
+    pub(crate) allow: Vec<AddressBlock>,
+    pub(crate) extra_ca: Option<PathBuf>,
+    pub(crate) timeout: Duration,
 }
 
 /// Where permitted requests go.
@@ -127,6 +145,8 @@ impl Settings {
             policy: policy(&file.api_key)?,
             warn_before: duration("api_key.warn_before", file.api_key.warn_before.as_ref())?
                 .unwrap_or(WARN_BEFORE),
+            github_keys: github_keys(&file.leaks)?,
+            egress: egress(&file.egress)?,
             log: LogSettings::read(file.log.format.as_deref(), file.log.level.as_deref())?,
             limits: limits(&file.limits)?,
             upstream_limits: upstream_limits(&file.limits)?,
@@ -200,6 +220,7 @@ fn check_bounds(file: &FileSettings) -> Result<()> {
     for (setting, text) in [
         ("feed.max_age", &file.feed.max_age),
         ("api_key.max_lifetime", &file.api_key.max_lifetime),
+        ("egress.timeout", &file.egress.timeout),
         ("limits.header_timeout", &file.limits.header_timeout),
         ("limits.idle_timeout", &file.limits.idle_timeout),
         ("limits.upstream_connect", &file.limits.upstream_connect),
@@ -231,6 +252,35 @@ pub(crate) fn policy(settings: &file::ApiKeySettings) -> Result<Policy> {
     Ok(Policy {
         api_key_max_lifetime: duration("api_key.max_lifetime", settings.max_lifetime.as_ref())?,
         rotation_overlap: overlap.unwrap_or(default.rotation_overlap),
+    })
+}
+
+fn github_keys(settings: &LeakSettings) -> Result<Option<Url>> {
+    let text = settings.github_keys_url.as_deref().unwrap_or(GITHUB_KEYS);
+    let url: Url = text.parse().with_context(|| format!("leaks.github_keys_url: `{text}` is no URL"))?;
+    if !matches!(url.scheme(), "https" | "http")
+        || url.host().is_none()
+        || !url.username().is_empty()
+        || url.password().is_some()
+    {
+        bail!("leaks.github_keys_url: expected an https URL without a user name or password");
+    }
+    Ok(settings.github.then_some(url))
+}
+
+fn egress(settings: &EgressSettings) -> Result<EgressSpec> {
+    let block = |text: &String| {
+        let block: AddressBlock =
+            text.parse().map_err(|error| anyhow!("egress.allow: {error}, found `{text}`"))?;
+        if block.is_everything() {
+            bail!("egress.allow: `{text}` allows everything: name what is to be called");
+        }
+        Ok(block)
+    };
+    Ok(EgressSpec {
+        allow: settings.allow.iter().map(block).collect::<Result<_>>()?,
+        extra_ca: settings.extra_ca.clone(),
+        timeout: duration("egress.timeout", settings.timeout.as_ref())?.unwrap_or(EGRESS_TIMEOUT),
     })
 }
 
@@ -442,7 +492,7 @@ fn scopes(value: Option<&Value>) -> Result<countersign_core::scope::ScopeSet> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Protocol, requirement, route, upstream};
+    use super::{EgressSettings, LeakSettings, Protocol, egress, github_keys, requirement, route, upstream};
     use countersign_core::decision::Requirement;
     use countersign_core::principal::Scheme;
 
@@ -495,6 +545,28 @@ mod tests {
         assert_eq!(read("").unwrap(), []);
         assert_eq!(read("upgrade = [\"websocket\"]").unwrap(), [Protocol::WebSocket]);
         assert!(format!("{:#}", read("upgrade = [\"h2c\"]").unwrap_err()).contains("expected `websocket`"));
+    }
+
+    #[test]
+    fn what_we_call_ourselves_is_named_and_never_everything() {
+        let allow = |text: &str| {
+            egress(&EgressSettings { allow: vec![text.to_owned()], ..EgressSettings::default() })
+                .map(|spec| spec.allow.len())
+        };
+        assert_eq!(allow("127.0.0.0/8").unwrap(), 1);
+        for (text, words) in
+            [("0.0.0.0/0", "allows everything"), ("::/0", "allows everything"), ("lan", "found `lan`")]
+        {
+            assert!(format!("{:#}", allow(text).unwrap_err()).contains(words), "{text}");
+        }
+        let keys = |github, url: Option<&str>| {
+            github_keys(&LeakSettings { github, github_keys_url: url.map(str::to_owned) })
+        };
+        assert_eq!(keys(false, None).unwrap(), None);
+        assert_eq!(keys(true, None).unwrap().unwrap().host_str(), Some("api.github.com"));
+        for url in ["", "ftp://a/", "file:///a", "https://a:b@c/"] {
+            assert!(keys(false, Some(url)).is_err(), "{url}");
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod bulk;
 mod command_line;
 mod crash;
 mod faults;
+mod github;
 mod imports;
 mod keys;
 mod leaks;
