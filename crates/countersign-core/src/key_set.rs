@@ -10,6 +10,8 @@ use crate::id::CredentialId;
 use crate::key_string::KEY_HEADER;
 use crate::secret::{Pepper, Secret, SecretHash};
 
+/// The most sets of imported keys: each is one hash more for a text that it claims. A bound, not a clause.
+pub const MAX_KEY_SETS: usize = 64;
 /// The longest and the shortest beginning by which a set is recognised; bounds, not clauses.
 const PREFIX: std::ops::RangeInclusive<usize> = 2..=32;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::environment::Environment;
 use crate::id::{CredentialId, OwnerId};
 use crate::key_string::KeyPrefix;
-use crate::meter::Meter;
+use crate::meter::Metered;
 use crate::network::AddressBlock;
 use crate::record::{CredentialRecord, Life};
 use crate::scope::{Grantable, ScopeSet};
@@ -78,7 +78,7 @@ pub struct KnownCredential {
     /// The addresses that it may be used from; empty: from anywhere.
     pub allow_from: Box<[AddressBlock]>,
     /// What counts its use; `None`: it is not limited.
-    pub meter: Option<Arc<Meter>>,
+    pub metered: Option<Box<Metered>>,
     /// What people call it.
     pub name: Box<str>,
     /// What its owner wrote on it, as JSON text; `None`: nothing.
@@ -99,7 +99,7 @@ impl KnownCredential {
         key_set: Arc<KeyPrefix>,
         scopes: Arc<ScopeSet>,
         grantable: Arc<Grantable>,
-        meter: Option<Arc<Meter>>,
+        metered: Option<Metered>,
     ) -> Self {
         Self {
             id: record.id,
@@ -111,7 +111,7 @@ impl KnownCredential {
             scopes,
             grantable,
             allow_from: record.terms.allow_from.as_slice().into(),
-            meter,
+            metered: metered.map(Box::new),
             name: record.terms.name.as_str().into(),
             metadata: metadata_text(record),
             used: AtomicI64::new(record.last_used_at.map_or(0, Timestamp::millis)),

@@ -83,6 +83,28 @@ pub struct Terms {
     pub metadata: serde_json::Map<String, serde_json::Value>,
 }
 
+impl Terms {
+    /// Returns terms that say no more than this: everything else is absent or empty.
+    #[must_use]
+    pub fn new(name: String, prefix: KeyPrefix, environment: Environment, scopes: ScopeSet) -> Self {
+        Self {
+            name,
+            prefix,
+            hint: String::new(),
+            environment,
+            scopes,
+            grantable: Grantable::default(),
+            not_before: None,
+            replaced_by: None,
+            allowances: Vec::new(),
+            meter: None,
+            allow_from: Vec::new(),
+            imported: None,
+            metadata: serde_json::Map::new(),
+        }
+    }
+}
+
 fn is_empty(grantable: &Grantable) -> bool {
     grantable.patterns().is_empty()
 }

@@ -140,6 +140,18 @@ impl Snapshot {
         self.imported.sets.pin().keys().any(|set| set.claims(source, text))
     }
 
+    /// Tells whether `set` was declared: whether keys of it were imported.
+    #[must_use]
+    pub fn is_declared(&self, set: &KeySet) -> bool {
+        self.imported.sets.pin().contains_key(set)
+    }
+
+    /// Counts the sets of imported keys.
+    #[must_use]
+    pub fn key_sets(&self) -> usize {
+        self.imported.sets.len()
+    }
+
     /// Returns how a known set with these words and this HMAC key is stored, so that it is declared once.
     #[must_use]
     pub fn hmac_digest(&self, prefix: &str, header: Option<&str>, key: &Secret<Vec<u8>>) -> Option<Digest> {
@@ -187,9 +199,7 @@ impl Snapshot {
         match change {
             Change::Credential(record) => self.apply_credential(record),
             Change::Forgotten(lookup) => {
-                if let Some(known) = self.credentials.pin().remove(lookup) {
-                    self.meters.forget(known.id);
-                }
+                self.credentials.pin().remove(lookup);
                 Applied::Taken
             }
             Change::Owner(record) => self.apply_owner(record),
@@ -361,19 +371,8 @@ mod tests {
             revoked_at: None,
             last_used_at: None,
             terms: Terms {
-                name: "ci".into(),
-                prefix,
                 hint: key.hint(),
-                environment: Environment::Live,
-                scopes: "a".parse().unwrap(),
-                grantable: Default::default(),
-                not_before: None,
-                replaced_by: None,
-                allowances: Vec::new(),
-                meter: None,
-                allow_from: Vec::new(),
-                imported: None,
-                metadata: Default::default(),
+                ..Terms::new("ci".into(), prefix, Environment::Live, "a".parse().unwrap())
             },
         };
         (record, key)

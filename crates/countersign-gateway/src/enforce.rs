@@ -240,8 +240,8 @@ fn charge(
     known: Option<&KnownCredential>,
     cost: u32,
 ) -> Result<Option<Charge>, Exceeded> {
-    let meter = known.and_then(|known| known.meter.as_ref());
-    meter.map(|meter| sources.snapshot.meters().charge(meter, now, cost)).transpose()
+    let metered = known.and_then(|known| known.metered.as_deref());
+    metered.map(|metered| sources.snapshot.meters().charge(metered, now, cost)).transpose()
 }
 
 fn unmetered((permit, known): Granted) -> Passage {

@@ -233,8 +233,8 @@ impl Question {
         };
         let now = app.now();
         // Last: a call that is refused for any other reason costs nothing.
-        let meter = known.meter.as_ref();
-        let charged = meter.map(|meter| app.store.snapshot().meters().charge(meter, now, self.cost));
+        let metered = known.metered.as_deref();
+        let charged = metered.map(|metered| app.store.snapshot().meters().charge(metered, now, self.cost));
         let limits = match charged.transpose() {
             Ok(charge) => charge.map(|charge| charge.standings).unwrap_or_default(),
             Err(exceeded) => return Ok(exhausted(&exceeded, self.route)),

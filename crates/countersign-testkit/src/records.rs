@@ -7,7 +7,6 @@ use countersign_core::environment::Environment;
 use countersign_core::id::{CredentialId, CredentialKind, OwnerId, OwnerKind};
 use countersign_core::key_string::KeyString;
 use countersign_core::record::{CredentialRecord, MarkRecord, OwnerRecord, Terms};
-use countersign_core::scope::Grantable;
 use countersign_core::secret::{Pepper, Peppers, Purpose, Secret};
 use countersign_core::timestamp::Timestamp;
 
@@ -76,19 +75,8 @@ impl Records {
             revoked_at: None,
             last_used_at: None,
             terms: Terms {
-                name: "ci".to_owned(),
-                prefix,
                 hint: key.hint(),
-                environment: Environment::Live,
-                scopes: "orders:read".parse().unwrap(),
-                grantable: Grantable::default(),
-                not_before: None,
-                replaced_by: None,
-                allowances: Vec::new(),
-                meter: None,
-                allow_from: Vec::new(),
-                imported: None,
-                metadata: serde_json::Map::new(),
+                ..Terms::new("ci".to_owned(), prefix, Environment::Live, "orders:read".parse().unwrap())
             },
         };
         (record, key)

@@ -123,20 +123,13 @@ impl Create {
     }
 
     fn template(&self, context: &Context<'_>, owner: &OwnerRecord) -> Result<CredentialRecord, Refusal> {
+        let (name, scopes) = (valid_name(&self.name)?, self.scopes.clone());
         let terms = Terms {
-            name: valid_name(&self.name)?,
-            prefix: self.key_set()?,
-            hint: String::new(),
-            environment: self.environment,
-            scopes: self.scopes.clone(),
-            grantable: Default::default(),
             not_before: self.not_before,
-            replaced_by: None,
             allowances: valid_allowances(&self.allowances)?,
-            meter: None,
             allow_from: valid_blocks(&self.allow_from)?,
-            imported: None,
             metadata: self.metadata.clone(),
+            ..Terms::new(name, self.key_set()?, self.environment, scopes)
         };
         let expires_at = end_of_life(context, CredentialKind::ApiKey, self.expiry, self.not_before)?;
         Ok(CredentialRecord::draft(CredentialKind::ApiKey, owner, expires_at, terms))

@@ -41,19 +41,8 @@ fn world() -> (Snapshot, CredentialRecord, String) {
         revoked_at: None,
         last_used_at: None,
         terms: Terms {
-            name: "ci".into(),
-            prefix,
             hint: key.hint(),
-            environment: Environment::Live,
-            scopes: Default::default(),
-            grantable: Default::default(),
-            not_before: None,
-            replaced_by: None,
-            allowances: Vec::new(),
-            meter: None,
-            allow_from: Vec::new(),
-            imported: None,
-            metadata: Default::default(),
+            ..Terms::new("ci".into(), prefix, Environment::Live, Default::default())
         },
     };
     let snapshot = Snapshot::new(peppers, Duration::from_secs(5));

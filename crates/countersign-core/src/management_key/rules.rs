@@ -74,21 +74,8 @@ pub fn first_key(context: &mut Context<'_>, owner: &OwnerRecord) -> Outcome<Mint
 }
 
 fn terms(name: &str, scopes: ScopeSet, grantable: Grantable) -> Result<Terms, Refusal> {
-    Ok(Terms {
-        name: valid_name(name)?,
-        prefix: MANAGEMENT_PREFIX.parse().map_err(|_| Refusal::ReservedPrefix)?,
-        hint: String::new(),
-        environment: Environment::Live,
-        scopes,
-        grantable,
-        not_before: None,
-        replaced_by: None,
-        allowances: Vec::new(),
-        meter: None,
-        allow_from: Vec::new(),
-        imported: None,
-        metadata: serde_json::Map::new(),
-    })
+    let prefix = MANAGEMENT_PREFIX.parse().map_err(|_| Refusal::ReservedPrefix)?;
+    Ok(Terms { grantable, ..Terms::new(valid_name(name)?, prefix, Environment::Live, scopes) })
 }
 
 impl Act for Create {

@@ -1,4 +1,7 @@
 //! One meter: what was spent of each allowance.
+//!
+//! A line of rotations shares a meter, and each of its keys has allowances of its own: so a charge brings its
+//! allowances along, and the meter knows only what was spent under which name and window.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,7 +9,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::id::CredentialId;
 use crate::timestamp::Timestamp;
 
-use super::allowance::Allowance;
+use super::allowance::{Allowance, AllowanceName, Every};
+use super::register::Spent;
+
+/// Names and windows beyond which a meter forgets those whose window has ended: a line of keys whose limits were
+/// changed again and again. A bound, not a clause.
+const MANY_GAUGES: usize = 64;
 
 /// What was spent of a credential's allowances, on this node and, as far as is known, on the others.
 #[derive(Debug)]
@@ -18,7 +26,8 @@ pub struct Meter {
 
 #[derive(Debug)]
 struct Gauge {
-    allowance: Allowance,
+    name: AllowanceName,
+    every: Every,
     window: i64,
     own: u64,
     others: u64,
@@ -71,13 +80,13 @@ impl Exceeded {
 }
 
 impl Gauge {
-    fn new(allowance: Allowance) -> Self {
-        Self { allowance, window: i64::MIN, own: 0, others: 0 }
+    const fn new(name: AllowanceName, every: Every) -> Self {
+        Self { name, every, window: i64::MIN, own: 0, others: 0 }
     }
 
     /// Moves to the window of `now`. A clock that went back takes the count with it: nothing is refilled.
     fn turn(&mut self, now: Timestamp) -> Option<Timestamp> {
-        let (window, end) = self.allowance.every.window(now);
+        let (window, end) = self.every.window(now);
         if window > self.window {
             (self.own, self.others) = (0, 0);
         }
@@ -85,20 +94,28 @@ impl Gauge {
         end
     }
 
-    fn remaining(&self) -> u64 {
-        u64::from(self.allowance.amount).saturating_sub(self.own.saturating_add(self.others))
+    const fn spent(&self) -> u64 {
+        self.own.saturating_add(self.others)
     }
 
-    fn standing(&mut self, now: Timestamp) -> Standing {
-        let resets_at = self.turn(now);
-        Standing { allowance: self.allowance.clone(), remaining: self.remaining(), resets_at }
+    /// Takes what is known of a window: a later one replaces, the same one is told once more.
+    fn learn(&mut self, window: i64, spent: u64, whose: Whose) {
+        if window > self.window {
+            self.window = window;
+            (self.own, self.others) = (0, 0);
+        }
+        if window == self.window {
+            match whose {
+                Whose::Others => self.others = spent,
+                Whose::Own => self.own = self.own.max(spent),
+            }
+        }
     }
 }
 
 impl Meter {
-    pub(crate) fn new(id: CredentialId, allowances: &[Allowance]) -> Self {
-        let gauges = allowances.iter().cloned().map(Gauge::new).collect();
-        Self { id, touched: AtomicBool::new(false), gauges: Mutex::new(gauges) }
+    pub(crate) const fn new(id: CredentialId) -> Self {
+        Self { id, touched: AtomicBool::new(false), gauges: Mutex::new(Vec::new()) }
     }
 
     /// Returns whose meter it is: the first key of a line of rotations.
@@ -107,23 +124,34 @@ impl Meter {
         self.id
     }
 
-    /// Takes `cost` from every allowance, or from none. A cost of 0 only looks.
+    /// Takes `cost` from every one of `allowances`, or from none. A cost of 0 only looks.
     ///
     /// # Errors
     ///
     /// [`Exceeded`] if one of them has no room for it.
-    pub fn charge(&self, now: Timestamp, cost: u32) -> Result<Charge, Exceeded> {
-        let cost = u64::from(cost);
+    pub fn charge(&self, allowances: &[Allowance], now: Timestamp, cost: u32) -> Result<Charge, Exceeded> {
         let mut gauges = self.gauges();
-        let mut standings: Vec<_> = gauges.iter_mut().map(|gauge| gauge.standing(now)).collect();
+        if gauges.len() > MANY_GAUGES {
+            gauges.retain(|gauge| gauge.window >= gauge.every.window(now).0);
+        }
+        let mut standings: Vec<_> = allowances
+            .iter()
+            .map(|allowance| {
+                let gauge = find(&mut gauges, &allowance.name, allowance.every);
+                let resets_at = gauge.turn(now);
+                let remaining = u64::from(allowance.amount).saturating_sub(gauge.spent());
+                Standing { allowance: allowance.clone(), remaining, resets_at }
+            })
+            .collect();
         // A cost of 0 asks whether there is room at all.
-        let needed = cost.max(1);
-        if let Some(binding) = binding(&standings, needed) {
+        if let Some(binding) = binding(&standings, u64::from(cost.max(1))) {
             return Err(Exceeded { standings, binding });
         }
-        for (gauge, standing) in gauges.iter_mut().zip(&mut standings) {
+        let cost = u64::from(cost);
+        for standing in &mut standings {
+            let gauge = find(&mut gauges, &standing.allowance.name, standing.allowance.every);
             gauge.own = gauge.own.saturating_add(cost);
-            standing.remaining = gauge.remaining();
+            standing.remaining = standing.remaining.saturating_sub(cost);
         }
         let first = cost > 0 && self.touch();
         Ok(Charge { standings, first })
@@ -134,51 +162,27 @@ impl Meter {
         !self.touched.swap(true, Ordering::AcqRel)
     }
 
-    /// Takes other allowances; what was spent of those that stay is kept.
-    pub(crate) fn reshape(&self, allowances: &[Allowance]) {
-        let mut gauges = self.gauges();
-        if gauges.iter().map(|gauge| &gauge.allowance).eq(allowances) {
-            return;
-        }
-        let kept = std::mem::take(&mut *gauges);
-        *gauges = allowances
-            .iter()
-            .map(|allowance| {
-                let same = kept.iter().find(|gauge| {
-                    gauge.allowance.name == allowance.name && gauge.allowance.every == allowance.every
-                });
-                match same {
-                    Some(gauge) => Gauge { allowance: allowance.clone(), ..*gauge },
-                    None => Gauge::new(allowance.clone()),
-                }
-            })
-            .collect();
-    }
-
     /// Returns what this node has spent, and notes that it was told.
-    pub(crate) fn report(&self) -> Vec<(String, i64, u64)> {
+    pub(crate) fn report(&self) -> Vec<Spent> {
         // Before the counts are read: a charge that comes between is told once more, never lost.
         self.touched.store(false, Ordering::Release);
         let gauges = self.gauges();
-        let row = |gauge: &Gauge| (gauge.allowance.name.as_str().to_owned(), gauge.window, gauge.own);
-        gauges.iter().map(row).collect()
+        let row = |gauge: &Gauge| Spent {
+            meter: self.id,
+            allowance: format!("{}/{}", gauge.name.as_str(), gauge.every),
+            window: gauge.window,
+            spent: gauge.own,
+        };
+        gauges.iter().filter(|gauge| gauge.own > 0).map(row).collect()
     }
 
-    /// Takes what was spent elsewhere, or by this node before it was started again.
-    pub(crate) fn absorb(&self, name: &str, window: i64, spent: u64, whose: Whose) {
-        let mut gauges = self.gauges();
-        let Some(gauge) = gauges.iter_mut().find(|gauge| gauge.allowance.name.as_str() == name) else {
-            return;
-        };
-        if window > gauge.window {
-            gauge.window = window;
-            (gauge.own, gauge.others) = (0, 0);
-        }
-        if window == gauge.window {
-            match whose {
-                Whose::Others => gauge.others = spent,
-                Whose::Own => gauge.own = gauge.own.max(spent),
-            }
+    /// Takes what was spent of `allowance` elsewhere, or by this node before it was started again.
+    pub(crate) fn absorb(&self, allowance: &str, window: i64, spent: u64, whose: Whose) {
+        let parts = allowance.split_once('/');
+        if let Some((name, every)) =
+            parts.and_then(|(name, every)| Some((name.parse().ok()?, every.parse().ok()?)))
+        {
+            find(&mut self.gauges(), &name, every).learn(window, spent, whose);
         }
     }
 
@@ -192,6 +196,17 @@ impl Meter {
 pub(crate) enum Whose {
     Others,
     Own,
+}
+
+/// Returns the gauge of a name and a window, a new one if there is none.
+fn find<'a>(gauges: &'a mut Vec<Gauge>, name: &AllowanceName, every: Every) -> &'a mut Gauge {
+    let known = gauges.iter().position(|gauge| gauge.name == *name && gauge.every == every);
+    let at = known.unwrap_or_else(|| {
+        gauges.push(Gauge::new(name.clone(), every));
+        gauges.len() - 1
+    });
+    #[expect(clippy::indexing_slicing, reason = "`at` was found, or is that of what was pushed last")]
+    &mut gauges[at]
 }
 
 /// Finds the allowance without room for `needed` that the caller must wait for longest.

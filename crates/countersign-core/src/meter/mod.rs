@@ -22,4 +22,4 @@ mod tests;
 
 pub use allowance::{Allowance, AllowanceName, Every, MAX_ALLOWANCES, NotAPeriod, NotAnAllowanceName};
 pub use gauge::{Charge, Exceeded, Meter, Standing};
-pub use register::{Meters, Spent};
+pub use register::{Metered, Meters, Spent};

@@ -14,12 +14,19 @@ use super::gauge::{Charge, Exceeded, Meter, Whose};
 pub struct Spent {
     /// Whose meter.
     pub meter: CredentialId,
-    /// Which allowance.
+    /// Which allowance: its name and its window, as `burst/10s`.
     pub allowance: String,
     /// Which window.
     pub window: i64,
     /// How much.
     pub spent: u64,
+}
+
+/// What one credential is allowed, and the meter that counts it.
+#[derive(Debug, Clone)]
+pub struct Metered {
+    allowances: Box<[Allowance]>,
+    meter: Arc<Meter>,
 }
 
 /// The meters of a node.
@@ -30,33 +37,26 @@ pub struct Meters {
 }
 
 impl Meters {
-    /// Returns the meter of `id` with `allowances`; `None` where nothing is limited.
-    pub(crate) fn share(&self, id: CredentialId, allowances: &[Allowance]) -> Option<Arc<Meter>> {
-        let meters = self.meters.pin();
+    /// Returns what is limited by `allowances` and counted by the meter of `id`; `None` where nothing is limited.
+    ///
+    /// A meter outlives the key whose name it bears: keys that took that key's place count on it.
+    pub(crate) fn share(&self, id: CredentialId, allowances: &[Allowance]) -> Option<Metered> {
         if allowances.is_empty() {
-            // A limit that was taken away and comes back begins anew.
-            meters.remove(&id);
             return None;
         }
-        let meter = meters.get_or_insert_with(id, || Arc::new(Meter::new(id, allowances)));
-        meter.reshape(allowances);
-        Some(Arc::clone(meter))
+        let meter = Arc::clone(self.meters.pin().get_or_insert_with(id, || Arc::new(Meter::new(id))));
+        Some(Metered { allowances: allowances.into(), meter })
     }
 
-    /// Forgets a meter whose key was removed.
-    pub(crate) fn forget(&self, id: CredentialId) {
-        self.meters.pin().remove(&id);
-    }
-
-    /// Takes `cost` from `meter`, and remembers that there is something to report.
+    /// Takes `cost` from what `metered` is allowed, and remembers that there is something to report.
     ///
     /// # Errors
     ///
     /// [`Exceeded`] if an allowance has no room for it.
-    pub fn charge(&self, meter: &Arc<Meter>, now: Timestamp, cost: u32) -> Result<Charge, Exceeded> {
-        let charge = meter.charge(now, cost)?;
+    pub fn charge(&self, metered: &Metered, now: Timestamp, cost: u32) -> Result<Charge, Exceeded> {
+        let charge = metered.meter.charge(&metered.allowances, now, cost)?;
         if charge.first {
-            self.touched.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(meter));
+            self.touched.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&metered.meter));
         }
         Ok(charge)
     }
@@ -64,16 +64,7 @@ impl Meters {
     /// Returns what this node has spent on every meter that was charged since the last call.
     pub fn touched(&self) -> Vec<Spent> {
         let touched = std::mem::take(&mut *self.touched.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut rows = Vec::new();
-        for meter in touched {
-            rows.extend(meter.report().into_iter().map(|(allowance, window, spent)| Spent {
-                meter: meter.id(),
-                allowance,
-                window,
-                spent,
-            }));
-        }
-        rows
+        touched.iter().flat_map(|meter| meter.report()).collect()
     }
 
     /// Remembers again that there is something to report of these meters: the last report did not arrive.

@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use super::{Allowance, Every, Meters, Spent};
 use crate::context::SeededEntropy;
 use crate::id::{CredentialId, CredentialKind};
@@ -97,9 +95,9 @@ fn what_others_spent_counts_and_what_is_told_is_told_once() {
     let five = [allowance("burst", 5, "10s")];
     assert_eq!(charges(&meters, &five, &[(0, 1), (0, 1)]), "++");
     let told = meters.touched();
-    assert_eq!(told, [Spent { meter: id(), allowance: "burst".into(), window: 0, spent: 2 }]);
+    assert_eq!(told, [Spent { meter: id(), allowance: "burst/10s".into(), window: 0, spent: 2 }]);
     assert!(meters.touched().is_empty());
-    let others = |spent| Spent { meter: id(), allowance: "burst".into(), window: 0, spent };
+    let others = |spent| Spent { meter: id(), allowance: "burst/10s".into(), window: 0, spent };
     meters.absorb(&[others(1), others(1)]);
     assert_eq!(charges(&meters, &five, &[(1, 1), (1, 1), (10, 5)]), "+-+");
     meters.absorb(&[others(5)]);
@@ -111,7 +109,7 @@ fn a_node_that_was_started_again_remembers() {
     let meters = Meters::default();
     let three = [allowance("quota", 3, "ever")];
     let meter = meters.share(id(), &three).unwrap();
-    meters.resume(&[Spent { meter: id(), allowance: "quota".into(), window: 0, spent: 2 }]);
+    meters.resume(&[Spent { meter: id(), allowance: "quota/ever".into(), window: 0, spent: 2 }]);
     assert!(meters.charge(&meter, at(1), 1).is_ok());
     let exceeded = meters.charge(&meter, at(1), 1).unwrap_err();
     assert_eq!((exceeded.code(), exceeded.binding().unwrap().resets_at), ("quota_exceeded", None));
@@ -122,7 +120,28 @@ fn other_terms_keep_what_was_spent() {
     let meters = Meters::default();
     charges(&meters, &[allowance("burst", 3, "10s")], &[(0, 1), (0, 1), (0, 1)]);
     let raised = [allowance("burst", 4, "10s"), allowance("hour", 1, "1h")];
-    let before = meters.share(id(), &raised).unwrap();
-    assert!(Arc::ptr_eq(&before, &meters.share(id(), &raised).unwrap()));
     assert_eq!(charges(&meters, &raised, &[(1, 1), (1, 1)]), "+-");
+}
+
+#[test]
+fn keys_of_one_line_share_what_was_spent_and_have_limits_of_their_own() {
+    let meters = Meters::default();
+    let (old, new) = ([allowance("quota", 3, "ever")], [allowance("quota", 5, "ever")]);
+    assert_eq!(charges(&meters, &old, &[(0, 1), (0, 1), (0, 1), (0, 1)]), "+++-");
+    assert_eq!(charges(&meters, &new, &[(0, 1), (0, 1), (0, 1)]), "++-");
+    assert_eq!(charges(&meters, &old, &[(0, 1)]), "-", "whichever was looked at last");
+    // A key of the line that has no limit, or was read again, takes nothing from the others.
+    assert!(meters.share(id(), &[]).is_none());
+    assert_eq!(charges(&meters, &new, &[(0, 1)]), "-");
+    meters.resume(&[Spent { meter: id(), allowance: "day/1d".into(), window: 0, spent: 1 }]);
+    assert_eq!(
+        charges(&meters, &[allowance("day", 1, "1d")], &[(0, 1)]),
+        "-",
+        "read before it was ever charged"
+    );
+    assert_eq!(
+        charges(&meters, &[allowance("day", 1, "12h")], &[(0, 1)]),
+        "+",
+        "another window is another count"
+    );
 }

@@ -212,19 +212,8 @@ impl World {
             revoked_at: None,
             last_used_at: None,
             terms: Terms {
-                name: "ci".into(),
-                prefix,
                 hint: key.hint(),
-                environment: Environment::Live,
-                scopes: "orders:read".parse().unwrap(),
-                grantable: Default::default(),
-                not_before: None,
-                replaced_by: None,
-                allowances: Vec::new(),
-                meter: None,
-                allow_from: Vec::new(),
-                imported: None,
-                metadata: Default::default(),
+                ..Terms::new("ci".into(), prefix, Environment::Live, "orders:read".parse().unwrap())
             },
         };
         (record, key.into_secret().expose().clone())

@@ -100,6 +100,25 @@ fn a_quota_survives_a_restart() {
 }
 
 #[test]
+fn the_keys_of_one_line_share_a_quota_that_survives_restarts_and_the_end_of_the_first() {
+    let place = Place::new();
+    let server = place.up("data", &[]);
+    let (first, _) = mint(&server, &json!({ "name": "a" }));
+    let rotated = server.manage("POST", &format!("/v1/keys/{first}/rotate"), &json!({})).json();
+    let (second, key) = (rotated["id"].as_str().unwrap(), rotated["key"].as_str().unwrap().to_owned());
+    let limited = json!({ "limits": [limit("quota", 5, "ever")] });
+    assert_eq!(server.manage("PATCH", &format!("/v1/keys/{second}"), &limited).status, 200);
+    assert_eq!(spend(&server, &key, 2), 2);
+    assert_eq!(server.manage("DELETE", &format!("/v1/keys/{first}"), &Value::Null).status, 204);
+    let named = json!({ "name": "another name" });
+    assert_eq!(server.manage("PATCH", &format!("/v1/keys/{second}"), &named).status, 200);
+    assert_eq!(spend(&server, &key, 1), 1);
+    server.stop();
+    let server = place.up("data", &[]);
+    assert_eq!(spend(&server, &key, 9), 2, "five in all, whatever became of the first key");
+}
+
+#[test]
 fn two_processes_share_a_limit() {
     let Some(postgres) = Postgres::start() else { return };
     let place = Place::on_sqlite();
