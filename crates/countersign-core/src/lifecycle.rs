@@ -13,6 +13,7 @@ use crate::decision::Permit;
 use crate::effect::{Effect, Outcome};
 use crate::exchange::Act;
 use crate::id::{CredentialId, CredentialKind, OwnerId};
+use crate::key_set::MAX_KEY_SETS;
 use crate::key_string::KeyString;
 use crate::ledger::{Found, Lookup};
 use crate::meter::{Allowance, MAX_ALLOWANCES};
@@ -64,6 +65,14 @@ pub enum Refusal {
     /// There is no such key that the caller may know of.
     #[error("there is no such key")]
     NotFound,
+    /// A set of imported keys is to be declared by somebody who is no operator.
+    #[error(
+        "this key set is not declared yet, and only an operator declares one: it decides what every caller's credential is taken for"
+    )]
+    KeySetNotDeclared,
+    /// There are as many sets of imported keys as are looked through.
+    #[error("there are {MAX_KEY_SETS} key sets already: import into one of them")]
+    TooManyKeySets,
     /// There is no such owner that the caller may know of.
     #[error("there is no such owner")]
     OwnerNotFound,
@@ -96,6 +105,8 @@ impl Refusal {
             Self::Allowances => "invalid_limits",
             Self::Name => "invalid_name",
             Self::NotFound => "not_found",
+            Self::KeySetNotDeclared => "key_set_not_declared",
+            Self::TooManyKeySets => "too_many_key_sets",
             Self::OwnerNotFound => "owner_not_found",
             Self::OwnerDisabled => "owner_disabled",
             Self::Revoked => "revoked",

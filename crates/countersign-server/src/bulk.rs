@@ -1,7 +1,7 @@
 //! `/v1/keys/revoke`: every key that a filter names.
 
 use countersign_core::id::CredentialKind;
-use countersign_core::lifecycle::Revoke;
+use countersign_core::lifecycle::{Refusal, Revoke};
 use futures_util::stream::{self, StreamExt as _};
 
 use crate::app::{App, Failure};
@@ -31,8 +31,13 @@ pub(crate) async fn revoke(app: &App, call: Call) -> Result<Reply, Failure> {
         let revocations =
             stream::iter(acts).map(|act| async move { app.perform(permit, &act).await.map(drop) });
         let ended: Vec<_> = revocations.buffer_unordered(AT_ONCE).collect().await;
-        // One that cannot be revoked is told; those that were are revoked whatever becomes of the others.
-        ended.into_iter().collect::<Result<(), _>>()?;
+        for outcome in ended {
+            match outcome {
+                // One that was forgotten meanwhile has ended too.
+                Ok(()) | Err(Failure::Refused(Refusal::NotFound)) => {}
+                Err(failure) => return Err(failure),
+            }
+        }
     }
     let now = app.now();
     Reply::ok(&KeysRevoked {

@@ -2,10 +2,11 @@
 
 use countersign_core::api_key::{Create, Import, wrapped};
 use countersign_core::imported::read_digest;
-use countersign_core::key_set::{Algorithm, Digest, Encoding, KeySet, Part};
+use countersign_core::key_set::{Algorithm, Digest, Encoding, KeySet, MAX_KEY_SETS, Part};
 use countersign_core::key_string::KeyPrefix;
 use countersign_core::ledger::{Ledger, Unavailable};
 use countersign_core::lifecycle::Refusal;
+use countersign_core::reach::{Reach, reach};
 use countersign_core::secret::Secret;
 use futures_util::stream::{self, StreamExt as _};
 
@@ -19,6 +20,8 @@ use crate::schema::{ImportedKey, KeyImport, KeyImported, KeysImported};
 pub(crate) const MAX_IMPORT: usize = 4 * 1024 * 1024;
 /// The most keys of one call; a bound, not a clause.
 const MAX_KEYS: usize = 1000;
+/// Characters of a key that a hint shows.
+const HINT: usize = 4;
 /// Keys that are decided on at a time: enough to fill a group commit.
 const AT_ONCE: usize = 32;
 
@@ -28,6 +31,7 @@ pub(crate) async fn import(app: &App, call: Call) -> Result<Reply, Failure> {
         return Err(Failure::Invalid(format!("the member `keys`: expected 1 to {MAX_KEYS} keys")));
     }
     let batch = Batch::read(app, &asked)?;
+    may_declare(app, &call, &batch.set)?;
     let outcomes: Vec<_> = stream::iter(asked.keys.into_iter().enumerate())
         .map(|(index, key)| batch.take(app, &call, index, key))
         .buffered(AT_ONCE)
@@ -37,6 +41,18 @@ pub(crate) async fn import(app: &App, call: Call) -> Result<Reply, Failure> {
     let count = |outcome: &str| data.iter().filter(|one| one.outcome == outcome).count();
     let (imported, existing, refused) = (count("imported"), count("exists"), count("refused"));
     Reply::ok(&KeysImported { imported, existing, refused, dry_run: asked.dry_run, data })
+}
+
+/// A set decides what the credentials of everybody's callers are taken for, so a tenant declares none.
+fn may_declare(app: &App, call: &Call, set: &KeySet) -> Result<(), Refusal> {
+    let snapshot = app.store.snapshot();
+    if snapshot.is_declared(set) {
+        return Ok(());
+    }
+    if reach(call.permit.principal()) != Reach::Installation {
+        return Err(Refusal::KeySetNotDeclared);
+    }
+    if snapshot.key_sets() >= MAX_KEY_SETS { Err(Refusal::TooManyKeySets) } else { Ok(()) }
 }
 
 /// What all keys of a call have in common.
@@ -98,8 +114,11 @@ impl Batch {
             .map_err(|error| Failure::Invalid(format!("the member `hash`: {error}")))?;
         let mut act = creation(call, key.terms)?;
         act.prefix.get_or_insert_with(|| self.key_set.clone());
-        act.imported =
-            Some(Import { set: self.set.clone(), digest, hint: key.hint.map(|hint| bounded(&hint)) });
+        act.imported = Some(Import {
+            set: self.set.clone(),
+            digest,
+            hint: key.hint.map(|hint| hinted(&self.set, &hint)),
+        });
         Ok(act)
     }
 
@@ -111,9 +130,12 @@ impl Batch {
     }
 }
 
-/// What may be shown of a foreign key for ever is the importer's word: at most a few characters of it.
-fn bounded(hint: &str) -> String {
-    hint.chars().filter(char::is_ascii_graphic).take(40).collect()
+/// Shows the last four characters of what the importer wrote, as for a key that was minted here: whatever it was, it
+/// is not the key.
+fn hinted(set: &KeySet, hint: &str) -> String {
+    let letters: Vec<char> = hint.chars().filter(char::is_ascii_graphic).collect();
+    let last: String = letters.iter().skip(letters.len().saturating_sub(HINT)).collect();
+    format!("{}…{last}", set.prefix)
 }
 
 async fn perform(

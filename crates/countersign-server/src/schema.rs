@@ -187,7 +187,7 @@ pub(crate) struct KeyImport {
 pub(crate) struct ImportedKey {
     /// The hash that the other system has stored.
     pub(crate) hash: String,
-    /// What may be shown of the key for ever, such as its last four characters.
+    /// The last four characters of the key, to be shown for ever; of a longer text the last four are kept.
     #[serde(default)]
     pub(crate) hint: Option<String>,
     /// Its terms, as for a key that is minted.

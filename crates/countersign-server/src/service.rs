@@ -287,8 +287,10 @@ fn render(answer: Result<Reply, Failure>) -> Answer {
 const fn kind(refusal: &Refusal) -> Problem {
     match refusal {
         Refusal::NotFound | Refusal::OwnerNotFound => Problem::NotFound,
-        Refusal::ExcessScope(_) => Problem::Forbidden,
-        Refusal::OwnerDisabled | Refusal::Revoked | Refusal::Superseded => Problem::Conflict,
+        Refusal::ExcessScope(_) | Refusal::KeySetNotDeclared => Problem::Forbidden,
+        Refusal::OwnerDisabled | Refusal::Revoked | Refusal::Superseded | Refusal::TooManyKeySets => {
+            Problem::Conflict
+        }
         Refusal::IdempotencyMismatch => Problem::UnprocessableContent,
         Refusal::Addresses
         | Refusal::Allowances

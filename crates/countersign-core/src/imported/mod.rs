@@ -5,8 +5,8 @@
 //! ([`Purpose::Imported`]), so that a hash is never at rest as it came (SAFETY 14); when the key itself is first
 //! presented, its own keyed hash takes the place of that, and from then on it is a key like any other.
 //!
-//! **Invariant.** A text is compared only with the keys of sets that claim it. Nothing that begins with `cs_` is
-//! ever claimed.
+//! **Invariants.** A text that no set claims is compared with nothing. Nothing that begins with `cs_` is ever claimed.
+//! A set is declared by an operator alone, since it decides what every caller's header fields are taken for.
 //!
 //! What it does not do: mint, or keep a set apart from its keys. The sets are known from the keys that name them.
 //!

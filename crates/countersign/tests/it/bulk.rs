@@ -29,7 +29,7 @@ fn keys_are_listed_and_revoked_by_what_they_are() {
     let server = place.up("data", &[]);
     let keys = |body: Value, count: usize| (0..count).map(|_| mint(&server, &body).1).collect::<Vec<_>>();
     let acme = keys(json!({ "name": "a", "prefix": "acme" }), 5);
-    let test = keys(json!({ "name": "t", "environment": "test" }), 3);
+    keys(json!({ "name": "t", "environment": "test" }), 3);
     let soon = keys(json!({ "name": "s", "expires_in": "2d" }), 2);
     for (query, expected) in [
         ("prefix=acme", 5),
@@ -67,7 +67,6 @@ fn keys_are_listed_and_revoked_by_what_they_are() {
     assert_eq!(revoke(&["--all"]), 5);
     assert_eq!(server.call("/x", Some(&soon[0])).status, 401);
     assert_eq!(listed(&server, "state=revoked"), 10);
-    assert_eq!(test.len(), 3);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-use crate::harness::{Place, Server, eventually, get};
+use crate::harness::{Place, Server, eventually, get, manage};
 
 /// A key of the commonest pattern of all: a prefix and base64url of 32 bytes.
 fn key(prefix: &str, number: u8) -> String {
@@ -147,6 +147,39 @@ fn safety_14_every_declared_way_of_hashing_comes_over_wrapped() {
         !holds(&sha256(bare)) && !holds(hex(&sha256(bare)).as_bytes()),
         "SAFETY 14: never at rest as it came"
     );
+}
+
+#[test]
+fn a_tenant_declares_no_key_set_and_imports_into_those_that_are() {
+    let place = Place::new();
+    let server = place.up("data", &[]);
+    let owner = server.manage("POST", "/v1/owners", &json!({ "kind": "organisation", "name": "one" })).json();
+    let body = json!({ "name": "one", "owner": owner["id"], "scopes": ["keys:read", "keys:write"], "grantable": ["*"] });
+    let manager =
+        server.manage("POST", "/v1/management-keys", &body).json()["key"].as_str().unwrap().to_owned();
+    let minted = server.manage("POST", "/v1/keys", &json!({ "name": "a" })).json();
+    let native = minted["key"].as_str().unwrap();
+    let as_tenant = |declared: &Value, key: &str| {
+        let keys = json!([{ "hash": hex(&sha256(key)), "name": "old", "hint": key }]);
+        let mut body = json!({ "keys": keys });
+        body.as_object_mut().unwrap().extend(declared.as_object().unwrap().clone());
+        manage(&server.address("admin"), &manager, "POST", "/v1/keys/import", &body)
+    };
+    // A declared header field would make everybody's requests that carry it ambiguous.
+    let header = json!({ "algorithm": "sha256", "header": "X-Request-Id", "key_set": "acme" });
+    let prefix = json!({ "algorithm": "sha256", "prefix": "acme_" });
+    for declared in [&header, &prefix] {
+        assert_eq!(as_tenant(declared, &key("acme_", 1)).status, 403, "{declared}");
+    }
+    let fields = format!("X-Request-Id: 1\r\nAuthorization: Bearer {native}\r\n");
+    assert_eq!(get(&server.address("gateway"), "/x", &fields).status, 200);
+    import(&server, &prefix, &[hex(&sha256(&key("acme_", 2)))]);
+    let told = as_tenant(&prefix, &key("acme_", 1)).json();
+    assert_eq!(told["imported"], 1, "{told}");
+    assert_eq!(server.call("/x", Some(&key("acme_", 1))).status, 200);
+    let listed = manage(&server.address("admin"), &manager, "GET", "/v1/keys", &Value::Null);
+    let whole = key("acme_", 1);
+    assert!(!listed.body.contains(&whole) && listed.body.contains(&whole[whole.len() - 4..]), "{listed:?}");
 }
 
 #[test]
