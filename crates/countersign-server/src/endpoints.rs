@@ -145,7 +145,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
         method: "POST",
         path: "/v1/keys/import",
         scope: ManagementScope::KeysWrite,
-        summary: "Takes over keys that another system minted, by their hashes; at most 1000 in one call.",
+        summary: "Takes over keys that another system minted, by their hashes; at most 1000 in one call. A new key set only by an operator.",
         request: shape!(KeyImport),
         answer: shape!(KeysImported),
         body_bytes: Some(MAX_IMPORT),

@@ -1,7 +1,11 @@
 //! The gateway as its callers and its upstreams see it: raw bytes on sockets, no client library.
 
 #[cfg(test)]
+mod client;
+#[cfg(test)]
 mod credentials;
+#[cfg(test)]
+mod fake_upstream;
 #[cfg(test)]
 mod http2;
 #[cfg(test)]

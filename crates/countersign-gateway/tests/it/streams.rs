@@ -6,7 +6,8 @@ use countersign_core::record::CredentialRecord;
 use countersign_core::snapshot::Change;
 use countersign_core::timestamp::Timestamp;
 
-use crate::support::{Client, NOW, World};
+use crate::client::Client;
+use crate::support::{NOW, World};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 

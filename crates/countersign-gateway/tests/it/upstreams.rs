@@ -8,7 +8,8 @@ use countersign_edge::limits::Limits;
 use countersign_gateway::address::HealthCheck;
 use countersign_gateway::upstream::UpstreamLimits;
 
-use crate::support::{FakeUpstream, World};
+use crate::fake_upstream::FakeUpstream;
+use crate::support::World;
 
 /// The longest that a test waits for something to be noticed.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -5,8 +5,9 @@ use std::time::Duration;
 use countersign_edge::limits::Limits;
 use countersign_gateway::upstream::UpstreamLimits;
 
+use crate::client::{Answer, Client};
 use crate::streams::{ENDS, End};
-use crate::support::{Answer, Client, World};
+use crate::support::World;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
