@@ -30,6 +30,7 @@ pub struct Metrics {
     upstream_up: Family<AddressLabels, Gauge>,
     dropped_reports: Counter,
     ended_streams: Counter,
+    reloads: Family<ReloadLabels, Counter>,
     snapshot_age: Gauge<f64, AtomicU64>,
     snapshot_credentials: Gauge,
 }
@@ -51,6 +52,7 @@ impl Metrics {
             upstream_up: Family::default(),
             dropped_reports: Counter::default(),
             ended_streams: Counter::default(),
+            reloads: Family::default(),
             snapshot_age: Gauge::default(),
             snapshot_credentials: Gauge::default(),
         };
@@ -91,6 +93,7 @@ impl Metrics {
             "Open streams ended together with their credential",
             self.ended_streams.clone(),
         );
+        registry.register("reloads", "Reloads of the settings, by result", self.reloads.clone());
         registry.register(
             "snapshot_age_seconds",
             "Age of what verifiers know; -1 before the first",
@@ -154,6 +157,11 @@ impl Metrics {
         self.upstream_up.get_or_create(&labels).set(i64::from(up));
     }
 
+    /// Forgets the upstreams' addresses: those that are still there are noted again.
+    pub fn forget_upstream_addresses(&self) {
+        self.upstream_up.clear();
+    }
+
     /// Counts decision records that were not kept.
     pub fn reports_dropped(&self, count: u64) {
         self.dropped_reports.inc_by(count);
@@ -162,6 +170,12 @@ impl Metrics {
     /// Counts an open stream that was ended together with its credential.
     pub fn stream_ended(&self) {
         self.ended_streams.inc();
+    }
+
+    /// Counts a reload of the settings, and whether they were `applied`.
+    pub fn reloaded(&self, applied: bool) {
+        let result = if applied { "applied" } else { "refused" };
+        self.reloads.get_or_create(&ReloadLabels { result }).inc();
     }
 
     /// Notes what verifiers know, just before a scrape.
@@ -287,6 +301,11 @@ struct ShadowLabels {
     route: String,
     verdict: &'static str,
     reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReloadLabels {
+    result: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]

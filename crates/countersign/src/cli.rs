@@ -78,7 +78,7 @@ pub(crate) struct Reach {
 }
 
 /// Starts everything.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Up {
     /// Where permitted requests go; without it a built-in echo answers
     #[arg(long, value_name = "URL")]
@@ -249,7 +249,7 @@ pub(crate) enum Key {
 }
 
 /// Mints a key.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct KeyCreate {
     /// What people call it
     #[arg(long)]
@@ -286,7 +286,7 @@ pub(crate) struct KeyCreate {
 }
 
 /// Which keys.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct KeyFilter {
     /// Only keys of this owner
     #[arg(long, value_name = "ID")]
@@ -332,7 +332,7 @@ impl KeyFilter {
 }
 
 /// Takes over keys that another system minted.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct KeyImport {
     /// A file with one key a line: its hash alone, or a JSON object with `hash` and the members of `key create`;
     /// `-` reads standard input
@@ -375,7 +375,7 @@ pub(crate) struct KeyImport {
 }
 
 /// Changes a key; what is not named stays.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct KeyUpdate {
     /// The key's id
     pub(crate) id: String,
@@ -516,7 +516,7 @@ pub(crate) enum Route {
 }
 
 /// Plays a scenario.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Demo {
     /// The scenario: `developer-key`
     pub(crate) scenario: String,

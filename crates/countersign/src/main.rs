@@ -1,6 +1,7 @@
 //! The binary: it wires, and nothing else.
 
 mod card;
+mod certificates;
 mod cli;
 mod client;
 mod commands;
@@ -11,6 +12,8 @@ mod log;
 mod master_key;
 mod node;
 mod output;
+mod reload;
+mod routing;
 mod running;
 mod settings;
 mod system;

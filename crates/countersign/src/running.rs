@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Result, bail};
 use arc_swap::ArcSwap;
 use countersign_core::secret::Secret;
 use countersign_edge::drain::Shutdown;
@@ -12,34 +12,33 @@ use countersign_edge::host::Hosts;
 use countersign_edge::limits::Limits;
 use countersign_edge::listen::{Budget, Drained, Listener, Socket, bind};
 use countersign_edge::serve::Serve;
-use countersign_edge::tls::Tls;
 use countersign_edge::unix::bind_local;
 use countersign_egress::address::Reach;
 use countersign_egress::client::{CallLimits, Egress};
 use countersign_egress::resolve::System;
 use countersign_gateway::gateway::{Gateway, GatewayConfig, GatewayListener};
 use countersign_gateway::ledger::Feed;
-use countersign_gateway::route::{Route, RouteTable};
-use countersign_gateway::upstream::Upstream;
+use countersign_gateway::route::RouteTable;
 use countersign_server::app::App;
 use countersign_server::github::{self, Github};
 use countersign_server::leaks::{self, Leaks};
 use countersign_server::service::{Issuer, Management};
+use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 use url::Url;
 
+use crate::certificates::Certificates;
 use crate::cli::Up;
 use crate::data_directory::socket;
 use crate::echo::Echo;
 use crate::node::{Node, entropy};
-use crate::settings::resolved::{self, DEFAULT_UPSTREAM, ListenerAddress, RouteSpec, Settings};
-use crate::system::{SystemClock, SystemEntropy};
+use crate::reload::Reload;
+use crate::routing::Routing;
+use crate::settings::resolved::{ListenerAddress, Settings};
+use crate::system::SystemClock;
 use crate::tls;
 use crate::view::{BehindGateway, OfGateway};
-
-/// How often the listeners' own certificate is renewed: a tenth of its life.
-const RENEWAL: Duration = Duration::from_secs(4 * 24 * 60 * 60);
 
 /// The most bytes of what we fetch: a set of keys has a few thousand.
 const FETCHED_BYTES: usize = 256 * 1024;
@@ -64,6 +63,7 @@ pub(crate) struct Running {
     node: Node,
     management_key: Option<Secret<String>>,
     gateway: Arc<Gateway>,
+    reload_asked: Arc<Notify>,
     shutdown: Shutdown,
     listeners: JoinSet<std::io::Result<Drained>>,
     /// What runs beside the requests, and loses nothing when it is cut.
@@ -135,68 +135,6 @@ fn url(scheme: &str, listener: &TcpListener) -> Result<String> {
     Ok(format!("{scheme}://{host}:{}", address.port()))
 }
 
-/// What the listeners show: their own certificate, or the operator's.
-struct Certificates {
-    mtls: Arc<Tls>,
-    https: Option<Arc<Tls>>,
-    names: Vec<String>,
-}
-
-impl Certificates {
-    fn open(node: &Node, settings: &Settings, up: &Up) -> Result<Self> {
-        let names = certificate_names(settings, up)?;
-        let own = || tls::own_server(&node.authority, &names, &SystemClock, &mut SystemEntropy);
-        let https = match (&up.tls_cert, &up.tls_key) {
-            (Some(certificate), Some(key)) => {
-                let read = |path: &std::path::Path| {
-                    std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
-                };
-                Some(tls::server(&read(certificate)?, &read(key)?)?)
-            }
-            _ if up.https => Some(own()?),
-            _ => None,
-        };
-        Ok(Self {
-            mtls: Arc::new(Tls::new(own()?)),
-            https: https.map(|https| Arc::new(Tls::new(https))),
-            names,
-        })
-    }
-
-    /// Renews our own certificates long before they end, without a restart.
-    fn keep_fresh(&self, node: &Node, own_https: bool) -> JoinHandle<()> {
-        let (authority, names) = (Arc::clone(&node.authority), self.names.clone());
-        let https = self.https.clone().filter(|_| own_https);
-        let listeners: Vec<_> = std::iter::once(Arc::clone(&self.mtls)).chain(https).collect();
-        tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(RENEWAL).await;
-                for listener in &listeners {
-                    match tls::own_server(&authority, &names, &SystemClock, &mut SystemEntropy) {
-                        Ok(config) => listener.replace(config),
-                        Err(error) => tracing::error!(%error, "the listeners' certificate is not renewed"),
-                    }
-                }
-            }
-        })
-    }
-}
-
-fn certificate_names(settings: &Settings, up: &Up) -> Result<Vec<String>> {
-    let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
-    let resource =
-        up.resource.as_ref().map(|url| url.parse::<Url>().with_context(|| format!("--resource {url}")));
-    for url in settings.issuer_url.iter().cloned().chain(resource.transpose()?) {
-        if let Some(host) = url.host_str() {
-            names.push(host.to_owned());
-        }
-    }
-    names.extend(settings.admin_hosts.iter().cloned());
-    names.sort();
-    names.dedup();
-    Ok(names)
-}
-
 impl Running {
     /// Binds, starts and connects everything.
     ///
@@ -221,16 +159,13 @@ impl Running {
         let urls = sockets.urls(scheme)?;
         let from_github = from_github(settings, sockets.own()?)?;
         let local = bind_local(&socket(node.directory.path()))?;
-        let (upstreams, echo) = upstreams(settings).await?;
-        let upstream = upstreams.first().map_or_else(String::new, resolved::Upstream::words);
-        let table = route_table(&settings.routes, &upstreams, &node.directory.ca())?;
-        let table = Arc::new(ArcSwap::from_pointee(table));
+        let (routing, echo) = Routing::open(settings, node.directory.ca()).await?;
+        let upstream = routing.words();
         let listeners = gateway_listeners(sockets.gateway, sockets.mtls, &certificates);
-        let gateway = Arc::new(Gateway::start(gateway_config(node, settings, &table, listeners))?);
+        let gateway = Arc::new(Gateway::start(gateway_config(node, settings, &routing.table, listeners))?);
         let issuer_url =
             settings.issuer_url.as_ref().map_or_else(|| urls.issuer.clone(), ToString::to_string);
-        let view = OfGateway { gateway: Arc::downgrade(&gateway), routes: settings.routes.clone(), table };
-        node.announce(Arc::new(view), issuer_url);
+        node.announce(Arc::new(OfGateway::new(&gateway, &routing)), issuer_url);
         let mut serving =
             Serving { shutdown: Shutdown::new(), listeners: JoinSet::new(), limits: settings.limits.clone() };
         let (leaks, reports) = leaks::leaks();
@@ -245,10 +180,13 @@ impl Running {
             node,
         );
         serving.add("local", management, Socket::Unix(local), node);
-        let renewal = certificates.keep_fresh(node, up.tls_cert.is_none());
+        let renewal = certificates.keep_fresh(node);
+        let (store, metrics) = (Arc::clone(&node.store), Arc::clone(&node.app.metrics));
+        let reload = Reload::new(up, settings, routing, certificates, store, metrics);
+        let reload_asked = Arc::new(Notify::new());
+        let reloading = tokio::spawn(reload.work(Arc::clone(&reload_asked)));
         let warnings = warn_of_expiry(&node.app, settings.warn_before);
         let fetching = asked.map(|asked| tokio::spawn(github::work(Arc::clone(&node.app), asked)));
-        let upstream = if echo.is_some() { "built-in echo".to_owned() } else { upstream };
         tracing::info!(
             issuer = urls.issuer,
             gateway = urls.gateway,
@@ -261,7 +199,8 @@ impl Running {
             upstream,
             gateway,
             serving,
-            beside: [renewal, warnings].into_iter().chain(fetching).collect(),
+            reload_asked,
+            beside: [renewal, warnings, reloading].into_iter().chain(fetching).collect(),
             reports: leaks_work,
             echo,
         })
@@ -270,6 +209,11 @@ impl Running {
     /// Hands out the management key that this start made, once.
     pub(crate) fn take_management_key(&mut self) -> Option<Secret<String>> {
         self.management_key.take()
+    }
+
+    /// Asks for a reload of what can be replaced; the log says what came of it.
+    pub(crate) fn reload(&self) {
+        self.reload_asked.notify_one();
     }
 
     /// Waits until a listener or the store ends by itself, which neither should.
@@ -318,6 +262,7 @@ struct Parts {
     urls: Urls,
     upstream: String,
     gateway: Arc<Gateway>,
+    reload_asked: Arc<Notify>,
     serving: Serving,
     beside: Vec<JoinHandle<()>>,
     reports: JoinHandle<()>,
@@ -332,6 +277,7 @@ impl Parts {
             node,
             management_key,
             gateway: self.gateway,
+            reload_asked: self.reload_asked,
             shutdown: self.serving.shutdown,
             listeners: self.serving.listeners,
             beside: self.beside,
@@ -415,67 +361,6 @@ fn services(
         }),
         Arc::new(Management { app: Arc::clone(&node.app), hosts: Hosts::with_loopback(admin_hosts) }),
     )
-}
-
-/// Returns the upstreams, with the built-in echo where a route wants the default one and none was given.
-async fn upstreams(settings: &Settings) -> Result<(Vec<resolved::Upstream>, Option<Echo>)> {
-    let mut upstreams = settings.upstreams.clone();
-    let wants_default = settings.routes.iter().any(|route| route.upstream == DEFAULT_UPSTREAM);
-    if !wants_default || upstreams.iter().any(|upstream| upstream.name == DEFAULT_UPSTREAM) {
-        return Ok((upstreams, None));
-    }
-    let echo = Echo::start().await?;
-    let urls = vec![echo.url().parse()?];
-    upstreams.push(resolved::Upstream { name: DEFAULT_UPSTREAM.to_owned(), urls, health: None });
-    Ok((upstreams, Some(echo)))
-}
-
-fn route_table(
-    routes: &[RouteSpec],
-    upstreams: &[resolved::Upstream],
-    ca: &std::path::Path,
-) -> Result<RouteTable> {
-    let needs_tls = upstreams.iter().flat_map(|upstream| &upstream.urls).any(|url| url.scheme() == "https");
-    let client = if needs_tls { Some(tls::client(ca)?) } else { None };
-    let opened: Result<Vec<_>> = upstreams
-        .iter()
-        .map(|one| {
-            let opened = Upstream::of_several(&one.name, &one.urls, client.as_ref(), one.health.clone())?;
-            Ok(Arc::new(opened))
-        })
-        .collect();
-    let position = |route: &RouteSpec| {
-        let known = upstreams.iter().position(|upstream| upstream.name == route.upstream);
-        known.ok_or_else(|| {
-            let names: Vec<_> = upstreams.iter().map(|upstream| upstream.name.as_str()).collect();
-            anyhow!(
-                "{} ({}): there is no upstream `{}`; there are: {}",
-                route.name,
-                route.path,
-                route.upstream,
-                names.join(", ")
-            )
-        })
-    };
-    let routes: Result<Vec<_>> = routes.iter().map(|spec| route(spec, position(spec)?)).collect();
-    Ok(RouteTable::new(routes?, opened?)?)
-}
-
-fn route(spec: &RouteSpec, upstream: usize) -> Result<Route> {
-    let methods: Result<Vec<http::Method>, _> = spec.methods.iter().map(|method| method.parse()).collect();
-    let methods = methods.with_context(|| format!("{} ({}): methods", spec.name, spec.path))?;
-    Ok(Route {
-        name: spec.name.clone(),
-        pattern: spec.path.clone(),
-        methods: (!methods.is_empty()).then_some(methods),
-        hosts: (!spec.hosts.is_empty()).then(|| spec.hosts.clone()),
-        upstream,
-        requirement: spec.requirement.clone(),
-        shadow: spec.shadow.clone(),
-        forward_credential: spec.forward_credential,
-        cost: spec.cost,
-        upgrade: spec.upgrade.clone(),
-    })
 }
 
 fn gateway_listeners(

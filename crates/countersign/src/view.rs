@@ -17,6 +17,7 @@ use countersign_server::schema::{DecisionView, RouteView};
 use countersign_store::{DecisionCount, Store};
 use http::Method;
 
+use crate::routing::Routing;
 use crate::settings::resolved::RouteSpec;
 
 /// The store, as the gateway sees it: it feeds the snapshot and takes reports. Neither touches SQL in the request.
@@ -57,9 +58,17 @@ impl DecisionSink for BehindGateway {
 #[derive(Debug)]
 pub(crate) struct OfGateway {
     /// Not owned: the gateway ends by itself, and only who owns it can end it.
-    pub(crate) gateway: Weak<Gateway>,
-    pub(crate) routes: Vec<RouteSpec>,
-    pub(crate) table: Arc<ArcSwap<RouteTable>>,
+    gateway: Weak<Gateway>,
+    routes: Arc<ArcSwap<Vec<RouteSpec>>>,
+    table: Arc<ArcSwap<RouteTable>>,
+}
+
+impl OfGateway {
+    /// Looks at `gateway`, and at the routes in force.
+    pub(crate) fn new(gateway: &Arc<Gateway>, routing: &Routing) -> Self {
+        let (routes, table) = (Arc::clone(&routing.routes), Arc::clone(&routing.table));
+        Self { gateway: Arc::downgrade(gateway), routes, table }
+    }
 }
 
 impl GatewayView for OfGateway {
@@ -71,7 +80,7 @@ impl GatewayView for OfGateway {
             upstream: route.upstream.clone(),
             require: route.words.clone(),
         };
-        self.routes.iter().map(view).collect()
+        self.routes.load().iter().map(view).collect()
     }
 
     fn route(&self, method: &Method, host: &str, path: &str) -> Option<CalledRoute> {

@@ -1,5 +1,6 @@
 //! `countersign up`
 
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
@@ -19,6 +20,7 @@ pub(crate) async fn run(up: Up) -> Result<ExitCode> {
     settings.log.start();
     // Before anything is opened, so that a signal during a slow start is not lost.
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (mut hangup, on_terminal) = (signal(SignalKind::hangup())?, io::stderr().is_terminal());
     let Ok(directory) = DataDirectory::open(&up.data)? else {
         bail!(
             "another process serves the data directory {}: stop it, or name another with --data",
@@ -30,12 +32,19 @@ pub(crate) async fn run(up: Up) -> Result<ExitCode> {
     let drain = settings.drain;
     let mut running = Running::start(node, settings, &up).await?;
     announce(&up, &mut running)?;
-    tokio::select! {
-        _ = terminate.recv() => tracing::info!("SIGTERM: finishing what is in flight"),
-        _ = interrupt.recv() => tracing::info!("interrupted: finishing what is in flight"),
-        () = running.failed() => {
-            running.stop(drain).await?;
-            bail!("a listener stopped; the log says why");
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break tracing::info!("SIGTERM: finishing what is in flight"),
+            _ = interrupt.recv() => break tracing::info!("interrupted: finishing what is in flight"),
+            // A closed terminal sends the same signal as an operator who wants a reload.
+            _ = hangup.recv() => match on_terminal && !io::stderr().is_terminal() {
+                true => break tracing::info!("the terminal is gone: finishing what is in flight"),
+                false => running.reload(),
+            },
+            () = running.failed() => {
+                running.stop(drain).await?;
+                bail!("a listener stopped; the log says why");
+            }
         }
     }
     tokio::select! {

@@ -51,6 +51,9 @@ pub(crate) struct FileSettings {
     pub(crate) limits: LimitSettings,
     pub(crate) upstream: Vec<UpstreamSettings>,
     pub(crate) route: Vec<RouteSettings>,
+    /// All of the above as written, the environment laid over it.
+    #[serde(skip)]
+    pub(crate) written: toml::Table,
 }
 
 /// One listener. Not every member is known for every listener; the register says which.
@@ -203,8 +206,9 @@ fn overlaid(name: &str, text: &str, environment: &[(String, String)]) -> Result<
         let Some((_, value)) = environment.iter().find(|(name, _)| *name == variable) else { continue };
         insert(&mut table, setting.path, scalar(value));
     }
-    let deserializer: toml::Table = table;
-    FileSettings::deserialize(deserializer.into_deserializer())
+    let written = table.clone();
+    FileSettings::deserialize(table.into_deserializer())
+        .map(|settings| FileSettings { written, ..settings })
         .map_err(|error| Mistakes(vec![format!("environment: {}", error.message())]))
 }
 

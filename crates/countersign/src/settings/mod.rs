@@ -1,8 +1,10 @@
 //! Settings: one file, overridden by the environment, overridden by flags.
 //!
 //! [`register`] lists every setting once; the file is checked against it, the reference is printed from it and
-//! environment variables are named by it. [`mod@file`] is what the user wrote; [`resolved`] is what is meant.
+//! environment variables are named by it. [`mod@file`] is what the user wrote; [`resolved`] is what is meant;
+//! [`mod@difference`] is what changed between two files.
 
+pub(crate) mod difference;
 pub(crate) mod file;
 pub(crate) mod register;
 pub(crate) mod resolved;

@@ -32,7 +32,7 @@ const EGRESS_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long before its end a key is warned of: a working week and the days around it.
 const WARN_BEFORE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// The file that is read when none is named.
-const DEFAULT_FILE: &str = "countersign.toml";
+pub(crate) const DEFAULT_FILE: &str = "countersign.toml";
 /// What the upstream of `--upstream`, or the built-in echo, is called.
 pub(crate) const DEFAULT_UPSTREAM: &str = "default";
 
@@ -60,6 +60,8 @@ pub(crate) struct Settings {
     pub(crate) drain: Duration,
     pub(crate) upstreams: Vec<Upstream>,
     pub(crate) routes: Vec<RouteSpec>,
+    /// The file and the environment, as written.
+    pub(crate) written: Table,
 }
 
 /// Where a listener listens.
@@ -82,7 +84,7 @@ pub(crate) struct EgressSpec {
 }
 
 /// Where permitted requests go.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Upstream {
     pub(crate) name: String,
     pub(crate) urls: Vec<Url>,
@@ -153,8 +155,14 @@ impl Settings {
             drain: duration("limits.drain", file.limits.drain.as_ref())?.unwrap_or(Duration::from_secs(30)),
             routes: routes(&file.route)?,
             upstreams,
+            written: file.written,
         })
     }
+}
+
+/// Names the file that is read: `path`, or the default one if there is one.
+pub(crate) fn present(path: Option<PathBuf>) -> Option<PathBuf> {
+    path.or_else(|| Some(PathBuf::from(DEFAULT_FILE)).filter(|default| default.exists()))
 }
 
 /// Reads the settings file.
@@ -163,17 +171,12 @@ impl Settings {
 ///
 /// If a named file cannot be read, and every mistake in it.
 pub(crate) fn read_file(path: Option<&Path>, environment: &[(String, String)]) -> Result<FileSettings> {
-    let default = Path::new(DEFAULT_FILE);
-    let (name, text) = match path {
+    let (name, text) = match present(path.map(Path::to_path_buf)) {
         Some(path) => {
             let text =
-                std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+                std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
             (path.display().to_string(), text)
         }
-        None if default.exists() => (
-            DEFAULT_FILE.to_owned(),
-            std::fs::read_to_string(default).context("cannot read countersign.toml")?,
-        ),
         None => (DEFAULT_FILE.to_owned(), String::new()),
     };
     Ok(file::read(&name, &text, environment)?)
@@ -318,7 +321,13 @@ fn upstreams(settings: &[UpstreamSettings], flag: Option<&str>) -> Result<Vec<Up
         urls: Vec::new(),
         health: None,
     });
-    given.iter().chain(settings).map(upstream).collect()
+    let upstreams: Vec<_> = given.iter().chain(settings).map(upstream).collect::<Result<_>>()?;
+    for (index, one) in upstreams.iter().enumerate() {
+        if upstreams.iter().take(index).any(|earlier| earlier.name == one.name) {
+            bail!("upstream `{}`: another upstream has this name", one.name);
+        }
+    }
+    Ok(upstreams)
 }
 
 fn upstream(settings: &UpstreamSettings) -> Result<Upstream> {

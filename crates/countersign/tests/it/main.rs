@@ -23,6 +23,7 @@ mod keys;
 mod leaks;
 mod limits;
 mod readme;
+mod reload;
 mod secrets;
 mod shadow;
 mod tenants;

@@ -1,0 +1,149 @@
+//! Routes and upstreams: from the settings to the table that the gateway decides by, replaced as a whole.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, anyhow};
+use arc_swap::ArcSwap;
+use countersign_gateway::route::{Route, RouteTable};
+use countersign_gateway::upstream::Upstream;
+use rustls::ClientConfig;
+
+use crate::echo::Echo;
+use crate::settings::resolved::{self, DEFAULT_UPSTREAM, RouteSpec, Settings};
+use crate::tls;
+
+/// What is in force, and what it was made from.
+#[derive(Debug)]
+pub(crate) struct Routing {
+    /// What requests are decided by.
+    pub(crate) table: Arc<ArcSwap<RouteTable>>,
+    /// The same in the operator's words.
+    pub(crate) routes: Arc<ArcSwap<Vec<RouteSpec>>>,
+    upstreams: Vec<Opened>,
+    echo: Option<resolved::Upstream>,
+    ca: PathBuf,
+}
+
+/// An upstream, and what it was made from.
+#[derive(Debug, Clone)]
+struct Opened {
+    spec: resolved::Upstream,
+    upstream: Arc<Upstream>,
+}
+
+impl Routing {
+    /// Makes the table of `settings`, and the built-in echo if its upstream is wanted and was not given. `ca` is the
+    /// file of a certification authority that upstreams may have their certificate from, beside the system's.
+    ///
+    /// # Errors
+    ///
+    /// A text that names the route or the upstream, and what is wrong with it.
+    pub(crate) async fn open(settings: &Settings, ca: PathBuf) -> Result<(Self, Option<Echo>)> {
+        let (spec, echo) = match wants_echo(settings) {
+            true => start_echo().await.map(|(spec, echo)| (Some(spec), Some(echo)))?,
+            false => (None, None),
+        };
+        let (table, upstreams) = build(settings, spec.as_ref(), &[], &ca)?;
+        let routing = Self {
+            table: Arc::new(ArcSwap::from_pointee(table)),
+            routes: Arc::new(ArcSwap::from_pointee(settings.routes.clone())),
+            upstreams,
+            echo: spec,
+            ca,
+        };
+        Ok((routing, echo))
+    }
+
+    /// Replaces the table by that of `settings`. Requests that were decided keep what they were decided by; upstreams
+    /// that stay as they are keep their connections and what is known of their health.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`]; what is in force stays in force.
+    pub(crate) fn replace(&mut self, settings: &Settings) -> Result<()> {
+        let (table, upstreams) = build(settings, self.echo.as_ref(), &self.upstreams, &self.ca)?;
+        self.upstreams = upstreams;
+        self.table.store(Arc::new(table));
+        self.routes.store(Arc::new(settings.routes.clone()));
+        Ok(())
+    }
+
+    /// Says where permitted requests go.
+    pub(crate) fn words(&self) -> String {
+        match self.upstreams.first() {
+            _ if self.echo.is_some() => "built-in echo".to_owned(),
+            Some(first) => first.spec.words(),
+            None => String::new(),
+        }
+    }
+}
+
+fn wants_echo(settings: &Settings) -> bool {
+    settings.routes.iter().any(|route| route.upstream == DEFAULT_UPSTREAM)
+        && !settings.upstreams.iter().any(|upstream| upstream.name == DEFAULT_UPSTREAM)
+}
+
+async fn start_echo() -> Result<(resolved::Upstream, Echo)> {
+    let echo = Echo::start().await?;
+    let urls = vec![echo.url().parse()?];
+    Ok((resolved::Upstream { name: DEFAULT_UPSTREAM.to_owned(), urls, health: None }, echo))
+}
+
+fn build(
+    settings: &Settings,
+    echo: Option<&resolved::Upstream>,
+    known: &[Opened],
+    ca: &std::path::Path,
+) -> Result<(RouteTable, Vec<Opened>)> {
+    let given = &settings.upstreams;
+    let echo = echo.filter(|echo| given.iter().all(|upstream| upstream.name != echo.name));
+    let specs: Vec<_> = given.iter().chain(echo).collect();
+    let needs_tls = specs.iter().flat_map(|upstream| &upstream.urls).any(|url| url.scheme() == "https");
+    let client = if needs_tls { Some(tls::client(ca)?) } else { None };
+    let opened = specs.iter().map(|spec| open(spec, known, client.as_ref()));
+    let opened: Vec<_> = opened.collect::<Result<_>>()?;
+    let position = |route: &RouteSpec| {
+        let known = specs.iter().position(|upstream| upstream.name == route.upstream);
+        known.ok_or_else(|| unknown_upstream(route, &specs))
+    };
+    let routes: Result<Vec<_>> = settings.routes.iter().map(|spec| route(spec, position(spec)?)).collect();
+    let upstreams = opened.iter().map(|one| Arc::clone(&one.upstream)).collect();
+    Ok((RouteTable::new(routes?, upstreams)?, opened))
+}
+
+fn open(spec: &resolved::Upstream, known: &[Opened], client: Option<&Arc<ClientConfig>>) -> Result<Opened> {
+    if let Some(same) = known.iter().find(|one| one.spec == *spec) {
+        return Ok(same.clone());
+    }
+    let upstream = Upstream::of_several(&spec.name, &spec.urls, client, spec.health.clone())?;
+    Ok(Opened { spec: spec.clone(), upstream: Arc::new(upstream) })
+}
+
+fn unknown_upstream(route: &RouteSpec, upstreams: &[&resolved::Upstream]) -> anyhow::Error {
+    let names: Vec<_> = upstreams.iter().map(|upstream| upstream.name.as_str()).collect();
+    anyhow!(
+        "{} ({}): there is no upstream `{}`; there are: {}",
+        route.name,
+        route.path,
+        route.upstream,
+        names.join(", ")
+    )
+}
+
+fn route(spec: &RouteSpec, upstream: usize) -> Result<Route> {
+    let methods: Result<Vec<http::Method>, _> = spec.methods.iter().map(|method| method.parse()).collect();
+    let methods = methods.with_context(|| format!("{} ({}): methods", spec.name, spec.path))?;
+    Ok(Route {
+        name: spec.name.clone(),
+        pattern: spec.path.clone(),
+        methods: (!methods.is_empty()).then_some(methods),
+        hosts: (!spec.hosts.is_empty()).then(|| spec.hosts.clone()),
+        upstream,
+        requirement: spec.requirement.clone(),
+        shadow: spec.shadow.clone(),
+        forward_credential: spec.forward_credential,
+        cost: spec.cost,
+        upgrade: spec.upgrade.clone(),
+    })
+}

@@ -1,0 +1,191 @@
+//! What differs between two settings files, one line for each thing that an operator would name.
+
+use std::fmt;
+
+use toml::{Table, Value};
+
+/// The sections that are replaced while the node runs.
+const REPLACED: [&str; 2] = ["route", "upstream"];
+
+/// Something that differs.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Change {
+    /// The setting; members of an array are told apart by their name, or else by their position.
+    pub(crate) setting: String,
+    old: Option<Value>,
+    new: Option<Value>,
+    /// Whether it can take effect without a restart.
+    pub(crate) live: bool,
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.old, &self.new) {
+            // Elsewhere a value may hold a password, such as that of `store.url`.
+            _ if !self.live => write!(formatter, "{} changed", self.setting),
+            (None, Some(new)) => write!(formatter, "{} added: {new}", self.setting),
+            (Some(_), None) => write!(formatter, "{} removed", self.setting),
+            (Some(old), Some(new)) => write!(formatter, "{}: {old} became {new}", self.setting),
+            (None, None) => write!(formatter, "{} changed", self.setting),
+        }
+    }
+}
+
+/// Lists what differs between `old` and `new`, in the order of their settings.
+#[must_use]
+pub(crate) fn difference(old: &Table, new: &Table) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for section in REPLACED {
+        let list = |table: &Table| named(section, table.get(section));
+        let (old, new) = (list(old), list(new));
+        compare_lists(&old, &new, &mut changes);
+        if moved(&old, &new) {
+            changes.push(Change {
+                setting: format!("order of [[{section}]]"),
+                old: None,
+                new: None,
+                live: true,
+            });
+        }
+    }
+    let (old, new) = (without_lists(old), without_lists(new));
+    compare_tables("", &old, &new, false, &mut changes);
+    changes
+}
+
+/// Returns what runs when of `new` everything that can be replaced is replaced.
+#[must_use]
+pub(crate) fn replaced(old: &Table, new: &Table) -> Table {
+    let live = REPLACED.into_iter().filter_map(|section| new.get_key_value(section));
+    let mut running = without_lists(old);
+    running.extend(live.map(|(name, value)| (name.clone(), value.clone())));
+    running
+}
+
+fn without_lists(table: &Table) -> Table {
+    let rest = table.iter().filter(|(name, _)| !REPLACED.contains(&name.as_str()));
+    rest.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+fn named(section: &str, list: Option<&Value>) -> Vec<(String, Table)> {
+    let tables = list.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_table);
+    let name = |(index, table): (usize, &Table)| {
+        let name = table.get("name").and_then(Value::as_str).map(str::to_owned);
+        let name = name.unwrap_or_else(|| (index + 1).to_string());
+        (format!("{section}[{name}]"), table.clone())
+    };
+    tables.enumerate().map(name).collect()
+}
+
+fn find<'a>(list: &'a [(String, Table)], name: &str) -> Option<&'a Table> {
+    list.iter().find(|(one, _)| one == name).map(|(_, table)| table)
+}
+
+fn compare_lists(old: &[(String, Table)], new: &[(String, Table)], changes: &mut Vec<Change>) {
+    let gone = old.iter().filter(|(name, _)| find(new, name).is_none());
+    changes.extend(gone.map(|(name, table)| Change {
+        setting: name.clone(),
+        old: Some(Value::Table(table.clone())),
+        new: None,
+        live: true,
+    }));
+    for (name, table) in new {
+        match find(old, name) {
+            Some(before) => compare_tables(name, before, table, true, changes),
+            None => changes.push(Change {
+                setting: name.clone(),
+                old: None,
+                new: Some(Value::Table(table.clone())),
+                live: true,
+            }),
+        }
+    }
+}
+
+/// Tells whether what stays stays in another order: the first route that matches wins.
+fn moved(old: &[(String, Table)], new: &[(String, Table)]) -> bool {
+    let staying = |list: &[(String, Table)], other: &[(String, Table)]| {
+        let names = list.iter().map(|(name, _)| name).filter(|name| find(other, name).is_some());
+        names.cloned().collect::<Vec<_>>()
+    };
+    staying(old, new) != staying(new, old)
+}
+
+fn compare_tables(prefix: &str, old: &Table, new: &Table, live: bool, changes: &mut Vec<Change>) {
+    let added = new.keys().filter(|name| !old.contains_key(*name));
+    for name in old.keys().chain(added) {
+        let setting = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+        match (old.get(name), new.get(name)) {
+            (before, after) if before == after => {}
+            // Sections are opened; what stands in a route is shown whole.
+            (before, after) if prefix.is_empty() => {
+                let table =
+                    |value: Option<&Value>| value.and_then(Value::as_table).cloned().unwrap_or_default();
+                compare_tables(&setting, &table(before), &table(after), live, changes);
+            }
+            (before, after) => {
+                changes.push(Change { setting, old: before.cloned(), new: after.cloned(), live });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{difference, replaced};
+
+    const OLD: &str = r#"
+        store = { url = "postgres://u:hunter2@h/d" }
+        [limits]
+        drain = "1s"
+        [[upstream]]
+        name = "a"
+        url = "http://a"
+        [[route]]
+        name = "one"
+        path = "/one"
+        require = { api_key = {} }
+        [[route]]
+        path = "/two"
+    "#;
+
+    #[track_caller]
+    fn check(change: (&str, &str), expected: &[&str]) {
+        let new = OLD.replace(change.0, change.1);
+        let (old, new) = (toml::from_str(OLD).unwrap(), toml::from_str(&new).unwrap());
+        let found: Vec<_> = difference(&old, &new).iter().map(ToString::to_string).collect();
+        assert_eq!(found, expected, "{change:?}");
+        let rest = difference(&replaced(&old, &new), &new);
+        assert!(rest.iter().all(|change| !change.live), "{rest:?}");
+    }
+
+    #[test]
+    fn each_difference_is_one_line_that_names_the_setting() {
+        check(("", ""), &[]);
+        check(("\"1s\"", "\"2s\""), &["limits.drain changed"]);
+        check(("hunter2", "hunter3"), &["store.url changed"]);
+        check(
+            ("{ api_key = {} }", "{ anonymous = {} }"),
+            &["route[one].require: { api_key = {} } became { anonymous = {} }"],
+        );
+        check(
+            ("name = \"one\"", "name = \"uno\""),
+            &[
+                "route[one] removed",
+                "route[uno] added: { name = \"uno\", path = \"/one\", require = { api_key = {} } }",
+            ],
+        );
+        check(("path = \"/two\"", "path = \"/two\"\ncost = 2"), &["route[2].cost added: 2"]);
+        check(("http://a", "http://b"), &["upstream[a].url: \"http://a\" became \"http://b\""]);
+    }
+
+    #[test]
+    fn another_order_of_routes_is_a_difference() {
+        let table = |names: [&str; 2]| {
+            let [one, two] = names;
+            toml::from_str(&format!("[[route]]\nname = \"{one}\"\n[[route]]\nname = \"{two}\"")).unwrap()
+        };
+        let found = difference(&table(["a", "b"]), &table(["b", "a"]));
+        assert_eq!(found.iter().map(ToString::to_string).collect::<Vec<_>>(), ["order of [[route]] changed"]);
+    }
+}
