@@ -5,126 +5,24 @@
 
 use std::time::Duration;
 
-use thiserror::Error;
-
 use crate::audit::{Actor, AuditEvent};
 use crate::context::Context;
 use crate::decision::Permit;
 use crate::effect::{Effect, Outcome};
 use crate::exchange::Act;
 use crate::id::{CredentialId, CredentialKind, OwnerId};
-use crate::key_set::MAX_KEY_SETS;
-use crate::key_string::KeyString;
 use crate::ledger::{Found, Lookup};
-use crate::meter::{Allowance, MAX_ALLOWANCES};
+use crate::meter::Allowance;
+use crate::minting::{
+    Expiry, Minted, end_of_life, mint, valid_allowances, valid_blocks, valid_name, within_grant,
+    within_reach_of_grants,
+};
 use crate::network::AddressBlock;
 use crate::reach::reach;
 use crate::record::CredentialRecord;
-use crate::scope::{Scope, ScopeSet};
-use crate::secret::Secret;
+use crate::refusal::Refusal;
+use crate::scope::ScopeSet;
 use crate::timestamp::Timestamp;
-
-/// The longest name; a bound, not a clause.
-const MAX_NAME: usize = 100;
-/// The most addresses and blocks that a key may be used from; a bound, not a clause.
-const MAX_BLOCKS: usize = 64;
-
-/// When a key shall end.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Expiry {
-    /// As the operator's policy says: at the maximum lifetime, or never.
-    #[default]
-    Unspecified,
-    /// At an instant.
-    At(Timestamp),
-    /// So long after now.
-    After(Duration),
-}
-
-/// Why an act on a key is refused.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum Refusal {
-    /// The caller may not give this scope to others.
-    #[error("you cannot grant the scope {0}: you do not hold it")]
-    ExcessScope(Scope),
-    /// The end lies before now or before the beginning.
-    #[error("the key would end before it begins or before now")]
-    EmptyLife,
-    /// The operator's policy allows no such long life.
-    #[error("the key would outlive api_key.max_lifetime, {} s", .0.as_secs())]
-    LifetimeExceedsPolicy(Duration),
-    /// The list of addresses is too long.
-    #[error("expected at most {MAX_BLOCKS} addresses or blocks")]
-    Addresses,
-    /// There are too many allowances, or two of one name.
-    #[error("expected at most {MAX_ALLOWANCES} limits, each with a name of its own")]
-    Allowances,
-    /// The name is empty, too long or holds control characters.
-    #[error("expected a name of 1 to {MAX_NAME} characters without control characters")]
-    Name,
-    /// There is no such key that the caller may know of.
-    #[error("there is no such key")]
-    NotFound,
-    /// A set of imported keys is to be declared by somebody who is no operator.
-    #[error(
-        "this key set is not declared yet, and only an operator declares one: it decides what every caller's credential is taken for"
-    )]
-    KeySetNotDeclared,
-    /// There are as many sets of imported keys as are looked through.
-    #[error("there are {MAX_KEY_SETS} key sets already: import into one of them")]
-    TooManyKeySets,
-    /// There is no such owner that the caller may know of.
-    #[error("there is no such owner")]
-    OwnerNotFound,
-    /// The owner is disabled.
-    #[error("the owner is disabled")]
-    OwnerDisabled,
-    /// The key was revoked, which is for ever.
-    #[error("the key was revoked, which is for ever")]
-    Revoked,
-    /// The prefix belongs to the product.
-    #[error("the prefix is reserved: choose one that does not begin with `cs_`")]
-    ReservedPrefix,
-    /// The key has a successor.
-    #[error("the key was rotated: change its successor")]
-    Superseded,
-    /// The same `Idempotency-Key` came with another request.
-    #[error("the Idempotency-Key was used for another request")]
-    IdempotencyMismatch,
-}
-
-impl Refusal {
-    /// Returns the stable name.
-    #[must_use]
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::ExcessScope(_) => "excess_scope",
-            Self::EmptyLife => "empty_life",
-            Self::LifetimeExceedsPolicy(_) => "lifetime_exceeds_policy",
-            Self::Addresses => "invalid_addresses",
-            Self::Allowances => "invalid_limits",
-            Self::Name => "invalid_name",
-            Self::NotFound => "not_found",
-            Self::KeySetNotDeclared => "key_set_not_declared",
-            Self::TooManyKeySets => "too_many_key_sets",
-            Self::OwnerNotFound => "owner_not_found",
-            Self::OwnerDisabled => "owner_disabled",
-            Self::Revoked => "revoked",
-            Self::ReservedPrefix => "reserved_prefix",
-            Self::Superseded => "superseded",
-            Self::IdempotencyMismatch => "idempotency_mismatch",
-        }
-    }
-}
-
-/// A key that was minted: its record, and its text to be shown once.
-#[derive(Debug)]
-pub struct Minted {
-    /// What is stored.
-    pub record: CredentialRecord,
-    /// What is shown; `None` when an `Idempotency-Key` is repeated (SAFETY 9).
-    pub key: Option<Secret<String>>,
-}
 
 /// Changes what a key's owner may change. What is `None` stays.
 #[derive(Debug, Clone)]
@@ -425,120 +323,6 @@ fn living(permit: &Permit, found: Found) -> Result<CredentialRecord, Refusal> {
 /// A key that has a successor only runs out: neither a second successor nor a longer life.
 const fn not_superseded(record: &CredentialRecord) -> Result<(), Refusal> {
     if record.terms.replaced_by.is_some() { Err(Refusal::Superseded) } else { Ok(()) }
-}
-
-/// Gives `record` a new id and a new key, and leaves the rest as it is.
-pub(crate) fn mint(context: &mut Context<'_>, mut record: CredentialRecord) -> Minted {
-    let key = KeyString::mint(&record.terms.prefix, context.entropy);
-    let pepper = context.peppers.current();
-    record.id = CredentialId::random(record.id.kind(), context.entropy);
-    record.lookup = key.hash(pepper);
-    record.pepper = pepper.version();
-    record.terms.hint = key.hint();
-    record.version = 1;
-    record.created_at = context.now;
-    record.disabled_at = None;
-    record.revoked_at = None;
-    record.last_used_at = None;
-    Minted { record, key: Some(key.into_secret()) }
-}
-
-/// Returns when a key ends that begins at `not_before`.
-///
-/// # Errors
-///
-/// [`Refusal::EmptyLife`] and [`Refusal::LifetimeExceedsPolicy`].
-pub(crate) fn end_of_life(
-    context: &Context<'_>,
-    kind: CredentialKind,
-    expiry: Expiry,
-    not_before: Option<Timestamp>,
-) -> Result<Option<Timestamp>, Refusal> {
-    let begin = not_before.map_or(context.now, |begin| begin.max(context.now));
-    let limit = match kind {
-        CredentialKind::ApiKey => context.policy.api_key_max_lifetime,
-        CredentialKind::ManagementKey => None,
-    };
-    let latest = limit.map(|limit| (limit, context.now.plus(limit)));
-    let end = match expiry {
-        Expiry::Unspecified => latest.map(|(_, latest)| latest),
-        Expiry::At(end) => Some(end),
-        Expiry::After(life) => Some(context.now.plus(life)),
-    };
-    if end.is_some_and(|end| end <= begin) {
-        return Err(Refusal::EmptyLife);
-    }
-    match (end, latest) {
-        (Some(end), Some((limit, latest))) if end > latest => Err(Refusal::LifetimeExceedsPolicy(limit)),
-        _ => Ok(end),
-    }
-}
-
-/// Checks a name.
-///
-/// # Errors
-///
-/// [`Refusal::Name`].
-pub(crate) fn valid_name(name: &str) -> Result<String, Refusal> {
-    let length = name.chars().count();
-    if length == 0 || length > MAX_NAME || name.chars().any(is_deceptive) {
-        return Err(Refusal::Name);
-    }
-    Ok(name.to_owned())
-}
-
-/// Returns `allowances` if each has a name of its own and there are not too many.
-///
-/// # Errors
-///
-/// [`Refusal::Allowances`].
-pub(crate) fn valid_allowances(allowances: &[Allowance]) -> Result<Vec<Allowance>, Refusal> {
-    let repeated = allowances
-        .iter()
-        .enumerate()
-        .any(|(index, one)| allowances.iter().take(index).any(|earlier| earlier.name == one.name));
-    if repeated || allowances.len() > MAX_ALLOWANCES {
-        Err(Refusal::Allowances)
-    } else {
-        Ok(allowances.to_vec())
-    }
-}
-
-/// Returns `blocks` if there are not too many.
-///
-/// # Errors
-///
-/// [`Refusal::Addresses`].
-pub(crate) fn valid_blocks(blocks: &[AddressBlock]) -> Result<Vec<AddressBlock>, Refusal> {
-    if blocks.len() > MAX_BLOCKS { Err(Refusal::Addresses) } else { Ok(blocks.to_vec()) }
-}
-
-/// Tells whether a character breaks a line or turns the direction of text, so that a list could lie.
-fn is_deceptive(letter: char) -> bool {
-    letter.is_control()
-        || matches!(letter, '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{200E}' | '\u{200F}')
-}
-
-/// Nobody grants what they do not hold (SAFETY 13).
-///
-/// # Errors
-///
-/// [`Refusal::ExcessScope`].
-pub(crate) fn within_grant(permit: &Permit, kind: CredentialKind, scopes: &ScopeSet) -> Result<(), Refusal> {
-    let principal = permit.principal();
-    let excess = match kind {
-        CredentialKind::ApiKey => principal.grantable().first_excess(scopes),
-        CredentialKind::ManagementKey => principal.scopes().first_missing(scopes),
-    };
-    excess.map_or(Ok(()), |scope| Err(Refusal::ExcessScope(scope.clone())))
-}
-
-fn within_reach_of_grants(permit: &Permit, record: &CredentialRecord) -> Result<(), Refusal> {
-    permit
-        .principal()
-        .grantable()
-        .first_excess(record.terms.grantable.patterns())
-        .map_or(Ok(()), |scope| Err(Refusal::ExcessScope(scope.clone())))
 }
 
 /// Tells whether `permit` reaches an owner; `organisation` is the owner's.

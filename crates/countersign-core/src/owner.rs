@@ -10,9 +10,11 @@ use crate::effect::{Effect, Outcome};
 use crate::exchange::Act;
 use crate::id::{OwnerId, OwnerKind};
 use crate::ledger::{Found, Lookup};
-use crate::lifecycle::{Refusal, Switch, new_line, reaches, valid_name};
+use crate::lifecycle::{Switch, new_line, reaches};
+use crate::minting::valid_name;
 use crate::reach::{Reach, reach};
 use crate::record::OwnerRecord;
+use crate::refusal::Refusal;
 
 /// Enters an owner.
 #[derive(Debug, Clone)]

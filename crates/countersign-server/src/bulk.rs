@@ -1,7 +1,8 @@
 //! `/v1/keys/revoke`: every key that a filter names.
 
 use countersign_core::id::CredentialKind;
-use countersign_core::lifecycle::{Refusal, Revoke};
+use countersign_core::lifecycle::Revoke;
+use countersign_core::refusal::Refusal;
 use futures_util::stream::{self, StreamExt as _};
 
 use crate::app::{App, Failure};

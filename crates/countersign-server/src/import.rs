@@ -5,8 +5,8 @@ use countersign_core::imported::read_digest;
 use countersign_core::key_set::{Algorithm, Digest, Encoding, KeySet, MAX_KEY_SETS, Part};
 use countersign_core::key_string::KeyPrefix;
 use countersign_core::ledger::{Ledger, Unavailable};
-use countersign_core::lifecycle::Refusal;
 use countersign_core::reach::{Reach, reach};
+use countersign_core::refusal::Refusal;
 use countersign_core::secret::Secret;
 use futures_util::stream::{self, StreamExt as _};
 

@@ -1,8 +1,9 @@
 //! `/v1/management-keys`: what guards this API.
 
 use countersign_core::id::CredentialKind;
-use countersign_core::lifecycle::{Expiry, Revoke};
+use countersign_core::lifecycle::Revoke;
 use countersign_core::management_key::Create;
+use countersign_core::minting::Expiry;
 use countersign_core::reach::{ManagementScope, reach};
 use countersign_core::record::{CredentialRecord, State};
 use countersign_core::scope::Grantable;

@@ -12,12 +12,11 @@ use crate::key_set::Imported;
 use crate::key_string::KeyPrefix;
 use crate::known::KnownCredential;
 use crate::ledger::{Found, Lookup};
-use crate::lifecycle::{
-    Line, Minted, Refusal, end_of_life, mint, new_line, reaches, valid_allowances, valid_blocks, valid_name,
-    within_grant,
-};
+use crate::lifecycle::{Line, new_line, reaches};
+use crate::minting::{Minted, end_of_life, mint, valid_allowances, valid_blocks, valid_name, within_grant};
 use crate::principal::Scheme;
 use crate::record::{CredentialRecord, MarkRecord, OwnerRecord, Terms};
+use crate::refusal::Refusal;
 use crate::secret::{Purpose, SecretHash};
 use crate::verification::{principal, rejection};
 

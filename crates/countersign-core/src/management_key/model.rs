@@ -1,7 +1,7 @@
 //! What is asked about management keys.
 
 use crate::id::OwnerId;
-use crate::lifecycle::Expiry;
+use crate::minting::Expiry;
 use crate::scope::{Grantable, ScopeSet};
 
 /// Mints a management key.

@@ -12,12 +12,12 @@ use crate::exchange::Act;
 use crate::id::CredentialKind;
 use crate::key_string::MANAGEMENT_PREFIX;
 use crate::ledger::{Found, Lookup};
-use crate::lifecycle::{
-    Expiry, Minted, Refusal, end_of_life, mint, new_line, reaches, valid_name, within_grant,
-};
+use crate::lifecycle::{new_line, reaches};
+use crate::minting::{Expiry, Minted, end_of_life, mint, valid_name, within_grant};
 use crate::principal::{Principal, Proof, Scheme};
 use crate::reach::ManagementScope;
 use crate::record::{CredentialRecord, OwnerRecord, Terms};
+use crate::refusal::Refusal;
 use crate::scope::{Grantable, ScopeSet};
 
 use super::model::Create;

@@ -1,0 +1,90 @@
+//! Why an act on a key or an owner is refused.
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::key_set::MAX_KEY_SETS;
+use crate::meter::MAX_ALLOWANCES;
+use crate::scope::Scope;
+
+/// The longest name; a bound, not a clause.
+pub(crate) const MAX_NAME: usize = 100;
+/// The most addresses and blocks that a key may be used from; a bound, not a clause.
+pub(crate) const MAX_BLOCKS: usize = 64;
+
+/// Why an act on a key is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Refusal {
+    /// The caller may not give this scope to others.
+    #[error("you cannot grant the scope {0}: you do not hold it")]
+    ExcessScope(Scope),
+    /// The end lies before now or before the beginning.
+    #[error("the key would end before it begins or before now")]
+    EmptyLife,
+    /// The operator's policy allows no such long life.
+    #[error("the key would outlive api_key.max_lifetime, {} s", .0.as_secs())]
+    LifetimeExceedsPolicy(Duration),
+    /// The list of addresses is too long.
+    #[error("expected at most {MAX_BLOCKS} addresses or blocks")]
+    Addresses,
+    /// There are too many allowances, or two of one name.
+    #[error("expected at most {MAX_ALLOWANCES} limits, each with a name of its own")]
+    Allowances,
+    /// The name is empty, too long or holds control characters.
+    #[error("expected a name of 1 to {MAX_NAME} characters without control characters")]
+    Name,
+    /// There is no such key that the caller may know of.
+    #[error("there is no such key")]
+    NotFound,
+    /// A set of imported keys is to be declared by somebody who is no operator.
+    #[error(
+        "this key set is not declared yet, and only an operator declares one: it decides what every caller's credential is taken for"
+    )]
+    KeySetNotDeclared,
+    /// There are as many sets of imported keys as are looked through.
+    #[error("there are {MAX_KEY_SETS} key sets already: import into one of them")]
+    TooManyKeySets,
+    /// There is no such owner that the caller may know of.
+    #[error("there is no such owner")]
+    OwnerNotFound,
+    /// The owner is disabled.
+    #[error("the owner is disabled")]
+    OwnerDisabled,
+    /// The key was revoked, which is for ever.
+    #[error("the key was revoked, which is for ever")]
+    Revoked,
+    /// The prefix belongs to the product.
+    #[error("the prefix is reserved: choose one that does not begin with `cs_`")]
+    ReservedPrefix,
+    /// The key has a successor.
+    #[error("the key was rotated: change its successor")]
+    Superseded,
+    /// The same `Idempotency-Key` came with another request.
+    #[error("the Idempotency-Key was used for another request")]
+    IdempotencyMismatch,
+}
+
+impl Refusal {
+    /// Returns the stable name.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::ExcessScope(_) => "excess_scope",
+            Self::EmptyLife => "empty_life",
+            Self::LifetimeExceedsPolicy(_) => "lifetime_exceeds_policy",
+            Self::Addresses => "invalid_addresses",
+            Self::Allowances => "invalid_limits",
+            Self::Name => "invalid_name",
+            Self::NotFound => "not_found",
+            Self::KeySetNotDeclared => "key_set_not_declared",
+            Self::TooManyKeySets => "too_many_key_sets",
+            Self::OwnerNotFound => "owner_not_found",
+            Self::OwnerDisabled => "owner_disabled",
+            Self::Revoked => "revoked",
+            Self::ReservedPrefix => "reserved_prefix",
+            Self::Superseded => "superseded",
+            Self::IdempotencyMismatch => "idempotency_mismatch",
+        }
+    }
+}
