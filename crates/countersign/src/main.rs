@@ -8,6 +8,7 @@ mod commands;
 mod data_directory;
 mod echo;
 mod environment;
+mod listing;
 mod log;
 mod master_key;
 mod node;

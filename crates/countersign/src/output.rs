@@ -1,9 +1,8 @@
-//! What commands print: tables for people, JSON for machines. Secrets go to stdout once, words about them to stderr.
+//! What commands print: words for people, JSON for machines. Secrets go to stdout once, words about them to stderr.
 
 use std::io::{self, Write};
 
 use anyhow::Result;
-use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::Value;
 
 /// Writes a line to stdout.
@@ -15,6 +14,15 @@ pub(crate) fn line(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{text}")?;
     Ok(out.flush()?)
+}
+
+/// Writes a part of a line to stdout; what is written last is a line.
+///
+/// # Errors
+///
+/// If stdout is closed.
+pub(crate) fn part(text: &str) -> Result<()> {
+    Ok(io::stdout().lock().write_all(text.as_bytes())?)
 }
 
 /// Writes a line to stderr; a closed stderr is no reason to stop.
@@ -29,21 +37,6 @@ pub(crate) fn note(text: &str) {
 /// If stdout is closed.
 pub(crate) fn json(value: &Value) -> Result<()> {
     line(&value.to_string())
-}
-
-/// Writes rows as a table: `columns` are titles with the member that each shows.
-///
-/// # Errors
-///
-/// If stdout is closed.
-pub(crate) fn table(rows: &[Value], columns: &[(&str, &str)]) -> Result<()> {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(columns.iter().map(|(title, _)| *title));
-    for row in rows {
-        table.add_row(columns.iter().map(|(_, member)| cell(row.get(member))));
-    }
-    line(table.trim_fmt().trim_end())
 }
 
 /// Writes the members of one object under each other.
@@ -62,7 +55,8 @@ pub(crate) fn members(object: &Value) -> Result<()> {
     Ok(())
 }
 
-fn cell(value: Option<&Value>) -> String {
+/// Writes a value as people read it.
+pub(crate) fn cell(value: Option<&Value>) -> String {
     match value {
         None | Some(Value::Null) => "-".to_owned(),
         Some(Value::String(text)) => text.clone(),

@@ -10,12 +10,13 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::{Key, KeyCreate, KeyFilter, KeyUpdate, Reach};
 use crate::client::Connection;
-use crate::commands::{call, minted, object, page, whole_list};
+use crate::commands::{call, each_page, list, minted, object, rows};
 use crate::commands::{key_import, key_rules};
 use crate::environment;
+use crate::listing::{Columns, Listing, Progress};
 use crate::output;
 
-const COLUMNS: &[(&str, &str)] = &[
+const COLUMNS: Columns = &[
     ("ID", "id"),
     ("NAME", "name"),
     ("HINT", "hint"),
@@ -29,7 +30,7 @@ const COLUMNS: &[(&str, &str)] = &[
 pub(crate) async fn run(command: Key) -> Result<ExitCode> {
     match command {
         Key::Create(create) => mint(&create).await,
-        Key::List { filter, reach } => page(&reach, &whole_list(&reach, &listing(&filter)).await?, COLUMNS),
+        Key::List { filter, reach } => list(&reach, &listing(&filter), COLUMNS).await,
         Key::RevokeMany { filter, all, dry_run, reach } => revoke_many(&filter, all, dry_run, &reach).await,
         Key::Show { id, reach } => {
             object(&reach, &call(&reach, Method::GET, &key_path(&id, "")?, None).await?)
@@ -62,10 +63,8 @@ pub(crate) async fn run(command: Key) -> Result<ExitCode> {
         Key::Import(import) => key_import::run(&import).await,
         Key::Export { owner, reach } => {
             let query = owner.map(|owner| format!("?owner={owner}")).unwrap_or_default();
-            let keys = whole_list(&reach, &format!("/v1/keys{query}")).await?;
-            for key in keys.get("data").and_then(Value::as_array).into_iter().flatten() {
-                output::line(&key.to_string())?;
-            }
+            let lines = |keys: &[Value]| keys.iter().try_for_each(|key| output::line(&key.to_string()));
+            each_page(&reach, &format!("/v1/keys{query}"), lines).await?;
             Ok(ExitCode::SUCCESS)
         }
         Key::Rules { format, prefix } => key_rules::print(&format, &prefix),
@@ -82,13 +81,18 @@ fn listing(filter: &KeyFilter) -> String {
 }
 
 async fn revoke_many(filter: &KeyFilter, all: bool, dry_run: bool, reach: &Reach) -> Result<ExitCode> {
+    let mut listing = Listing::new(reach.json, COLUMNS);
     let connection = Connection::open(reach, environment::management_key()).await?;
-    let revoked = revoke_pages(&connection, filter, all, dry_run).await;
+    let walked = revoke_pages(&connection, filter, all, dry_run, &mut listing).await;
     connection.close().await?;
-    let rows = revoked?;
-    page(reach, &json!({ "data": rows, "next_cursor": null, "dry_run": dry_run }), COLUMNS)?;
     let verb = if dry_run { "would be revoked" } else { "are revoked" };
-    output::note(&format!("{} keys {verb}", rows.len()));
+    if let Err(error) = walked {
+        let so_far = listing.count();
+        return Err(error.context(format!("{so_far} keys {verb}, then it stopped; the same command goes on")));
+    }
+    let count = listing.count();
+    listing.end(&json!({ "next_cursor": null, "dry_run": dry_run }))?;
+    output::note(&format!("{count} keys {verb}"));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -97,19 +101,20 @@ async fn revoke_pages(
     filter: &KeyFilter,
     all: bool,
     dry_run: bool,
-) -> Result<Vec<Value>> {
+    listing: &mut Listing,
+) -> Result<()> {
     let members: Map<String, Value> =
         filter.members().into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
-    let (mut rows, mut cursor) = (Vec::new(), Value::Null);
+    let (mut progress, mut cursor) = (Progress::new(), Value::Null);
     loop {
         let body = json!({ "filter": members, "all": all, "dry_run": dry_run, "cursor": cursor });
         let answer = connection.call(Method::POST, "/v1/keys/revoke", Some(&without_null(body))).await?;
-        rows.extend(answer.get("data").and_then(Value::as_array).cloned().unwrap_or_default());
+        listing.add(rows(&answer))?;
         cursor = answer.get("next_cursor").cloned().unwrap_or_default();
         if cursor.is_null() {
-            return Ok(rows);
+            return Ok(());
         }
-        output::note(&format!("{} so far", rows.len()));
+        progress.tell(|| format!("{} so far", listing.count()));
     }
 }
 

@@ -1,6 +1,6 @@
 //! `countersign key import`
 
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -11,95 +11,167 @@ use serde_json::{Map, Value, json};
 use crate::cli::KeyImport;
 use crate::client::Connection;
 use crate::commands::key::without_null;
+use crate::commands::rows;
 use crate::environment;
+use crate::listing::{JsonRows, Progress};
 use crate::output;
 
 /// Keys in one call: what the management API takes at most.
 const AT_ONCE: usize = 1000;
-/// The largest file: two million bare hashes.
-const MAX_FILE: u64 = 256 * 1024 * 1024;
+/// Bytes of keys in one call: well below what the management API takes, whatever the flags add to each.
+const AT_ONCE_BYTES: usize = 1024 * 1024;
+/// The longest line: a key with all its terms and 4 KiB of metadata, several times over.
+const MAX_LINE: u64 = 64 * 1024;
+/// The longest key of an HMAC that is read from a file.
+const MAX_HMAC_KEY: u64 = 64 * 1024;
 
-/// What became of all calls.
-#[derive(Default)]
-struct Total {
-    imported: u64,
-    existing: u64,
-    refused: u64,
-    reasons: Vec<Value>,
-}
-
+/// Imports a file of any length: a call's worth of lines is held at a time.
 pub(crate) async fn run(import: &KeyImport) -> Result<ExitCode> {
-    let keys = read(import)?;
+    let hmac_key = import.hmac_key_file.as_deref().map(hmac_key).transpose()?;
+    let mut keys = Keys::open(import)?;
     let connection = Connection::open(&import.reach, environment::management_key()).await?;
-    let total = send(&connection, import, &keys).await;
+    let mut total = Total::new(import);
+    let sent = send(&connection, import, hmac_key.as_deref(), &mut keys, &mut total).await;
     connection.close().await?;
-    show(import, &total?)
+    if let Err(error) = sent {
+        return Err(error.context(format!("stopped after key {}; the same command goes on", total.told())));
+    }
+    if keys.number == 0 {
+        bail!("{}: there is no key in it", import.file.display());
+    }
+    total.end(import)
 }
 
-async fn send(connection: &Connection, import: &KeyImport, keys: &[Value]) -> Result<Total> {
-    let hmac_key = import.hmac_key_file.as_deref().map(text_of).transpose()?;
-    let mut total = Total::default();
-    for (number, some) in keys.chunks(AT_ONCE).enumerate() {
+async fn send(
+    connection: &Connection,
+    import: &KeyImport,
+    hmac_key: Option<&str>,
+    keys: &mut Keys<'_>,
+    total: &mut Total,
+) -> Result<()> {
+    let mut progress = Progress::new();
+    loop {
+        let before = keys.number;
+        let some = keys.next()?;
+        if some.is_empty() {
+            return Ok(());
+        }
         let body = without_null(json!({
             "algorithm": import.algorithm, "encoding": import.encoding, "of": import.of, "hmac_key": hmac_key,
             "prefix": import.prefix, "header": import.header, "key_set": import.key_set,
             "keys": some, "dry_run": import.dry_run,
         }));
         let answer = connection.call(Method::POST, "/v1/keys/import", Some(&body)).await?;
-        total.add(&answer, number * AT_ONCE);
-        if keys.len() > AT_ONCE {
-            output::note(&format!("{} of {}", (number * AT_ONCE + some.len()), keys.len()));
-        }
+        total.add(&answer, before)?;
+        progress.tell(|| format!("{} so far", total.told()));
     }
-    Ok(total)
+}
+
+/// What became of all calls. Reasons are written as they come.
+struct Total {
+    imported: u64,
+    existing: u64,
+    refused: u64,
+    /// For machines; people read the reasons on stderr.
+    reasons: Option<JsonRows>,
 }
 
 impl Total {
-    fn add(&mut self, answer: &Value, before: usize) {
+    fn new(import: &KeyImport) -> Self {
+        let reasons = import.reach.json.then(|| JsonRows::of("reasons"));
+        Self { imported: 0, existing: 0, refused: 0, reasons }
+    }
+
+    const fn told(&self) -> u64 {
+        self.imported + self.existing + self.refused
+    }
+
+    /// Adds the answer to a call that began after the key `before`.
+    fn add(&mut self, answer: &Value, before: u64) -> Result<()> {
         let count = |name: &str| answer.get(name).and_then(Value::as_u64).unwrap_or_default();
         self.imported += count("imported");
         self.existing += count("existing");
         self.refused += count("refused");
-        for one in answer.get("data").and_then(Value::as_array).into_iter().flatten() {
+        for one in rows(answer) {
             if let (Some(reason), Some(index)) = (one.get("reason"), one.get("index").and_then(Value::as_u64))
+                && !reason.is_null()
             {
-                let line = usize::try_from(index).unwrap_or(usize::MAX).saturating_add(before + 1);
-                self.reasons.push(json!({ "key": line, "reason": reason }));
+                self.refuse(before.saturating_add(index + 1), reason)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn refuse(&mut self, key: u64, reason: &Value) -> Result<()> {
+        match &mut self.reasons {
+            Some(reasons) => reasons.add(&json!({ "key": key, "reason": reason })),
+            None => {
+                output::note(&format!("key {key}: {}", reason.as_str().unwrap_or_default()));
+                Ok(())
             }
         }
     }
-}
 
-fn show(import: &KeyImport, total: &Total) -> Result<ExitCode> {
-    let Total { imported, existing, refused, reasons } = total;
-    if import.reach.json {
-        output::json(&json!({
-            "imported": imported, "existing": existing, "refused": refused, "dry_run": import.dry_run,
-            "reasons": reasons,
-        }))?;
-    } else {
-        let verb = if import.dry_run { "would be imported" } else { "imported" };
-        output::line(&format!("{imported} {verb}, {existing} were here before, {refused} refused"))?;
-        for one in reasons {
-            output::note(&format!("key {}: {}", one["key"], one["reason"].as_str().unwrap_or_default()));
+    fn end(self, import: &KeyImport) -> Result<ExitCode> {
+        let Self { imported, existing, refused, reasons } = self;
+        if let Some(reasons) = reasons {
+            reasons.end(&json!({
+                "imported": imported, "existing": existing, "refused": refused, "dry_run": import.dry_run,
+            }))?;
+        } else {
+            let verb = if import.dry_run { "would be imported" } else { "imported" };
+            output::line(&format!("{imported} {verb}, {existing} were here before, {refused} refused"))?;
         }
+        Ok(if refused == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
-    Ok(if *refused == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Reads the keys, each with what the flags say of all.
-fn read(import: &KeyImport) -> Result<Vec<Value>> {
-    let text = text_of(&import.file)?;
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    let keys: Result<Vec<_>> = lines.enumerate().map(|(index, line)| key(import, index + 1, line)).collect();
-    let keys = keys?;
-    if keys.is_empty() {
-        bail!("{}: there is no key in it", import.file.display());
-    }
-    Ok(keys)
+/// The keys of a file, a call's worth at a time, each with what the flags say of all.
+struct Keys<'a> {
+    import: &'a KeyImport,
+    lines: Box<dyn BufRead + Send>,
+    /// How many were read.
+    number: u64,
 }
 
-fn key(import: &KeyImport, number: usize, line: &str) -> Result<Value> {
+impl<'a> Keys<'a> {
+    fn open(import: &'a KeyImport) -> Result<Self> {
+        let lines: Box<dyn BufRead + Send> = if import.file == Path::new("-") {
+            Box::new(BufReader::new(std::io::stdin()))
+        } else {
+            let file = std::fs::File::open(&import.file);
+            Box::new(BufReader::new(file.with_context(|| format!("cannot read {}", import.file.display()))?))
+        };
+        Ok(Self { import, lines, number: 0 })
+    }
+
+    /// Reads the next keys; none at the end of the file.
+    fn next(&mut self) -> Result<Vec<Value>> {
+        let (mut keys, mut bytes) = (Vec::new(), 0);
+        while keys.len() < AT_ONCE && bytes < AT_ONCE_BYTES {
+            let Some(line) = self.line()? else { break };
+            let line = line.trim();
+            if !line.is_empty() {
+                self.number += 1;
+                bytes += line.len();
+                keys.push(key(self.import, self.number, line)?);
+            }
+        }
+        Ok(keys)
+    }
+
+    fn line(&mut self) -> Result<Option<String>> {
+        let name = || format!("{}, after key {}", self.import.file.display(), self.number);
+        let mut line = String::new();
+        let read = self.lines.by_ref().take(MAX_LINE).read_line(&mut line).with_context(name)?;
+        if read == usize::try_from(MAX_LINE).unwrap_or(usize::MAX) {
+            bail!("{}: expected a line of less than {MAX_LINE} bytes", name());
+        }
+        Ok((read > 0).then_some(line))
+    }
+}
+
+fn key(import: &KeyImport, number: u64, line: &str) -> Result<Value> {
     let mut key = match line.starts_with('{') {
         true => serde_json::from_str::<Map<String, Value>>(line)
             .with_context(|| format!("{}, key {number}", import.file.display()))?,
@@ -117,15 +189,9 @@ fn key(import: &KeyImport, number: usize, line: &str) -> Result<Value> {
     Ok(Value::Object(key))
 }
 
-fn text_of(path: &Path) -> Result<String> {
-    let mut text = String::new();
-    if path == Path::new("-") {
-        std::io::stdin().take(MAX_FILE).read_to_string(&mut text).context("cannot read standard input")?;
-    } else {
-        let file = std::fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
-        file.take(MAX_FILE)
-            .read_to_string(&mut text)
-            .with_context(|| format!("cannot read {}", path.display()))?;
-    }
+fn hmac_key(path: &Path) -> Result<String> {
+    let unreadable = || format!("cannot read {}", path.display());
+    let (file, mut text) = (std::fs::File::open(path).with_context(unreadable)?, String::new());
+    file.take(MAX_HMAC_KEY).read_to_string(&mut text).with_context(unreadable)?;
     Ok(text.trim_end_matches(['\n', '\r']).to_owned())
 }

@@ -8,9 +8,10 @@ use serde_json::json;
 
 use crate::cli::ManagementKey;
 use crate::commands::key::{segment, without_null};
-use crate::commands::{call, minted, object, page, whole_list};
+use crate::commands::{call, list, minted, object};
+use crate::listing::Columns;
 
-const COLUMNS: &[(&str, &str)] = &[
+const COLUMNS: Columns = &[
     ("ID", "id"),
     ("NAME", "name"),
     ("HINT", "hint"),
@@ -28,9 +29,7 @@ pub(crate) async fn run(command: ManagementKey) -> Result<ExitCode> {
             }));
             minted(&reach, &call(&reach, Method::POST, "/v1/management-keys", Some(&body)).await?)
         }
-        ManagementKey::List { reach } => {
-            page(&reach, &whole_list(&reach, "/v1/management-keys").await?, COLUMNS)
-        }
+        ManagementKey::List { reach } => list(&reach, "/v1/management-keys", COLUMNS).await,
         ManagementKey::Rotate { reach } => {
             minted(&reach, &call(&reach, Method::POST, "/v1/management-keys/rotate", None).await?)
         }

@@ -20,6 +20,7 @@ use serde_json::Value;
 use crate::cli::Reach;
 use crate::client::Connection;
 use crate::environment;
+use crate::listing::{Columns, Listing};
 use crate::output;
 
 /// Calls one endpoint of the management API, over whichever way `reach` names.
@@ -34,45 +35,54 @@ pub(crate) async fn call(reach: &Reach, method: Method, path: &str, body: Option
     answer
 }
 
-/// Prints a page: rows under `data`.
-///
-/// # Errors
-///
-/// If stdout is closed.
-pub(crate) fn page(reach: &Reach, page: &Value, columns: &[(&str, &str)]) -> Result<ExitCode> {
-    if reach.json {
-        output::json(page)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    let rows = page.get("data").and_then(Value::as_array).cloned().unwrap_or_default();
-    output::table(&rows, columns)?;
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Walks all pages of a list and returns them as one.
+/// Walks all pages of a list and writes each as it comes.
 ///
 /// # Errors
 ///
 /// The API's refusal, or a text about the way.
-pub(crate) async fn whole_list(reach: &Reach, path: &str) -> Result<Value> {
-    let connection = Connection::open(reach, environment::management_key()).await?;
-    let rows = pages(&connection, path).await;
-    connection.close().await?;
-    Ok(serde_json::json!({ "data": rows?, "next_cursor": null }))
+pub(crate) async fn list(reach: &Reach, path: &str, columns: Columns) -> Result<ExitCode> {
+    let mut listing = Listing::new(reach.json, columns);
+    each_page(reach, path, |rows| listing.add(rows)).await?;
+    listing.end(&serde_json::json!({ "next_cursor": null }))?;
+    Ok(ExitCode::SUCCESS)
 }
 
-async fn pages(connection: &Connection, path: &str) -> Result<Vec<Value>> {
+/// Walks all pages of a list: each is given to `take` and forgotten.
+///
+/// # Errors
+///
+/// The API's refusal, a text about the way, or what `take` says.
+pub(crate) async fn each_page(
+    reach: &Reach,
+    path: &str,
+    mut take: impl FnMut(&[Value]) -> Result<()>,
+) -> Result<()> {
+    let connection = Connection::open(reach, environment::management_key()).await?;
+    let walked = walk(&connection, path, &mut take).await;
+    connection.close().await?;
+    walked
+}
+
+async fn walk(
+    connection: &Connection,
+    path: &str,
+    take: &mut impl FnMut(&[Value]) -> Result<()>,
+) -> Result<()> {
     let separator = if path.contains('?') { '&' } else { '?' };
-    let mut rows = Vec::new();
     let mut cursor = String::new();
     loop {
         let page = connection.call(Method::GET, &format!("{path}{separator}limit=500{cursor}"), None).await?;
-        rows.extend(page.get("data").and_then(Value::as_array).cloned().unwrap_or_default());
+        take(rows(&page))?;
         let Some(next) = page.get("next_cursor").and_then(Value::as_str) else {
-            return Ok(rows);
+            return Ok(());
         };
         cursor = format!("&cursor={next}");
     }
+}
+
+/// Returns the rows of a page.
+pub(crate) fn rows(page: &Value) -> &[Value] {
+    page.get("data").and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
 /// Prints one object.

@@ -8,9 +8,10 @@ use serde_json::json;
 
 use crate::cli::Owner;
 use crate::commands::key::{segment, without_null};
-use crate::commands::{call, object, page, whole_list};
+use crate::commands::{call, list, object};
+use crate::listing::Columns;
 
-const COLUMNS: &[(&str, &str)] = &[
+const COLUMNS: Columns = &[
     ("ID", "id"),
     ("KIND", "kind"),
     ("NAME", "name"),
@@ -24,7 +25,7 @@ pub(crate) async fn run(command: Owner) -> Result<ExitCode> {
             let body = without_null(json!({ "kind": kind, "name": name, "organisation": organisation }));
             object(&reach, &call(&reach, Method::POST, "/v1/owners", Some(&body)).await?)
         }
-        Owner::List { reach } => page(&reach, &whole_list(&reach, "/v1/owners").await?, COLUMNS),
+        Owner::List { reach } => list(&reach, "/v1/owners", COLUMNS).await,
         Owner::Disable { id, reach } => {
             object(&reach, &call(&reach, Method::POST, &segment("/v1/owners", &id, "/disable")?, None).await?)
         }

@@ -4,11 +4,13 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use http::Method;
+use serde_json::json;
 
 use crate::cli::Route;
-use crate::commands::{call, page};
+use crate::commands::{call, rows};
+use crate::listing::{Columns, Listing};
 
-const COLUMNS: &[(&str, &str)] = &[
+const COLUMNS: Columns = &[
     ("NAME", "name"),
     ("PATH", "path"),
     ("METHODS", "methods"),
@@ -18,6 +20,12 @@ const COLUMNS: &[(&str, &str)] = &[
 
 pub(crate) async fn run(command: Route) -> Result<ExitCode> {
     match command {
-        Route::List { reach } => page(&reach, &call(&reach, Method::GET, "/v1/routes", None).await?, COLUMNS),
+        Route::List { reach } => {
+            let routes = call(&reach, Method::GET, "/v1/routes", None).await?;
+            let mut listing = Listing::new(reach.json, COLUMNS);
+            listing.add(rows(&routes))?;
+            listing.end(&json!({ "next_cursor": null }))?;
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }

@@ -12,6 +12,7 @@
 
 mod harness;
 
+mod any_number;
 mod attacks;
 mod bulk;
 mod command_line;
