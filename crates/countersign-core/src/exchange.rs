@@ -43,7 +43,7 @@ pub async fn verify<L: Ledger>(
     Ok(presented.verify(context, found))
 }
 
-/// Performs an act: finds, decides and commits, again if the commit is lost.
+/// Performs an act: finds, decides and commits, again if the commit is lost. A refusal that changes nothing is filed.
 ///
 /// # Errors
 ///
@@ -57,6 +57,11 @@ pub async fn perform<L: Ledger, A: Act>(
     for _attempt in 0..ATTEMPTS {
         let found = ledger.find(act.lookup(context)).await?;
         let outcome = act.decide(context, permit, found);
+        if outcome.answer.is_err() && outcome.effects.is_empty() {
+            // Nobody buys a durable commit with a guess.
+            ledger.file(outcome.audit);
+            return Ok(outcome.answer);
+        }
         if ledger.commit(outcome.effects, outcome.audit).await? == Commit::Done {
             return Ok(outcome.answer);
         }

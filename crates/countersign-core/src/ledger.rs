@@ -121,4 +121,7 @@ pub trait Ledger: Sync {
         effects: Vec<Effect>,
         audit: AuditEvent,
     ) -> impl Future<Output = Result<Commit, Unavailable>> + Send;
+
+    /// Files the line of a refusal that changes nothing. Never waits; beyond a rate lines are counted instead.
+    fn file(&self, refusal: AuditEvent);
 }

@@ -133,6 +133,9 @@ impl Ledger for SnapshotLedger<'_> {
     async fn commit(&self, _: Vec<Effect>, _: AuditEvent) -> Result<Commit, Unavailable> {
         Err(Unavailable::Store("the gateway commits nothing".into()))
     }
+
+    /// No act is performed here: what the gateway refuses, its journal tells.
+    fn file(&self, _: AuditEvent) {}
 }
 
 #[cfg(test)]

@@ -17,7 +17,6 @@ use countersign_edge::metrics::Metrics;
 use countersign_store::Store;
 use http::Method;
 
-use crate::refusals::Refusals;
 use crate::schema::{DecisionView, RouteView};
 
 /// Opens a source of entropy for one request.
@@ -65,8 +64,6 @@ pub struct App {
     pub issuer_url: String,
     /// The certification authority's certificate, PEM.
     pub ca_pem: String,
-    /// Files the refusals of this API.
-    pub refusals: Arc<Refusals>,
 }
 
 impl fmt::Debug for App {

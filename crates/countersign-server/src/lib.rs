@@ -9,7 +9,6 @@
 pub mod app;
 pub mod endpoints;
 pub mod openapi;
-pub mod refusals;
 pub mod service;
 
 mod api_key;

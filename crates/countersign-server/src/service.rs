@@ -11,7 +11,7 @@ use countersign_core::authenticators::{MANAGEMENT, recognise};
 use countersign_core::credential::{Rejection, RequestHead};
 use countersign_core::decision::{Condition, Decision, Permit, Requirement, decide};
 use countersign_core::id::EventId;
-use countersign_core::ledger::Unavailable;
+use countersign_core::ledger::{Ledger as _, Unavailable};
 use countersign_core::management_key::{LocalPeer, local_operator};
 use countersign_core::principal::{Principal, Scheme};
 use countersign_core::refusal::Refusal;
@@ -262,7 +262,7 @@ fn seen(app: &App, principal: Principal) -> Principal {
 fn refused(app: &App, rejection: Rejection, audit: AuditEvent) -> Box<Answer> {
     let instance = EventId::random((app.entropy)().as_mut());
     tracing::info!(%instance, action = %audit.action, reason = rejection.code(), "refused");
-    app.refusals.file(&app.store, app.now(), audit.detail("instance", instance.to_string()));
+    app.store.file(audit.detail("instance", instance.to_string()));
     Box::new(wire_error::from_rejection(rejection, Some(instance)))
 }
 

@@ -29,6 +29,10 @@ impl Ledger for Store {
         let steps = commit::steps(&effects, self.clock.now())?;
         self.submit(steps, vec![audit]).await
     }
+
+    fn file(&self, refusal: AuditEvent) {
+        self.reports.refusal(refusal);
+    }
 }
 
 impl Store {

@@ -30,6 +30,7 @@ mod node;
 mod owner;
 mod page;
 mod queue;
+mod refusals;
 mod report;
 mod statements;
 mod store;

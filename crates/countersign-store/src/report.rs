@@ -18,6 +18,7 @@ use countersign_core::timestamp::Timestamp;
 use crate::closing::Closing;
 use crate::decision_count::{self, DecisionCount};
 use crate::queue::Queue;
+use crate::refusals::Refusals;
 use crate::{change, credential, mark, usage};
 
 /// How often uses are written.
@@ -36,6 +37,7 @@ const USES_AT_ONCE: usize = 500;
 pub(crate) struct Reports {
     uses: Arc<Mutex<HashMap<CredentialId, Timestamp>>>,
     dropped: Arc<AtomicU64>,
+    refusals: Arc<Refusals>,
     queue: Queue,
     clock: Arc<dyn Clock>,
     keep_decisions: Duration,
@@ -43,7 +45,14 @@ pub(crate) struct Reports {
 
 impl Reports {
     pub(crate) fn new(queue: Queue, clock: Arc<dyn Clock>, keep_decisions: Duration) -> Self {
-        Self { uses: Arc::default(), dropped: Arc::default(), queue, clock, keep_decisions }
+        Self {
+            uses: Arc::default(),
+            dropped: Arc::default(),
+            refusals: Arc::default(),
+            queue,
+            clock,
+            keep_decisions,
+        }
     }
 
     pub(crate) fn note_use(&self, credential: CredentialId, at: Timestamp) {
@@ -61,6 +70,16 @@ impl Reports {
         }
     }
 
+    pub(crate) fn refusal(&self, event: AuditEvent) {
+        self.tell(self.refusals.admit(self.clock.now(), event));
+    }
+
+    fn tell(&self, events: Vec<AuditEvent>) {
+        if !events.is_empty() {
+            self.audit(events);
+        }
+    }
+
     pub(crate) fn audit(&self, mut events: Vec<AuditEvent>) {
         let own = u64::try_from(events.len()).unwrap_or(u64::MAX);
         let dropped = self.dropped.swap(0, Ordering::AcqRel);
@@ -74,8 +93,9 @@ impl Reports {
         }
     }
 
-    /// Writes the uses that wait. What cannot be written waits on.
+    /// Writes the uses that wait, and how many refusals were not told. What cannot be written waits on.
     pub(crate) async fn flush(&self) -> Result<(), Unavailable> {
+        self.tell(self.refusals.gaps(self.clock.now()));
         let uses = std::mem::take(&mut *self.uses.lock().unwrap_or_else(PoisonError::into_inner));
         // In the order of ids, so that two nodes that note the same credentials do not lock crosswise.
         let mut uses: Vec<_> = uses.into_iter().collect();

@@ -153,7 +153,6 @@ async fn assemble(
         gateway: None,
         issuer_url: String::new(),
         ca_pem,
-        refusals: Arc::default(),
     };
     Ok(Node { app: Arc::new(app), store, snapshot, authority, management_key, directory })
 }

@@ -120,7 +120,8 @@ fn lists_are_written_page_by_page() {
     }
     let table = check(&place, &["key", "list"]);
     assert_eq!(table.lines().count(), 1 + PAGES * ROWS, "the titles once, then a line for each row");
-    let places: Vec<_> = table.lines().map(|line| line.find("cs_live").or(line.find("HINT"))).collect();
+    let places: Vec<_> =
+        table.lines().map(|line| line.find("cs_live").or_else(|| line.find("HINT"))).collect();
     assert!(places.windows(2).all(|two| two[0] == two[1]), "the columns of all pages stand below each other");
 }
 
