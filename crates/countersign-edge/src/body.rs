@@ -90,6 +90,56 @@ impl<B: Body + Unpin> Body for Bounded<B> {
     }
 }
 
+/// A body whose error comes one turn late.
+///
+/// The HTTP library drops what it holds when a body fails; so it gets the time to send the head of the answer, and the
+/// caller sees an answer that broke instead of none.
+#[derive(Debug)]
+pub(crate) struct Late<B> {
+    body: B,
+    error: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl<B> Late<B> {
+    pub(crate) const fn new(body: B) -> Self {
+        Self { body, error: None }
+    }
+}
+
+impl<B> Body for Late<B>
+where
+    B: Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Unpin,
+{
+    type Data = B::Data;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, Self::Error>>> {
+        if let Some(error) = self.error.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
+        match ready!(Pin::new(&mut self.body).poll_frame(context)) {
+            None => Poll::Ready(None),
+            Some(Ok(frame)) => Poll::Ready(Some(Ok(frame))),
+            Some(Err(error)) => {
+                self.error = Some(error.into());
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.error.is_none() && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
 /// Reads a whole body of at most `bytes`, with pauses of at most `pause`.
 ///
 /// # Errors

@@ -18,6 +18,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
+use crate::body::Late;
 use crate::drain::Draining;
 use crate::guard::{Guarded, Stage};
 use crate::limits::{Limits, MIN_HEAD_BYTES};
@@ -97,7 +98,7 @@ async fn answer<S: Serve>(
     if let Some(tunnel) = response.extensions_mut().remove() {
         stage.switches(tunnel);
     }
-    Ok(response.map(|body| Answer { body, stage }))
+    Ok(response.map(|body| Answer { body: Late::new(body), stage }))
 }
 
 /// Has the service answer a request, or answers what is none by saying why.
@@ -137,7 +138,7 @@ async fn caught<F: Future>(future: F) -> Option<F::Output> {
 
 /// The body of an answer; its end is the end of the request.
 struct Answer<B> {
-    body: Either<Full<Bytes>, B>,
+    body: Late<Either<Full<Bytes>, B>>,
     stage: Arc<Stage>,
 }
 

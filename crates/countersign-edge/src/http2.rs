@@ -29,6 +29,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
+use crate::body::Late;
 use crate::connection::{Shared, respond};
 use crate::drain::Draining;
 use crate::frames::FrameGuard;
@@ -235,7 +236,7 @@ async fn answer<S: Serve>(
     let response = respond(&shared, settled(request), peer).await;
     let flow = FLOW.try_with(Arc::clone).unwrap_or_default();
     flow.wait(Some(Instant::now()));
-    Ok(response.map(|body| Streamed { body, flow }))
+    Ok(response.map(|body| Streamed { body: Late::new(body), flow }))
 }
 
 /// Writes a request as HTTP/1.1 would have it; the error is for the caller.
@@ -279,7 +280,7 @@ fn join_cookies(headers: &mut HeaderMap) {
 
 /// The body of an answer on its stream.
 struct Streamed<B> {
-    body: Either<Full<Bytes>, B>,
+    body: Late<Either<Full<Bytes>, B>>,
     flow: Arc<Flow>,
 }
 

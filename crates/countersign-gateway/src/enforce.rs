@@ -32,6 +32,7 @@ use http::{HeaderMap, HeaderName, Method, Response};
 use http_body_util::Full;
 
 use crate::caller::Caller;
+use crate::headers::is_chunked_alone;
 use crate::ledger::{Coalesced, SnapshotLedger};
 use crate::path::{NormalPath, PathRefusal};
 use crate::route::{CompiledRoute, Match, RouteTable};
@@ -173,12 +174,7 @@ pub(crate) fn target(head: &Parts) -> Result<PathAndQuery, Refusal> {
 
 /// RFC 9112 §6.1 lets codings be stacked; no client does, and smugglers do (CVE-2026-2835).
 fn is_framed_plainly(headers: &HeaderMap) -> bool {
-    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
-    match (codings.next(), codings.next()) {
-        (None, _) => true,
-        (Some(coding), None) => coding.as_bytes().eq_ignore_ascii_case(b"chunked"),
-        (Some(_), Some(_)) => false,
-    }
+    !headers.contains_key(TRANSFER_ENCODING) || is_chunked_alone(headers)
 }
 
 /// Finds the route of a request.

@@ -4,9 +4,8 @@
 //! processed is sent again only if it is idempotent and has no body (RFC 9110 §9.2.2). An answer that breaks in its
 //! middle breaks the caller's connection too: it never looks whole.
 
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,16 +17,18 @@ use http::header::HOST;
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderName, Request, Response, StatusCode, Uri, Version};
-use http_body::{Body, Frame, SizeHint};
+use http_body::Body;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use tokio::time::timeout;
 
 use crate::address::ConnectError;
+use crate::answer;
 use crate::caller::Caller;
 use crate::headers::{self, Call, CredentialFields};
-use crate::outgoing::{Outgoing, Progress};
+use crate::lent::Lent;
+use crate::outgoing::{self, Outgoing, Progress};
 use crate::route::{CompiledRoute, Protocol};
 use crate::tether::{Tether, Tethered};
 use crate::upstream::{Connection, Pool};
@@ -47,6 +48,7 @@ pub(crate) struct Received {
 /// Why an exchange with an upstream failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ForwardError {
+    AnswerBroken,
     AnswerTimedOut,
     Body(BodyError),
     Closed,
@@ -59,6 +61,7 @@ impl ForwardError {
     /// Returns the stable name: the reason in metrics and the log.
     pub(crate) const fn code(self) -> &'static str {
         match self {
+            Self::AnswerBroken => "answer_broken",
             Self::AnswerTimedOut => "answer_timeout",
             Self::Body(BodyError::Aborted) => "request_aborted",
             Self::Body(BodyError::Stalled) => "request_stalled",
@@ -86,7 +89,7 @@ impl ForwardError {
             Self::Connect(ConnectError::Refused | ConnectError::Tls) => {
                 wire_error::problem(Problem::BadGateway, "The upstream cannot be reached", None)
             }
-            Self::Closed | Self::InvalidAnswer | Self::SwitchedProtocols => {
+            Self::AnswerBroken | Self::Closed | Self::InvalidAnswer | Self::SwitchedProtocols => {
                 wire_error::problem(Problem::BadGateway, "The upstream did not answer properly", None)
             }
         }
@@ -124,9 +127,11 @@ pub(crate) async fn forward(
         return switch(caller, response);
     }
     let (mut head, body) = response.into_parts();
+    answer::settle(head.status, head.version, &mut head.headers)
+        .map_err(|_invalid| ForwardError::InvalidAnswer)?;
     head.version = Version::HTTP_11;
     headers::downstream(&mut head.headers);
-    let lent = Lent { body, connection: Some((connection, Arc::clone(pool))) };
+    let lent = Lent::begin(body, connection, pool).await.map_err(|_broken| ForwardError::AnswerBroken)?;
     let body = Bounded::new(lent, u64::MAX, pool.limits.body_pause);
     Ok(Forwarded::Answer(Response::from_parts(head, body)))
 }
@@ -176,6 +181,7 @@ fn outgoing(
     *request.method_mut() = head.method;
     *request.uri_mut() = Uri::from(target);
     *request.headers_mut() = headers::upstream(head.headers, &call);
+    outgoing::frame(&mut request);
     Ok(request)
 }
 
@@ -276,63 +282,4 @@ fn reason(error: &hyper::Error) -> ForwardError {
         return ForwardError::Body(body);
     }
     if error.is_parse() { ForwardError::InvalidAnswer } else { ForwardError::Closed }
-}
-
-/// An answer's body together with its connection, which goes back to the pool when the body was read to its end.
-pub(crate) struct Lent {
-    body: Incoming,
-    connection: Option<(Connection, Arc<Pool>)>,
-}
-
-impl std::fmt::Debug for Lent {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Lent").finish_non_exhaustive()
-    }
-}
-
-impl Lent {
-    fn give_back(&mut self) {
-        if let Some((connection, pool)) = self.connection.take() {
-            pool.put(connection);
-        }
-    }
-}
-
-impl Body for Lent {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
-        match &frame {
-            None => self.give_back(),
-            Some(Ok(_)) => {}
-            Some(Err(_)) => {
-                if let Some((_, pool)) = self.connection.take() {
-                    pool.metrics.upstream_failed(pool.upstream.name(), "answer_broken");
-                }
-            }
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-impl Drop for Lent {
-    fn drop(&mut self) {
-        // A body of known length is not asked once more after its last byte.
-        if self.body.is_end_stream() {
-            self.give_back();
-        }
-    }
 }

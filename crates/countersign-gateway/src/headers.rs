@@ -173,6 +173,13 @@ pub fn downstream(headers: &mut HeaderMap) {
     }
 }
 
+/// Tells whether the content is coded for its transfer by `chunked` and by nothing else, in one field.
+pub(crate) fn is_chunked_alone(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let only = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+    matches!((codings.next(), codings.next()), (Some(coding), None) if only(coding))
+}
+
 fn is_hop_by_hop(name: &HeaderName, named: &[HeaderValue]) -> bool {
     HOP_BY_HOP.contains(name)
         || *name == PROXY_AUTHORIZATION

@@ -13,6 +13,7 @@
 //! [`Permit`]: countersign_core::decision::Permit
 
 pub mod address;
+mod answer;
 pub mod caller;
 mod enforce;
 mod forward;
@@ -21,6 +22,7 @@ pub mod headers;
 mod health;
 pub mod journal;
 pub mod ledger;
+mod lent;
 mod outgoing;
 pub mod path;
 pub mod report;

@@ -7,6 +7,8 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use countersign_edge::body::{BodyError, Bounded};
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderValue, Request};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
@@ -66,6 +68,25 @@ impl Body for Outgoing {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Streaming { body, .. } => body.size_hint(),
+        }
+    }
+}
+
+/// Frames the content of a request by what it is, not by what was said of it (RFC 9112 §6).
+///
+/// Whatever the method: the HTTP library sends no content of unknown length with GET and HEAD unless it is told to.
+pub(crate) fn frame(request: &mut Request<Outgoing>) {
+    let length = request.body().size_hint().exact();
+    let headers = request.headers_mut();
+    let was_declared = headers.remove(CONTENT_LENGTH).is_some();
+    match length {
+        None => {
+            headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
+        // RFC 9110 §8.6: that there is no content is said where the caller has said it.
+        Some(0) if !was_declared => {}
+        Some(length) => {
+            headers.insert(CONTENT_LENGTH, length.into());
         }
     }
 }

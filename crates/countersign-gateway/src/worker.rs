@@ -26,9 +26,10 @@ use hyper::body::Incoming;
 
 use crate::caller::TrustedProxies;
 use crate::enforce::{self, Passage, ReceivedHead, Refusal, Refused, Sources};
-use crate::forward::{Forwarded, Lent, Received, forward};
+use crate::forward::{Forwarded, Received, forward};
 use crate::health;
 use crate::journal::{Journal, Permitted, RefusedRequest, Told};
+use crate::lent::Lent;
 use crate::report::{DecisionSink, Report};
 use crate::route::{CompiledRoute, RouteTable};
 use crate::tether::{Judge, Tether, Tethered};

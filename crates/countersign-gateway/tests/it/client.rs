@@ -95,7 +95,8 @@ impl Client {
         }
     }
 
-    pub(crate) fn receive(&mut self) -> Answer {
+    /// Receives an answer that has no content whatever its head says, as to HEAD.
+    pub(crate) fn receive_head(&mut self) -> Answer {
         let end = loop {
             if let Some(end) = find(&self.pending, b"\r\n\r\n") {
                 break end;
@@ -104,7 +105,11 @@ impl Client {
         };
         let head = String::from_utf8(self.pending.drain(..end + 4).collect()).unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        let mut answer = Answer { status, head, body: String::new(), whole: true };
+        Answer { status, head, body: String::new(), whole: true }
+    }
+
+    pub(crate) fn receive(&mut self) -> Answer {
+        let mut answer = self.receive_head();
         if answer.field("transfer-encoding") == Some("chunked") {
             self.chunks(&mut answer);
             return answer;

@@ -1,6 +1,8 @@
 //! The gateway as its callers and its upstreams see it: raw bytes on sockets, no client library.
 
 #[cfg(test)]
+mod answers;
+#[cfg(test)]
 mod client;
 #[cfg(test)]
 mod credentials;
@@ -16,6 +18,8 @@ mod lifecycle;
 mod limits;
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod scripted;
 #[cfg(test)]
 mod streams;
 #[cfg(test)]
