@@ -1,9 +1,10 @@
 //! Which host a request is for (RFC 9110 §7.2, RFC 9112 §3.2).
 //!
 //! **Invariant.** A request names its host once: two `Host` fields, or one that differs from an absolute-form
-//! target, are refused, never ranked. Names compare without case, port and trailing dot, here and in every matcher.
+//! target, are refused, never ranked. Names compare without case, port and trailing dot, addresses as addresses
+//! (RFC 5952 §4: one address has many spellings), here and in every matcher.
 
-use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv6Addr};
 
 use http::header::HOST;
 use http::{HeaderMap, Uri};
@@ -20,16 +21,62 @@ pub enum HostRefusal {
     Foreign,
 }
 
-/// The names under which a listener is reached.
+/// A host in the one form that is compared; without its port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Host<'a> {
+    /// An address. One of IPv4 that is written in IPv6 is one of IPv4 (RFC 4291 §2.5.5.2).
+    Address(IpAddr),
+    /// A name, without its trailing dot; its case is as written.
+    Name(&'a str),
+}
+
+impl Host<'_> {
+    /// Tells whether both name one host.
+    #[must_use]
+    pub fn is(self, other: Host<'_>) -> bool {
+        match (self, other) {
+            (Self::Address(one), Host::Address(other)) => one == other,
+            (Self::Name(one), Host::Name(other)) => one.eq_ignore_ascii_case(other),
+            (Self::Address(_), Host::Name(_)) | (Self::Name(_), Host::Address(_)) => false,
+        }
+    }
+}
+
+/// Several hosts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hosts(BTreeSet<String>);
+pub struct Hosts {
+    addresses: Vec<IpAddr>,
+    names: Vec<String>,
+}
 
 impl Hosts {
-    /// Serves the loopback names and `names`.
+    /// Serves the loopback names and `names`; what is no host is left out.
     #[must_use]
     pub fn with_loopback<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
         let all = ["localhost", "127.0.0.1", "[::1]"].into_iter().chain(names);
-        Self(all.filter_map(canonical).map(|name| name.to_ascii_lowercase()).collect())
+        Self::of(all.filter_map(canonical))
+    }
+
+    /// Holds `hosts`.
+    #[must_use]
+    pub fn of<'a>(hosts: impl IntoIterator<Item = Host<'a>>) -> Self {
+        let (mut addresses, mut names) = (Vec::new(), Vec::new());
+        for host in hosts {
+            match host {
+                Host::Address(address) => addresses.push(address),
+                Host::Name(name) => names.push(name.to_ascii_lowercase()),
+            }
+        }
+        Self { addresses, names }
+    }
+
+    /// Tells whether `host` is one of them.
+    #[must_use]
+    pub fn contains(&self, host: Host<'_>) -> bool {
+        match host {
+            Host::Address(address) => self.addresses.contains(&address),
+            Host::Name(name) => self.names.iter().any(|one| one.eq_ignore_ascii_case(name)),
+        }
     }
 
     /// Refuses a request for a host that is not among the names.
@@ -39,8 +86,7 @@ impl Hosts {
     /// [`HostRefusal::Invalid`] or [`HostRefusal::Foreign`].
     pub fn admit(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), HostRefusal> {
         let host = canonical(host(uri, headers)?).ok_or(HostRefusal::Invalid)?;
-        let known = self.0.iter().any(|name| name.eq_ignore_ascii_case(host));
-        if known { Ok(()) } else { Err(HostRefusal::Foreign) }
+        if self.contains(host) { Ok(()) } else { Err(HostRefusal::Foreign) }
     }
 }
 
@@ -64,33 +110,41 @@ pub fn host<'a>(uri: &Uri, headers: &'a HeaderMap) -> Result<&'a str, HostRefusa
     }
 }
 
-/// Strips port and trailing dot from `host[:port]`; `None` if it is no host. Case is left to the comparison.
+/// Reads `host[:port]` (RFC 3986 §3.2.2); `None` if it is no host.
 #[must_use]
-pub fn canonical(text: &str) -> Option<&str> {
+pub fn canonical(text: &str) -> Option<Host<'_>> {
     let (name, port) = match text.strip_prefix('[') {
         Some(_) => text.split_at_checked(text.find(']')? + 1)?,
         None => text.split_at_checked(text.find(':').unwrap_or(text.len()))?,
     };
-    let port_is_a_number = match port.strip_prefix(':') {
-        Some(digits) => digits.len() <= 5 && digits.bytes().all(|byte| byte.is_ascii_digit()),
-        None => port.is_empty(),
-    };
-    let name = name.strip_suffix('.').unwrap_or(name);
-    (port_is_a_number && is_name(name)).then_some(name)
+    is_port(port).then_some(())?;
+    match name.strip_prefix('[') {
+        Some(address) => {
+            let address: Ipv6Addr = address.strip_suffix(']')?.parse().ok()?;
+            Some(Host::Address(address.to_canonical()))
+        }
+        None => registered_name(name.strip_suffix('.').unwrap_or(name)),
+    }
 }
 
-fn is_name(name: &str) -> bool {
-    let inner = name.strip_prefix('[').and_then(|inner| inner.strip_suffix(']'));
-    match inner {
-        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => {
-            (1..=253).contains(&name.len())
-                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
-                && !name.starts_with('.')
-                && !name.contains("..")
-                && !name.ends_with('.')
+/// Tells whether `text` is nothing, or a colon and a port that may be empty (RFC 3986 §3.2.3).
+fn is_port(text: &str) -> bool {
+    match text.strip_prefix(':') {
+        Some(digits) => {
+            digits.is_empty()
+                || (digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.parse::<u16>().is_ok())
         }
+        None => text.is_empty(),
     }
+}
+
+fn registered_name(name: &str) -> Option<Host<'_>> {
+    let is_name = (1..=253).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
+        && !name.starts_with('.')
+        && !name.contains("..")
+        && !name.ends_with('.');
+    is_name.then(|| name.parse().map_or(Host::Name(name), Host::Address))
 }
 
 #[cfg(test)]
@@ -122,6 +176,11 @@ mod tests {
             "127.0.0.1:1",
             "[::1]:8081",
             "ADMIN.example.com:443",
+            "[0:0:0:0:0:0:0:1]:8081",
+            "[::0:1]",
+            "[0000:0000:0000:0000:0000:0000:0000:0001]",
+            "[::ffff:127.0.0.1]",
+            "[::FFFF:7f00:1]",
         ] {
             check("/", &[host], Ok(()));
         }
@@ -133,17 +192,47 @@ mod tests {
         check("/", &["localhost", "localhost"], Err(HostRefusal::Invalid));
         check("http://localhost:1/", &["localhost:1"], Ok(()));
         check("http://localhost/", &["admin.example.com"], Err(HostRefusal::Invalid));
-        for host in
-            ["", "a,b", "a b", "user@localhost", "localhost:x", "localhost:123456", "[::1", "a..b", "é"]
-        {
+        for host in [
+            "",
+            "a,b",
+            "a b",
+            "user@localhost",
+            "localhost:x",
+            "localhost:123456",
+            "localhost:65536",
+            "localhost:+80",
+            "[::1",
+            "[::1]x",
+            "[::1].",
+            "[localhost]",
+            "[127.0.0.1]",
+            "[fe80::1%25eth0]",
+            "::1",
+            "a..b",
+            "é",
+        ] {
             check("/", &[host], Err(HostRefusal::Invalid));
         }
     }
 
     #[test]
-    fn a_host_has_one_canonical_form() {
-        for (text, name) in [("a.b:80", "a.b"), ("a.b.", "a.b"), ("a.b.:80", "a.b"), ("[::1]:80", "[::1]")] {
-            assert_eq!(canonical(text), Some(name));
+    fn rfc5952_4_a_host_has_one_canonical_form() {
+        for (text, name) in [
+            ("a.b:80", "a.b"),
+            ("a.b.", "a.b"),
+            ("a.b.:80", "a.b"),
+            ("A.B:", "a.b"),
+            ("[::1]:80", "[0:0:0:0:0:0:0:1]"),
+            ("[2001:DB8::0:1]", "[2001:db8:0:0:0:0:0:1]"),
+            ("[::ffff:192.0.2.1]:443", "192.0.2.1"),
+            ("192.0.2.1.:443", "192.0.2.1"),
+        ] {
+            let (one, other) = (canonical(text).unwrap(), canonical(name).unwrap());
+            assert!(one.is(other) && Hosts::of([one]).contains(other), "{text} {name}");
+        }
+        for (text, name) in [("a.b", "a.c"), ("[::1]", "127.0.0.1"), ("192.0.2.1", "192.0.2.1.example")] {
+            let (one, other) = (canonical(text).unwrap(), canonical(name).unwrap());
+            assert!(!one.is(other) && !Hosts::of([one]).contains(other), "{text} {name}");
         }
     }
 }

@@ -35,7 +35,7 @@ use crate::caller::Caller;
 use crate::headers::is_chunked_alone;
 use crate::ledger::{Coalesced, SnapshotLedger};
 use crate::path::{NormalPath, PathRefusal};
-use crate::route::{CompiledRoute, Match, RouteTable};
+use crate::route::{CompiledRoute, Match, RouteTable, is_upper_case};
 
 /// The action of the gateway's audit lines.
 const ACTION: &str = "gateway.decide";
@@ -46,9 +46,11 @@ pub(crate) enum Refusal {
     Challenge,
     Denied { denial: Denial, necessary: ScopeSet },
     Exceeded { exceeded: Exceeded, at: Timestamp },
+    Folded,
     Forwarded,
     Framing,
     Host(HostRefusal),
+    Method,
     MethodNotAllowed(Vec<Method>),
     NotFound,
     Path(PathRefusal),
@@ -63,10 +65,12 @@ impl Refusal {
             Self::Challenge => "credential_required",
             Self::Denied { denial, .. } => denial.code(),
             Self::Exceeded { exceeded, .. } => exceeded.code(),
+            Self::Folded => "target_folds",
             Self::Forwarded => "forwarded",
             Self::Framing => "framing",
             Self::Host(HostRefusal::Invalid) => "host_invalid",
             Self::Host(HostRefusal::Foreign) => "host_foreign",
+            Self::Method => "method_case",
             Self::MethodNotAllowed(_) => "method_not_allowed",
             Self::NotFound => "no_route",
             Self::Path(refusal) => refusal.code(),
@@ -82,6 +86,11 @@ impl Refusal {
             Self::Challenge => wire_error::challenge(instance),
             Self::Denied { denial, necessary } => wire_error::from_denial(denial, necessary, instance),
             Self::Exceeded { exceeded, at } => wire_error::from_exceeded(exceeded, *at, instance),
+            Self::Folded => wire_error::problem(
+                Problem::BadRequest,
+                "The path could be read as another one, in other case or without what stands at its end",
+                instance,
+            ),
             Self::Forwarded => wire_error::problem(
                 Problem::BadRequest,
                 "The proxy before the gateway names no address that can be read",
@@ -93,6 +102,11 @@ impl Refusal {
                 instance,
             ),
             Self::Host(refusal) => wire_error::from_host(*refusal, instance),
+            Self::Method => wire_error::problem(
+                Problem::BadRequest,
+                "A method is written in upper case: methods are case-sensitive",
+                instance,
+            ),
             Self::MethodNotAllowed(allowed) => wire_error::method_not_allowed(allowed, instance),
             Self::NotFound => wire_error::problem(Problem::NotFound, "", instance),
             Self::Path(_) => wire_error::problem(
@@ -158,6 +172,10 @@ pub(crate) struct Passage {
 pub(crate) fn target(head: &Parts) -> Result<PathAndQuery, Refusal> {
     let received = head.uri.path_and_query().ok_or(Refusal::Path(PathRefusal::Form))?;
     let normal = NormalPath::parse(received.as_str()).map_err(Refusal::Path)?;
+    // DIVERGES: RFC 9110 §9.1 knows `delete` as a method of its own; the upstream may read it as DELETE.
+    if !is_upper_case(&head.method) {
+        return Err(Refusal::Method);
+    }
     // RFC 9110 §9.3.6, §9.3.8: a tunnel leaves the gateway's sight, and a trace would show the caller the upstream's view.
     if matches!(head.method, Method::CONNECT | Method::TRACE) {
         return Err(Refusal::MethodNotAllowed(Vec::new()));
@@ -182,6 +200,8 @@ pub(crate) fn route(table: &RouteTable, head: &Parts, path: &str) -> Result<Arc<
     let host = host(&head.uri, &head.headers).map_err(Refusal::Host)?;
     match table.find(&head.method, host, path) {
         Match::Route(route) => Ok(Arc::clone(route)),
+        // DIVERGES: RFC 3986 §6.2.2.1 tells these paths apart; the upstream may not.
+        Match::Ambiguous(_earlier) => Err(Refusal::Folded),
         Match::MethodNotAllowed(allowed) => Err(Refusal::MethodNotAllowed(allowed)),
         Match::NotFound => Err(Refusal::NotFound),
     }

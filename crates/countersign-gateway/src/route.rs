@@ -1,24 +1,28 @@
 //! Routes: which upstream answers a path, and what a caller must be.
 //!
-//! The pattern language has three words. A segment as it is; `{name}` for one segment that is not empty; and at the
-//! end `{**}` for any number of segments. `/orders/{**}` also matches `/orders` and `/orders/`: whoever protects what
-//! is below a path means the path too. The first route that matches path, host and method wins.
+//! The first route that matches path, host and method wins; paths are matched by [`crate::pattern`].
+//!
+//! An upstream may read a path more freely than it is matched here (see [`crate::fold`]). Where the folded path meets an
+//! earlier route that the exact one does not, the request is refused: the exact path decides, the fold only objects.
 //!
 //! **Invariants.** What no route matches is refused, never open. A table that cannot be decided on is not built.
 //!
 //! What it does not do: look at the query, or decide whether the caller meets the requirement.
 
+use std::borrow::Cow;
 use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
 
 use countersign_core::decision::{Requirement, rehearse};
 use countersign_core::principal::{Principal, Scheme};
-use countersign_edge::host::canonical;
+use countersign_edge::host::{Host, Hosts, canonical};
 use countersign_edge::metrics::{Counter, Metrics};
 use http::Method;
 use thiserror::Error;
 
+use crate::fold::fold;
 use crate::path::NormalPath;
+use crate::pattern::Pattern;
 use crate::upstream::Upstream;
 
 /// A route as the operator writes it.
@@ -89,6 +93,16 @@ pub enum RouteError {
         /// What was found.
         found: String,
     },
+    /// A method holds letters in lower case, with which no request passes.
+    #[error("route {route}: methods are case-sensitive: expected `{expected}`, found `{found}`")]
+    MethodCase {
+        /// The route.
+        route: String,
+        /// What was meant.
+        expected: String,
+        /// What was found.
+        found: Method,
+    },
     /// The list of methods is empty.
     #[error(
         "route {route}: `methods` is empty, so the route matches nothing; leave it out to match every method"
@@ -145,6 +159,8 @@ pub enum RouteError {
 #[derive(Debug)]
 pub struct RouteTable {
     routes: Vec<Arc<CompiledRoute>>,
+    /// Whether some pattern is not its own fold, so that plain paths may fold onto it too.
+    folds: bool,
     upstreams: Vec<Arc<Upstream>>,
 }
 
@@ -153,8 +169,9 @@ pub struct RouteTable {
 pub struct CompiledRoute {
     name: Arc<str>,
     pattern: Pattern,
+    folded: Pattern,
     methods: Option<Vec<Method>>,
-    hosts: Option<Vec<String>>,
+    hosts: Option<Hosts>,
     upstream: Arc<Upstream>,
     requirement: Requirement,
     shadow: Option<Requirement>,
@@ -164,11 +181,21 @@ pub struct CompiledRoute {
     permitted: Vec<(Scheme, OnceLock<Counter>)>,
 }
 
+/// What a route is found by.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    method: &'a Method,
+    host: Option<Host<'a>>,
+    path: &'a str,
+}
+
 /// What a table knows of a request.
 #[derive(Debug)]
 pub enum Match<'a> {
     /// The first route that matches.
     Route(&'a Arc<CompiledRoute>),
+    /// A route matches, and an upstream may read the path as one of this earlier route.
+    Ambiguous(&'a Arc<CompiledRoute>),
     /// Routes match but for the method; these methods would do.
     MethodNotAllowed(Vec<Method>),
     /// Nothing matches.
@@ -189,17 +216,24 @@ impl RouteTable {
             }
             compiled.push(Arc::new(CompiledRoute::new(route, &upstreams)?));
         }
-        Ok(Self { routes: compiled, upstreams })
+        let folds = compiled.iter().any(|route| route.folded != route.pattern);
+        Ok(Self { routes: compiled, folds, upstreams })
     }
 
     /// Finds the route of a request; `host` is the `Host` field as received.
     #[must_use]
     pub fn find(&self, method: &Method, host: &str, path: &str) -> Match<'_> {
         let mut allowed: Vec<Method> = Vec::new();
-        for route in self.routes.iter().filter(|route| route.matches(host, path)) {
+        let host = canonical(host);
+        for (position, route) in self.routes.iter().enumerate().filter(|(_, one)| one.matches(host, path)) {
             match &route.methods {
                 Some(methods) if !methods.contains(method) => allowed.extend(methods.iter().cloned()),
-                Some(_) | None => return Match::Route(route),
+                Some(_) | None => {
+                    let asked = Asked { method, host, path };
+                    return self
+                        .earlier(position, route, asked)
+                        .map_or(Match::Route(route), Match::Ambiguous);
+                }
             }
         }
         if allowed.is_empty() {
@@ -210,6 +244,36 @@ impl RouteTable {
         Match::MethodNotAllowed(allowed)
     }
 
+    /// Finds a route before `route` that the path belongs to once it is folded.
+    fn earlier(
+        &self,
+        position: usize,
+        route: &CompiledRoute,
+        asked: Asked<'_>,
+    ) -> Option<&Arc<CompiledRoute>> {
+        if position == 0 {
+            return None;
+        }
+        let folded = fold(asked.path);
+        if !self.folds && matches!(folded, Cow::Borrowed(_)) {
+            return None;
+        }
+        let meets = |one: &&Arc<CompiledRoute>| {
+            one.takes_host(asked.host)
+                && one.takes_method(asked.method)
+                && one.folded.matches_folded(&folded)
+                // Whoever writes both `/exact` and `/exact/` tells them apart, and so does the upstream.
+                && one.folded != route.folded
+        };
+        self.routes.iter().take(position).find(meets)
+    }
+
+    /// Tells whether requests can be refused for what their paths fold onto.
+    #[must_use]
+    pub fn may_object(&self) -> bool {
+        self.routes.len() > 1
+    }
+
     /// Finds the route of a call that was not made: `path` in whatever form a client would send it.
     #[must_use]
     pub fn called(&self, method: &Method, host: &str, path: &str) -> Option<&Arc<CompiledRoute>> {
@@ -218,7 +282,7 @@ impl RouteTable {
         let path = target.split_once('?').map_or(target.as_str(), |(path, _)| path);
         match self.find(method, host, path) {
             Match::Route(route) => Some(route),
-            Match::MethodNotAllowed(_) | Match::NotFound => None,
+            Match::Ambiguous(_) | Match::MethodNotAllowed(_) | Match::NotFound => None,
         }
     }
 
@@ -253,6 +317,7 @@ impl CompiledRoute {
         let hosts = route.hosts.as_deref().map(|hosts| compile_hosts(&route.name, hosts)).transpose()?;
         Ok(Self {
             name: route.name.into(),
+            folded: pattern.folded(),
             pattern,
             methods: route.methods,
             hosts,
@@ -316,11 +381,16 @@ impl CompiledRoute {
         }
     }
 
-    fn matches(&self, host: &str, path: &str) -> bool {
-        let host_matches = self.hosts.as_ref().is_none_or(|hosts| {
-            canonical(host).is_some_and(|host| hosts.iter().any(|name| name.eq_ignore_ascii_case(host)))
-        });
-        host_matches && self.pattern.matches(path)
+    fn matches(&self, host: Option<Host<'_>>, path: &str) -> bool {
+        self.takes_host(host) && self.pattern.matches(path)
+    }
+
+    fn takes_method(&self, method: &Method) -> bool {
+        self.methods.as_ref().is_none_or(|methods| methods.contains(method))
+    }
+
+    fn takes_host(&self, host: Option<Host<'_>>) -> bool {
+        self.hosts.as_ref().is_none_or(|hosts| host.is_some_and(|host| hosts.contains(host)))
     }
 }
 
@@ -332,6 +402,10 @@ fn decidable(route: &Route, requirement: &Requirement) -> Result<(), RouteError>
     }
     if route.methods.as_ref().is_some_and(Vec::is_empty) {
         return Err(RouteError::NoMethods { route: name() });
+    }
+    if let Some(found) = route.methods.iter().flatten().find(|method| !is_upper_case(method)) {
+        let expected = found.as_str().to_ascii_uppercase();
+        return Err(RouteError::MethodCase { route: name(), expected, found: found.clone() });
     }
     for condition in &conditions {
         match condition.scheme {
@@ -357,86 +431,19 @@ fn decidable(route: &Route, requirement: &Requirement) -> Result<(), RouteError>
     }
 }
 
-fn compile_hosts(route: &str, hosts: &[String]) -> Result<Vec<String>, RouteError> {
+/// Tells whether a method holds no letter in lower case, as every registered one (RFC 9110 §9.1).
+pub(crate) fn is_upper_case(method: &Method) -> bool {
+    !method.as_str().bytes().any(|byte| byte.is_ascii_lowercase())
+}
+
+fn compile_hosts(route: &str, hosts: &[String]) -> Result<Hosts, RouteError> {
     let refused = |found: &str| RouteError::Host { route: route.to_owned(), found: found.to_owned() };
     if hosts.is_empty() {
         return Err(refused(""));
     }
-    hosts
-        .iter()
-        .map(|host| canonical(host).map(str::to_ascii_lowercase).ok_or_else(|| refused(host)))
-        .collect()
-}
-
-/// A compiled pattern.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Pattern {
-    segments: Vec<Segment>,
-    open: bool,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Segment {
-    Literal(String),
-    Any,
-}
-
-impl Pattern {
-    fn parse(text: &str) -> Result<Self, &'static str> {
-        let rest = text.strip_prefix('/').ok_or("does not begin with /")?;
-        let (rest, open) = match rest.strip_suffix("{**}") {
-            Some("") => return Ok(Self { segments: Vec::new(), open: true }),
-            Some(before) => (before.strip_suffix('/').ok_or("has something before {**}")?, true),
-            None => (rest, false),
-        };
-        let segments = rest.split('/').map(Segment::parse).collect::<Result<_, _>>()?;
-        let pattern = Self { segments, open };
-        pattern.is_reachable().then_some(pattern).ok_or("is not in normal form, so no request would match it")
-    }
-
-    /// Tells whether the literals are such as normal paths have.
-    fn is_reachable(&self) -> bool {
-        let words = self.segments.iter().map(|segment| match segment {
-            Segment::Literal(text) => text.as_str(),
-            Segment::Any => "x",
-        });
-        let path = format!("/{}", words.collect::<Vec<_>>().join("/"));
-        // The empty segment after a last slash can have nothing after it.
-        if self.open && path.ends_with('/') {
-            return false;
-        }
-        NormalPath::parse(&path).is_ok_and(|normal| normal.is_as_received() && normal.query().is_none())
-    }
-
-    fn matches(&self, path: &str) -> bool {
-        let mut segments = path.strip_prefix('/').unwrap_or(path).split('/');
-        let fixed = self.segments.iter().all(|segment| match (segment, segments.next()) {
-            (Segment::Literal(text), Some(found)) => text == found,
-            (Segment::Any, Some(found)) => !found.is_empty(),
-            (Segment::Literal(_) | Segment::Any, None) => false,
-        });
-        fixed && (self.open || segments.next().is_none())
-    }
-}
-
-impl Segment {
-    fn parse(text: &str) -> Result<Self, &'static str> {
-        let name = text.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
-        match name {
-            Some("**") => Err("has {**} before its end"),
-            Some(name)
-                if !name.is_empty()
-                    && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') =>
-            {
-                Ok(Self::Any)
-            }
-            Some(_) => Err("has a {name} that is not made of letters, digits and _"),
-            None if text.contains(['{', '}', '*', '?']) => {
-                Err("has a wildcard that is not a whole segment: write {name} or {**}")
-            }
-            None => Ok(Self::Literal(text.to_owned())),
-        }
-    }
+    let hosts: Result<Vec<_>, _> =
+        hosts.iter().map(|host| canonical(host).ok_or_else(|| refused(host))).collect();
+    hosts.map(Hosts::of)
 }
 
 #[cfg(test)]
@@ -447,7 +454,7 @@ mod tests {
     use countersign_core::principal::Scheme;
     use http::Method;
 
-    use super::{Match, Pattern, Route, RouteError, RouteTable};
+    use super::{Match, Route, RouteError, RouteTable, is_upper_case};
     use crate::upstream::Upstream;
 
     fn route(name: &str, pattern: &str) -> Route {
@@ -471,60 +478,10 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(pattern: &str, path: &str, expected: bool) {
-        assert_eq!(Pattern::parse(pattern).unwrap().matches(path), expected, "{pattern} {path}");
-    }
-
-    #[test]
-    fn a_pattern_matches_whole_segments() {
-        for path in ["/orders", "/orders/", "/orders/1", "/orders/1/2/"] {
-            check("/orders/{**}", path, true);
-            check("/{**}", path, true);
-        }
-        check("/{**}", "/", true);
-        for path in ["/", "/order", "/orders1", "/Orders", "/x/orders"] {
-            check("/orders/{**}", path, false);
-        }
-        for (path, expected) in [("/a/1/b", true), ("/a//b", false), ("/a/1/b/", false), ("/a/1/2/b", false)]
-        {
-            check("/a/{id}/b", path, expected);
-        }
-        for (path, expected) in [("/exact", true), ("/exact/", false), ("/exact/x", false), ("/", false)] {
-            check("/exact", path, expected);
-        }
-        check("/", "/", true);
-        check("/a/", "/a/", true);
-        check("/a/", "/a", false);
-    }
-
-    #[test]
-    fn a_pattern_that_no_request_could_match_is_refused() {
-        for pattern in [
-            "",
-            "orders",
-            "/a//b",
-            "/a/../b",
-            "/a/{**}/b",
-            "/a{**}",
-            "/a/*",
-            "/a/{b",
-            "/a/{}",
-            "/a/{b-c}",
-            "/a?b",
-            "/%61",
-            "/a%2fb",
-            "/é",
-            "/a b",
-            "//{**}",
-        ] {
-            assert!(Pattern::parse(pattern).is_err(), "{pattern}");
-        }
-    }
-
-    #[track_caller]
     fn found(table: &RouteTable, method: &Method, host: &str, path: &str) -> String {
         match table.find(method, host, path) {
             Match::Route(route) => route.name().to_string(),
+            Match::Ambiguous(earlier) => format!("400 {}", earlier.name()),
             Match::MethodNotAllowed(allowed) => format!("405 {allowed:?}"),
             Match::NotFound => "404".into(),
         }
@@ -551,6 +508,98 @@ mod tests {
     }
 
     #[test]
+    fn what_folds_onto_an_earlier_route_is_refused() {
+        let mut write = route("write", "/orders/{id}");
+        write.methods = Some(vec![Method::DELETE]);
+        let mut hosted = route("hosted", "/internal/{**}");
+        hosted.hosts = Some(vec!["a".into()]);
+        let routes = vec![
+            route("admin", "/admin/{**}"),
+            route("exact", "/exact"),
+            write,
+            hosted,
+            route("all", "/{**}"),
+        ];
+        let table = table(routes).unwrap();
+        for (method, host, path, expected) in [
+            ("GET", "a", "/admin/users", "admin"),
+            ("GET", "a", "/admin/Users;x/", "admin"),
+            ("GET", "a", "/ADMIN/users", "400 admin"),
+            ("GET", "a", "/ADMIN", "400 admin"),
+            ("GET", "a", "/admin;a=b/users", "400 admin"),
+            ("GET", "a", "/admin%20/x", "400 admin"),
+            ("GET", "a", "/admin./x", "400 admin"),
+            ("GET", "a", "/%20/admin/x", "400 admin"),
+            ("GET", "a", "/exact", "exact"),
+            ("GET", "a", "/exact/", "400 exact"),
+            ("GET", "a", "/exact/x", "all"),
+            ("DELETE", "a", "/orders/42", "write"),
+            ("DELETE", "a", "/orders/AB", "write"),
+            ("DELETE", "a", "/orders/42/", "400 write"),
+            ("DELETE", "a", "/Orders/42", "400 write"),
+            ("GET", "a", "/Orders/42", "all"),
+            ("GET", "a", "/orders/ABC/Lines;x", "all"),
+            ("GET", "a", "/Internal/x", "400 hosted"),
+            ("GET", "b", "/Internal/x", "all"),
+            ("GET", "a", "/Administrator", "all"),
+            ("GET", "a", "/", "all"),
+        ] {
+            assert_eq!(
+                found(&table, &method.parse().unwrap(), host, path),
+                expected,
+                "{method} {host} {path}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_an_operator_writes_in_two_spellings_is_two_paths() {
+        let open =
+            table(vec![route("one", "/exact"), route("two", "/exact/"), route("all", "/{**}")]).unwrap();
+        for (path, expected) in [("/exact", "one"), ("/exact/", "two"), ("/Exact", "400 one")] {
+            assert_eq!(found(&open, &Method::GET, "a", path), expected, "{path}");
+        }
+        let loud = table(vec![route("loud", "/Admin/{**}"), route("all", "/{**}")]).unwrap();
+        for (path, expected) in [("/Admin/x", "loud"), ("/admin/x", "400 loud"), ("/other", "all")] {
+            assert_eq!(found(&loud, &Method::GET, "a", path), expected, "{path}");
+        }
+        assert!(loud.may_object());
+    }
+
+    #[test]
+    fn rfc5952_4_an_address_is_one_host_in_every_spelling() {
+        for (written, others) in [
+            ("[::1]", ["[0:0:0:0:0:0:0:1]:8443", "[::0001]", "[0::1]"]),
+            ("[2001:0db8::1]:80", ["[2001:DB8::1]", "[2001:db8:0:0:0:0:0:1]", "[2001:db8::0.0.0.1]:1"]),
+            ("127.0.0.1", ["127.0.0.1:1", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]:2"]),
+        ] {
+            let mut guarded = route("guarded", "/{**}");
+            guarded.hosts = Some(vec![written.into()]);
+            let table = table(vec![guarded, route("open", "/{**}")]).unwrap();
+            for host in others {
+                assert_eq!(found(&table, &Method::GET, host, "/"), "guarded", "{written} {host}");
+            }
+            assert_eq!(found(&table, &Method::GET, "[::2]", "/"), "open", "{written}");
+        }
+    }
+
+    #[test]
+    fn rfc9110_9_1_a_method_has_no_lower_case() {
+        for (method, expected) in [
+            ("GET", true),
+            ("M-SEARCH", true),
+            ("VERSION-CONTROL", true),
+            ("X_1", true),
+            ("get", false),
+            ("Get", false),
+            ("DELETe", false),
+            ("PROPfIND", false),
+        ] {
+            assert_eq!(is_upper_case(&method.parse().unwrap()), expected, "{method}");
+        }
+    }
+
+    #[test]
     fn a_table_that_cannot_be_decided_on_is_not_built() {
         let refused = |change: fn(&mut Route)| {
             let mut one = route("r", "/a");
@@ -561,6 +610,8 @@ mod tests {
         assert!(refused(|one| one.requirement = Requirement::All(Vec::new())).contains("`require` is empty"));
         assert!(refused(|one| one.upstream = 1).contains("no upstream number 1"));
         assert!(refused(|one| one.methods = Some(Vec::new())).contains("leave it out"));
+        let spelled = refused(|one| one.methods = Some(vec![Method::GET, "Delete".parse().unwrap()]));
+        assert!(spelled.contains("expected `DELETE`, found `Delete`"), "{spelled}");
         assert!(refused(|one| one.hosts = Some(Vec::new())).contains("api.example.com"));
         assert!(refused(|one| one.hosts = Some(vec!["a,b".into()])).contains("`a,b`"));
         assert!(refused(|one| one.pattern = "x".into()).contains("does not begin with /"));

@@ -45,6 +45,13 @@ impl Routing {
             false => (None, None),
         };
         let (table, upstreams) = build(settings, spec.as_ref(), &[], &ca)?;
+        if table.may_object() {
+            tracing::info!(
+                routes = settings.routes.len(),
+                "a path that folds onto an earlier route is refused with 400: case, ;parameters, and slashes, dots and \
+                 blanks at an end are what upstreams ignore; give a path of its own a route of its own before"
+            );
+        }
         let routing = Self {
             table: Arc::new(ArcSwap::from_pointee(table)),
             routes: Arc::new(ArcSwap::from_pointee(settings.routes.clone())),

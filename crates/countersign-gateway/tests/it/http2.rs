@@ -82,6 +82,30 @@ async fn http2_requests_are_decided_like_others() {
 }
 
 #[tokio::test]
+async fn rfc9110_9_1_a_method_in_lower_case_is_refused() {
+    let world = World::new();
+    let mut sender = connect(world.address).await;
+    for (method, expected) in [("delete", 400), ("Get", 400), ("GET", 200), ("PROPFIND", 200)] {
+        let request = Request::builder().method(method).uri("http://a/open/x").body(()).unwrap();
+        let answer = sender.send_request(request, true).unwrap().0;
+        assert_eq!(read(answer).await.0, expected, "{method}");
+    }
+    assert_eq!(world.upstream.heads().len(), 2);
+}
+
+#[tokio::test]
+async fn an_http2_path_that_folds_onto_an_earlier_route_is_refused() {
+    let world = World::new();
+    let mut sender = connect(world.address).await;
+    for path in ["/OPEN/x", "/settle;a/x", "/settle./x", "/get-only/", "/settle%20"] {
+        let request = Request::get(format!("http://a{path}")).body(()).unwrap();
+        let answer = sender.send_request(request, true).unwrap().0;
+        assert_eq!(read(answer).await.0, 400, "{path}");
+    }
+    assert!(world.upstream.heads().is_empty());
+}
+
+#[tokio::test]
 async fn an_http2_body_is_streamed_to_the_upstream() {
     let world = World::new();
     let mut sender = connect(world.address).await;

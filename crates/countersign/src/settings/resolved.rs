@@ -10,6 +10,7 @@ use countersign_core::decision::{Condition, Requirement};
 use countersign_core::duration::parse_duration;
 use countersign_core::network::AddressBlock;
 use countersign_core::principal::Scheme;
+use countersign_edge::host::canonical;
 use countersign_edge::limits::Limits;
 use countersign_gateway::address::HealthCheck;
 use countersign_gateway::caller::{Dialect, TrustedProxies};
@@ -235,6 +236,9 @@ fn check_bounds(file: &FileSettings) -> Result<()> {
     }
     if let Some(host) = file.admin.hosts.iter().find(|host| host.contains('*')) {
         bail!("admin.hosts: expected names, found `{host}`: a pattern would let any page's host in");
+    }
+    if let Some(host) = file.admin.hosts.iter().find(|host| canonical(host).is_none()) {
+        bail!("admin.hosts: expected names such as admin.example.com or [2001:db8::1], found `{host}`");
     }
     Ok(())
 }

@@ -1,0 +1,112 @@
+//! What an upstream with default settings reads in a request that the gateway reads differently.
+
+use super::{Forwarded, Outcome, Passes, Refused, World};
+use crate::harness::Place;
+
+/// The first three routes ask for a scope that the key does not hold.
+const GUARDED: &str = "[[route]]\npath = \"/admin/{**}\"\nupstream = \"default\"\nrequire = { api_key = { scope = \"admin\" } }\n\n\
+    [[route]]\npath = \"/exact\"\nupstream = \"default\"\nrequire = { api_key = { scope = \"admin\" } }\n\n\
+    [[route]]\npath = \"/orders/{**}\"\nmethods = [\"DELETE\"]\nupstream = \"default\"\nrequire = { api_key = { scope = \"orders:write\" } }\n\n\
+    [[route]]\npath = \"/{**}\"\nupstream = \"default\"\nrequire = { api_key = { scope = \"orders:read\" } }\n";
+
+#[track_caller]
+fn ask(world: &World, origin: &str, line: &str, host: &str, expected: &Outcome) {
+    let bytes = format!(
+        "{line} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {{K}}\r\nConnection: close\r\n\r\n"
+    );
+    world.check(origin, bytes.as_bytes(), expected);
+}
+
+#[test]
+fn rfc9110_9_1_a_method_in_lower_case_is_refused_before_routing() {
+    let world = World::new(GUARDED);
+    for method in ["delete", "Delete", "DELETe", "dELETE", "get", "post", "pATCH", "foo", "X-y", "head"] {
+        ask(&world, "a method in lower case", &format!("{method} /orders/42"), "a", &Refused(400));
+        ask(&world, "a method in lower case", &format!("{method} /.countersign/health"), "a", &Refused(400));
+    }
+    ask(&world, "the method as registered", "DELETE /orders/42", "a", &Refused(403));
+    ask(&world, "another method", "GET /orders/42", "a", &Passes(&[]));
+    ask(&world, "a method of WebDAV", "VERSION-CONTROL /orders/42", "a", &Passes(&[]));
+}
+
+#[test]
+fn what_folds_onto_an_earlier_route_is_refused() {
+    let world = World::new(GUARDED);
+    for path in [
+        "/ADMIN/users",
+        "/Admin",
+        "/admiN/",
+        "/admin;a=b/users",
+        "/admin;/users",
+        "/admin%3ba=b/users",
+        "/admin%20/x",
+        "/admin+/x",
+        "/admin./x",
+        "/admin.%20./x",
+        "/admin%c2%a0/x",
+        "/%20admin/x",
+        "/%41dmin/x",
+        "/%41DMIN;x./x",
+        "/%ef%bc%a1dmin/x",
+        "/adm%c4%b1n/x",
+        "/exact/",
+        "/Exact",
+        "/exact;x",
+        "/exact.",
+        "/exact%20",
+        "/exact%20/",
+    ] {
+        ask(&world, "path folding", &format!("GET {path}"), "a", &Refused(400));
+    }
+    for path in ["/Orders/42", "/orders;x/42", "/ORDERS"] {
+        ask(&world, "path folding", &format!("DELETE {path}"), "a", &Refused(400));
+        ask(&world, "path folding", &format!("GET {path}"), "a", &Passes(&[]));
+    }
+    for path in ["/admin/users", "/admin/Users", "/admin/users/", "/admin/;x=1", "/exact"] {
+        let expected = if path.contains(";x") { Refused(400) } else { Refused(403) };
+        ask(&world, "the guarded route itself", &format!("GET {path}"), "a", &expected);
+    }
+    ask(&world, "another path", "GET /orders/ABC", "a", &Forwarded("GET /orders/ABC HTTP/1.1"));
+    ask(
+        &world,
+        "another path",
+        "GET /Reports/2026%20Q1/",
+        "a",
+        &Forwarded("GET /Reports/2026%20Q1/ HTTP/1.1"),
+    );
+    ask(&world, "another path", "GET /exact/x", "a", &Forwarded("GET /exact/x HTTP/1.1"));
+    ask(&world, "another path", "GET /admin-x/Y", "a", &Forwarded("GET /admin-x/Y HTTP/1.1"));
+    let log = world.server.log();
+    assert_eq!(log.matches("folds onto an earlier route").count(), 1, "the start says so once: {log}");
+}
+
+#[test]
+fn a_method_in_lower_case_in_the_settings_is_told() {
+    let place = Place::new();
+    let config = place.write("c.toml", &GUARDED.replace("DELETE", "delete"));
+    let Err(log) = place.try_up("data", &["--config", config.to_str().unwrap()], &[]) else {
+        panic!("it started");
+    };
+    assert!(log.contains("route 3") && log.contains("expected `DELETE`, found `delete`"), "{log}");
+}
+
+#[test]
+fn rfc5952_4_an_ipv6_host_is_compared_in_canonical_form() {
+    let world = World::new(
+        "[[route]]\npath = \"/{**}\"\nhosts = [\"[2001:db8::1]\", \"127.0.0.1\"]\nupstream = \"default\"\nrequire = { api_key = { scope = \"admin\" } }\n\n\
+         [[route]]\npath = \"/{**}\"\nupstream = \"default\"\nrequire = { api_key = {} }\n",
+    );
+    for host in [
+        "[2001:db8::1]",
+        "[2001:DB8::1]:8443",
+        "[2001:0db8:0:0:0:0:0:1]",
+        "[2001:db8::0.0.0.1]",
+        "127.0.0.1",
+        "127.0.0.1.:80",
+        "[::ffff:127.0.0.1]",
+        "[::ffff:7f00:1]",
+    ] {
+        ask(&world, "a host in another spelling", "GET /", host, &Refused(403));
+    }
+    ask(&world, "another host", "GET /", "[2001:db8::2]", &Passes(&[]));
+}
