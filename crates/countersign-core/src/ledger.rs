@@ -39,6 +39,8 @@ pub enum Lookup<'a> {
         /// The mark of an `Idempotency-Key`.
         mark: Option<SecretHash>,
     },
+    /// What does the making of a successor of this credential need?
+    Rotation(CredentialId),
     /// What is stored of this owner?
     Owner(OwnerId),
 }
@@ -62,6 +64,15 @@ pub enum Found {
         earlier: Option<MarkRecord>,
         /// What the earlier use made, if it still exists.
         made: Option<Box<CredentialRecord>>,
+    },
+    /// To [`Lookup::Rotation`].
+    Rotation {
+        /// What is stored of the credential.
+        record: Option<Box<CredentialRecord>>,
+        /// Who owns it.
+        owner: Option<Box<OwnerRecord>>,
+        /// The organisation's record, if the owner is not one itself.
+        organisation: Option<Box<OwnerRecord>>,
     },
     /// To [`Lookup::Owner`].
     Owner(Option<Box<OwnerRecord>>),

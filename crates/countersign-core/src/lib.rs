@@ -42,3 +42,4 @@ pub mod secret;
 pub mod snapshot;
 pub mod timestamp;
 pub mod verification;
+pub mod widening;

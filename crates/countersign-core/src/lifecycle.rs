@@ -14,8 +14,7 @@ use crate::id::{CredentialId, CredentialKind, OwnerId};
 use crate::ledger::{Found, Lookup};
 use crate::meter::Allowance;
 use crate::minting::{
-    Expiry, Minted, end_of_life, mint, valid_allowances, valid_blocks, valid_name, within_grant,
-    within_reach_of_grants,
+    Expiry, Holder, Minted, end_of_life, granted, mint, mintable, valid_allowances, valid_blocks, valid_name,
 };
 use crate::network::AddressBlock;
 use crate::reach::reach;
@@ -23,6 +22,7 @@ use crate::record::CredentialRecord;
 use crate::refusal::Refusal;
 use crate::scope::ScopeSet;
 use crate::timestamp::Timestamp;
+use crate::widening::widens;
 
 /// Changes what a key's owner may change. What is `None` stays.
 #[derive(Debug, Clone)]
@@ -122,18 +122,26 @@ impl Amend {
         permit: &Permit,
         found: Found,
     ) -> Result<CredentialRecord, Refusal> {
-        let mut next = living(permit, found)?;
-        if self.expiry != Expiry::Unspecified || self.switch == Some(Switch::Enabled) {
-            // Prolonging is granting once more.
-            within_grant(permit, next.id.kind(), &next.terms.scopes)?;
-            not_superseded(&next)?;
+        let before = living(permit, found)?;
+        let next = self.applied(context, before.clone())?;
+        if widens(&before, &next) {
+            // Widening is granting once more.
+            not_superseded(&before)?;
+            granted(permit, &next)?;
         }
+        Ok(next)
+    }
+
+    fn applied(
+        &self,
+        context: &Context<'_>,
+        mut next: CredentialRecord,
+    ) -> Result<CredentialRecord, Refusal> {
         next.version += 1;
         if let Some(name) = &self.name {
             next.terms.name = valid_name(name)?;
         }
         if let Some(scopes) = &self.scopes {
-            within_grant(permit, next.id.kind(), scopes)?;
             next.terms.scopes = scopes.clone();
         }
         if let Some(metadata) = &self.metadata {
@@ -162,17 +170,16 @@ impl Act for Rotate {
     type Refusal = Refusal;
 
     fn lookup<'a>(&'a self, _: &Context<'_>) -> Lookup<'a> {
-        Lookup::Record(self.id)
+        Lookup::Rotation(self.id)
     }
 
     fn decide(&self, context: &mut Context<'_>, permit: &Permit, found: Found) -> Outcome<Rotated, Refusal> {
         let audit = line(context, "rotate", permit, self.id);
-        let replaced = match living(permit, found).and_then(|old| self.may_rotate(context, permit, old)) {
-            Ok(replaced) => replaced,
+        let (old, draft) = match self.succession(context, permit, found) {
+            Ok(succession) => succession,
             Err(refusal) => return Outcome::refused(refusal.clone(), audit.refused(refusal.code())),
         };
-        let (old, expires_at) = replaced;
-        let (minted, replaced) = self.replace(context, old, expires_at);
+        let (minted, replaced) = self.replace(context, old, draft);
         let audit = audit
             .granted()
             .within(Some(replaced.organisation))
@@ -187,47 +194,58 @@ impl Act for Rotate {
 }
 
 impl Rotate {
-    /// Checks that the caller could make the successor today, and returns when that ends.
-    fn may_rotate(
+    /// Returns the key that is to be replaced, and what its successor would be: the caller could mint that today.
+    fn succession(
         &self,
         context: &Context<'_>,
         permit: &Permit,
-        old: CredentialRecord,
-    ) -> Result<(CredentialRecord, Option<Timestamp>), Refusal> {
-        within_grant(permit, old.id.kind(), &old.terms.scopes)?;
-        within_reach_of_grants(permit, &old)?;
-        not_superseded(&old)?;
-        let expires_at = match self.expiry {
-            Expiry::Unspecified => old.expires_at,
-            Expiry::At(_) | Expiry::After(_) => {
-                end_of_life(context, old.id.kind(), self.expiry, old.terms.not_before)?
-            }
+        found: Found,
+    ) -> Result<(CredentialRecord, CredentialRecord), Refusal> {
+        let Found::Rotation { record, owner: Some(owner), organisation } = found else {
+            return Err(Refusal::NotFound);
         };
-        if expires_at.is_some_and(|end| end <= context.now) {
-            return Err(Refusal::EmptyLife);
+        let old = living(permit, Found::Record(record))?;
+        not_superseded(&old)?;
+        let mut draft = old.clone();
+        draft.expires_at = self.end(context, &old)?;
+        draft.terms.replaced_by = None;
+        // The successor of an imported key is minted here.
+        draft.terms.imported = None;
+        // One meter for the whole line: whoever rotates a key does not refill its quota.
+        draft.terms.meter = Some(old.meter());
+        mintable(permit, &Holder { owner, organisation }, &draft)?;
+        Ok((old, draft))
+    }
+
+    /// Returns when the successor ends: where nothing is said, with the old key, or earlier if the operator's policy
+    /// has become stricter since.
+    fn end(&self, context: &Context<'_>, old: &CredentialRecord) -> Result<Option<Timestamp>, Refusal> {
+        let end = end_of_life(context, old.id.kind(), self.expiry, old.terms.not_before)?;
+        if self.expiry != Expiry::Unspecified {
+            return Ok(end);
         }
-        Ok((old, expires_at))
+        let inherited = [old.expires_at, end].into_iter().flatten().min();
+        if inherited.is_some_and(|end| end <= context.now) { Err(Refusal::EmptyLife) } else { Ok(inherited) }
     }
 
     fn replace(
         &self,
         context: &mut Context<'_>,
         mut old: CredentialRecord,
-        expires_at: Option<Timestamp>,
+        draft: CredentialRecord,
     ) -> (Minted, CredentialRecord) {
-        let mut successor = old.clone();
-        successor.expires_at = expires_at;
-        successor.terms.replaced_by = None;
-        // The successor of an imported key is minted here.
-        successor.terms.imported = None;
-        // One meter for the whole line: whoever rotates a key does not refill its quota.
-        successor.terms.meter = Some(old.meter());
-        let mut minted = mint(context, successor);
+        let mut minted = mint(context, draft);
         // What is switched off stays so: a rotation must not switch it on.
         minted.record.disabled_at = old.disabled_at;
-        let overlap_ends = context.now.plus(self.overlap.unwrap_or(context.policy.rotation_overlap));
-        // The old key's end may only come nearer: an overlap never extends a life.
-        old.expires_at = Some(old.expires_at.map_or(overlap_ends, |end| end.min(overlap_ends)));
+        let overlap = self.overlap.unwrap_or(context.policy.rotation_overlap);
+        if overlap.is_zero() {
+            // An ending is an ending: an end in time would be outlived wherever the clock is behind.
+            old.revoked_at = Some(context.now);
+        } else {
+            let overlap_ends = context.now.plus(overlap);
+            // The old key's end may only come nearer: an overlap never extends a life.
+            old.expires_at = Some(old.expires_at.map_or(overlap_ends, |end| end.min(overlap_ends)));
+        }
         old.terms.replaced_by = Some(minted.record.id);
         old.version += 1;
         (minted, old)
@@ -307,10 +325,7 @@ fn endable(permit: &Permit, found: Found) -> Result<CredentialRecord, Refusal> {
     let record = visible(permit, found)?;
     match record.id.kind() {
         CredentialKind::ApiKey => {}
-        CredentialKind::ManagementKey => {
-            within_grant(permit, record.id.kind(), &record.terms.scopes)?;
-            within_reach_of_grants(permit, &record)?;
-        }
+        CredentialKind::ManagementKey => granted(permit, &record)?,
     }
     Ok(record)
 }

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use crate::context::Context;
 use crate::decision::Permit;
+use crate::environment::Environment;
 use crate::id::{CredentialId, CredentialKind};
-use crate::key_string::KeyString;
+use crate::key_string::{KeyString, MANAGEMENT_PREFIX};
 use crate::meter::{Allowance, MAX_ALLOWANCES};
 use crate::network::AddressBlock;
-use crate::record::CredentialRecord;
+use crate::record::{CredentialRecord, OwnerRecord};
 use crate::refusal::{MAX_BLOCKS, MAX_NAME, Refusal};
-use crate::scope::ScopeSet;
 use crate::secret::Secret;
 use crate::timestamp::Timestamp;
 
@@ -24,6 +24,16 @@ pub enum Expiry {
     At(Timestamp),
     /// So long after now.
     After(Duration),
+    /// Never, where the operator's policy lets keys live for ever.
+    Never,
+}
+
+/// Whom a key acts for, as the store knows them.
+#[derive(Debug)]
+pub(crate) struct Holder {
+    pub(crate) owner: Box<OwnerRecord>,
+    /// The owner's organisation, if the owner is not one itself.
+    pub(crate) organisation: Option<Box<OwnerRecord>>,
 }
 
 /// A key that was minted: its record, and its text to be shown once.
@@ -35,26 +45,66 @@ pub struct Minted {
     pub key: Option<Secret<String>>,
 }
 
-/// Nobody grants what they do not hold (SAFETY 13).
+/// What has to hold for every key that is minted or taken over, by creation, import and rotation alike.
 ///
 /// # Errors
 ///
-/// [`Refusal::ExcessScope`].
-pub(crate) fn within_grant(permit: &Permit, kind: CredentialKind, scopes: &ScopeSet) -> Result<(), Refusal> {
-    let principal = permit.principal();
-    let excess = match kind {
-        CredentialKind::ApiKey => principal.grantable().first_excess(scopes),
-        CredentialKind::ManagementKey => principal.scopes().first_missing(scopes),
-    };
-    excess.map_or(Ok(()), |scope| Err(Refusal::ExcessScope(scope.clone())))
+/// [`Refusal::OwnerDisabled`], [`Refusal::ReservedPrefix`], and those of [`granted`].
+pub(crate) fn mintable(permit: &Permit, holder: &Holder, record: &CredentialRecord) -> Result<(), Refusal> {
+    if holder.owner.disabled_at.is_some()
+        || holder.organisation.as_ref().is_some_and(|one| one.disabled_at.is_some())
+    {
+        return Err(Refusal::OwnerDisabled);
+    }
+    if is_reserved(record) {
+        return Err(Refusal::ReservedPrefix);
+    }
+    granted(permit, record)
 }
 
-pub(crate) fn within_reach_of_grants(permit: &Permit, record: &CredentialRecord) -> Result<(), Refusal> {
-    permit
-        .principal()
-        .grantable()
-        .first_excess(record.terms.grantable.patterns())
-        .map_or(Ok(()), |scope| Err(Refusal::ExcessScope(scope.clone())))
+/// Nobody grants what they do not hold (SAFETY 13): the scopes of `record`, its key set, and what it may grant itself.
+///
+/// # Errors
+///
+/// [`Refusal::ExcessScope`] and [`Refusal::ExcessKeySet`].
+pub(crate) fn granted(permit: &Permit, record: &CredentialRecord) -> Result<(), Refusal> {
+    let (principal, terms) = (permit.principal(), &record.terms);
+    let excess = match record.id.kind() {
+        CredentialKind::ApiKey => principal.grantable().first_excess(&terms.scopes),
+        CredentialKind::ManagementKey => principal.scopes().first_missing(&terms.scopes),
+    };
+    let excess = excess.or_else(|| principal.grantable().first_excess(terms.grantable.patterns()));
+    if let Some(scope) = excess {
+        return Err(Refusal::ExcessScope(scope.clone()));
+    }
+    if is_own(record) || principal.grantable().covers_key_set(&terms.prefix) {
+        return Ok(());
+    }
+    Err(Refusal::ExcessKeySet(terms.prefix.clone()))
+}
+
+/// Tells whether the key set is what keys of this kind and environment come from by default: free to everybody who
+/// may mint at all.
+fn is_own(record: &CredentialRecord) -> bool {
+    let own = match record.id.kind() {
+        CredentialKind::ApiKey => default_prefix(record.terms.environment),
+        CredentialKind::ManagementKey => MANAGEMENT_PREFIX,
+    };
+    record.terms.prefix.as_str() == own
+}
+
+/// Everything that begins with `cs_` is the product's own, now or later.
+fn is_reserved(record: &CredentialRecord) -> bool {
+    let prefix = record.terms.prefix.as_str();
+    !is_own(record) && (prefix.starts_with("cs_") || prefix == "cs")
+}
+
+/// Returns the key set of an environment for which none was named.
+pub(crate) const fn default_prefix(environment: Environment) -> &'static str {
+    match environment {
+        Environment::Live => "cs_live",
+        Environment::Test => "cs_test",
+    }
 }
 
 /// Gives `record` a new id and a new key, and leaves the rest as it is.
@@ -94,13 +144,16 @@ pub(crate) fn end_of_life(
         Expiry::Unspecified => latest.map(|(_, latest)| latest),
         Expiry::At(end) => Some(end),
         Expiry::After(life) => Some(context.now.plus(life)),
+        Expiry::Never => None,
     };
     if end.is_some_and(|end| end <= begin) {
         return Err(Refusal::EmptyLife);
     }
-    match (end, latest) {
-        (Some(end), Some((limit, latest))) if end > latest => Err(Refusal::LifetimeExceedsPolicy(limit)),
-        _ => Ok(end),
+    match latest {
+        Some((limit, latest)) if end.is_none_or(|end| end > latest) => {
+            Err(Refusal::LifetimeExceedsPolicy(limit))
+        }
+        Some(_) | None => Ok(end),
     }
 }
 

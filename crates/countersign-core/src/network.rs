@@ -28,6 +28,12 @@ impl AddressBlock {
         self.0.contains(&address.to_canonical())
     }
 
+    /// Tells whether every address of `other` lies in the block.
+    #[must_use]
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        self.0.contains(&other.0)
+    }
+
     /// Tells whether the block holds every address of its family: a list with it lists nobody.
     #[must_use]
     pub fn is_everything(&self) -> bool {

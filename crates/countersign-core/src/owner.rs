@@ -109,6 +109,7 @@ fn parent(permit: &Permit, found: Found) -> Result<OwnerId, Refusal> {
         | Found::Key(_)
         | Found::ImportedKey(_)
         | Found::Record(_)
+        | Found::Rotation { .. }
         | Found::Owner(_) => Err(Refusal::OwnerNotFound),
     }
 }
@@ -143,7 +144,11 @@ impl Act for SwitchOwner {
         let line = new_line(context, action, permit, self.id.to_string());
         let reached = match found {
             Found::Owner(owner) => owner.filter(|owner| may_switch(permit, owner)),
-            Found::Creation { .. } | Found::Key(_) | Found::ImportedKey(_) | Found::Record(_) => None,
+            Found::Creation { .. }
+            | Found::Key(_)
+            | Found::ImportedKey(_)
+            | Found::Record(_)
+            | Found::Rotation { .. } => None,
         };
         let Some(mut next) = reached else {
             return Outcome::refused(Refusal::OwnerNotFound, line.refused(Refusal::OwnerNotFound.code()));

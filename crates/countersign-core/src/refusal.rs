@@ -5,6 +5,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::key_set::MAX_KEY_SETS;
+use crate::key_string::KeyPrefix;
 use crate::meter::MAX_ALLOWANCES;
 use crate::scope::Scope;
 
@@ -16,6 +17,9 @@ pub(crate) const MAX_BLOCKS: usize = 64;
 /// Why an act on a key is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Refusal {
+    /// The caller may not mint keys of this set.
+    #[error("you cannot grant the key set {0}: you do not hold key_set:{0}")]
+    ExcessKeySet(KeyPrefix),
     /// The caller may not give this scope to others.
     #[error("you cannot grant the scope {0}: you do not hold it")]
     ExcessScope(Scope),
@@ -70,6 +74,7 @@ impl Refusal {
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
+            Self::ExcessKeySet(_) => "excess_key_set",
             Self::ExcessScope(_) => "excess_scope",
             Self::EmptyLife => "empty_life",
             Self::LifetimeExceedsPolicy(_) => "lifetime_exceeds_policy",

@@ -7,6 +7,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::key_string::KeyPrefix;
+
 /// The longest scope-token; a bound, not a clause.
 const MAX_TOKEN: usize = 128;
 /// The most scope-tokens in one set; a bound, not a clause.
@@ -137,7 +139,11 @@ impl fmt::Display for ScopeSet {
     }
 }
 
-/// Which scopes somebody may give to others: exact tokens, `prefix*`, or `*` for all.
+/// What a pattern begins with that means key sets and not scopes: `key_set:partner`, `key_set:partner*`.
+const KEY_SET: &str = "key_set:";
+
+/// What somebody may give to others. Scopes: exact tokens or `prefix*`. Key sets: `key_set:PREFIX` or
+/// `key_set:PREFIX*`. Everything: `*`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Grantable(ScopeSet);
@@ -159,9 +165,18 @@ impl Grantable {
     #[must_use]
     pub fn covers(&self, scope: &str) -> bool {
         self.0.iter().any(|pattern| match pattern.as_str().strip_suffix('*') {
+            Some("") => true,
+            // INVARIANT: but for `*`, a pattern of scopes gives no key set, nor the other way about.
+            _ if pattern.as_str().starts_with(KEY_SET) != scope.starts_with(KEY_SET) => false,
             Some(prefix) => scope.starts_with(prefix),
             None => pattern.as_str() == scope,
         })
+    }
+
+    /// Tells whether keys may be minted into `key_set`, or taken over into it.
+    #[must_use]
+    pub fn covers_key_set(&self, key_set: &KeyPrefix) -> bool {
+        self.covers(&format!("{KEY_SET}{key_set}"))
     }
 
     /// Returns the first scope of `asked` that may not be given.
@@ -190,6 +205,35 @@ mod tests {
         let set: ScopeSet = "b a b".parse().unwrap();
         assert_eq!(set.to_string(), "a b");
         assert_eq!(set, "a b".parse().unwrap());
+    }
+
+    #[test]
+    fn safety_13_a_key_set_is_granted_by_its_own_pattern() {
+        for (patterns, key_set, allowed) in [
+            ("", "partner", false),
+            ("partner", "partner", false),
+            ("k* key_se* partner*", "partner", false),
+            ("key_set:partner", "partner", true),
+            ("key_set:partner", "partner2", false),
+            ("key_set:part*", "partner", true),
+            ("key_set:*", "partner", true),
+            ("orders:*", "orders", false),
+            ("*", "partner", true),
+        ] {
+            let grantable = Grantable::new(patterns.parse().unwrap());
+            assert_eq!(grantable.covers_key_set(&key_set.parse().unwrap()), allowed, "{patterns} {key_set}");
+        }
+        let sets = Grantable::new("key_set:*".parse().unwrap());
+        for (asked, excess) in [
+            ("key_set:partner", None),
+            ("key_set:p*", None),
+            ("orders:read", Some("orders:read")),
+            ("*", Some("*")),
+            ("key_*", Some("key_*")),
+        ] {
+            let asked: ScopeSet = asked.parse().unwrap();
+            assert_eq!(sets.first_excess(&asked).map(Scope::as_str), excess, "nobody grants more grants");
+        }
     }
 
     #[test]

@@ -115,7 +115,7 @@ impl Ledger for SnapshotLedger<'_> {
         let (kind, key) = match question {
             Lookup::Key { kind, key } => (kind, key),
             Lookup::ImportedKey { source, text } => return self.find_imported(source, text).await,
-            Lookup::Creation { .. } | Lookup::Owner(_) | Lookup::Record(_) => {
+            Lookup::Creation { .. } | Lookup::Owner(_) | Lookup::Record(_) | Lookup::Rotation(_) => {
                 return Err(Unavailable::Store("the gateway answers questions about keys alone".into()));
             }
         };

@@ -154,7 +154,7 @@ pub(crate) async fn rotated(app: &App, call: &Call, act: &Rotate) -> Result<Repl
         key: rotated.minted.key.map(|key| key.expose().clone()),
         replaces: Some(Replaced {
             id: replaced.id.to_string(),
-            expires_at: replaced.expires_at.map(|end| end.to_string()),
+            expires_at: replaced.revoked_at.or(replaced.expires_at).map(|end| end.to_string()),
         }),
     })
 }

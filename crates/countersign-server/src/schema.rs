@@ -61,7 +61,8 @@ pub(crate) struct KeyCreate {
     /// Who it acts for. Default: the caller's owner.
     #[serde(default)]
     pub(crate) owner: Option<String>,
-    /// Its key set, such as `shss`. Default: `cs_live` or `cs_test`, by environment.
+    /// Its key set, such as `shss`, if the caller may give `key_set:shss`. Default: `cs_live` or `cs_test`, by
+    /// environment.
     #[serde(default)]
     pub(crate) prefix: Option<String>,
     /// `live` (default) or `test`.
@@ -259,7 +260,7 @@ pub(crate) struct KeyAmend {
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct KeyRotate {
-    /// How long the old key goes on working, such as `24h`; `0s` ends it at once. It never lives longer than before.
+    /// How long the old key goes on working, such as `24h`; `0s` revokes it. It never lives longer than before.
     #[serde(default)]
     pub(crate) overlap: Option<String>,
     /// When the successor ends (RFC 3339). Default: when the old key would have ended.
@@ -462,7 +463,8 @@ pub(crate) struct ManagementKeyCreate {
     pub(crate) owner: Option<String>,
     /// What it may do at this API; at most what the caller may.
     pub(crate) scopes: Vec<String>,
-    /// Which scopes it may give to API keys: exact, `prefix*` or `*`; at most what the caller may give.
+    /// What it may give to API keys, at most what the caller may give. Scopes: exact or `prefix*`; key sets other
+    /// than `cs_live` and `cs_test`: `key_set:PREFIX` or `key_set:PREFIX*`; everything: `*`.
     #[serde(default)]
     pub(crate) grantable: Vec<String>,
     /// When it ends (RFC 3339). Default: never.

@@ -287,7 +287,7 @@ fn render(answer: Result<Reply, Failure>) -> Answer {
 const fn kind(refusal: &Refusal) -> Problem {
     match refusal {
         Refusal::NotFound | Refusal::OwnerNotFound => Problem::NotFound,
-        Refusal::ExcessScope(_) | Refusal::KeySetNotDeclared => Problem::Forbidden,
+        Refusal::ExcessKeySet(_) | Refusal::ExcessScope(_) | Refusal::KeySetNotDeclared => Problem::Forbidden,
         Refusal::OwnerDisabled | Refusal::Revoked | Refusal::Superseded | Refusal::TooManyKeySets => {
             Problem::Conflict
         }

@@ -1,13 +1,16 @@
-//! What the making of a credential needs, in one question: owner, organisation, mark, and what the mark made.
+//! What the making of a credential needs, in one question: owner, organisation, mark, and what the mark made; of a
+//! successor: the credential, its owner and the organisation.
 
-use countersign_core::id::OwnerId;
+use countersign_core::id::{CredentialId, OwnerId};
 use countersign_core::ledger::{Found, Unavailable};
+use countersign_core::record::OwnerRecord;
 use countersign_core::secret::SecretHash;
 use countersign_core::timestamp::Timestamp;
 
 use crate::{credential, mark, owner};
 use countersign_database::database::Database;
 use countersign_database::statement::Statement;
+use countersign_database::value::Row;
 
 // What a mark made begins with the credential's id, which has 26 characters: `key_` and 22 digits.
 static CREATION: Statement = Statement::new(concat!(
@@ -45,15 +48,47 @@ pub(crate) async fn find(
     let Some(row) = row else {
         return Ok(Found::Creation { owner: None, organisation: None, earlier: None, made: None });
     };
-    let owner_at =
-        |start: usize| (!row.is_null(start)).then(|| owner::read(&row, start).map(Box::new)).transpose();
     Ok(Found::Creation {
-        owner: owner_at(0)?,
-        organisation: owner_at(ORGANISATION)?,
+        owner: owner_at(&row, 0)?,
+        organisation: owner_at(&row, ORGANISATION)?,
         earlier: (!row.is_null(MARK)).then(|| mark::read(&row, MARK)).transpose()?,
         made: (!row.is_null(MADE)).then(|| credential::read(&row, MADE).map(Box::new)).transpose()?,
     })
 }
 
-/// Every statement of this question.
-pub(crate) static STATEMENTS: &[&Statement] = &[&CREATION];
+static ROTATION: Statement = Statement::new(concat!(
+    "SELECT ",
+    owner::columns!("o."),
+    ", ",
+    owner::columns!("g."),
+    ", ",
+    credential::columns!("c."),
+    "
+     FROM credential AS c
+     JOIN owner AS o ON o.id = c.owner
+     LEFT JOIN owner AS g ON g.id = o.organisation AND g.id <> o.id
+     WHERE c.id = $1"
+));
+
+/// Finds what the making of a successor needs.
+///
+/// # Errors
+///
+/// [`Unavailable`].
+pub(crate) async fn find_for_rotation(database: &Database, id: CredentialId) -> Result<Found, Unavailable> {
+    let Some(row) = database.read_one(&ROTATION, vec![id.into()]).await? else {
+        return Ok(Found::Rotation { record: None, owner: None, organisation: None });
+    };
+    Ok(Found::Rotation {
+        record: Some(Box::new(credential::read(&row, 2 * owner::COLUMNS)?)),
+        owner: owner_at(&row, 0)?,
+        organisation: owner_at(&row, owner::COLUMNS)?,
+    })
+}
+
+fn owner_at(row: &Row, start: usize) -> Result<Option<Box<OwnerRecord>>, Unavailable> {
+    (!row.is_null(start)).then(|| owner::read(row, start).map(Box::new)).transpose()
+}
+
+/// Every statement of these questions.
+pub(crate) static STATEMENTS: &[&Statement] = &[&CREATION, &ROTATION];

@@ -21,6 +21,7 @@ impl Ledger for Store {
             Lookup::Creation { owner, mark } => {
                 creation::find(&self.database, owner, mark, self.clock.now()).await
             }
+            Lookup::Rotation(id) => creation::find_for_rotation(&self.database, id).await,
             Lookup::Owner(id) => Ok(Found::Owner(owner::find(&self.database, id).await?.map(Box::new))),
         }
     }

@@ -161,7 +161,7 @@ pub(crate) enum Key {
     Rotate {
         /// The key's id
         id: String,
-        /// How long the old key goes on working, such as 24h; 0s ends it at once
+        /// How long the old key goes on working, such as 24h; 0s revokes it
         #[arg(long, value_name = "DURATION")]
         overlap: Option<String>,
         /// When the successor ends, as a time from now such as 90d
@@ -453,7 +453,8 @@ pub(crate) enum ManagementKey {
         /// What it may do; repeat for several
         #[arg(long = "scope", value_name = "SCOPE", required = true)]
         scopes: Vec<String>,
-        /// Which scopes it may give to API keys: exact, `prefix*` or `*`; repeat for several
+        /// What it may give to API keys: scopes, exact or `prefix*`; key sets other than cs_live and cs_test,
+        /// `key_set:PREFIX` or `key_set:PREFIX*`; everything, `*`; repeat for several
         #[arg(long = "grant", value_name = "PATTERN")]
         grantable: Vec<String>,
         /// Who it acts for; by default the first organisation

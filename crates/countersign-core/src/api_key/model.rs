@@ -72,11 +72,3 @@ pub struct Verification {
     /// What the route that is called requires beside, if one was named.
     pub route: Option<Requirement>,
 }
-
-/// Returns the key set of an environment for which none was named.
-pub(super) const fn default_prefix(environment: Environment) -> &'static str {
-    match environment {
-        Environment::Live => "cs_live",
-        Environment::Test => "cs_test",
-    }
-}

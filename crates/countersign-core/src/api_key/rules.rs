@@ -13,14 +13,16 @@ use crate::key_string::KeyPrefix;
 use crate::known::KnownCredential;
 use crate::ledger::{Found, Lookup};
 use crate::lifecycle::{Line, new_line, reaches};
-use crate::minting::{Minted, end_of_life, mint, valid_allowances, valid_blocks, valid_name, within_grant};
+use crate::minting::{
+    Holder, Minted, default_prefix, end_of_life, mint, mintable, valid_allowances, valid_blocks, valid_name,
+};
 use crate::principal::Scheme;
 use crate::record::{CredentialRecord, MarkRecord, OwnerRecord, Terms};
 use crate::refusal::Refusal;
 use crate::secret::{Purpose, SecretHash};
 use crate::verification::{principal, rejection};
 
-use super::model::{Create, Idempotency, Import, Verification, default_prefix};
+use super::model::{Create, Idempotency, Import, Verification};
 
 /// How long an `Idempotency-Key` is remembered: the day that draft-ietf-httpapi-idempotency-key-header suggests
 /// implementations publish; long enough for any client's retries.
@@ -106,11 +108,9 @@ impl Create {
         if let Some(mark) = earlier {
             return self.repeated(&mark, made);
         }
-        if owner.disabled_at.is_some() || organisation.is_some_and(|one| one.disabled_at.is_some()) {
-            return Err(Refusal::OwnerDisabled);
-        }
-        within_grant(permit, CredentialKind::ApiKey, &self.scopes)?;
-        self.template(context, &owner).map(|record| Resolved::Fresh(Box::new(record)))
+        let record = self.template(context, &owner)?;
+        mintable(permit, &Holder { owner, organisation }, &record)?;
+        Ok(Resolved::Fresh(Box::new(record)))
     }
 
     fn repeated(&self, mark: &MarkRecord, made: Option<Box<CredentialRecord>>) -> Result<Resolved, Refusal> {
@@ -135,16 +135,8 @@ impl Create {
     }
 
     fn key_set(&self) -> Result<KeyPrefix, Refusal> {
-        let own = default_prefix(self.environment);
-        match &self.prefix {
-            None => own.parse().map_err(|_| Refusal::ReservedPrefix),
-            Some(prefix) if prefix.as_str() == own => Ok(prefix.clone()),
-            // Everything that begins with `cs_` is the product's own, now or later.
-            Some(prefix) if prefix.as_str().starts_with("cs_") || prefix.as_str() == "cs" => {
-                Err(Refusal::ReservedPrefix)
-            }
-            Some(prefix) => Ok(prefix.clone()),
-        }
+        let own = || default_prefix(self.environment).parse().map_err(|_| Refusal::ReservedPrefix);
+        self.prefix.clone().map_or_else(own, Ok)
     }
 
     fn grant(

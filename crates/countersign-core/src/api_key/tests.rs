@@ -15,9 +15,10 @@ use crate::key_string::KeyString;
 use crate::known::KnownOwner;
 use crate::ledger::{Found, Lookup};
 use crate::lifecycle::{Amend, Forget, Revoke, Rotate, Switch};
+use crate::meter::Allowance;
 use crate::minting::{Expiry, Minted};
 use crate::principal::{Principal, Proof, Scheme};
-use crate::record::{CredentialRecord, MarkRecord, OwnerRecord};
+use crate::record::{CredentialRecord, MarkRecord, OwnerRecord, State};
 use crate::refusal::Refusal;
 use crate::scope::Grantable;
 use crate::secret::{Pepper, Peppers, Secret};
@@ -59,6 +60,12 @@ impl World {
     fn found(&self) -> Found {
         let owner = Some(Box::new(self.organisation.clone()));
         Found::Creation { owner, organisation: None, earlier: None, made: None }
+    }
+
+    /// What a rotation of `record` finds.
+    fn succession(&self, record: &CredentialRecord) -> Found {
+        let owner = Some(Box::new(self.organisation.clone()));
+        Found::Rotation { record: Some(Box::new(record.clone())), owner, organisation: None }
     }
 
     fn mint(&mut self, create: &Create) -> Minted {
@@ -112,6 +119,20 @@ fn create() -> Create {
         expiry: Expiry::Unspecified,
         imported: None,
         idempotency: None,
+    }
+}
+
+/// An amendment that changes nothing.
+fn keep(id: CredentialId) -> Amend {
+    Amend {
+        id,
+        name: None,
+        scopes: None,
+        metadata: None,
+        allowances: None,
+        allow_from: None,
+        expiry: Expiry::Unspecified,
+        switch: None,
     }
 }
 
@@ -310,12 +331,11 @@ fn the_verify_api_answers_stable_codes_and_no_other_tenants_existence() {
 #[test]
 fn a_rotation_never_extends_the_old_key() {
     let day = HOUR * 24;
-    let rows: [(Option<Duration>, Option<Duration>, Duration); 4] = [
+    let rows: [(Option<Duration>, Option<Duration>, Duration); 3] = [
         // the old key's own end, the overlap asked for, when the old key ends
         (Some(HOUR), Some(day), HOUR),
         (Some(day * 90), Some(HOUR), HOUR),
         (None, None, day),
-        (None, Some(Duration::ZERO), Duration::ZERO),
     ];
     for (life, overlap, old_ends) in rows {
         let mut world = World::new();
@@ -323,7 +343,7 @@ fn a_rotation_never_extends_the_old_key() {
             world.mint(&Create { expiry: life.map_or(Expiry::Unspecified, Expiry::After), ..create() });
         let caller = world.caller("keys:write", "*");
         let rotate = Rotate { id: minted.record.id, overlap, expiry: Expiry::Unspecified };
-        let found = Found::Record(Some(Box::new(minted.record.clone())));
+        let found = world.succession(&minted.record);
         let outcome = rotate.decide(&mut world.at(NOW), &caller, found);
         assert_eq!(outcome.effects.len(), 2);
         let rotated = outcome.answer.unwrap();
@@ -345,22 +365,14 @@ fn a_rotated_key_only_runs_out_and_a_disabled_one_stays_so() {
     let caller = world.caller("keys:write", "*");
     let rotate = Rotate { id: record.id, overlap: None, expiry: Expiry::Unspecified };
     record.disabled_at = Some(NOW);
-    let found = Found::Record(Some(Box::new(record.clone())));
+    let found = world.succession(&record);
     let rotated = rotate.decide(&mut world.at(NOW), &caller, found).answer.unwrap();
     assert_eq!(rotated.minted.record.disabled_at, Some(NOW));
-    let prolong = Amend {
-        id: record.id,
-        name: None,
-        scopes: None,
-        metadata: None,
-        allowances: None,
-        allow_from: None,
-        expiry: Expiry::After(HOUR),
-        switch: None,
-    };
-    let found = || Found::Record(Some(Box::new(rotated.replaced.clone())));
-    assert_eq!(rotate.decide(&mut world.at(NOW), &caller, found()).answer.unwrap_err(), Refusal::Superseded);
-    assert_eq!(prolong.decide(&mut world.at(NOW), &caller, found()).answer.unwrap_err(), Refusal::Superseded);
+    let found = world.succession(&rotated.replaced);
+    assert_eq!(rotate.decide(&mut world.at(NOW), &caller, found).answer.unwrap_err(), Refusal::Superseded);
+    let prolong = Amend { expiry: Expiry::After(HOUR * 48), ..keep(record.id) };
+    let found = Found::Record(Some(Box::new(rotated.replaced.clone())));
+    assert_eq!(prolong.decide(&mut world.at(NOW), &caller, found).answer.unwrap_err(), Refusal::Superseded);
 }
 
 #[test]
@@ -373,23 +385,15 @@ fn acts_on_another_tenants_key_find_nothing_and_on_a_revoked_one_are_refused() {
     let mut revoked = minted.record.clone();
     revoked.revoked_at = Some(NOW);
     let id = minted.record.id;
-    let amend = Amend {
-        id,
-        name: None,
-        scopes: None,
-        metadata: None,
-        allowances: None,
-        allow_from: None,
-        expiry: Expiry::Unspecified,
-        switch: None,
-    };
+    let amend = keep(id);
     let rotate = Rotate { id, overlap: None, expiry: Expiry::Unspecified };
     let rows =
         [(&theirs, minted.record.clone(), Refusal::NotFound), (&ours, revoked.clone(), Refusal::Revoked)];
     for (caller, record, expected) in rows {
         let found = || Found::Record(Some(Box::new(record.clone())));
         assert_eq!(amend.decide(&mut world.at(NOW), caller, found()).answer.unwrap_err(), expected);
-        assert_eq!(rotate.decide(&mut world.at(NOW), caller, found()).answer.unwrap_err(), expected);
+        let found = world.succession(&record);
+        assert_eq!(rotate.decide(&mut world.at(NOW), caller, found).answer.unwrap_err(), expected);
     }
     let found = || Found::Record(Some(Box::new(minted.record.clone())));
     assert_eq!(
@@ -411,31 +415,198 @@ fn an_amendment_changes_what_it_names_and_grants_nothing_beyond_the_caller() {
     let mut world = World::new();
     let minted = world.mint(&create());
     let caller = world.caller("keys:write", "orders:*");
-    let keep = Amend {
-        id: minted.record.id,
-        name: None,
-        scopes: None,
-        metadata: None,
-        allowances: None,
-        allow_from: None,
-        expiry: Expiry::Unspecified,
-        switch: None,
-    };
+    let keep = keep(minted.record.id);
     let found = || Found::Record(Some(Box::new(minted.record.clone())));
     let asked = Amend { scopes: Some("settle".parse().unwrap()), ..keep.clone() };
     let refused = asked.decide(&mut world.at(NOW), &caller, found()).answer.unwrap_err();
     assert_eq!(refused, Refusal::ExcessScope("settle".parse().unwrap()));
-    let narrow = world.caller("keys:write", "settle");
-    for prolonged in [
-        Amend { expiry: Expiry::After(HOUR), ..keep.clone() },
-        Amend { switch: Some(Switch::Enabled), ..keep.clone() },
-    ] {
-        let refused = prolonged.decide(&mut world.at(NOW), &narrow, found()).answer.unwrap_err();
-        assert_eq!(refused, Refusal::ExcessScope("orders:read".parse().unwrap()), "prolonging is granting");
-    }
     let asked = Amend { name: Some("deploy".into()), switch: Some(Switch::Disabled), ..keep };
     let amended = asked.decide(&mut world.at(NOW), &caller, found()).answer.unwrap();
     assert_eq!((amended.terms.name.as_str(), amended.disabled_at), ("deploy", Some(NOW)));
     assert_eq!(amended.version, minted.record.version + 1);
     assert_eq!(amended.terms.scopes, minted.record.terms.scopes);
+}
+
+#[test]
+fn safety_13_widening_a_key_is_granting_it_once_more() {
+    let restricted = || Create {
+        allow_from: vec!["10.0.0.0/8".parse().unwrap()],
+        allowances: vec![Allowance {
+            name: "burst".parse().unwrap(),
+            amount: 1,
+            every: "1s".parse().unwrap(),
+        }],
+        expiry: Expiry::After(HOUR),
+        ..create()
+    };
+    let excess = || Refusal::ExcessScope("orders:read".parse().unwrap());
+    type Change = fn(Amend) -> Amend;
+    let rows: &[(Change, bool)] = &[
+        (|keep| Amend { allow_from: Some(Vec::new()), ..keep }, true),
+        (|keep| Amend { allowances: Some(Vec::new()), ..keep }, true),
+        (|keep| Amend { expiry: Expiry::Never, ..keep }, true),
+        (|keep| Amend { expiry: Expiry::After(HOUR * 2), ..keep }, true),
+        (|keep| Amend { switch: Some(Switch::Enabled), ..keep }, true),
+        (|keep| Amend { scopes: Some("orders:read settle".parse().unwrap()), ..keep }, true),
+        (|keep| Amend { expiry: Expiry::After(HOUR / 2), ..keep }, false),
+        (|keep| Amend { scopes: Some("".parse().unwrap()), ..keep }, false),
+        (|keep| Amend { switch: Some(Switch::Disabled), ..keep }, false),
+        (|keep| Amend { allow_from: Some(vec!["10.0.0.1".parse().unwrap()]), ..keep }, false),
+    ];
+    for (change, widening) in rows {
+        let mut world = World::new();
+        let mut record = world.mint(&restricted()).record;
+        record.disabled_at = Some(NOW);
+        let asked = change(keep(record.id));
+        let tenant = world.caller("keys:write", "settle");
+        let found = || Found::Record(Some(Box::new(record.clone())));
+        let answer = asked.decide(&mut world.at(NOW), &tenant, found()).answer;
+        assert_eq!(answer.err(), widening.then(excess), "{asked:?}");
+        let grantor = world.caller("keys:write", "orders:* settle");
+        let answer = asked.decide(&mut world.at(NOW), &grantor, found()).answer;
+        assert!(answer.is_ok(), "{asked:?}");
+    }
+}
+
+#[test]
+fn safety_13_a_key_set_is_granted_like_a_scope_by_every_act() {
+    for (grantable, allowed) in [
+        ("", false),
+        ("orders:*", false),
+        ("orders:* partner*", false),
+        ("orders:* key_set:other", false),
+        ("orders:* key_set:partner", true),
+        ("*", true),
+    ] {
+        let mut world = World::new();
+        let scopes = || "".parse().unwrap();
+        let asked = Create { prefix: Some("partner".parse().unwrap()), scopes: scopes(), ..create() };
+        let mut record = world.mint(&asked).record;
+        record.expires_at = Some(later(HOUR));
+        let refusal = (!allowed).then(|| Refusal::ExcessKeySet("partner".parse().unwrap()));
+        let (caller, found) = (world.caller("keys:write", grantable), world.found());
+        let minted = asked.decide(&mut world.at(NOW), &caller, found);
+        assert_eq!(minted.answer.err(), refusal, "mint: {grantable}");
+        let rotate = Rotate { id: record.id, overlap: None, expiry: Expiry::Unspecified };
+        let found = world.succession(&record);
+        let rotated = rotate.decide(&mut world.at(NOW), &caller, found);
+        assert_eq!(rotated.answer.err(), refusal, "rotate: {grantable}");
+        let prolong = Amend { expiry: Expiry::After(HOUR * 2), ..keep(record.id) };
+        let found = Found::Record(Some(Box::new(record.clone())));
+        let prolonged = prolong.decide(&mut world.at(NOW), &caller, found);
+        assert_eq!(prolonged.answer.err(), refusal, "prolong: {grantable}");
+        let shorten = Amend { expiry: Expiry::After(HOUR / 2), ..keep(record.id) };
+        let found = Found::Record(Some(Box::new(record)));
+        assert!(shorten.decide(&mut world.at(NOW), &caller, found).answer.is_ok(), "{grantable}");
+    }
+    for environment in [Environment::Live, Environment::Test] {
+        let mut world = World::new();
+        let asked = Create { environment, scopes: "".parse().unwrap(), ..create() };
+        let (caller, found) = (world.caller("keys:write", ""), world.found());
+        assert!(asked.decide(&mut world.at(NOW), &caller, found).answer.is_ok(), "its own set is free");
+    }
+}
+
+#[test]
+fn a_rotation_holds_to_the_conditions_of_minting() {
+    type Change = fn(&mut World, &mut CredentialRecord);
+    let limit = |hours: u32| -> Refusal { Refusal::LifetimeExceedsPolicy(HOUR * hours) };
+    let rows: [(Change, Expiry, &str, Result<Option<Duration>, Refusal>); 9] = [
+        (|_, _| {}, Expiry::Unspecified, "*", Ok(None)),
+        (|_, _| {}, Expiry::Unspecified, "settle", Err(Refusal::ExcessScope("orders:read".parse().unwrap()))),
+        (
+            |world, _| world.organisation.disabled_at = Some(NOW),
+            Expiry::Unspecified,
+            "*",
+            Err(Refusal::OwnerDisabled),
+        ),
+        (
+            |_, record| record.terms.prefix = "cs_old".parse().unwrap(),
+            Expiry::Unspecified,
+            "*",
+            Err(Refusal::ReservedPrefix),
+        ),
+        (|_, record| record.expires_at = Some(NOW), Expiry::Unspecified, "*", Err(Refusal::EmptyLife)),
+        (|world, _| world.policy.api_key_max_lifetime = Some(HOUR), Expiry::Unspecified, "*", Ok(Some(HOUR))),
+        (
+            |world, record| {
+                world.policy.api_key_max_lifetime = Some(HOUR * 2);
+                record.expires_at = Some(later(HOUR));
+            },
+            Expiry::Unspecified,
+            "*",
+            Ok(Some(HOUR)),
+        ),
+        (
+            |world, _| world.policy.api_key_max_lifetime = Some(HOUR),
+            Expiry::After(HOUR * 2),
+            "*",
+            Err(limit(1)),
+        ),
+        (|world, _| world.policy.api_key_max_lifetime = Some(HOUR), Expiry::Never, "*", Err(limit(1))),
+    ];
+    for (change, expiry, grantable, expected) in rows {
+        let mut world = World::new();
+        let mut record = world.mint(&create()).record;
+        change(&mut world, &mut record);
+        let caller = world.caller("keys:write", grantable);
+        let (rotate, found) = (Rotate { id: record.id, overlap: None, expiry }, world.succession(&record));
+        let answer = rotate.decide(&mut world.at(NOW), &caller, found).answer;
+        let end = answer.map(|rotated| rotated.minted.record.expires_at);
+        assert_eq!(end, expected.map(|life| life.map(later)), "{expiry:?} {grantable}");
+    }
+}
+
+#[test]
+fn a_client_of_a_disabled_organisation_gets_no_key_by_any_act() {
+    let mut world = World::new();
+    let record = world.mint(&create()).record;
+    let mut client = world.organisation.clone();
+    client.id = OwnerId::random(OwnerKind::Client, &mut world.entropy);
+    world.organisation.disabled_at = Some(NOW);
+    let caller = world.caller("keys:write", "*");
+    let (owner, organisation) = (Some(Box::new(client)), Some(Box::new(world.organisation.clone())));
+    let rotate = Rotate { id: record.id, overlap: None, expiry: Expiry::Unspecified };
+    let found = Found::Rotation {
+        record: Some(Box::new(record)),
+        owner: owner.clone(),
+        organisation: organisation.clone(),
+    };
+    let rotated = rotate.decide(&mut world.at(NOW), &caller, found);
+    assert_eq!(rotated.answer.unwrap_err(), Refusal::OwnerDisabled);
+    let found = Found::Creation { owner, organisation, earlier: None, made: None };
+    let minted = create().decide(&mut world.at(NOW), &caller, found);
+    assert_eq!(minted.answer.unwrap_err(), Refusal::OwnerDisabled);
+}
+
+#[test]
+fn a_rotation_without_overlap_revokes() {
+    for policy in [false, true] {
+        let mut world = World::new();
+        let record = world.mint(&create()).record;
+        let overlap = (!policy).then_some(Duration::ZERO);
+        if policy {
+            world.policy.rotation_overlap = Duration::ZERO;
+        }
+        let caller = world.caller("keys:write", "*");
+        let rotate = Rotate { id: record.id, overlap, expiry: Expiry::Unspecified };
+        let found = world.succession(&record);
+        let replaced = rotate.decide(&mut world.at(NOW), &caller, found).answer.unwrap().replaced;
+        assert_eq!((replaced.revoked_at, replaced.expires_at), (Some(NOW), record.expires_at));
+        let behind = Timestamp::from_millis(NOW.millis() - 30_000);
+        assert_eq!(replaced.life().state(behind), State::Revoked, "whatever the clock says");
+    }
+}
+
+#[test]
+fn an_end_that_is_taken_away_obeys_the_longest_life() {
+    let mut world = World::new();
+    let record = world.mint(&Create { expiry: Expiry::After(HOUR), ..create() }).record;
+    let caller = world.caller("keys:write", "*");
+    let asked = Amend { expiry: Expiry::Never, ..keep(record.id) };
+    let found = || Found::Record(Some(Box::new(record.clone())));
+    assert_eq!(asked.decide(&mut world.at(NOW), &caller, found()).answer.unwrap().expires_at, None);
+    world.policy.api_key_max_lifetime = Some(HOUR);
+    let refused = asked.decide(&mut world.at(NOW), &caller, found()).answer.unwrap_err();
+    assert_eq!(refused, Refusal::LifetimeExceedsPolicy(HOUR));
 }

@@ -13,7 +13,7 @@ use crate::id::CredentialKind;
 use crate::key_string::MANAGEMENT_PREFIX;
 use crate::ledger::{Found, Lookup};
 use crate::lifecycle::{new_line, reaches};
-use crate::minting::{Expiry, Minted, end_of_life, mint, valid_name, within_grant};
+use crate::minting::{Expiry, Holder, Minted, end_of_life, mint, mintable, valid_name};
 use crate::principal::{Principal, Proof, Scheme};
 use crate::reach::ManagementScope;
 use crate::record::{CredentialRecord, OwnerRecord, Terms};
@@ -119,20 +119,15 @@ impl Create {
         if !reaches(permit, owner.organisation, owner.id) {
             return Err(Refusal::OwnerNotFound);
         }
-        if owner.disabled_at.is_some() || organisation.is_some_and(|one| one.disabled_at.is_some()) {
-            return Err(Refusal::OwnerDisabled);
-        }
-        within_grant(permit, CredentialKind::ManagementKey, &self.scopes)?;
-        if let Some(excess) = permit.principal().grantable().first_excess(self.grantable.patterns()) {
-            return Err(Refusal::ExcessScope(excess.clone()));
-        }
         let expires_at = match self.expiry {
             Expiry::Unspecified => None,
-            Expiry::At(_) | Expiry::After(_) => {
+            Expiry::At(_) | Expiry::After(_) | Expiry::Never => {
                 end_of_life(context, CredentialKind::ManagementKey, self.expiry, None)?
             }
         };
         let terms = terms(&self.name, self.scopes.clone(), self.grantable.clone())?;
-        Ok(CredentialRecord::draft(CredentialKind::ManagementKey, &owner, expires_at, terms))
+        let record = CredentialRecord::draft(CredentialKind::ManagementKey, &owner, expires_at, terms);
+        mintable(permit, &Holder { owner, organisation }, &record)?;
+        Ok(record)
     }
 }

@@ -76,7 +76,11 @@ pub(crate) async fn known(
 ) -> Result<Option<std::sync::Arc<KnownCredential>>, Unavailable> {
     match store.find(Lookup::Key { kind: CredentialKind::ApiKey, key }).await? {
         Found::Key(known) => Ok(known),
-        Found::ImportedKey(_) | Found::Record(_) | Found::Creation { .. } | Found::Owner(_) => {
+        Found::ImportedKey(_)
+        | Found::Record(_)
+        | Found::Rotation { .. }
+        | Found::Creation { .. }
+        | Found::Owner(_) => {
             panic!("an answer to another question")
         }
     }

@@ -20,6 +20,7 @@ mod crash;
 mod fairness;
 mod faults;
 mod github;
+mod grants;
 mod imports;
 mod keys;
 mod leaks;
