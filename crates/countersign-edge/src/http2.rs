@@ -48,12 +48,8 @@ const LOCAL_RESETS: usize = 64;
 const ABANDONED: u64 = 200;
 /// How often a silent peer is asked for a sign of life: below the minutes after which networks forget connections.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
-/// What a peer may send ahead on one stream: four times the protocol's own 64 KiB would be 10 MiB/s at 25 ms.
-const STREAM_WINDOW: u32 = 256 * 1024;
-/// What a peer may send ahead on all streams; it bounds the memory of a connection.
-const CONNECTION_WINDOW: u32 = 512 * 1024;
-/// What is kept of an answer until it is sent.
-const SEND_BUFFER: usize = 64 * 1024;
+/// What is kept of one answer until it is sent: a frame (RFC 9113 §4.2), and thus 1.6 MiB on all streams.
+const SEND_BUFFER: usize = 16 * 1024;
 
 /// Serves a connection until its end, or until it is drained.
 pub(crate) async fn converse<S, T>(transport: T, peer: Peer, shared: Arc<Shared<S>>, mut draining: Draining)
@@ -104,8 +100,8 @@ fn builder(streams: Streams, limits: &Limits) -> Builder<Streams> {
         .max_pending_accept_reset_streams(PENDING_RESETS)
         .max_local_error_reset_streams(LOCAL_RESETS)
         .max_header_list_size(head_bytes)
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
+        .initial_stream_window_size(limits.window_bytes)
+        .initial_connection_window_size(limits.window_bytes)
         .max_send_buf_size(SEND_BUFFER)
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(limits.head);

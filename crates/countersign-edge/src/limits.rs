@@ -25,6 +25,10 @@ pub struct Limits {
     ///
     /// Default: 30 s.
     pub body_pause: Duration,
+    /// The time that a whole body may take that we read ourselves.
+    ///
+    /// Default: 30 s, in which 64 KiB pass the slowest of lines, and 4 MiB one of 1.2 Mbit/s.
+    pub body: Duration,
     /// The time that a peer may take no byte of an answer.
     ///
     /// Default: 30 s.
@@ -33,6 +37,10 @@ pub struct Limits {
     ///
     /// Default: 64 KiB; at least 8 KiB. More is answered with 431.
     pub head_bytes: usize,
+    /// The bytes that a peer may send ahead on an HTTP/2 connection: what is kept of uploads until it is taken.
+    ///
+    /// Default and least: 65,535, the initial window of RFC 9113 §6.9.2, as much as the read buffer of HTTP/1.1.
+    pub window_bytes: u32,
     /// The bytes of a request's body that is passed through.
     ///
     /// Default: 10 MiB, what hosted API gateways allow. More is answered with 413.
@@ -51,8 +59,10 @@ impl Default for Limits {
             head: Duration::from_secs(10),
             idle: Duration::from_secs(75),
             body_pause: Duration::from_secs(30),
+            body: Duration::from_secs(30),
             write_pause: Duration::from_secs(30),
             head_bytes: 64 * 1024,
+            window_bytes: 65_535,
             body_bytes: 10 * 1024 * 1024,
             protocol_body_bytes: 64 * 1024,
         }

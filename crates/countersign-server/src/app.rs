@@ -17,6 +17,7 @@ use countersign_edge::metrics::Metrics;
 use countersign_store::Store;
 use http::Method;
 
+use crate::intake::Intake;
 use crate::schema::{DecisionView, RouteView};
 
 /// Opens a source of entropy for one request.
@@ -56,6 +57,8 @@ pub struct App {
     pub entropy: EntropySource,
     /// What the operator's settings allow.
     pub policy: Policy,
+    /// Reads the bodies of the management API.
+    pub intake: Arc<Intake>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// The gateway; `None` when no server runs.

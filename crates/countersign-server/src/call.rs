@@ -2,7 +2,6 @@
 
 use std::str::FromStr;
 
-use bytes::Bytes;
 use countersign_core::decision::Permit;
 use countersign_core::duration::parse_duration;
 use countersign_core::meter::Allowance;
@@ -12,6 +11,7 @@ use countersign_core::scope::{Scope, ScopeSet};
 use serde::de::DeserializeOwned;
 
 use crate::app::Failure;
+use crate::intake::Whole;
 use crate::schema::Limit;
 
 /// The longest `Idempotency-Key`; a bound, not a clause.
@@ -33,7 +33,7 @@ pub(crate) struct Call {
     /// The `Idempotency-Key`, as sent.
     pub(crate) idempotency_key: Option<String>,
     /// The body.
-    pub(crate) body: Bytes,
+    pub(crate) body: Whole,
 }
 
 impl Call {

@@ -14,7 +14,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use countersign_core::context::Clock;
 use countersign_core::ledger::Unavailable;
-use countersign_edge::body::read_limited;
 use countersign_edge::wire_error::{self, Problem};
 use countersign_egress::client::Egress;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
@@ -28,6 +27,7 @@ use url::Url;
 
 use crate::app::App;
 use crate::github_keys::{Fetched, KeySet, Signed, Standing};
+use crate::intake::{Intake, Sender};
 use crate::leaks::end_one;
 use crate::throttle::Throttle;
 
@@ -40,8 +40,8 @@ const AT_ONCE: u32 = 300;
 const REFILL: Duration = Duration::from_millis(100);
 /// The most bytes of a report.
 const MAX_BODY: usize = 1024 * 1024;
-/// The longest pause inside a report.
-const PAUSE: Duration = Duration::from_secs(10);
+/// Reports beyond 64 KiB that are read at a time, and those of one address: together at most 16 MiB.
+const READ_AT_ONCE: (usize, usize) = (16, 8);
 /// The longest wait for keys: GitHub itself gives up after 30 s.
 const WAIT: Duration = Duration::from_secs(20);
 /// Reports that wait for keys.
@@ -57,6 +57,7 @@ pub struct Github {
     keys: Arc<Keys>,
     asking: mpsc::Sender<oneshot::Sender<()>>,
     throttle: Throttle,
+    intake: Intake,
 }
 
 /// What [`work`] reads.
@@ -73,13 +74,15 @@ struct Keys {
     set: Mutex<KeySet>,
 }
 
-/// Makes what takes GitHub's reports, and what fetches the keys for it from `url`.
+/// Makes what takes GitHub's reports, each to arrive `within` a time, and what fetches the keys for it from `url`.
 #[must_use]
-pub fn github(egress: Egress, url: Url) -> (Github, Asked) {
+pub fn github(egress: Egress, url: Url, within: Duration) -> (Github, Asked) {
     let (asking, asked) = mpsc::channel(WAITING);
     let keys = Arc::new(Keys { egress, url, set: Mutex::default() });
     let throttle = Throttle::new(AT_ONCE, REFILL);
-    (Github { keys: Arc::clone(&keys), asking, throttle }, Asked { keys, asked })
+    let (most, share) = READ_AT_ONCE;
+    let intake = Intake::new(most, share, within);
+    (Github { keys: Arc::clone(&keys), asking, throttle, intake }, Asked { keys, asked })
 }
 
 /// Fetches keys when they are asked for: one attempt at a time, which goes on when whoever asked has gone.
@@ -152,9 +155,9 @@ impl Github {
             Standing::Refused => return unsigned(),
             Standing::Unavailable => return wire_error::from_unavailable(&Unavailable::Stale, None),
         };
-        let body = match read_limited(body, MAX_BODY, PAUSE).await {
+        let body = match self.intake.read(Sender::Address(peer), body, MAX_BODY).await {
             Ok(body) => body,
-            Err(error) => return wire_error::from_body(error, None),
+            Err(unread) => return unread.answer(),
         };
         let Some(signed) = key.verify(signature.as_bytes(), &body) else {
             return unsigned();
@@ -274,7 +277,7 @@ mod tests {
         let limits = CallLimits { connect: second, answer: second, total: second, bytes: 4096 };
         let egress = Egress::new(reach, Arc::new(System), Arc::new(tls), limits);
         let url = format!("http://127.0.0.1:{port}/keys").parse().unwrap();
-        Arc::clone(&github(egress, url).1.keys)
+        Arc::clone(&github(egress, url, Duration::ZERO).1.keys)
     }
 
     #[tokio::test]

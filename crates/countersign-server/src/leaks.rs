@@ -10,7 +10,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use countersign_core::leak::{Held, end};
 use countersign_core::ledger::{Ledger, Unavailable};
-use countersign_edge::body::read_limited;
 use countersign_edge::wire_error::{self, Problem};
 use http::header::{AUTHORIZATION, CACHE_CONTROL};
 use http::{HeaderValue, Request, Response, StatusCode};
@@ -20,6 +19,7 @@ use serde::Deserialize;
 use tokio::sync::mpsc;
 
 use crate::app::App;
+use crate::intake::{Intake, Sender};
 use crate::throttle::Throttle;
 
 /// Reports that an address may make at once, and how soon it may make one more: what GitHub's endpoint of the same
@@ -30,8 +30,8 @@ const REFILL: Duration = Duration::from_secs(60);
 const MOST: usize = 1000;
 /// The most bytes of a report: a thousand of the longest credentials.
 const MAX_BODY: usize = 1024 * 1024;
-/// The longest pause inside a report.
-const PAUSE: Duration = Duration::from_secs(10);
+/// Reports beyond 64 KiB that are read at a time, and those of one address: together at most 16 MiB.
+const READ_AT_ONCE: (usize, usize) = (16, 2);
 /// Reports that wait to be looked at.
 const WAITING: usize = 64;
 
@@ -53,14 +53,17 @@ pub struct Taken {
 #[derive(Debug)]
 pub struct Leaks {
     throttle: Throttle,
+    intake: Intake,
     queue: mpsc::Sender<Taken>,
 }
 
-/// Makes what takes reports, and what [`work`] reads.
+/// Makes what takes reports, each to arrive `within` a time, and what [`work`] reads.
 #[must_use]
-pub fn leaks() -> (Leaks, mpsc::Receiver<Taken>) {
+pub fn leaks(within: Duration) -> (Leaks, mpsc::Receiver<Taken>) {
     let (queue, taken) = mpsc::channel(WAITING);
-    (Leaks { throttle: Throttle::new(AT_ONCE, REFILL), queue }, taken)
+    let (most, share) = READ_AT_ONCE;
+    let intake = Intake::new(most, share, within);
+    (Leaks { throttle: Throttle::new(AT_ONCE, REFILL), intake, queue }, taken)
 }
 
 impl Leaks {
@@ -78,9 +81,9 @@ impl Leaks {
         if request.headers().contains_key(AUTHORIZATION) {
             return wire_error::problem(Problem::Forbidden, "Report without a credential of your own", None);
         }
-        let body = match read_limited(request.into_body(), MAX_BODY, PAUSE).await {
+        let body = match self.intake.read(Sender::Address(reporter), request.into_body(), MAX_BODY).await {
             Ok(body) => body,
-            Err(error) => return wire_error::from_body(error, None),
+            Err(unread) => return unread.answer(),
         };
         let expected = "Expected {\"credentials\": [\"…\"]} with 1 to 1000 of them";
         let credentials = match serde_json::from_slice::<Report>(&body) {

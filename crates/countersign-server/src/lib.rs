@@ -20,6 +20,7 @@ mod expiry;
 pub mod github;
 mod github_keys;
 mod import;
+pub mod intake;
 mod key_filter;
 pub mod leaks;
 mod management_key;

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use countersign_core::audit::AuditEvent;
@@ -16,7 +15,6 @@ use countersign_core::management_key::{LocalPeer, local_operator};
 use countersign_core::principal::{Principal, Scheme};
 use countersign_core::refusal::Refusal;
 use countersign_core::scope::ScopeSet;
-use countersign_edge::body::read_limited;
 use countersign_edge::host::Hosts;
 use countersign_edge::limits::Limits;
 use countersign_edge::serve::{Peer, Serve};
@@ -30,12 +28,10 @@ use crate::app::{App, Failure};
 use crate::call::Call;
 use crate::endpoints::{ENDPOINTS, Endpoint};
 use crate::github::Github;
+use crate::intake::Sender;
 use crate::leaks::Leaks;
 use crate::openapi;
 use crate::reply::Reply;
-
-/// The longest pause inside a body that this process itself reads.
-const PAUSE: Duration = Duration::from_secs(30);
 
 /// Where anybody may report leaked keys.
 const REVOKE_LEAKED: &str = "/v1/keys/revoke-leaked";
@@ -130,9 +126,9 @@ where
         Err(refused) => return *refused,
     };
     let most = endpoint.body_bytes.unwrap_or_else(|| Limits::default().protocol_body_bytes);
-    let body = match read_limited(body, most, PAUSE).await {
+    let body = match app.intake.read(Sender::Owner(permit.principal().owner()), body, most).await {
         Ok(body) => body,
-        Err(error) => return wire_error::from_body(error, None),
+        Err(unread) => return unread.answer(),
     };
     let query =
         form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();

@@ -13,6 +13,7 @@ use countersign_core::snapshot::Snapshot;
 use countersign_edge::metrics::Metrics;
 use countersign_pki::authority::{Authority, Stored};
 use countersign_server::app::{App, EntropySource, GatewayView};
+use countersign_server::intake::Intake;
 use countersign_store::{Store, StoreConfig, StoreUrl};
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -34,6 +35,11 @@ const CHECK: master_key::Place<'static> =
 const CA: master_key::Place<'static> =
     master_key::Place { purpose: "certification-authority", owner: "installation" };
 
+/// Imports that are read and worked on at a time: together at most 16 MiB of bodies.
+const IMPORTS: usize = 4;
+/// Imports of one tenant among them.
+const IMPORTS_OF_ONE: usize = 1;
+
 /// Where a node's things are.
 #[derive(Debug)]
 pub(crate) struct Place {
@@ -47,6 +53,8 @@ pub(crate) struct Place {
     pub(crate) feed_max_age: Duration,
     /// What the operator allows.
     pub(crate) policy: Policy,
+    /// The setting `limits.body_timeout`.
+    pub(crate) body_timeout: Duration,
 }
 
 impl Place {
@@ -64,6 +72,7 @@ impl Place {
             feed_max_age: Duration::from_secs(5),
             // The operator's policy holds whichever way a command takes.
             policy: resolved::policy(&file.api_key)?,
+            body_timeout: resolved::limits(&file.limits)?.body,
         })
     }
 }
@@ -149,6 +158,7 @@ async fn assemble(
         clock: Arc::new(SystemClock),
         entropy: entropy(),
         policy: place.policy.clone(),
+        intake: Arc::new(Intake::new(IMPORTS, IMPORTS_OF_ONE, place.body_timeout)),
         metrics: Arc::new(Metrics::new()),
         gateway: None,
         issuer_url: String::new(),

@@ -168,7 +168,7 @@ impl Running {
         node.announce(Arc::new(OfGateway::new(&gateway, &routing)), issuer_url);
         let mut serving =
             Serving { shutdown: Shutdown::new(), listeners: JoinSet::new(), limits: settings.limits.clone() };
-        let (leaks, reports) = leaks::leaks();
+        let (leaks, reports) = leaks::leaks(settings.limits.body);
         let leaks_work = tokio::spawn(leaks::work(Arc::clone(&node.app), reports));
         let (github, asked) = from_github.unzip();
         let (issuer, management) = services(node, settings, leaks, github);
@@ -334,7 +334,7 @@ fn from_github(settings: &Settings, own: Vec<SocketAddr>) -> Result<Option<(Gith
     let limits =
         CallLimits { connect: spec.timeout, answer: spec.timeout, total: spec.timeout, bytes: FETCHED_BYTES };
     let tls = tls::egress_client(spec.extra_ca.as_deref())?;
-    Ok(Some(github::github(Egress::new(reach, Arc::new(System), tls, limits), url)))
+    Ok(Some(github::github(Egress::new(reach, Arc::new(System), tls, limits), url, settings.limits.body)))
 }
 
 fn services(

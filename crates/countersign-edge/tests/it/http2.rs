@@ -269,3 +269,40 @@ fn cve_2025_8671_a_peer_that_makes_us_reset_its_streams_is_cut() {
         assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
     }
 }
+
+#[tokio::test]
+async fn rfc9113_6_9_2_a_peer_sends_no_more_ahead_than_the_limits_reckon_with() {
+    for window in [65_535, 300_000] {
+        let (socket, address) = port_0();
+        let limits = Limits { window_bytes: window, ..Limits::default() };
+        // Takes the bodies and never reads them.
+        let _running = run(Socket::Tcp(socket, None), limits, |request: Request<Incoming>, _| async move {
+            if request.method() == Method::GET {
+                return Response::new(Full::new(Bytes::new()));
+            }
+            let _unread = request;
+            std::future::pending().await
+        });
+        let (mut sender, _driven) = plain(address).await;
+        assert_eq!(send(&mut sender, get("http://a/")).await.0, 200, "the settings of both sides are known");
+        let mut granted = 0;
+        let mut open = Vec::new();
+        for _ in 0..20 {
+            let upload = Request::post("http://a/").body(()).unwrap();
+            let (answer, mut stream) = sender.send_request(upload, false).unwrap();
+            stream.reserve_capacity(1024 * 1024);
+            while let Ok(Some(Ok(_more))) = timeout(
+                Duration::from_millis(20),
+                std::future::poll_fn(|context| stream.poll_capacity(context)),
+            )
+            .await
+            {
+                let capacity = stream.capacity();
+                stream.send_data(Bytes::from(vec![0; capacity]), false).unwrap();
+                granted += capacity;
+            }
+            open.push((answer, stream));
+        }
+        assert_eq!(granted, usize::try_from(window).unwrap(), "on all streams together");
+    }
+}

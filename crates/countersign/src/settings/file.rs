@@ -118,6 +118,8 @@ pub(crate) struct LimitSettings {
     pub(crate) header_timeout: Option<String>,
     pub(crate) idle_timeout: Option<String>,
     pub(crate) request_body: Option<u64>,
+    pub(crate) body_timeout: Option<String>,
+    pub(crate) http2_window: Option<u32>,
     pub(crate) upstream_connect: Option<String>,
     pub(crate) upstream_response: Option<String>,
     pub(crate) drain: Option<String>,

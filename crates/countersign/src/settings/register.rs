@@ -49,6 +49,8 @@ pub(crate) const SETTINGS: &[Setting] = settings![
     "limits.header_timeout" "duration" "10s" "How long a client may take to send a request's header fields."
     "limits.idle_timeout" "duration" "75s for a kept connection, 30s for bodies, 60s for an upstream's answer" "How long a kept connection, a request body or an answer may stand still; set, it holds for all of them."
     "limits.request_body" "bytes" "10485760" "The largest request body that the gateway forwards."
+    "limits.body_timeout" "duration" "30s" "How long a whole body may take to arrive that Countersign reads itself: of the management API, or a report of leaked keys."
+    "limits.http2_window" "bytes" "65535" "What a peer may send ahead on one HTTP/2 connection, on all of its streams together; RFC 9113 §6.9.2 allows no less. More is faster over long lines, and is memory for each of `limits.connections`."
     "limits.upstream_connect" "duration" "5s" "How long connecting to an upstream may take."
     "limits.upstream_response" "duration" "60s" "How long an upstream may take until its answer's header fields; nginx's `proxy_read_timeout` has the same default."
     "limits.drain" "duration" "30s" "How long requests in flight may take to finish after SIGTERM."

@@ -32,6 +32,10 @@ const GITHUB_KEYS: &str = "https://api.github.com/meta/public_keys/secret_scanni
 const EGRESS_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long before its end a key is warned of: a working week and the days around it.
 const WARN_BEFORE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// RFC 9113 §6.9.2: the window of a connection begins with this and cannot be made smaller.
+const LEAST_WINDOW: u32 = 65_535;
+/// RFC 9113 §6.9.1: a window is at most 2^31-1 bytes; this much for each connection is a mistake already.
+const MOST_WINDOW: u32 = 64 * 1024 * 1024;
 /// The file that is read when none is named.
 pub(crate) const DEFAULT_FILE: &str = "countersign.toml";
 /// What the upstream of `--upstream`, or the built-in echo, is called.
@@ -220,6 +224,10 @@ fn check_bounds(file: &FileSettings) -> Result<()> {
         _ => Ok(()),
     };
     within("limits.connections", file.limits.connections, 1_000_000)?;
+    let window = file.limits.http2_window;
+    if window.is_some_and(|window| !(LEAST_WINDOW..=MOST_WINDOW).contains(&window)) {
+        bail!("limits.http2_window: expected {LEAST_WINDOW} to {MOST_WINDOW}, found {}", window.unwrap_or(0));
+    }
     within("gateway.workers", file.gateway.workers, 1_024)?;
     for (setting, text) in [
         ("feed.max_age", &file.feed.max_age),
@@ -227,6 +235,7 @@ fn check_bounds(file: &FileSettings) -> Result<()> {
         ("egress.timeout", &file.egress.timeout),
         ("limits.header_timeout", &file.limits.header_timeout),
         ("limits.idle_timeout", &file.limits.idle_timeout),
+        ("limits.body_timeout", &file.limits.body_timeout),
         ("limits.upstream_connect", &file.limits.upstream_connect),
         ("limits.upstream_response", &file.limits.upstream_response),
     ] {
@@ -291,13 +300,20 @@ fn egress(settings: &EgressSettings) -> Result<EgressSpec> {
     })
 }
 
-fn limits(settings: &file::LimitSettings) -> Result<Limits> {
+/// Reads the bounds of listeners.
+///
+/// # Errors
+///
+/// The setting that is no duration.
+pub(crate) fn limits(settings: &file::LimitSettings) -> Result<Limits> {
     let default = Limits::default();
     let pause = duration("limits.idle_timeout", settings.idle_timeout.as_ref())?;
     Ok(Limits {
         connections: settings.connections.unwrap_or(default.connections),
         head: duration("limits.header_timeout", settings.header_timeout.as_ref())?.unwrap_or(default.head),
         idle: pause.unwrap_or(default.idle),
+        body: duration("limits.body_timeout", settings.body_timeout.as_ref())?.unwrap_or(default.body),
+        window_bytes: settings.http2_window.unwrap_or(default.window_bytes),
         body_pause: pause.unwrap_or(default.body_pause),
         write_pause: pause.unwrap_or(default.write_pause),
         body_bytes: settings.request_body.unwrap_or(default.body_bytes),

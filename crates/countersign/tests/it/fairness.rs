@@ -1,8 +1,11 @@
 //! Nobody starves another: what one caller may cost is bounded, and the others do not notice.
 
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::TcpStream;
+
 use serde_json::{Value, json};
 
-use crate::harness::{Place, Server, eventually, manage};
+use crate::harness::{PATIENCE, Place, Server, eventually, manage};
 
 /// Makes a tenant with a management key; its organisation and the key.
 fn tenant(server: &Server, name: &str) -> (String, String) {
@@ -49,4 +52,69 @@ fn refused_acts_of_one_tenant_are_filed_up_to_a_rate_and_anothers_beside_them() 
         };
         gaps.map(dropped).sum::<usize>() == 300 - filed
     });
+}
+
+/// Sends the head of an import and all of its body but the last byte.
+fn unfinished_import(server: &Server, key: &str, bytes: usize) -> TcpStream {
+    let mut stream = TcpStream::connect(server.address("admin")).unwrap();
+    let head = format!(
+        "POST /v1/keys/import HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        bytes + 1
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    // What the other side does not take now stays in the kernel; the rest is not sent.
+    stream.set_nonblocking(true).unwrap();
+    let body = vec![b' '; bytes];
+    let mut sent = 0;
+    while sent < bytes {
+        match stream.write(&body[sent..]) {
+            Ok(count) => sent += count,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    stream
+}
+
+/// What the process holds in memory, in KiB.
+fn resident(server: &Server) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[test]
+fn unfinished_bodies_are_bounded_and_keep_nobody_else_waiting() {
+    let place = Place::new();
+    let config = place.write("c.toml", "[limits]\nbody_timeout = \"3s\"\n");
+    let server = place.up("data", &["--config", config.to_str().unwrap()]);
+    let ((_, greedy), (_, other)) = (tenant(&server, "greedy"), tenant(&server, "other"));
+    let before = resident(&server);
+    let held: Vec<_> = (0..60).map(|_| unfinished_import(&server, &greedy, 3 * 1024 * 1024)).collect();
+    let import = json!({ "algorithm": "sha256", "prefix": "x_", "keys": [{ "hash": "0", "name": "n", "metadata": { "t": "x".repeat(4000) } }] });
+    let mut body = import.clone();
+    let key = import["keys"][0].clone();
+    body["keys"] = Value::Array(vec![key; 30]);
+    let admin = server.address("admin");
+    let begun = std::time::SystemTime::now();
+    let answer = manage(&admin, &other, "POST", "/v1/keys/import", &body);
+    assert_eq!(answer.status, 403, "no operator declared that set: {answer:?}");
+    assert_eq!(manage(&admin, &greedy, "GET", "/v1/keys", &Value::Null).status, 200);
+    assert!(begun.elapsed().unwrap().as_secs() < 3, "nobody waited for the unfinished ones");
+    // One is read and the others are not; each connection has its read buffer.
+    let grown = resident(&server) - before;
+    assert!(grown < 40 * 1024, "grown by {grown} KiB");
+    for mut stream in held {
+        stream.set_nonblocking(false).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).unwrap();
+        assert!(
+            [b"HTTP/1.1 408", b"HTTP/1.1 503"].contains(&&answer),
+            "{}",
+            String::from_utf8_lossy(&answer)
+        );
+    }
+    assert_eq!(manage(&admin, &greedy, "POST", "/v1/keys/import", &body).status, 403, "a place came back");
 }
