@@ -18,6 +18,7 @@ pub mod caller;
 mod enforce;
 mod fold;
 mod forward;
+mod forwarded;
 pub mod gateway;
 pub mod headers;
 mod health;

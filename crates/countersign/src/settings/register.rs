@@ -28,7 +28,7 @@ pub(crate) const SETTINGS: &[Setting] = settings![
     "gateway.workers" "number" "one per core" "Threads that forward; each has its own connections to the upstreams."
     "gateway.danger_plaintext" "boolean" "false" "Lets the gateway speak plain HTTP beyond loopback."
     "gateway.trusted_proxies" "list of addresses and CIDR blocks" "none" "Proxies whose word about the client's address and scheme is believed; an empty list believes nobody."
-    "gateway.forwarded" "`x-forwarded` or `forwarded`" "x-forwarded" "How trusted proxies speak: `X-Forwarded-For` and `-Proto`, or `Forwarded` (RFC 7239)."
+    "gateway.forwarded" "`x-forwarded` or `forwarded`" "x-forwarded" "How trusted proxies speak: `X-Forwarded-For` and `-Proto`, or `Forwarded` (RFC 7239). A proxy that copies what a client chose into `Forwarded`, such as its host, has to escape quotes."
     "mtls.listen" "address" "127.0.0.1:8443" "Where the gateway listens with TLS."
     "admin.listen" "address" "127.0.0.1:8081" "Where the management API listens."
     "admin.danger_plaintext" "boolean" "false" "Lets the management API speak plain HTTP beyond loopback."

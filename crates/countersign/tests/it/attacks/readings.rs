@@ -1,6 +1,8 @@
 //! What an upstream with default settings reads in a request that the gateway reads differently.
 
-use super::{Forwarded, Outcome, Passes, Refused, World};
+use serde_json::json;
+
+use super::{Forwarded, Outcome, Passes, Refused, World, exchange, statuses};
 use crate::harness::Place;
 
 /// The first three routes ask for a scope that the key does not hold.
@@ -88,6 +90,61 @@ fn a_method_in_lower_case_in_the_settings_is_told() {
         panic!("it started");
     };
     assert!(log.contains("route 3") && log.contains("expected `DELETE`, found `delete`"), "{log}");
+}
+
+/// Sends `fields` to a gateway that trusts this machine as a proxy, with a key for 192.0.2.7 alone.
+#[track_caller]
+fn forwarded(dialect: &str, rows: &[(&str, u16)]) {
+    let world = World::new(&format!(
+        "[gateway]\ntrusted_proxies = [\"127.0.0.1\", \"10.0.0.0/8\"]\nforwarded = \"{dialect}\"\n{GUARDED}"
+    ));
+    let terms = json!({ "name": "b", "scopes": ["orders:read"], "allow_from": ["192.0.2.7"] });
+    let minted = world.server.manage("POST", "/v1/keys", &terms).json();
+    let key = minted["key"].as_str().unwrap();
+    for (fields, expected) in rows {
+        let bytes = format!(
+            "GET /x HTTP/1.1\r\nHost: a\r\nX-API-Key: {key}\r\n{fields}\r\nConnection: close\r\n\r\n"
+        );
+        let answer = exchange(&world.server.address("gateway"), bytes.as_bytes());
+        assert_eq!(statuses(&answer), [*expected], "{fields}: {answer}");
+        assert_eq!(world.recorder.take().len(), usize::from(*expected == 200), "{fields}");
+    }
+}
+
+#[test]
+fn rfc7239_4_what_a_client_has_a_proxy_quote_is_not_believed() {
+    let honest = "Forwarded: for=192.0.2.7;proto=WSS;";
+    forwarded(
+        "forwarded",
+        &[
+            (honest, 200),
+            ("Forwarded: for=\"192.0.2.7:_p\";host=\"a,b;c\"", 200),
+            ("Forwarded: nonsense, for=192.0.2.7", 200),
+            ("Forwarded: \"\r\nForwarded: , for=192.0.2.7, for=10.1.2.3;;", 200),
+            ("Forwarded: for=203.0.113.9;host=\"x,for=192.0.2.7;y=\"", 401),
+            ("Forwarded: for=192.0.2.7, for=203.0.113.9", 401),
+            ("Forwarded: for=192.0.2.7, for=unknown", 401),
+            ("Forwarded: for=192.0.2.7, for=_x", 401),
+            ("Forwarded: for=192.0.2.7, proto=https", 401),
+            ("X-Forwarded-For: 192.0.2.7", 401),
+            ("Forwarded: for=192.0.2.7;host=\"x", 400),
+            ("Forwarded: for=192.0.2.7;for=192.0.2.7", 400),
+            ("Forwarded: for=192.0.2.7, nonsense", 400),
+            ("Forwarded: for=192.0.2.7:80", 400),
+        ],
+    );
+    forwarded(
+        "x-forwarded",
+        &[
+            ("X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: HTTPS", 200),
+            ("X-Forwarded-For: nonsense, 192.0.2.7, 10.0.0.1\r\nX-Forwarded-Proto: wss", 200),
+            ("X-Forwarded-For: 192.0.2.7, 203.0.113.9", 401),
+            ("X-Forwarded-For: 192.0.2.7, unknown", 401),
+            ("Forwarded: for=192.0.2.7", 401),
+            ("X-Forwarded-For: 192.0.2.7, nonsense", 400),
+            ("X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: gopher", 400),
+        ],
+    );
 }
 
 #[test]
