@@ -10,6 +10,7 @@
 
 pub mod body;
 mod connection;
+pub mod descriptors;
 pub mod drain;
 mod frames;
 mod guard;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use arc_swap::ArcSwap;
 use countersign_core::secret::Secret;
+use countersign_edge::descriptors::{self, Shares};
 use countersign_edge::drain::Shutdown;
 use countersign_edge::host::Hosts;
 use countersign_edge::limits::Limits;
@@ -153,6 +154,7 @@ impl Running {
     }
 
     async fn try_start(node: &mut Node, settings: &Settings, up: &Up) -> Result<Parts> {
+        let shares = shares_of_descriptors(&settings.limits);
         let certificates = Certificates::open(node, settings, up)?;
         let sockets = Sockets::bind(settings, certificates.https.is_some())?;
         let scheme = if certificates.https.is_some() { "https" } else { "http" };
@@ -162,7 +164,8 @@ impl Running {
         let (routing, echo) = Routing::open(settings, node.directory.ca()).await?;
         let upstream = routing.words();
         let listeners = gateway_listeners(sockets.gateway, sockets.mtls, &certificates);
-        let gateway = Arc::new(Gateway::start(gateway_config(node, settings, &routing.table, listeners))?);
+        let config = gateway_config(node, settings, &routing.table, listeners, &shares);
+        let gateway = Arc::new(Gateway::start(config)?);
         let issuer_url =
             settings.issuer_url.as_ref().map_or_else(|| urls.issuer.clone(), ToString::to_string);
         node.announce(Arc::new(OfGateway::new(&gateway, &routing)), issuer_url);
@@ -172,14 +175,10 @@ impl Running {
         let leaks_work = tokio::spawn(leaks::work(Arc::clone(&node.app), reports));
         let (github, asked) = from_github.unzip();
         let (issuer, management) = services(node, settings, leaks, github);
-        serving.add("issuer", issuer, Socket::Tcp(sockets.issuer, certificates.https.clone()), node);
-        serving.add(
-            "admin",
-            Arc::clone(&management),
-            Socket::Tcp(sockets.admin, certificates.https.clone()),
-            node,
-        );
-        serving.add("local", management, Socket::Unix(local), node);
+        let tcp = |socket| Socket::Tcp(socket, certificates.https.clone());
+        serving.add("issuer", issuer, tcp(sockets.issuer), shares.issuer, node);
+        serving.add("admin", Arc::clone(&management), tcp(sockets.admin), shares.admin, node);
+        serving.add("local", management, Socket::Unix(local), shares.local, node);
         let renewal = certificates.keep_fresh(node);
         let (store, metrics) = (Arc::clone(&node.store), Arc::clone(&node.app.metrics));
         let reload = Reload::new(up, settings, routing, certificates, store, metrics);
@@ -303,6 +302,26 @@ fn warn_of_expiry(app: &Arc<App>, before: Duration) -> JoinHandle<()> {
     })
 }
 
+/// Divides the descriptors of the process, and says if they are too few for what is set.
+fn shares_of_descriptors(limits: &Limits) -> Shares {
+    let descriptors = descriptors::raise();
+    let shares = descriptors::shares(descriptors);
+    if shares.gateway < limits.connections {
+        tracing::warn!(
+            descriptors,
+            connections = shares.gateway,
+            wanted = limits.connections,
+            "the limit of open files (RLIMIT_NOFILE, LimitNOFILE=) is too low for limits.connections: fewer are taken"
+        );
+    }
+    shares
+}
+
+/// Allows no more connections than there are descriptors for.
+fn within(limits: &Limits, share: usize) -> Limits {
+    Limits { connections: limits.connections.min(share), ..limits.clone() }
+}
+
 /// The listeners of the shared runtime.
 struct Serving {
     shutdown: Shutdown,
@@ -311,14 +330,16 @@ struct Serving {
 }
 
 impl Serving {
-    fn add<S: Serve>(&mut self, name: &'static str, service: Arc<S>, socket: Socket, node: &Node) {
-        let listener = Listener {
-            name,
-            service,
-            limits: self.limits.clone(),
-            budget: Budget::new(&self.limits),
-            metrics: node.app.metrics.listener(name),
-        };
+    fn add<S: Serve>(
+        &mut self,
+        name: &'static str,
+        service: Arc<S>,
+        socket: Socket,
+        share: usize,
+        node: &Node,
+    ) {
+        let (limits, metrics) = (within(&self.limits, share), node.app.metrics.listener(name));
+        let listener = Listener { name, service, budget: Budget::new(&limits), limits, metrics };
         self.listeners.spawn(listener.run(socket, self.shutdown.draining()));
     }
 }
@@ -379,6 +400,7 @@ fn gateway_config(
     settings: &Settings,
     table: &Arc<ArcSwap<RouteTable>>,
     listeners: Vec<GatewayListener>,
+    shares: &Shares,
 ) -> GatewayConfig {
     let behind = Arc::new(BehindGateway(Arc::clone(&node.store)));
     let feed: Arc<dyn Feed> = Arc::<BehindGateway>::clone(&behind);
@@ -395,7 +417,7 @@ fn gateway_config(
         policy: Arc::new(settings.policy.clone()),
         metrics: Arc::clone(&node.app.metrics),
         sink: behind,
-        limits: settings.limits.clone(),
+        limits: within(&settings.limits, shares.gateway),
         upstream_limits: settings.upstream_limits.clone(),
     }
 }

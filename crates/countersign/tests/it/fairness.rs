@@ -118,3 +118,46 @@ fn unfinished_bodies_are_bounded_and_keep_nobody_else_waiting() {
     }
     assert_eq!(manage(&admin, &greedy, "POST", "/v1/keys/import", &body).status, 403, "a place came back");
 }
+
+/// Starts `up` with limits of open files: a soft one and a hard one.
+fn up_with_descriptors(place: &Place, soft: u32, hard: u32) -> Server {
+    let script = format!("ulimit -S -n {soft} && ulimit -H -n {hard} && exec \"$0\" \"$@\"");
+    place.try_up_through(&["sh", "-c", &script], "data", &[], &[]).unwrap()
+}
+
+#[test]
+fn the_soft_limit_of_descriptors_is_raised_to_the_hard_one() {
+    let place = Place::new();
+    let server = up_with_descriptors(&place, 256, 4_000);
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.pid())).unwrap();
+    let open_files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    assert_eq!(open_files.split_whitespace().nth(3), Some("4000"), "{open_files}");
+}
+
+#[test]
+fn idle_strangers_keep_no_revocation_out() {
+    let place = Place::new();
+    let server = up_with_descriptors(&place, 1_024, 1_024);
+    assert!(server.log().contains("limits.connections: fewer are taken"), "{}", server.log());
+    let minted = server.manage("POST", "/v1/keys", &json!({ "name": "k" })).json();
+    let strangers = |listener: &str, count: usize| -> Vec<TcpStream> {
+        (0..count).map(|_| TcpStream::connect(server.address(listener)).unwrap()).collect()
+    };
+    let _at_every_public_door = [strangers("gateway", 400), strangers("mtls", 400), strangers("issuer", 400)];
+    // They are there: the gateway takes nobody else.
+    eventually("the gateway is full", || {
+        let metrics = manage(&server.address("admin"), "", "GET", "/metrics", &Value::Null).body;
+        metrics.lines().any(|line| {
+            line.starts_with("countersign_refused_connections_total")
+                && line.contains("gateway")
+                && !line.ends_with(" 0")
+        })
+    });
+    let id = minted["id"].as_str().unwrap();
+    let revoked = server.manage("POST", &format!("/v1/keys/{id}/revoke"), &Value::Null);
+    assert_eq!(revoked.status, 200, "{revoked:?}");
+    let _at_the_admin_door = strangers("admin", 200);
+    let listed = place.run(&["key", "show", id, "--data", "data", "--json"], &[]);
+    let shown: Value = serde_json::from_slice(&listed.stdout).unwrap_or_else(|_| panic!("{listed:?}"));
+    assert_eq!(shown["state"], "revoked", "the local socket has places of its own");
+}

@@ -54,8 +54,13 @@ impl Place {
     }
 
     pub(crate) fn command(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Command {
-        let mut command = Command::new(binary());
-        command.current_dir(self.directory.path()).args(arguments);
+        self.command_through(&[], arguments, environment)
+    }
+
+    fn command_through(&self, program: &[&str], arguments: &[&str], environment: &[(&str, &str)]) -> Command {
+        let line: Vec<_> = program.iter().copied().chain([binary()]).collect();
+        let mut command = Command::new(line[0]);
+        command.current_dir(self.directory.path()).args(&line[1..]).args(arguments);
         for name in ["COUNTERSIGN_KEY", "COUNTERSIGN_ADMIN", "COUNTERSIGN_DATA", "COUNTERSIGN_CONFIG"] {
             command.env_remove(name);
         }
@@ -77,6 +82,17 @@ impl Place {
         arguments: &[&str],
         environment: &[(&str, &str)],
     ) -> Result<Server, String> {
+        self.try_up_through(&[], data, arguments, environment)
+    }
+
+    /// Starts `up` through a program that runs it, such as one that sets limits.
+    pub(crate) fn try_up_through(
+        &self,
+        program: &[&str],
+        data: &str,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<Server, String> {
         let mut all = vec!["up", "--json", "--data", data];
         for listener in ["--issuer-listen", "--gateway-listen", "--mtls-listen", "--admin-listen"] {
             if !arguments.contains(&listener) {
@@ -87,7 +103,7 @@ impl Place {
         let log = self.path(&format!("{data}.log").replace('/', "_"));
         let stderr = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
         let mut child = self
-            .command(&all, environment)
+            .command_through(program, &all, environment)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(stderr)
