@@ -41,7 +41,7 @@ pub enum Lookup<'a> {
     },
     /// What does the making of a successor of this credential need?
     Rotation(CredentialId),
-    /// What is stored of this owner?
+    /// What is stored of this owner, and of the management keys that act for it or its members?
     Owner(OwnerId),
 }
 
@@ -75,7 +75,12 @@ pub enum Found {
         organisation: Option<Box<OwnerRecord>>,
     },
     /// To [`Lookup::Owner`].
-    Owner(Option<Box<OwnerRecord>>),
+    Owner {
+        /// What is stored.
+        owner: Option<Box<OwnerRecord>>,
+        /// The management keys that are not revoked.
+        management_keys: Vec<CredentialRecord>,
+    },
 }
 
 /// An imported key that was presented.

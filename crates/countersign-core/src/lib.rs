@@ -12,6 +12,7 @@
 pub mod api_key;
 pub mod audit;
 pub mod authenticators;
+pub mod authority;
 pub mod base62;
 pub mod context;
 pub mod credential;
@@ -40,6 +41,7 @@ pub mod refusal;
 pub mod scope;
 pub mod secret;
 pub mod snapshot;
+pub mod switching;
 pub mod timestamp;
 pub mod verification;
 pub mod widening;

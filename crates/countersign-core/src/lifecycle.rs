@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::audit::{Actor, AuditEvent};
+use crate::authority::Authority;
 use crate::context::Context;
 use crate::decision::Permit;
 use crate::effect::{Effect, Outcome};
@@ -17,10 +18,11 @@ use crate::minting::{
     Expiry, Holder, Minted, end_of_life, granted, mint, mintable, valid_allowances, valid_blocks, valid_name,
 };
 use crate::network::AddressBlock;
-use crate::reach::reach;
+use crate::reach::{ManagementScope, authority, reach};
 use crate::record::CredentialRecord;
 use crate::refusal::Refusal;
 use crate::scope::ScopeSet;
+use crate::switching::{Off, Switch, switched};
 use crate::timestamp::Timestamp;
 use crate::widening::widens;
 
@@ -43,15 +45,6 @@ pub struct Amend {
     pub expiry: Expiry,
     /// Whether it may be used.
     pub switch: Option<Switch>,
-}
-
-/// Whether a key may be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Switch {
-    /// It may.
-    Enabled,
-    /// It may not, until it is enabled again.
-    Disabled,
 }
 
 /// Mints a successor with the same terms; the old key goes on working for the overlap, never longer than before.
@@ -123,7 +116,12 @@ impl Amend {
         found: Found,
     ) -> Result<CredentialRecord, Refusal> {
         let before = living(permit, found)?;
-        let next = self.applied(context, before.clone())?;
+        let mut next = self.applied(context, before.clone())?;
+        if let Some(switch) = self.switch {
+            let off = Off::stored(before.disabled_at, before.terms.disabled_by);
+            let off = switched(off, switch, context.now, authority(permit.principal()))?;
+            (next.disabled_at, next.terms.disabled_by) = (off.map(|off| off.at), off.map(|off| off.by));
+        }
         if widens(&before, &next) {
             // Widening is granting once more.
             not_superseded(&before)?;
@@ -155,11 +153,6 @@ impl Amend {
         }
         if self.expiry != Expiry::Unspecified {
             next.expires_at = end_of_life(context, next.id.kind(), self.expiry, next.terms.not_before)?;
-        }
-        match self.switch {
-            Some(Switch::Disabled) => next.disabled_at = next.disabled_at.or(Some(context.now)),
-            Some(Switch::Enabled) => next.disabled_at = None,
-            None => {}
         }
         Ok(next)
     }
@@ -320,14 +313,28 @@ pub fn visible(permit: &Permit, found: Found) -> Result<CredentialRecord, Refusa
 }
 
 /// Returns the record if the caller may end it: any API key within reach, but no management key that can do more
-/// than the caller, or a tenant could lock the operator out.
+/// than the caller.
 fn endable(permit: &Permit, found: Found) -> Result<CredentialRecord, Refusal> {
     let record = visible(permit, found)?;
     match record.id.kind() {
         CredentialKind::ApiKey => {}
-        CredentialKind::ManagementKey => granted(permit, &record)?,
+        CredentialKind::ManagementKey => not_above(permit, &record)?,
     }
     Ok(record)
+}
+
+/// Nobody locks out who can do more: what a management key can do, whoever ends or switches it can do too. An operator
+/// is above everybody who is none.
+///
+/// # Errors
+///
+/// [`Refusal::ExcessScope`].
+pub(crate) fn not_above(permit: &Permit, key: &CredentialRecord) -> Result<(), Refusal> {
+    let operators = key.terms.scopes.contains(ManagementScope::Operator.name());
+    match authority(permit.principal()) {
+        Authority::Operator if !operators => Ok(()),
+        Authority::Operator | Authority::Organisation | Authority::Owner => granted(permit, key),
+    }
 }
 
 fn living(permit: &Permit, found: Found) -> Result<CredentialRecord, Refusal> {

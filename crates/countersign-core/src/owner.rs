@@ -10,11 +10,12 @@ use crate::effect::{Effect, Outcome};
 use crate::exchange::Act;
 use crate::id::{OwnerId, OwnerKind};
 use crate::ledger::{Found, Lookup};
-use crate::lifecycle::{Switch, new_line, reaches};
+use crate::lifecycle::{new_line, not_above, reaches};
 use crate::minting::valid_name;
-use crate::reach::{Reach, reach};
-use crate::record::OwnerRecord;
+use crate::reach::{Reach, authority, reach};
+use crate::record::{CredentialRecord, OwnerRecord, State};
 use crate::refusal::Refusal;
+use crate::switching::{Off, Switch, switched};
 
 /// Enters an owner.
 #[derive(Debug, Clone)]
@@ -40,8 +41,15 @@ pub struct SwitchOwner {
 pub fn first_organisation(context: &mut Context<'_>) -> Outcome<OwnerRecord, Refusal> {
     let id = OwnerId::random(OwnerKind::Organisation, context.entropy);
     let name = "default".to_owned();
-    let record =
-        OwnerRecord { id, organisation: id, name, version: 1, created_at: context.now, disabled_at: None };
+    let record = OwnerRecord {
+        id,
+        organisation: id,
+        name,
+        version: 1,
+        created_at: context.now,
+        disabled_at: None,
+        disabled_by: None,
+    };
     let audit =
         AuditEvent::granted(context.now, "owner.first", Actor::SYSTEM).about(id.to_string()).within(Some(id));
     let effects = vec![Effect::InsertOwner(Box::new(record.clone()))];
@@ -93,7 +101,15 @@ impl Enter {
             OwnerKind::Client | OwnerKind::User => parent(permit, found)?,
         };
         let name = valid_name(&self.name)?;
-        Ok(OwnerRecord { id, organisation, name, version: 1, created_at: context.now, disabled_at: None })
+        Ok(OwnerRecord {
+            id,
+            organisation,
+            name,
+            version: 1,
+            created_at: context.now,
+            disabled_at: None,
+            disabled_by: None,
+        })
     }
 }
 
@@ -110,16 +126,7 @@ fn parent(permit: &Permit, found: Found) -> Result<OwnerId, Refusal> {
         | Found::ImportedKey(_)
         | Found::Record(_)
         | Found::Rotation { .. }
-        | Found::Owner(_) => Err(Refusal::OwnerNotFound),
-    }
-}
-
-/// A tenant switches its clients and users. A whole organisation is the operator's to switch: it may hold management
-/// keys that can do more than the caller's, the operator's own among them.
-fn may_switch(permit: &Permit, owner: &OwnerRecord) -> bool {
-    match owner.id.kind() {
-        OwnerKind::Organisation => reach(permit.principal()) == Reach::Installation,
-        OwnerKind::Client | OwnerKind::User => reaches(permit, owner.organisation, owner.id),
+        | Found::Owner { .. } => Err(Refusal::OwnerNotFound),
     }
 }
 
@@ -142,24 +149,42 @@ impl Act for SwitchOwner {
             Switch::Disabled => "owner.disable",
         };
         let line = new_line(context, action, permit, self.id.to_string());
-        let reached = match found {
-            Found::Owner(owner) => owner.filter(|owner| may_switch(permit, owner)),
-            Found::Creation { .. }
-            | Found::Key(_)
-            | Found::ImportedKey(_)
-            | Found::Record(_)
-            | Found::Rotation { .. } => None,
-        };
-        let Some(mut next) = reached else {
-            return Outcome::refused(Refusal::OwnerNotFound, line.refused(Refusal::OwnerNotFound.code()));
-        };
-        next.version += 1;
-        next.disabled_at = match self.switch {
-            Switch::Enabled => None,
-            Switch::Disabled => next.disabled_at.or(Some(context.now)),
-        };
-        let audit = line.granted().within(Some(next.organisation)).detail("name", next.name.clone());
-        let effects = vec![Effect::AdvanceOwner { next: next.clone() }];
-        Outcome::granted(*next, effects, audit)
+        match self.next(context, permit, found) {
+            Ok(next) => {
+                let audit = line.granted().within(Some(next.organisation)).detail("name", next.name.clone());
+                let effects = vec![Effect::AdvanceOwner { next: Box::new(next.clone()) }];
+                Outcome::granted(next, effects, audit)
+            }
+            Err(refusal) => Outcome::refused(refusal.clone(), line.refused(refusal.code())),
+        }
     }
 }
+
+impl SwitchOwner {
+    fn next(&self, context: &Context<'_>, permit: &Permit, found: Found) -> Result<OwnerRecord, Refusal> {
+        let Found::Owner { owner: Some(owner), management_keys } = found else {
+            return Err(Refusal::OwnerNotFound);
+        };
+        if !may_switch(permit, &owner) {
+            return Err(Refusal::OwnerNotFound);
+        }
+        let ended =
+            |key: &CredentialRecord| matches!(key.life().state(context.now), State::Expired | State::Revoked);
+        management_keys.iter().filter(|key| !ended(key)).try_for_each(|key| not_above(permit, key))?;
+        let off = Off::stored(owner.disabled_at, owner.disabled_by);
+        let off = switched(off, self.switch, context.now, authority(permit.principal()))?;
+        let (disabled_at, disabled_by) = (off.map(|off| off.at), off.map(|off| off.by));
+        Ok(OwnerRecord { version: owner.version + 1, disabled_at, disabled_by, ..*owner })
+    }
+}
+
+/// A tenant switches its clients and users. A whole organisation is the operator's to switch.
+fn may_switch(permit: &Permit, owner: &OwnerRecord) -> bool {
+    match owner.id.kind() {
+        OwnerKind::Organisation => reach(permit.principal()) == Reach::Installation,
+        OwnerKind::Client | OwnerKind::User => reaches(permit, owner.organisation, owner.id),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! What a caller may do at the management API, and whose records it reaches.
 
+use crate::authority::Authority;
 use crate::id::{OwnerId, OwnerKind};
 use crate::principal::Principal;
 use crate::scope::ScopeSet;
@@ -88,6 +89,16 @@ impl Reach {
             Self::Owner(reached) => reached == owner,
             Self::Nothing => false,
         }
+    }
+}
+
+/// Returns how far the word of `principal` reaches.
+#[must_use]
+pub fn authority(principal: &Principal) -> Authority {
+    match reach(principal) {
+        Reach::Installation => Authority::Operator,
+        Reach::Organisation(_) => Authority::Organisation,
+        Reach::Owner(_) | Reach::Nothing => Authority::Owner,
     }
 }
 

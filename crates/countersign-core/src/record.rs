@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::authority::Authority;
 use crate::environment::Environment;
 use crate::id::{CredentialId, CredentialKind, OwnerId};
 use crate::key_set::Imported;
@@ -78,6 +79,9 @@ pub struct Terms {
     /// Where it came from, if it was not minted here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub imported: Option<Box<Imported>>,
+    /// Whose word has switched it off, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disabled_by: Option<Authority>,
     /// What its owner wrote on it; answered by the verify API.
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub metadata: serde_json::Map<String, serde_json::Value>,
@@ -100,6 +104,7 @@ impl Terms {
             meter: None,
             allow_from: Vec::new(),
             imported: None,
+            disabled_by: None,
             metadata: serde_json::Map::new(),
         }
     }
@@ -228,6 +233,8 @@ pub struct OwnerRecord {
     pub created_at: Timestamp,
     /// When it was switched off, if it is: all of its credentials are refused.
     pub disabled_at: Option<Timestamp>,
+    /// Whose word that was.
+    pub disabled_by: Option<Authority>,
 }
 
 /// A mark of first use: of an `Idempotency-Key` here, of a `jti` or nonce elsewhere.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::authority::Authority;
 use crate::key_set::MAX_KEY_SETS;
 use crate::key_string::KeyPrefix;
 use crate::meter::MAX_ALLOWANCES;
@@ -17,6 +18,9 @@ pub(crate) const MAX_BLOCKS: usize = 64;
 /// Why an act on a key is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Refusal {
+    /// Somebody of greater authority has switched it off.
+    #[error("it was disabled by an {}: only that authority enables it again", .0.name())]
+    DisabledAbove(Authority),
     /// The caller may not mint keys of this set.
     #[error("you cannot grant the key set {0}: you do not hold key_set:{0}")]
     ExcessKeySet(KeyPrefix),
@@ -74,6 +78,7 @@ impl Refusal {
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
+            Self::DisabledAbove(_) => "disabled_above",
             Self::ExcessKeySet(_) => "excess_key_set",
             Self::ExcessScope(_) => "excess_scope",
             Self::EmptyLife => "empty_life",

@@ -351,7 +351,15 @@ mod tests {
     fn organisation() -> OwnerRecord {
         let id = OwnerId::random(OwnerKind::Organisation, &mut SeededEntropy::new(1));
         let created_at = Timestamp::from_millis(0);
-        OwnerRecord { id, organisation: id, name: "acme".into(), version: 1, created_at, disabled_at: None }
+        OwnerRecord {
+            id,
+            organisation: id,
+            name: "acme".into(),
+            version: 1,
+            created_at,
+            disabled_at: None,
+            disabled_by: None,
+        }
     }
 
     fn credential(owner: OwnerId, peppers: &Peppers, seed: u64) -> (CredentialRecord, KeyString) {

@@ -19,6 +19,7 @@ pub(crate) struct Migration {
 pub(crate) static MIGRATIONS: &[Migration] = &[
     Migration { number: 1, text: include_str!("schema/0001_credentials.sql") },
     Migration { number: 2, text: include_str!("schema/0002_usage.sql") },
+    Migration { number: 3, text: include_str!("schema/0003_disabled_by.sql") },
 ];
 
 /// Returns the newest schema that this version knows.

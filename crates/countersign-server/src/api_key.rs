@@ -9,9 +9,10 @@ use countersign_core::key_set::{Source, Upgrade};
 use countersign_core::key_string::KeyString;
 use countersign_core::known::KnownCredential;
 use countersign_core::ledger::{Found, Ledger, Lookup};
-use countersign_core::lifecycle::{Amend, Forget, Revoke, Rotate, Switch, visible};
+use countersign_core::lifecycle::{Amend, Forget, Revoke, Rotate, visible};
 use countersign_core::meter::Exceeded;
 use countersign_core::refusal::Refusal;
+use countersign_core::switching::Switch;
 use http::Method;
 
 use crate::app::{App, Failure};

@@ -1,10 +1,10 @@
 //! `/v1/owners`: organisations, and the clients and users that belong to them.
 
 use countersign_core::id::OwnerId;
-use countersign_core::lifecycle::Switch;
 use countersign_core::owner::{Enter, SwitchOwner};
 use countersign_core::reach::reach;
 use countersign_core::refusal::Refusal;
+use countersign_core::switching::Switch;
 use countersign_store::PageRequest;
 
 use crate::app::{App, Failure};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use countersign_core::authority::Authority;
 use countersign_core::meter::{Allowance, Standing};
 use countersign_core::record::{CredentialRecord, OwnerRecord};
 use countersign_core::timestamp::Timestamp;
@@ -385,6 +386,8 @@ pub(crate) struct KeyView {
     pub(crate) expires_at: Option<String>,
     /// When it was switched off.
     pub(crate) disabled_at: Option<String>,
+    /// Whose word that was: `owner`, `organisation` or `operator`; nobody less enables it.
+    pub(crate) disabled_by: Option<&'static str>,
     /// When it was revoked.
     pub(crate) revoked_at: Option<String>,
     /// When it was last used; up to a minute behind.
@@ -414,6 +417,7 @@ impl KeyView {
             not_before: text(record.terms.not_before),
             expires_at: text(record.expires_at),
             disabled_at: text(record.disabled_at),
+            disabled_by: record.terms.disabled_by.map(Authority::name),
             revoked_at: text(record.revoked_at),
             last_used_at: text(record.last_used_at),
             replaced_by: record.terms.replaced_by.map(|id| id.to_string()),
@@ -503,6 +507,8 @@ pub(crate) struct OwnerView {
     pub(crate) created_at: String,
     /// When it was switched off, if it is.
     pub(crate) disabled_at: Option<String>,
+    /// Whose word that was: `owner`, `organisation` or `operator`; nobody less enables it.
+    pub(crate) disabled_by: Option<&'static str>,
 }
 
 impl OwnerView {
@@ -514,6 +520,7 @@ impl OwnerView {
             organisation: record.organisation.to_string(),
             created_at: record.created_at.to_string(),
             disabled_at: record.disabled_at.map(|time| time.to_string()),
+            disabled_by: record.disabled_by.map(Authority::name),
         }
     }
 }

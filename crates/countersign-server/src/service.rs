@@ -283,7 +283,10 @@ fn render(answer: Result<Reply, Failure>) -> Answer {
 const fn kind(refusal: &Refusal) -> Problem {
     match refusal {
         Refusal::NotFound | Refusal::OwnerNotFound => Problem::NotFound,
-        Refusal::ExcessKeySet(_) | Refusal::ExcessScope(_) | Refusal::KeySetNotDeclared => Problem::Forbidden,
+        Refusal::DisabledAbove(_)
+        | Refusal::ExcessKeySet(_)
+        | Refusal::ExcessScope(_)
+        | Refusal::KeySetNotDeclared => Problem::Forbidden,
         Refusal::OwnerDisabled | Refusal::Revoked | Refusal::Superseded | Refusal::TooManyKeySets => {
             Problem::Conflict
         }

@@ -236,6 +236,30 @@ pub(crate) async fn find(
     row.map(|row| read(&row, 0)).transpose()
 }
 
+static MANAGEMENT_KEYS: Statement = Statement::new(concat!(
+    "SELECT ",
+    columns!(),
+    "
+     FROM credential
+     WHERE kind = $2
+       AND (owner = $1 OR organisation = $1)
+       AND revoked_at IS NULL"
+));
+
+/// Finds the management keys that act for an owner or its members and are not revoked.
+///
+/// # Errors
+///
+/// [`Unavailable`].
+pub(crate) async fn management_keys(
+    database: &Database,
+    owner: OwnerId,
+) -> Result<Vec<CredentialRecord>, Unavailable> {
+    let kind = CredentialKind::ManagementKey.name();
+    let rows = database.read(&MANAGEMENT_KEYS, vec![owner.into(), kind.into()]).await?;
+    rows.iter().map(|row| read(row, 0)).collect()
+}
+
 static LOAD: Statement = Statement::new(concat!(
     "SELECT ",
     columns!(),
@@ -377,6 +401,7 @@ pub(crate) static STATEMENTS: &[&Statement] = &[
     &FORGET,
     &NOTE_USE,
     &FIND,
+    &MANAGEMENT_KEYS,
     &LOAD,
     &LIST,
     &LIST_OF_ORGANISATION,

@@ -22,7 +22,10 @@ impl Ledger for Store {
                 creation::find(&self.database, owner, mark, self.clock.now()).await
             }
             Lookup::Rotation(id) => creation::find_for_rotation(&self.database, id).await,
-            Lookup::Owner(id) => Ok(Found::Owner(owner::find(&self.database, id).await?.map(Box::new))),
+            Lookup::Owner(id) => Ok(Found::Owner {
+                owner: owner::find(&self.database, id).await?.map(Box::new),
+                management_keys: credential::management_keys(&self.database, id).await?,
+            }),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The table `owner`.
 
+use countersign_core::authority::Authority;
 use countersign_core::id::OwnerId;
 use countersign_core::ledger::Unavailable;
 use countersign_core::reach::Reach;
@@ -27,7 +28,9 @@ macro_rules! columns {
             $table,
             "created_at, ",
             $table,
-            "disabled_at"
+            "disabled_at, ",
+            $table,
+            "disabled_by"
         )
     };
     () => {
@@ -37,7 +40,7 @@ macro_rules! columns {
 pub(crate) use columns;
 
 /// How many columns [`read`] reads.
-pub(crate) const COLUMNS: usize = 7;
+pub(crate) const COLUMNS: usize = 8;
 
 /// Reads the owner whose columns begin at `start`.
 ///
@@ -56,6 +59,7 @@ pub(crate) fn read(row: &Row, start: usize) -> Result<OwnerRecord, Unavailable> 
         version: row.int(start + 4)?,
         created_at: row.time(start + 5)?,
         disabled_at: row.optional_time(start + 6)?,
+        disabled_by: (!row.is_null(start + 7)).then(|| row.parsed(start + 7)).transpose()?,
     })
 }
 
@@ -63,7 +67,7 @@ static INSERT: Statement = Statement::new(concat!(
     "INSERT INTO owner (",
     columns!(),
     ")
-     VALUES ($1, $2, $3, $4, $5, $6, $7)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
      RETURNING ",
     columns!()
 ));
@@ -78,13 +82,14 @@ pub(crate) fn insert(record: &OwnerRecord) -> Step {
         record.version.into(),
         record.created_at.into(),
         record.disabled_at.into(),
+        record.disabled_by.map(Authority::name).into(),
     ];
     Step::one(&INSERT, parameters).yielding(Yields::Owner)
 }
 
 static ADVANCE: Statement = Statement::new(concat!(
     "UPDATE owner
-     SET version = $2, name = $4, disabled_at = $5
+     SET version = $2, name = $4, disabled_at = $5, disabled_by = $6
      WHERE id = $1 AND version = $3
      RETURNING ",
     columns!()
@@ -98,6 +103,7 @@ pub(crate) fn advance(next: &OwnerRecord) -> Step {
         next.version.saturating_sub(1).into(),
         next.name.as_str().into(),
         next.disabled_at.into(),
+        next.disabled_by.map(Authority::name).into(),
     ];
     Step::one(&ADVANCE, parameters).yielding(Yields::Owner)
 }

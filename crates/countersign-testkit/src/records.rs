@@ -46,7 +46,15 @@ impl Records {
 
     fn owner(&mut self, id: OwnerId, organisation: OwnerId) -> OwnerRecord {
         let created_at = self.tick();
-        OwnerRecord { id, organisation, name: "acme".to_owned(), version: 1, created_at, disabled_at: None }
+        OwnerRecord {
+            id,
+            organisation,
+            name: "acme".to_owned(),
+            version: 1,
+            created_at,
+            disabled_at: None,
+            disabled_by: None,
+        }
     }
 
     /// Makes an API key of an owner.

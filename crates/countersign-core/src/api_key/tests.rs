@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::api_key::{ApiKey, Create, Idempotency, Verification, verify_key};
+use crate::authority::Authority;
 use crate::context::{Context, Policy, SeededEntropy};
 use crate::credential::{Authenticator, Rejection};
 use crate::decision::{Condition, Decision, Permit, Requirement, decide};
@@ -14,7 +15,7 @@ use crate::id::{CredentialId, CredentialKind, OwnerId, OwnerKind};
 use crate::key_string::KeyString;
 use crate::known::KnownOwner;
 use crate::ledger::{Found, Lookup};
-use crate::lifecycle::{Amend, Forget, Revoke, Rotate, Switch};
+use crate::lifecycle::{Amend, Forget, Revoke, Rotate};
 use crate::meter::Allowance;
 use crate::minting::{Expiry, Minted};
 use crate::principal::{Principal, Proof, Scheme};
@@ -23,6 +24,7 @@ use crate::refusal::Refusal;
 use crate::scope::Grantable;
 use crate::secret::{Pepper, Peppers, Secret};
 use crate::snapshot::{Change, Snapshot};
+use crate::switching::Switch;
 use crate::timestamp::Timestamp;
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -84,7 +86,15 @@ impl World {
 
 fn organisation(entropy: &mut SeededEntropy) -> OwnerRecord {
     let id = OwnerId::random(OwnerKind::Organisation, entropy);
-    OwnerRecord { id, organisation: id, name: "acme".into(), version: 1, created_at: NOW, disabled_at: None }
+    OwnerRecord {
+        id,
+        organisation: id,
+        name: "acme".into(),
+        version: 1,
+        created_at: NOW,
+        disabled_at: None,
+        disabled_by: None,
+    }
 }
 
 fn permit(owner: Arc<KnownOwner>, scopes: &str, grantable: &str) -> Permit {
@@ -456,7 +466,7 @@ fn safety_13_widening_a_key_is_granting_it_once_more() {
     for (change, widening) in rows {
         let mut world = World::new();
         let mut record = world.mint(&restricted()).record;
-        record.disabled_at = Some(NOW);
+        (record.disabled_at, record.terms.disabled_by) = (Some(NOW), Some(Authority::Organisation));
         let asked = change(keep(record.id));
         let tenant = world.caller("keys:write", "settle");
         let found = || Found::Record(Some(Box::new(record.clone())));
@@ -511,7 +521,8 @@ fn safety_13_a_key_set_is_granted_like_a_scope_by_every_act() {
 fn a_rotation_holds_to_the_conditions_of_minting() {
     type Change = fn(&mut World, &mut CredentialRecord);
     let limit = |hours: u32| -> Refusal { Refusal::LifetimeExceedsPolicy(HOUR * hours) };
-    let rows: [(Change, Expiry, &str, Result<Option<Duration>, Refusal>); 9] = [
+    type Row = (Change, Expiry, &'static str, Result<Option<Duration>, Refusal>);
+    let rows: [Row; 9] = [
         (|_, _| {}, Expiry::Unspecified, "*", Ok(None)),
         (|_, _| {}, Expiry::Unspecified, "settle", Err(Refusal::ExcessScope("orders:read".parse().unwrap()))),
         (

@@ -25,6 +25,7 @@ fn world() -> (Snapshot, CredentialRecord, String) {
         version: 1,
         created_at: NOW,
         disabled_at: None,
+        disabled_by: None,
     };
     let prefix = "cs_live".parse().unwrap();
     let key = KeyString::mint(&prefix, &mut entropy);

@@ -26,7 +26,15 @@ fn with_context<T>(act: impl FnOnce(&mut Context<'_>) -> T) -> T {
 
 fn organisation() -> OwnerRecord {
     let id = OwnerId::random(OwnerKind::Organisation, &mut SeededEntropy::new(9));
-    OwnerRecord { id, organisation: id, name: "acme".into(), version: 1, created_at: NOW, disabled_at: None }
+    OwnerRecord {
+        id,
+        organisation: id,
+        name: "acme".into(),
+        version: 1,
+        created_at: NOW,
+        disabled_at: None,
+        disabled_by: None,
+    }
 }
 
 fn operator() -> Permit {

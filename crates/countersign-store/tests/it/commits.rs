@@ -37,7 +37,7 @@ async fn a_record_reads_back_as_it_was_written() {
         assert_eq!(stored(&store, &record).await, Some(record.clone()));
         assert_eq!(known(&store, &key).await.unwrap().unwrap().id, record.id);
         let found = store.find(Lookup::Owner(client.id)).await.unwrap();
-        assert!(matches!(found, Found::Owner(Some(found)) if *found == client));
+        assert!(matches!(found, Found::Owner { owner: Some(found), .. } if *found == client));
         store.close().await;
         assert!(matches!(commit(&store, Vec::new()).await, Err(Unavailable::Store(_))), "closed is closed");
         assert!(store.nodes().await.is_err());
@@ -119,7 +119,7 @@ async fn each_effect_is_lost_when_its_condition_does_not_hold() {
             let text = format!("{effect:?}");
             assert_eq!(commit(&store, vec![insert_owner(&other), effect]).await, Ok(Commit::Lost), "{text}");
             let found = store.find(Lookup::Owner(other.id)).await.unwrap();
-            assert!(matches!(found, Found::Owner(None)), "{text}");
+            assert!(matches!(found, Found::Owner { owner: None, .. }), "{text}");
         }
         assert_eq!(store.nodes().await.unwrap(), before, "a lost batch leaves no change and no audit line");
         assert!(known(&store, &key).await.unwrap().is_some());

@@ -80,7 +80,7 @@ pub(crate) async fn known(
         | Found::Record(_)
         | Found::Rotation { .. }
         | Found::Creation { .. }
-        | Found::Owner(_) => {
+        | Found::Owner { .. } => {
             panic!("an answer to another question")
         }
     }

@@ -170,3 +170,47 @@ fn a_rotation_without_overlap_is_a_revocation() {
     let old = server.manage("GET", &format!("/v1/keys/{id}"), &Value::Null).json();
     assert_eq!(old["state"], "revoked", "on the command line too");
 }
+
+#[test]
+fn safety_13_nobody_locks_out_who_can_do_more_or_enables_what_they_disabled() {
+    let place = Place::new();
+    let server = place.up("data", &[]);
+    let tenant = Manager::new(&server, "t", &[]);
+    let user = json!({ "kind": "user", "name": "u", "organisation": tenant.organisation });
+    let user = text(&server.manage("POST", "/v1/owners", &user), "id");
+    let owner = format!("/v1/owners/{user}");
+    let (disable, enable) = (format!("{owner}/disable"), format!("{owner}/enable"));
+    assert_eq!(tenant.call("POST", &disable, &Value::Null).status, 200);
+    assert_eq!(tenant.call("POST", &enable, &Value::Null).status, 200, "its own word");
+    assert_eq!(server.manage("POST", &disable, &Value::Null).json()["disabled_by"], "operator");
+    assert_eq!(tenant.call("POST", &enable, &Value::Null).status, 403);
+    assert_eq!(tenant.call("POST", &disable, &Value::Null).status, 200, "repeating is no harm");
+    assert_eq!(tenant.call("POST", &enable, &Value::Null).status, 403, "and takes nothing over");
+    assert_eq!(server.manage("POST", &enable, &Value::Null).status, 200);
+
+    let body = json!({ "name": "ops", "owner": user, "scopes": ["operator", "keys:read"] });
+    let operators = server.manage("POST", "/v1/management-keys", &body);
+    let (id, key) = (text(&operators, "id"), text(&operators, "key"));
+    let works = || manage(&server.address("admin"), &key, "GET", "/v1/keys", &Value::Null).status == 200;
+    assert_eq!(tenant.call("POST", &disable, &Value::Null).status, 403);
+    let path = format!("/v1/management-keys/{id}");
+    assert_eq!(tenant.call("POST", &format!("{path}/revoke"), &Value::Null).status, 403);
+    assert_eq!(tenant.call("POST", &format!("{path}/rotate"), &json!({ "overlap": "0s" })).status, 403);
+    assert!(works(), "the operator is not locked out");
+    assert_eq!(server.manage("POST", &format!("{path}/revoke"), &Value::Null).status, 200);
+    assert_eq!(tenant.call("POST", &disable, &Value::Null).status, 200, "once it has ended");
+
+    let minted = tenant.call("POST", "/v1/keys", &json!({ "name": "k" }));
+    let path = format!("/v1/keys/{}", text(&minted, "id"));
+    let off = |enabled: bool| json!({ "enabled": enabled });
+    assert_eq!(tenant.call("PATCH", &path, &off(false)).status, 200);
+    assert_eq!(tenant.call("PATCH", &path, &off(true)).status, 200);
+    assert_eq!(server.manage("PATCH", &path, &off(false)).status, 200);
+    assert_eq!(tenant.call("PATCH", &path, &off(true)).status, 403);
+    let rotated = tenant.call("POST", &format!("{path}/rotate"), &json!({}));
+    let successor = format!("/v1/keys/{}", text(&rotated, "id"));
+    assert_eq!(tenant.call("PATCH", &successor, &off(true)).status, 403, "nor by way of a successor");
+    assert_eq!(server.call("/x", Some(&text(&rotated, "key"))).status, 401);
+    assert_eq!(server.manage("PATCH", &successor, &off(true)).status, 200);
+    assert_eq!(server.call("/x", Some(&text(&rotated, "key"))).status, 200);
+}
