@@ -1,12 +1,15 @@
 //! Bodies with bounds: bytes, and the pause between them.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
 use thiserror::Error;
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -36,6 +39,54 @@ impl BodyError {
             next = error.source();
         }
         None
+    }
+}
+
+/// The content of a request; its connection knows whether it was read to its end.
+#[derive(Debug)]
+pub struct Content {
+    body: Incoming,
+    unread: Option<Arc<AtomicBool>>,
+}
+
+impl Content {
+    /// Tells `unread` that there is content, and when there is no more.
+    pub(crate) fn told(body: Incoming, unread: &Arc<AtomicBool>) -> Self {
+        let some = !body.is_end_stream();
+        unread.store(some, Ordering::Relaxed);
+        Self { body, unread: some.then(|| Arc::clone(unread)) }
+    }
+}
+
+impl From<Incoming> for Content {
+    fn from(body: Incoming) -> Self {
+        Self { body, unread: None }
+    }
+}
+
+impl Body for Content {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        if (frame.is_none() || self.body.is_end_stream())
+            && let Some(unread) = self.unread.take()
+        {
+            unread.store(false, Ordering::Relaxed);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -18,7 +19,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use crate::body::Late;
+use crate::body::{Content, Late};
+use crate::closing::{Held, hold};
 use crate::drain::Draining;
 use crate::guard::{Guarded, Stage};
 use crate::limits::{Limits, MIN_HEAD_BYTES};
@@ -39,10 +41,42 @@ where
     S: Serve,
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let stage = Arc::new(Stage::default());
+    let (held, left) = hold(transport);
+    let limit = shared.limits.closing;
+    if exchange(held, peer, shared, &mut draining).await == End::Ours {
+        tokio::select! {
+            () = left.close(limit) => {}
+            // What was answered has had its time: a peer that does not close is not waited for.
+            _limit = draining.begun() => {}
+        }
+    }
+}
+
+/// Who ends a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// We do, by an answer after which nothing is read.
+    Ours,
+    /// The peer did, or nobody waits for anything.
+    Theirs,
+}
+
+async fn exchange<S, T>(
+    transport: Held<T>,
+    peer: Peer,
+    shared: Arc<Shared<S>>,
+    draining: &mut Draining,
+) -> End
+where
+    S: Serve,
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (stage, unread) = (Arc::new(Stage::default()), Arc::default());
     let guarded = Guarded::new(transport, Arc::clone(&stage), shared.limits.clone());
     let limits = &shared.limits;
-    let service = service_fn(|request| answer(Arc::clone(&shared), Arc::clone(&stage), request, peer));
+    let service = service_fn(|request| {
+        answer(Arc::clone(&shared), Arc::clone(&stage), Arc::clone(&unread), request, peer)
+    });
     let connection = Builder::new()
         .half_close(false)
         .timer(TokioTimer::new())
@@ -63,13 +97,18 @@ where
     if let Err(error) = ended {
         // Every cause is the peer's: it went away, was too slow, or sent no HTTP. Its text stays out of the log.
         tracing::debug!(reason = %reason(&error), "connection ended early");
-    } else if let Some(Tunnelled(tunnelled)) = stage.tunnel().and_then(|tunnel| tunnel.take()) {
+        // No HTTP was answered, and an answer that broke has a head that may still be on its way.
+        return if error.is_parse() || error.is_user() { End::Ours } else { End::Theirs };
+    }
+    if let Some(Tunnelled(tunnelled)) = stage.tunnel().and_then(|tunnel| tunnel.take()) {
         tokio::select! {
             () = tunnelled => {}
             // A tunnel has no last request to wait for.
             _limit = draining.begun() => {}
         }
+        return End::Theirs;
     }
+    End::Ours
 }
 
 fn reason(error: &hyper::Error) -> &'static str {
@@ -85,14 +124,19 @@ fn reason(error: &hyper::Error) -> &'static str {
 async fn answer<S: Serve>(
     shared: Arc<Shared<S>>,
     stage: Arc<Stage>,
+    unread: Arc<AtomicBool>,
     request: Request<Incoming>,
     peer: Peer,
 ) -> Result<Response<Answer<S::Body>>, Infallible> {
     let fault = stage.request_begins();
+    let request = request.map(|body| Content::told(body, &unread));
     let request = fault.map_or(Ok(request), |fault| Err(fault.detail()));
     let mut response = respond(&shared, request, peer).await;
-    if fault.is_some() {
-        // Where the next request begins is then anybody's guess.
+    let status = response.status();
+    let is_refusal = status.is_client_error() || status.is_server_error();
+    // Where the next request begins is anybody's guess after a fault; and who is refused need not send the rest
+    // (RFC 9112 §9.6).
+    if fault.is_some() || (is_refusal && unread.load(Ordering::Relaxed)) {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     if let Some(tunnel) = response.extensions_mut().remove() {
@@ -104,7 +148,7 @@ async fn answer<S: Serve>(
 /// Has the service answer a request, or answers what is none by saying why.
 pub(crate) async fn respond<S: Serve>(
     shared: &Shared<S>,
-    request: Result<Request<Incoming>, &'static str>,
+    request: Result<Request<Content>, &'static str>,
     peer: Peer,
 ) -> Response<Either<Full<Bytes>, S::Body>> {
     let begun = Instant::now();

@@ -29,7 +29,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-use crate::body::Late;
+use crate::body::{Content, Late};
 use crate::connection::{Shared, respond};
 use crate::drain::Draining;
 use crate::frames::FrameGuard;
@@ -236,7 +236,7 @@ async fn answer<S: Serve>(
 }
 
 /// Writes a request as HTTP/1.1 would have it; the error is for the caller.
-fn settled(request: Request<Incoming>) -> Result<Request<Incoming>, &'static str> {
+fn settled(request: Request<Incoming>) -> Result<Request<Content>, &'static str> {
     let (mut head, body) = request.into_parts();
     // DIVERGES: RFC 9113 §8.3.1 also allows `*` for OPTIONS, and none for CONNECT; neither is served.
     let target = head.uri.path_and_query().filter(|target| target.as_str().starts_with('/'));
@@ -246,7 +246,7 @@ fn settled(request: Request<Incoming>) -> Result<Request<Incoming>, &'static str
     }
     join_cookies(&mut head.headers);
     head.uri = Uri::from(target);
-    Ok(Request::from_parts(head, body))
+    Ok(Request::from_parts(head, body.into()))
 }
 
 /// RFC 9113 §8.3.1: `:authority` is the host, and a `Host` beside it has to say the same.

@@ -33,6 +33,10 @@ pub struct Limits {
     ///
     /// Default: 30 s.
     pub write_pause: Duration,
+    /// The time that a peer may take to close its side of a connection on which we have said the last word.
+    ///
+    /// Default: 10 s, twice nginx's `lingering_timeout`, which begins anew with each byte.
+    pub closing: Duration,
     /// The bytes of a request's head, and of the read buffer.
     ///
     /// Default: 64 KiB; at least 8 KiB. More is answered with 431.
@@ -61,6 +65,7 @@ impl Default for Limits {
             body_pause: Duration::from_secs(30),
             body: Duration::from_secs(30),
             write_pause: Duration::from_secs(30),
+            closing: Duration::from_secs(10),
             head_bytes: 64 * 1024,
             window_bytes: 65_535,
             body_bytes: 10 * 1024 * 1024,

@@ -9,7 +9,8 @@ use bytes::Bytes;
 use countersign_core::management_key::LocalPeer;
 use http::{Request, Response};
 use http_body::Body;
-use hyper::body::Incoming;
+
+use crate::body::Content;
 
 /// The other end of a connection, in the transport's own words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,20 +81,20 @@ pub trait Serve: Send + Sync + 'static {
     /// Answers one request.
     fn serve(
         &self,
-        request: Request<Incoming>,
+        request: Request<Content>,
         peer: Peer,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
 }
 
 impl<F, A, B> Serve for F
 where
-    F: Fn(Request<Incoming>, Peer) -> A + Send + Sync + 'static,
+    F: Fn(Request<Content>, Peer) -> A + Send + Sync + 'static,
     A: Future<Output = Response<B>> + Send,
     B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + Unpin + 'static,
 {
     type Body = B;
 
-    fn serve(&self, request: Request<Incoming>, peer: Peer) -> impl Future<Output = Response<B>> + Send {
+    fn serve(&self, request: Request<Content>, peer: Peer) -> impl Future<Output = Response<B>> + Send {
         self(request, peer)
     }
 }

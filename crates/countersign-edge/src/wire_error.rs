@@ -16,7 +16,7 @@ use countersign_core::ledger::Unavailable;
 use countersign_core::meter::Exceeded;
 use countersign_core::scope::ScopeSet;
 use countersign_core::timestamp::Timestamp;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
 use serde::Serialize;
@@ -253,6 +253,8 @@ pub fn from_denial(
 pub fn from_unavailable(_reason: &Unavailable, instance: Option<EventId>) -> Response<Full<Bytes>> {
     let mut response = problem(Problem::Unavailable, "Whether you may do this is not known now", instance);
     with(&mut response, RETRY_AFTER, &RETRY_SECONDS.to_string());
+    // A balancer sends the next connection to a node that knows; this one would come back here.
+    with(&mut response, CONNECTION, "close");
     response
 }
 
@@ -433,7 +435,7 @@ mod tests {
     fn unavailable_is_503_with_retry_after_and_without_the_reason() {
         check(
             from_unavailable(&Unavailable::Store("10.0.0.7 refused".into()), event()),
-            "503\ncontent-type: application/problem+json\ncache-control: no-store\nretry-after: 1\n\
+            "503\ncontent-type: application/problem+json\ncache-control: no-store\nretry-after: 1\nconnection: close\n\
              {\"type\":\"urn:countersign:problem:unavailable\",\"title\":\"Temporarily unavailable\",\"status\":503,\
              \"detail\":\"Whether you may do this is not known now\",\"instance\":\"evt_0000000000000000000001\"}",
         );

@@ -3,25 +3,18 @@
 //! Two things take an address out of its turn: a connection that failed, for two seconds, and a health check that failed
 //! several times, until it succeeds again. All workers see the same state, without a lock.
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::HeaderValue;
 use http::uri::PathAndQuery;
-use hyper::client::conn::http1::{Builder, SendRequest};
-use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use thiserror::Error;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 use url::{Position, Url};
-
-use crate::outgoing::Outgoing;
 
 /// How long an address is left out after a connection to it failed: a restart of a service takes about as long, and
 /// what is wrong for longer is found by one request in two seconds, which tries the next address at once.
@@ -143,6 +136,21 @@ impl Address {
         &self.origin
     }
 
+    /// Returns the name of its upstream.
+    pub(crate) fn upstream(&self) -> &str {
+        &self.upstream
+    }
+
+    /// Returns where it is reached.
+    pub(crate) fn host_and_port(&self) -> (&str, u16) {
+        (&self.host, self.port)
+    }
+
+    /// Returns what TLS is begun with, if it is spoken there.
+    pub(crate) const fn tls(&self) -> Option<&(TlsConnector, ServerName<'static>)> {
+        self.tls.as_ref()
+    }
+
     /// Tells whether it takes its turn.
     pub(crate) fn is_up(&self, now: Instant) -> bool {
         let rested = self.state.millis(now) >= self.state.rests_until.load(Ordering::Relaxed);
@@ -176,23 +184,6 @@ impl Address {
             );
         }
     }
-
-    /// Opens a connection; the caller limits the time.
-    pub(crate) async fn open(&self) -> Result<SendRequest<Outgoing>, ConnectError> {
-        let stream =
-            TcpStream::connect((self.host.as_str(), self.port)).await.map_err(|error| refusal(&error))?;
-        stream.set_nodelay(true).map_err(|error| refusal(&error))?;
-        match &self.tls {
-            None => converse(stream).await,
-            Some((connector, server)) => {
-                let stream = connector.connect(server.clone(), stream).await.map_err(|error| {
-                    tracing::warn!(upstream = self.upstream, error = %error, "TLS to the upstream failed");
-                    ConnectError::Tls
-                })?;
-                converse(stream).await
-            }
-        }
-    }
 }
 
 impl std::fmt::Debug for Address {
@@ -214,22 +205,6 @@ impl State {
     fn millis(&self, at: Instant) -> u64 {
         u64::try_from(at.saturating_duration_since(self.since).as_millis()).unwrap_or(u64::MAX)
     }
-}
-
-fn refusal(error: &io::Error) -> ConnectError {
-    if error.kind() == io::ErrorKind::TimedOut { ConnectError::TimedOut } else { ConnectError::Refused }
-}
-
-async fn converse<T>(stream: T) -> Result<SendRequest<Outgoing>, ConnectError>
-where
-    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let (sender, connection) =
-        Builder::new().handshake(TokioIo::new(stream)).await.map_err(|_| ConnectError::Refused)?;
-    // Owned by the sender: the task ends when the sender is dropped, or with the worker's runtime. Its error is
-    // told to whoever waits for an answer.
-    tokio::spawn(async move { connection.with_upgrades().await.unwrap_or_default() });
-    Ok(sender)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use countersign_core::decision::Permit;
-use countersign_edge::body::{BodyError, Bounded};
+use countersign_edge::body::{BodyError, Bounded, Content};
 use countersign_edge::limits::Limits;
 use countersign_edge::wire_error::{self, Problem};
 use http::header::HOST;
@@ -26,19 +26,20 @@ use tokio::time::timeout;
 use crate::address::ConnectError;
 use crate::answer;
 use crate::caller::Caller;
+use crate::connection::Connection;
 use crate::headers::{self, Call, CredentialFields};
 use crate::lent::Lent;
 use crate::outgoing::{self, Outgoing, Progress};
 use crate::route::{CompiledRoute, Protocol};
 use crate::tether::{Tether, Tethered};
-use crate::upstream::{Connection, Pool};
+use crate::upstream::Pool;
 use crate::websocket::{self, Sides};
 
 /// A request as received, and the form of its target that was decided on.
 #[derive(Debug)]
 pub(crate) struct Received {
     pub(crate) head: Parts,
-    pub(crate) body: Incoming,
+    pub(crate) body: Content,
     pub(crate) target: PathAndQuery,
     pub(crate) caller: Caller,
     pub(crate) key_headers: Vec<HeaderName>,
@@ -97,7 +98,6 @@ impl ForwardError {
 }
 
 /// What became of a request that was forwarded.
-#[derive(Debug)]
 pub(crate) enum Forwarded {
     /// It was answered; the body is still to come.
     Answer(Response<Bounded<Lent>>),
@@ -124,7 +124,7 @@ pub(crate) async fn forward(
     }
     let (connection, response) = exchange(pool, request).await?;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        return switch(caller, response);
+        return switch(caller, connection, response);
     }
     let (mut head, body) = response.into_parts();
     answer::settle(head.status, head.version, &mut head.headers)
@@ -137,7 +137,11 @@ pub(crate) async fn forward(
 }
 
 /// Takes an answer 101. RFC 9110 §15.2.2: it names a protocol that was asked for.
-fn switch(caller: Option<OnUpgrade>, response: Response<Incoming>) -> Result<Forwarded, ForwardError> {
+fn switch(
+    caller: Option<OnUpgrade>,
+    connection: Connection,
+    response: Response<Incoming>,
+) -> Result<Forwarded, ForwardError> {
     let (mut head, _body) = response.into_parts();
     let upstream = head.extensions.remove::<OnUpgrade>();
     let (Some(caller), Some(upstream), true) = (caller, upstream, websocket::is_websocket(&head.headers))
@@ -147,7 +151,7 @@ fn switch(caller: Option<OnUpgrade>, response: Response<Incoming>) -> Result<For
     head.version = Version::HTTP_11;
     headers::downstream(&mut head.headers);
     websocket::set(&mut head.headers);
-    Ok(Forwarded::Switch(Response::from_parts(head, ()), Sides { caller, upstream }))
+    Ok(Forwarded::Switch(Response::from_parts(head, ()), Sides { caller, upstream, connection }))
 }
 
 fn outgoing(
@@ -254,11 +258,15 @@ async fn attempt(
         Outgoing::Empty => None,
         Outgoing::Streaming { progress, .. } => Some(Arc::clone(progress)),
     };
+    connection.awaited.begin();
     let mut sending = pin!(connection.sender.try_send_request(request));
     let mut parts = 0;
     loop {
         match timeout(limit, sending.as_mut()).await {
-            Ok(Ok(response)) => return Ok((connection, response)),
+            Ok(Ok(response)) => {
+                connection.awaited.end();
+                return Ok((connection, response));
+            }
             Ok(Err(mut failed)) => {
                 return Err(match failed.take_message() {
                     Some(unsent) => Failure::Unsent(Box::new(unsent)),

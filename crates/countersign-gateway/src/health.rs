@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::address::{Address, HealthCheck};
+use crate::connection::Connection;
 use crate::outgoing::Outgoing;
 use crate::route::RouteTable;
 
@@ -94,13 +95,14 @@ async fn question(address: Arc<Address>, check: HealthCheck) -> Arc<Address> {
     address
 }
 
-async fn is_well(address: &Address, path: &PathAndQuery) -> bool {
-    let Ok(mut sender) = address.open().await else {
+async fn is_well(address: &Arc<Address>, path: &PathAndQuery) -> bool {
+    let Ok(mut connection) = Connection::open(address).await else {
         return false;
     };
     let mut request = Request::new(Outgoing::Empty);
     *request.uri_mut() = Uri::from(path.clone());
     request.headers_mut().insert(HOST, address.authority().clone());
     request.headers_mut().insert(USER_AGENT, HeaderValue::from_static("countersign-health"));
-    sender.send_request(request).await.is_ok_and(|answer| answer.status().is_success())
+    connection.awaited.begin();
+    connection.sender.send_request(request).await.is_ok_and(|answer| answer.status().is_success())
 }

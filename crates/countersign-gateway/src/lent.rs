@@ -9,7 +9,8 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use crate::answer;
-use crate::upstream::{Connection, Pool};
+use crate::connection::Connection;
+use crate::upstream::Pool;
 
 /// An answer's body together with its connection, which goes back to the pool when the body was read to its end.
 pub(crate) struct Lent {

@@ -15,6 +15,7 @@
 pub mod address;
 mod answer;
 pub mod caller;
+mod connection;
 mod enforce;
 mod fold;
 mod forward;
@@ -31,6 +32,7 @@ mod pattern;
 pub mod report;
 pub mod route;
 mod tether;
+mod transport;
 pub mod upstream;
 mod websocket;
 mod worker;

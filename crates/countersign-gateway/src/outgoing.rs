@@ -6,11 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use countersign_edge::body::{BodyError, Bounded};
+use countersign_edge::body::{BodyError, Bounded, Content};
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderValue, Request};
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 
 use crate::tether::Tethered;
 
@@ -22,7 +21,7 @@ pub(crate) enum Outgoing {
     /// The caller's body.
     Streaming {
         /// Its bytes; an upload that lasts ends with its credential too.
-        body: Tethered<Bounded<Incoming>>,
+        body: Tethered<Bounded<Content>>,
         /// How far it is.
         progress: Arc<Progress>,
     },

@@ -3,8 +3,8 @@
 //! An upstream may have several addresses that answer alike. They take turns; one that cannot be reached, or whose
 //! health check fails, is left out until it is up again, unless no other is left.
 //!
-//! **Invariants.** A connection is reused only when it is open, idle and not older than the idle limit; one whose
-//! answer was not read to its end is never put back. A pool belongs to one worker, so its lock is never waited for.
+//! **Invariants.** A connection is reused only when it is open and neither idle for longer nor older than its limits; one
+//! whose answer was not read to its end is never put back. A pool belongs to one worker, so its lock is never waited for.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,13 +12,12 @@ use std::time::Duration;
 
 use countersign_edge::metrics::Metrics;
 use http::HeaderValue;
-use hyper::client::conn::http1::SendRequest;
 use rustls::ClientConfig;
 use tokio::time::{Instant, timeout};
 use url::Url;
 
 use crate::address::{Address, ConnectError, HealthCheck, UpstreamError};
-use crate::outgoing::Outgoing;
+use crate::connection::Connection;
 
 /// The bounds on exchanges with upstreams. Each is a setting; the defaults are here, with their sources.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +30,9 @@ pub struct UpstreamLimits {
     pub body_pause: Duration,
     /// The time that an idle connection is kept. Default: 4 s, below the 5 s after which Node.js closes.
     pub idle: Duration,
+    /// The longest life of a connection that is used again. Default: 5 min, so that what stands between, such as a
+    /// balancer that moved, is followed by busy connections too.
+    pub life: Duration,
     /// Idle connections that each worker keeps for each upstream. Default: 256.
     pub idle_connections: usize,
 }
@@ -42,6 +44,7 @@ impl Default for UpstreamLimits {
             answer: Duration::from_secs(60),
             body_pause: Duration::from_secs(60),
             idle: Duration::from_secs(4),
+            life: Duration::from_secs(5 * 60),
             idle_connections: 256,
         }
     }
@@ -124,12 +127,6 @@ impl Upstream {
     }
 }
 
-/// An open connection, and where it leads.
-pub(crate) struct Connection {
-    pub(crate) sender: SendRequest<Outgoing>,
-    pub(crate) address: Arc<Address>,
-}
-
 /// The connections that one worker keeps to one upstream.
 pub(crate) struct Pool {
     pub(crate) upstream: Arc<Upstream>,
@@ -174,21 +171,24 @@ impl Pool {
     }
 
     fn discard(&self, idle: &mut Vec<Idle>) {
-        let now = Instant::now();
-        idle.retain(|one| !one.connection.sender.is_closed() && now - one.since < self.limits.idle);
+        let (now, limits) = (Instant::now(), &self.limits);
+        idle.retain(|one| {
+            !one.connection.sender.is_closed()
+                && now - one.since < limits.idle
+                && now - one.connection.since < limits.life
+        });
     }
 
     /// Opens a new connection; an address that cannot be reached rests for a while.
     pub(crate) async fn connect(&self, address: &Arc<Address>) -> Result<Connection, ConnectError> {
-        let opened = match timeout(self.limits.connect, address.open()).await {
+        let opened = match timeout(self.limits.connect, Connection::open(address)).await {
             Ok(opened) => opened,
             Err(_elapsed) => Err(ConnectError::TimedOut),
         };
-        let sender = opened.inspect_err(|_| {
+        opened.inspect_err(|_| {
             address.rest();
             self.upstream.observe(&self.metrics);
-        })?;
-        Ok(Connection { sender, address: Arc::clone(address) })
+        })
     }
 }
 

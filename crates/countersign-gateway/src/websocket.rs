@@ -18,6 +18,7 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, split};
 
+use crate::connection::Connection;
 use crate::tether::{INTERVAL, Tether};
 
 const PROTOCOL: HeaderValue = HeaderValue::from_static("websocket");
@@ -51,10 +52,11 @@ pub(crate) fn set(headers: &mut HeaderMap) {
 }
 
 /// Both sides of what is being switched.
-#[derive(Debug)]
 pub(crate) struct Sides {
     pub(crate) caller: OnUpgrade,
     pub(crate) upstream: OnUpgrade,
+    /// What the upstream's side is part of, for as long as it is used.
+    pub(crate) connection: Connection,
 }
 
 impl Sides {
@@ -70,7 +72,8 @@ impl Sides {
     }
 
     async fn flow(self, moved: &AtomicU64) -> io::Result<()> {
-        let (caller, upstream) = tokio::try_join!(opened(self.caller), opened(self.upstream))?;
+        let Self { caller, upstream, connection: _open } = self;
+        let (caller, upstream) = tokio::try_join!(opened(caller), opened(upstream))?;
         let (mut caller_reads, mut caller_writes) = split(caller);
         let (mut upstream_reads, mut upstream_writes) = split(upstream);
         tokio::try_join!(

@@ -14,12 +14,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use countersign_core::context::Clock;
 use countersign_core::ledger::Unavailable;
+use countersign_edge::body::Content;
 use countersign_edge::wire_error::{self, Problem};
 use countersign_egress::client::Egress;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
-use hyper::body::Incoming;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
@@ -141,7 +141,7 @@ struct Feedback<'a> {
 }
 
 impl Github {
-    pub(crate) async fn take(&self, app: &App, request: Request<Incoming>, peer: Option<IpAddr>) -> Answer {
+    pub(crate) async fn take(&self, app: &App, request: Request<Content>, peer: Option<IpAddr>) -> Answer {
         if let Some(Err(wait)) = peer.map(|peer| self.throttle.admit(peer, app.clock.monotonic())) {
             return wire_error::too_many(wait);
         }

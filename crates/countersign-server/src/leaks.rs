@@ -10,11 +10,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use countersign_core::leak::{Held, end};
 use countersign_core::ledger::{Ledger, Unavailable};
+use countersign_edge::body::Content;
 use countersign_edge::wire_error::{self, Problem};
 use http::header::{AUTHORIZATION, CACHE_CONTROL};
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
-use hyper::body::Incoming;
 use serde::Deserialize;
 use tokio::sync::mpsc;
 
@@ -70,7 +70,7 @@ impl Leaks {
     pub(crate) async fn take(
         &self,
         app: &App,
-        request: Request<Incoming>,
+        request: Request<Content>,
         reporter: Option<IpAddr>,
     ) -> Response<Full<Bytes>> {
         if let Some(Err(wait)) = reporter.map(|reporter| self.throttle.admit(reporter, app.clock.monotonic()))

@@ -15,6 +15,7 @@ use countersign_core::management_key::{LocalPeer, local_operator};
 use countersign_core::principal::{Principal, Scheme};
 use countersign_core::refusal::Refusal;
 use countersign_core::scope::ScopeSet;
+use countersign_edge::body::Content;
 use countersign_edge::host::Hosts;
 use countersign_edge::limits::Limits;
 use countersign_edge::serve::{Peer, Serve};
@@ -22,7 +23,7 @@ use countersign_edge::wire_error::{self, Problem};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, ORIGIN};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
-use hyper::body::{Body, Incoming};
+use hyper::body::Body;
 
 use crate::app::{App, Failure};
 use crate::call::Call;
@@ -66,7 +67,7 @@ impl fmt::Debug for Management {
 impl Serve for Management {
     type Body = Full<Bytes>;
 
-    async fn serve(&self, request: Request<Incoming>, peer: Peer) -> Answer {
+    async fn serve(&self, request: Request<Content>, peer: Peer) -> Answer {
         let caller = match peer {
             Peer::Local(peer) => Caller::Local(peer),
             Peer::Plain(_) | Peer::Tls(_) => {
@@ -330,7 +331,7 @@ impl fmt::Debug for Issuer {
 impl Serve for Issuer {
     type Body = Full<Bytes>;
 
-    async fn serve(&self, request: Request<Incoming>, peer: Peer) -> Answer {
+    async fn serve(&self, request: Request<Content>, peer: Peer) -> Answer {
         if let Err(refusal) = self.hosts.admit(request.uri(), request.headers()) {
             return wire_error::from_host(refusal, None);
         }

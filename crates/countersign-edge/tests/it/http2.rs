@@ -6,6 +6,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use bytes::Bytes;
+use countersign_edge::body::Content;
 use countersign_edge::limits::Limits;
 use countersign_edge::listen::Socket;
 use countersign_edge::serve::Peer;
@@ -13,7 +14,6 @@ use countersign_edge::tls::Tls;
 use h2::client::{Connection, SendRequest};
 use http::{Method, Request, Response, Uri};
 use http_body_util::Full;
-use hyper::body::Incoming;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -27,7 +27,7 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
 
 /// Answers with what the service was shown.
-async fn tell_request(request: Request<Incoming>, _: Peer) -> Response<Full<Bytes>> {
+async fn tell_request(request: Request<Content>, _: Peer) -> Response<Full<Bytes>> {
     let fields = |name| {
         let values = request.headers().get_all(name).iter();
         values.map(|value| value.to_str().unwrap().to_owned()).collect::<Vec<_>>().join("|")
@@ -276,7 +276,7 @@ async fn rfc9113_6_9_2_a_peer_sends_no_more_ahead_than_the_limits_reckon_with() 
         let (socket, address) = port_0();
         let limits = Limits { window_bytes: window, ..Limits::default() };
         // Takes the bodies and never reads them.
-        let _running = run(Socket::Tcp(socket, None), limits, |request: Request<Incoming>, _| async move {
+        let _running = run(Socket::Tcp(socket, None), limits, |request: Request<Content>, _| async move {
             if request.method() == Method::GET {
                 return Response::new(Full::new(Bytes::new()));
             }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use countersign_edge::body::BodyError;
+use countersign_edge::body::Content;
 use countersign_edge::drain::Shutdown;
 use countersign_edge::limits::Limits;
 use countersign_edge::listen::{BindError, Budget, Listener, Socket, bind};
@@ -20,7 +21,6 @@ use countersign_edge::unix::bind_local;
 use http::{Request, Response};
 use http_body::{Body, Frame};
 use http_body_util::Full;
-use hyper::body::Incoming;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, Stream};
@@ -83,7 +83,7 @@ pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-async fn tell_peer(request: Request<Incoming>, peer: Peer) -> Response<Full<Bytes>> {
+async fn tell_peer(request: Request<Content>, peer: Peer) -> Response<Full<Bytes>> {
     assert_ne!(request.uri().path(), "/panic", "asked for");
     let text = match peer {
         Peer::Plain(_) => "plain".to_owned(),

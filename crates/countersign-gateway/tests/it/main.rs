@@ -19,6 +19,8 @@ mod limits;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
+mod refusals;
+#[cfg(test)]
 mod scripted;
 #[cfg(test)]
 mod streams;

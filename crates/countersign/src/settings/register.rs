@@ -53,6 +53,8 @@ pub(crate) const SETTINGS: &[Setting] = settings![
     "limits.http2_window" "bytes" "65535" "What a peer may send ahead on one HTTP/2 connection, on all of its streams together; RFC 9113 §6.9.2 allows no less. More is faster over long lines, and is memory for each of `limits.connections`."
     "limits.upstream_connect" "duration" "5s" "How long connecting to an upstream may take."
     "limits.upstream_response" "duration" "60s" "How long an upstream may take until its answer's header fields; nginx's `proxy_read_timeout` has the same default."
+    "limits.upstream_lifetime" "duration" "5m" "How old a connection to an upstream may become while it is used again and again."
+    "limits.close_timeout" "duration" "10s" "How long a client may take to close its side after an answer that ends the connection; what it still sends is thrown away (RFC 9112 §9.6)."
     "limits.drain" "duration" "30s" "How long requests in flight may take to finish after SIGTERM."
     "upstream[].name" "text" "" "What routes call it."
     "upstream[].url" "URL" "" "`http://host:port` or `https://host:port`, without a path."

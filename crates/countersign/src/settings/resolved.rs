@@ -238,6 +238,8 @@ fn check_bounds(file: &FileSettings) -> Result<()> {
         ("limits.body_timeout", &file.limits.body_timeout),
         ("limits.upstream_connect", &file.limits.upstream_connect),
         ("limits.upstream_response", &file.limits.upstream_response),
+        ("limits.upstream_lifetime", &file.limits.upstream_lifetime),
+        ("limits.close_timeout", &file.limits.close_timeout),
     ] {
         if duration(setting, text.as_ref())?.is_some_and(|value| value.is_zero()) {
             bail!("{setting}: expected more than nothing");
@@ -316,6 +318,8 @@ pub(crate) fn limits(settings: &file::LimitSettings) -> Result<Limits> {
         window_bytes: settings.http2_window.unwrap_or(default.window_bytes),
         body_pause: pause.unwrap_or(default.body_pause),
         write_pause: pause.unwrap_or(default.write_pause),
+        closing: duration("limits.close_timeout", settings.close_timeout.as_ref())?
+            .unwrap_or(default.closing),
         body_bytes: settings.request_body.unwrap_or(default.body_bytes),
         ..default
     })
@@ -330,6 +334,8 @@ fn upstream_limits(settings: &file::LimitSettings) -> Result<UpstreamLimits> {
         connect: connect.unwrap_or(Duration::from_secs(5)),
         answer: answer.unwrap_or(Duration::from_secs(60)),
         body_pause: pause.unwrap_or(default.body_pause),
+        life: duration("limits.upstream_lifetime", settings.upstream_lifetime.as_ref())?
+            .unwrap_or(default.life),
         ..default
     })
 }
