@@ -27,6 +27,7 @@ use crate::address::ConnectError;
 use crate::answer;
 use crate::caller::Caller;
 use crate::connection::Connection;
+use crate::field_names::DroppedFields;
 use crate::headers::{self, Call, CredentialFields};
 use crate::lent::Lent;
 use crate::outgoing::{self, Outgoing, Progress};
@@ -37,12 +38,13 @@ use crate::websocket::{self, Sides};
 
 /// A request as received, and the form of its target that was decided on.
 #[derive(Debug)]
-pub(crate) struct Received {
+pub(crate) struct Received<'a> {
     pub(crate) head: Parts,
     pub(crate) body: Content,
     pub(crate) target: PathAndQuery,
     pub(crate) caller: Caller,
     pub(crate) key_headers: Vec<HeaderName>,
+    pub(crate) dropped: &'a DroppedFields,
     pub(crate) tether: Option<Tether>,
 }
 
@@ -110,7 +112,7 @@ pub(crate) async fn forward(
     permit: Permit,
     route: &CompiledRoute,
     pool: &Arc<Pool>,
-    mut received: Received,
+    mut received: Received<'_>,
     limits: &Limits,
 ) -> Result<Forwarded, ForwardError> {
     if received.body.size_hint().lower() > limits.body_bytes {
@@ -157,14 +159,15 @@ fn switch(
 fn outgoing(
     permit: &Permit,
     route: &CompiledRoute,
-    received: Received,
+    received: Received<'_>,
     limits: &Limits,
 ) -> Result<Request<Outgoing>, ForwardError> {
-    let Received { head, body, target, caller, key_headers, tether } = received;
+    let Received { head, body, target, caller, key_headers, dropped, tether } = received;
     let call = Call {
         principal: permit.principal(),
         caller: &caller,
         key_headers: &key_headers,
+        dropped,
         // The first address; the one whose turn it is says its own name in `exchange`.
         authority: route.upstream().authority(),
         credential: if route.forwards_credential() {

@@ -22,6 +22,7 @@ use tokio::task::JoinSet;
 
 use crate::caller::TrustedProxies;
 use crate::enforce::Sources;
+use crate::field_names::DroppedFields;
 use crate::journal::{DecisionRecord, Journal};
 use crate::ledger::{Coalesced, Feed};
 use crate::report::DecisionSink;
@@ -70,6 +71,8 @@ pub struct GatewayConfig {
     pub hosts: Option<Hosts>,
     /// Whose word about others counts.
     pub trusted: TrustedProxies,
+    /// Which header fields of callers end at the gateway.
+    pub dropped: DroppedFields,
     /// What verifiers know.
     pub snapshot: Arc<Snapshot>,
     /// What feeds the snapshot.
@@ -212,6 +215,7 @@ fn node(config: &GatewayConfig) -> Node {
         routes: Arc::clone(&config.routes),
         hosts: config.hosts.clone(),
         trusted: Arc::new(config.trusted.clone()),
+        dropped: Arc::new(config.dropped.clone()),
         metrics: Arc::clone(&config.metrics),
         sink: Arc::clone(&config.sink),
         limits: config.limits.clone(),

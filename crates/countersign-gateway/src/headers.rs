@@ -1,7 +1,7 @@
 //! Which header fields cross the gateway.
 //!
 //! **Invariants.** The upstream sees under `Countersign-*` and `X-Forwarded-*` only what the gateway has set, in
-//! whatever spelling a client tried. Hop-by-hop fields end here (RFC 9110 §7.6.1), those named by `Connection`
+//! whatever spelling a client tried, and nothing under the names that others' upstreams believe ([`DroppedFields`]). Hop-by-hop fields end here (RFC 9110 §7.6.1), those named by `Connection`
 //! first, so that no client can have an identity field removed. Field names are letters, digits and `-`: some
 //! upstreams fold everything else into `-` or `_`, so that `Countersign_Subject` would become ours.
 
@@ -13,6 +13,7 @@ use http::header::{
 use http::{HeaderName, HeaderValue};
 
 use crate::caller::Caller;
+use crate::field_names::DroppedFields;
 
 /// Everything that tells the upstream who called.
 const OWN_PREFIX: &str = "countersign-";
@@ -39,41 +40,6 @@ const HOP_BY_HOP: [HeaderName; 9] = [
     UPGRADE,
 ];
 
-/// Fields by which proxies tell each other what was asked, by whom: a client's word for them counts for nothing.
-const FORBIDDEN: [&str; 19] = [
-    "forwarded",
-    "remote-user",
-    "true-client-ip",
-    "x-arr-clientcert",
-    "x-auth-user",
-    "x-client-cert",
-    "x-client-ip",
-    "x-cluster-client-ip",
-    "x-forwarded",
-    "x-http-method",
-    "x-http-method-override",
-    "x-method-override",
-    "x-original-host",
-    "x-original-method",
-    "x-original-url",
-    "x-proxyuser-ip",
-    "x-real-ip",
-    "x-remote-user",
-    "x-rewrite-url",
-];
-
-/// Families of such fields.
-const FORBIDDEN_PREFIXES: [&str; 8] = [
-    OWN_PREFIX,
-    "x-forwarded-",
-    "x-envoy-",
-    "client-cert",
-    "ssl-client-",
-    "x-ssl-client-",
-    "proxy-",
-    "x-original-uri",
-];
-
 /// Whether the credential goes on to the upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CredentialFields {
@@ -92,6 +58,8 @@ pub struct Call<'a> {
     pub caller: &'a Caller,
     /// The header fields that carry imported keys.
     pub key_headers: &'a [HeaderName],
+    /// What ends here because upstreams believe it.
+    pub dropped: &'a DroppedFields,
     /// The host that the upstream is called by.
     pub authority: &'a HeaderValue,
     /// What becomes of the credential.
@@ -126,8 +94,8 @@ fn crosses(name: &HeaderName, named: &[HeaderValue], call: &Call<'_>) -> bool {
     if *name == AUTHORIZATION || *name == API_KEY || call.key_headers.contains(name) {
         return kept;
     }
-    let text = name.as_str();
-    !FORBIDDEN.contains(&text) && !FORBIDDEN_PREFIXES.iter().any(|prefix| text.starts_with(prefix))
+    // DIVERGES: RFC 9110 §7.6.1 wants them forwarded; the upstream would believe them.
+    !call.dropped.contains(name)
 }
 
 fn describe(headers: &mut HeaderMap, host: Option<HeaderValue>, call: &Call<'_>) {

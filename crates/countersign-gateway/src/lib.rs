@@ -17,6 +17,7 @@ mod answer;
 pub mod caller;
 mod connection;
 mod enforce;
+pub mod field_names;
 mod fold;
 mod forward;
 mod forwarded;

@@ -25,6 +25,7 @@ use http_body_util::Full;
 
 use crate::caller::TrustedProxies;
 use crate::enforce::{self, Passage, ReceivedHead, Refusal, Refused, Sources};
+use crate::field_names::DroppedFields;
 use crate::forward::{Forwarded, Received, forward};
 use crate::health;
 use crate::journal::{Journal, Permitted, RefusedRequest, Told};
@@ -45,6 +46,7 @@ pub(crate) struct Node {
     pub(crate) routes: Arc<ArcSwap<RouteTable>>,
     pub(crate) hosts: Option<Hosts>,
     pub(crate) trusted: Arc<TrustedProxies>,
+    pub(crate) dropped: Arc<DroppedFields>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) sink: Arc<dyn DecisionSink>,
     pub(crate) limits: Limits,
@@ -152,7 +154,8 @@ impl Worker {
         let judged = ReceivedHead { headers: &head.headers, caller: &caller, key_headers: &key_headers };
         match enforce::authorise(sources, &mut entropy, &route, judged).await {
             Ok(passage) => {
-                let received = Received { head, body, target, caller, key_headers, tether: None };
+                let dropped = &*self.node.dropped;
+                let received = Received { head, body, target, caller, key_headers, dropped, tether: None };
                 self.pass(passage, &route, received).await
             }
             Err(refused) => self.refuse(refused, Some(&route), &head.method, target.path(), peer),
@@ -194,7 +197,7 @@ impl Worker {
         &self,
         passage: Passage,
         route: &CompiledRoute,
-        mut received: Received,
+        mut received: Received<'_>,
     ) -> Response<GatewayBody> {
         self.note(&passage, route, &received);
         let pool = self.pool(route.upstream());
@@ -231,7 +234,7 @@ impl Worker {
         }
     }
 
-    fn note(&self, passage: &Passage, route: &CompiledRoute, received: &Received) {
+    fn note(&self, passage: &Passage, route: &CompiledRoute, received: &Received<'_>) {
         let at = self.node.sources.clock.now();
         let principal = passage.permit.principal();
         self.journal().permit(Permitted {

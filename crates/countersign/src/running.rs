@@ -404,12 +404,16 @@ fn gateway_config(
 ) -> GatewayConfig {
     let behind = Arc::new(BehindGateway(Arc::clone(&node.store)));
     let feed: Arc<dyn Feed> = Arc::<BehindGateway>::clone(&behind);
+    for field in settings.dropped.passed() {
+        tracing::warn!(%field, "danger_pass_headers: upstreams read what callers write into this header field");
+    }
     GatewayConfig {
         listeners,
         workers: settings.workers.unwrap_or(0),
         routes: Arc::clone(table),
         hosts: None,
         trusted: settings.trusted.clone(),
+        dropped: settings.dropped.clone(),
         snapshot: Arc::clone(&node.snapshot),
         feed,
         clock: Arc::new(SystemClock),

@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{Call, CredentialFields, downstream, upstream};
 use crate::caller::Caller;
+use crate::field_names::DroppedFields;
 
 fn anonymous() -> Permit {
     match decide(None, &Requirement::Any(vec![Condition::of(Scheme::Anonymous)])) {
@@ -37,7 +38,9 @@ fn check(received: &[(&str, &str)], credential: CredentialFields, expected: &[&s
     let address = Some("192.0.2.7".parse().unwrap());
     let caller = Caller { address, via: Vec::new(), uri_scheme: "https" };
     let principal = permit.principal();
-    let call = Call { principal, caller: &caller, key_headers: &[], authority: &authority, credential };
+    let dropped = DroppedFields::default();
+    let (caller, authority, dropped) = (&caller, &authority, &dropped);
+    let call = Call { principal, caller, key_headers: &[], dropped, authority, credential };
     let mut all = fields(received);
     all.insert("host", HeaderValue::from_static("api.example.com"));
     let mut expected: Vec<_> = expected.iter().map(ToString::to_string).collect();

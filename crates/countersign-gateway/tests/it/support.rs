@@ -164,6 +164,7 @@ impl World {
             routes: Arc::clone(&routes),
             hosts: None,
             trusted: Default::default(),
+            dropped: Default::default(),
             snapshot: Arc::clone(&snapshot),
             feed: Arc::<Prepared>::clone(&feed),
             clock: Arc::<StillClock>::clone(&clock),

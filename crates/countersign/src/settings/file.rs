@@ -67,6 +67,8 @@ pub(crate) struct Listener {
     pub(crate) hosts: Vec<String>,
     pub(crate) trusted_proxies: Vec<String>,
     pub(crate) forwarded: Option<String>,
+    pub(crate) drop_headers: Vec<String>,
+    pub(crate) danger_pass_headers: Vec<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

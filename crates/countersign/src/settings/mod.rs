@@ -6,5 +6,6 @@
 
 pub(crate) mod difference;
 pub(crate) mod file;
+mod gateway;
 pub(crate) mod register;
 pub(crate) mod resolved;

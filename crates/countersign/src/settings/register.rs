@@ -1,5 +1,7 @@
 //! `SETTINGS`: every setting, its default and its meaning, as one table.
 
+use countersign_gateway::field_names::DEFAULT;
+
 /// One setting.
 #[derive(Debug)]
 pub(crate) struct Setting {
@@ -29,6 +31,8 @@ pub(crate) const SETTINGS: &[Setting] = settings![
     "gateway.danger_plaintext" "boolean" "false" "Lets the gateway speak plain HTTP beyond loopback."
     "gateway.trusted_proxies" "list of addresses and CIDR blocks" "none" "Proxies whose word about the client's address and scheme is believed; an empty list believes nobody."
     "gateway.forwarded" "`x-forwarded` or `forwarded`" "x-forwarded" "How trusted proxies speak: `X-Forwarded-For` and `-Proto`, or `Forwarded` (RFC 7239). A proxy that copies what a client chose into `Forwarded`, such as its host, has to escape quotes."
+    "gateway.drop_headers" "list of names, or of beginnings such as `X-Corp-*`" "none" "Header fields of callers that end at the gateway, beside those on the list below."
+    "gateway.danger_pass_headers" "list of names, or of beginnings such as `X-Consumer-*`" "none" "Header fields that reach the upstreams as callers wrote them although they are on the list below, because nothing behind the gateway believes them."
     "mtls.listen" "address" "127.0.0.1:8443" "Where the gateway listens with TLS."
     "admin.listen" "address" "127.0.0.1:8081" "Where the management API listens."
     "admin.danger_plaintext" "boolean" "false" "Lets the management API speak plain HTTP beyond loopback."
@@ -119,6 +123,15 @@ pub(crate) fn reference() -> String {
     for setting in API_KEY_CONDITION {
         text.push_str(&row(&format!("route[].require.api_key.{}", setting.path), setting));
     }
+    text.push_str(
+        "\n## Header fields that end at the gateway\n\nSome proxy, identity provider or cloud writes them and some \
+         server believes them, so a caller's word for them is dropped: `gateway.drop_headers` adds to the list, \
+         `gateway.danger_pass_headers` takes from it. Whatever is set, `Countersign-*`, `Forwarded` and `X-Forwarded-*` \
+         hold what the gateway says, and names with anything but letters, digits and `-` never cross.\n\n",
+    );
+    let names: Vec<_> = DEFAULT.iter().map(|name| format!("`{name}`")).collect();
+    text.push_str(&names.join(", "));
+    text.push_str(".\n");
     text
 }
 

@@ -13,7 +13,8 @@ use countersign_core::principal::Scheme;
 use countersign_edge::host::canonical;
 use countersign_edge::limits::Limits;
 use countersign_gateway::address::HealthCheck;
-use countersign_gateway::caller::{Dialect, TrustedProxies};
+use countersign_gateway::caller::TrustedProxies;
+use countersign_gateway::field_names::DroppedFields;
 use countersign_gateway::route::Protocol;
 use countersign_gateway::upstream::UpstreamLimits;
 use toml::{Table, Value};
@@ -23,6 +24,7 @@ use super::file::{
     self, EgressSettings, FileSettings, HealthSettings, LeakSettings, Listener, RouteSettings,
     UpstreamSettings,
 };
+use super::gateway;
 use crate::cli::Up;
 use crate::log::LogSettings;
 
@@ -52,6 +54,7 @@ pub(crate) struct Settings {
     pub(crate) admin_hosts: Vec<String>,
     pub(crate) workers: Option<usize>,
     pub(crate) trusted: TrustedProxies,
+    pub(crate) dropped: DroppedFields,
     pub(crate) store: Option<String>,
     pub(crate) feed_max_age: Duration,
     pub(crate) policy: Policy,
@@ -144,7 +147,8 @@ impl Settings {
                 .map(|url| url.parse().with_context(|| format!("issuer.url: {url}")))
                 .transpose()?,
             admin_hosts: file.admin.hosts,
-            trusted: trusted_proxies(&file.gateway)?,
+            trusted: gateway::trusted_proxies(&file.gateway)?,
+            dropped: gateway::dropped_fields(&file.gateway)?,
             workers: file.gateway.workers,
             store: up.store.clone().or(file.store.url),
             feed_max_age: duration("feed.max_age", file.feed.max_age.as_ref())?
@@ -198,23 +202,6 @@ fn address(
     let address = address
         .ok_or_else(|| anyhow!("{name}.listen: expected an address such as {default}, found `{text}`"))?;
     Ok(ListenerAddress { name, address, danger_plaintext: listener.danger_plaintext })
-}
-
-fn trusted_proxies(gateway: &Listener) -> Result<TrustedProxies> {
-    let block = |text: &String| {
-        let block: AddressBlock =
-            text.parse().map_err(|error| anyhow!("gateway.trusted_proxies: {error}, found `{text}`"))?;
-        if block.is_everything() {
-            bail!("gateway.trusted_proxies: `{text}` trusts everybody: name the proxies");
-        }
-        Ok(block)
-    };
-    let dialect = match gateway.forwarded.as_deref() {
-        None | Some("x-forwarded") => Dialect::XForwarded,
-        Some("forwarded") => Dialect::Forwarded,
-        Some(other) => bail!("gateway.forwarded: expected `x-forwarded` or `forwarded`, found `{other}`"),
-    };
-    Ok(TrustedProxies { blocks: gateway.trusted_proxies.iter().map(block).collect::<Result<_>>()?, dialect })
 }
 
 /// Refuses values with which nothing would be served, and that nobody means.

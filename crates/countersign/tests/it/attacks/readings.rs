@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Forwarded, Outcome, Passes, Refused, World, exchange, statuses};
+use super::{Forwarded, Outcome, Passes, Refused, World, exchange, replace, statuses};
 use crate::harness::Place;
 
 /// The first three routes ask for a scope that the key does not hold.
@@ -166,4 +166,91 @@ fn rfc5952_4_an_ipv6_host_is_compared_in_canonical_form() {
         ask(&world, "a host in another spelling", "GET /", host, &Refused(403));
     }
     ask(&world, "another host", "GET /", "[2001:db8::2]", &Passes(&[]));
+}
+
+/// Names of every kind that some server believes, whoever wrote it.
+const BELIEVED: [&str; 36] = [
+    "Proxy",
+    "Client-IP",
+    "True-Client-IP",
+    "CF-Connecting-IP",
+    "Fastly-Client-IP",
+    "X-Client-IP",
+    "X-Real-IP",
+    "X-Azure-ClientIP",
+    "X-Appengine-User-IP",
+    "WL-Proxy-Client-IP",
+    "X-Client-Verify",
+    "X-Client-Cert",
+    "SSL-Client-Cert",
+    "X-ARR-ClientCert",
+    "X-Amzn-Mtls-Clientcert",
+    "X-Consumer-Username",
+    "X-Credential-Identifier",
+    "X-Goog-Authenticated-User-Email",
+    "X-Goog-IAP-JWT-Assertion",
+    "X-MS-Client-Principal",
+    "X-MS-Client-Principal-Name",
+    "X-Amzn-Oidc-Identity",
+    "Cf-Access-Jwt-Assertion",
+    "Tailscale-User-Login",
+    "X-Auth-Request-Email",
+    "X-WEBAUTH-USER",
+    "X-Pomerium-Jwt-Assertion",
+    "Impersonate-User",
+    "X-Remote-User",
+    "Remote-Groups",
+    "X-Original-URL",
+    "X-HTTP-Method-Override",
+    "X-Envoy-Original-Path",
+    "X-Accel-Mapping",
+    "X-Middleware-Subrequest",
+    "Front-End-Https",
+];
+
+fn with_fields(names: &[&str], method: &str, last: &str) -> Vec<u8> {
+    let fields: String = names.iter().map(|name| format!("{name}: forged\r\n")).collect();
+    format!("{method} /x HTTP/1.1\r\nHost: a\r\nX-API-Key: {{K}}\r\n{fields}Connection: close\r\n{last}")
+        .into_bytes()
+}
+
+#[test]
+fn names_that_others_upstreams_believe_end_here() {
+    let world = World::new(GUARDED);
+    for name in BELIEVED {
+        world.check(name, &with_fields(&[name], "GET", "\r\n"), &Passes(&["forged"]));
+    }
+    world.check("all of them", &with_fields(&BELIEVED, "GET", "\r\n"), &Passes(&["forged"]));
+    let upgrade = "Upgrade: websocket\r\n\r\n";
+    world.check("an upgrade", &with_fields(&BELIEVED, "GET", upgrade), &Passes(&["forged"]));
+    let trailers: String = BELIEVED.iter().map(|name| format!("{name}: forged\r\n")).collect();
+    let chunked = format!(
+        "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n{trailers}Countersign-Scope: forged\r\n\r\n"
+    );
+    world.check("trailers", &with_fields(&[], "POST", &chunked), &Passes(&["forged"]));
+    let ordinary =
+        ["X-Request-Id", "Traceparent", "X-Hub-Signature-256", "X-Requested-With", "X-Role", "User-Agent"];
+    exchange(
+        &world.server.address("gateway"),
+        &replace(&with_fields(&ordinary, "GET", "\r\n"), b"{K}", world.key.as_bytes()),
+    );
+    let seen = world.recorder.take().concat().to_ascii_lowercase();
+    for name in ordinary {
+        assert!(seen.contains(&format!("{}: forged\r\n", name.to_ascii_lowercase())), "{name}: {seen}");
+    }
+}
+
+#[test]
+fn the_list_of_names_is_a_setting() {
+    let settings =
+        "[gateway]\ndrop_headers = [\"X-Corp-*\", \"X-Role\"]\ndanger_pass_headers = [\"X-Real-IP\"]\n";
+    let world = World::new(&format!("{settings}{GUARDED}"));
+    let dropped = ["X-Corp-User", "X-ROLE", "X-Client-IP"];
+    world.check("names that were added", &with_fields(&dropped, "GET", "\r\n"), &Passes(&["forged"]));
+    exchange(
+        &world.server.address("gateway"),
+        &replace(&with_fields(&["X-Real-IP"], "GET", "\r\n"), b"{K}", world.key.as_bytes()),
+    );
+    assert!(world.recorder.take().concat().contains("x-real-ip: forged\r\n"));
+    assert!(world.server.log().contains("danger_pass_headers"), "{}", world.server.log());
 }
