@@ -2,7 +2,7 @@
 
 use crate::audit::AuditEvent;
 use crate::id::CredentialId;
-use crate::record::{CredentialRecord, MarkRecord, OwnerRecord};
+use crate::record::{CredentialRecord, MarkRecord, OwnerRecord, TakenOver};
 use crate::timestamp::Timestamp;
 
 /// A change to what is stored. A closed set; each is conditional, so that a lost race is seen and decided again.
@@ -34,6 +34,8 @@ pub enum Effect {
         /// Which one.
         credential: CredentialId,
     },
+    /// Remembers for ever that the hash of a foreign key was taken over; the commit is lost if it was before.
+    TakeOver(TakenOver),
     /// Marks a first use; the commit is lost if the mark is there already.
     Mark(MarkRecord),
 }

@@ -165,6 +165,24 @@ impl KeySet {
         from_there && text.len() > self.prefix.len() && text.starts_with(&self.prefix)
     }
 
+    /// Binds a hash of one of its keys to the set: the same hash in another set is found by nobody who presents the
+    /// key, so that whoever takes it over there speaks for no caller.
+    pub(crate) fn bound(&self, digest: &[u8]) -> Vec<u8> {
+        let algorithm = match &self.digest {
+            Digest::Sha256 => "sha256",
+            Digest::Sha512 => "sha512",
+            Digest::HmacSha256(_) => "hmac-sha256",
+        };
+        let part = match self.of {
+            Part::Key => "key",
+            Part::Secret => "secret",
+        };
+        let header = self.header.as_deref().unwrap_or_default();
+        let mut bytes = format!("{}\0{header}\0{algorithm}\0{part}\0", self.prefix).into_bytes();
+        bytes.extend_from_slice(digest);
+        bytes
+    }
+
     /// Returns the bytes that a sealed key of the set is bound to (SAFETY 14).
     pub(crate) fn binding(prefix: &str, header: Option<&str>) -> String {
         format!("imported-key-set\0{prefix}\0{}", header.unwrap_or_default())

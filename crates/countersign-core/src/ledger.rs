@@ -10,7 +10,7 @@ use crate::id::{CredentialId, CredentialKind, OwnerId};
 use crate::key_set::{Source, Upgrade};
 use crate::key_string::KeyString;
 use crate::known::KnownCredential;
-use crate::record::{CredentialRecord, MarkRecord, OwnerRecord};
+use crate::record::{CredentialRecord, MarkRecord, OwnerRecord, TakenOver};
 use crate::secret::SecretHash;
 
 /// The one question that a credential or an act may ask.
@@ -38,6 +38,8 @@ pub enum Lookup<'a> {
         owner: Option<OwnerId>,
         /// The mark of an `Idempotency-Key`.
         mark: Option<SecretHash>,
+        /// The hash of a foreign key, under every pepper; empty for a key that is minted here.
+        digests: Vec<SecretHash>,
     },
     /// What does the making of a successor of this credential need?
     Rotation(CredentialId),
@@ -64,6 +66,8 @@ pub enum Found {
         earlier: Option<MarkRecord>,
         /// What the earlier use made, if it still exists.
         made: Option<Box<CredentialRecord>>,
+        /// For whom the hash of a foreign key was taken over before.
+        taken: Vec<TakenOver>,
     },
     /// To [`Lookup::Rotation`].
     Rotation {

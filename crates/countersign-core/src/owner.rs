@@ -61,7 +61,7 @@ impl Act for Enter {
     type Refusal = Refusal;
 
     fn lookup<'a>(&'a self, _: &Context<'_>) -> Lookup<'a> {
-        Lookup::Creation { owner: self.organisation, mark: None }
+        Lookup::Creation { owner: self.organisation, mark: None, digests: Vec::new() }
     }
 
     fn decide(

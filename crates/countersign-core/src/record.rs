@@ -247,3 +247,18 @@ pub struct MarkRecord {
     /// When the mark may be forgotten.
     pub until: Timestamp,
 }
+
+/// The hash of a foreign key that was taken over once. It outlives the key: a secret lives once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakenOver {
+    /// The keyed hash under which the key was found until its first use; it is bound to the key's set.
+    pub lookup: SecretHash,
+    /// The keyed hash of the same hash, whichever set it came with.
+    pub digest: SecretHash,
+    /// The tenant for whom it was taken over.
+    pub organisation: OwnerId,
+    /// The owner for whom it was taken over.
+    pub owner: OwnerId,
+    /// When.
+    pub at: Timestamp,
+}

@@ -45,9 +45,15 @@ pub enum Refusal {
     /// There is no such key that the caller may know of.
     #[error("there is no such key")]
     NotFound,
-    /// A set of imported keys is to be declared by somebody who is no operator.
+    /// The hash of a foreign key was taken over before, for the same owner.
+    #[error("the hash was taken over before")]
+    TakenOver,
+    /// The hash of a foreign key cannot be taken over; why is not said to another owner.
+    #[error("the hash cannot be taken over for this owner")]
+    HashRefused,
+    /// A set of imported keys is not declared, or holds keys that the caller does not reach.
     #[error(
-        "this key set is not declared yet, and only an operator declares one: it decides what every caller's credential is taken for"
+        "this key set is not declared for you, and only an operator declares one: it decides what every caller's credential is taken for"
     )]
     KeySetNotDeclared,
     /// There are as many sets of imported keys as are looked through.
@@ -87,6 +93,8 @@ impl Refusal {
             Self::Allowances => "invalid_limits",
             Self::Name => "invalid_name",
             Self::NotFound => "not_found",
+            Self::TakenOver => "taken_over",
+            Self::HashRefused => "hash_refused",
             Self::KeySetNotDeclared => "key_set_not_declared",
             Self::TooManyKeySets => "too_many_key_sets",
             Self::OwnerNotFound => "owner_not_found",

@@ -160,6 +160,8 @@ pub enum Purpose {
     IdempotencyKey,
     /// A hash of a credential that another system made.
     Imported,
+    /// The same, whichever set it came with: that it was taken over is remembered for ever.
+    TakenOver,
     /// A warning that was given.
     Warning,
     /// No hash: the key under which small secrets are sealed.
@@ -172,6 +174,7 @@ impl Purpose {
             Self::Credential => b"credential\0",
             Self::IdempotencyKey => b"idempotency-key\0",
             Self::Imported => b"imported\0",
+            Self::TakenOver => b"taken-over\0",
             Self::Warning => b"warning\0",
             Self::Sealing => b"sealing\0",
         }

@@ -14,7 +14,7 @@ use http::HeaderName;
 use papaya::HashMap;
 
 use crate::id::{CredentialId, CredentialKind, OwnerId};
-use crate::imported::PreparedSet;
+use crate::imported::{Declaration, PreparedSet};
 use crate::key_set::{Digest, KeySet, Source, Upgrade};
 use crate::key_string::{KeyPrefix, KeyString};
 use crate::known::{KnownCredential, KnownOwner};
@@ -125,7 +125,7 @@ impl Snapshot {
         }
         let sets = self.imported.sets.pin();
         let known =
-            sets.values().flatten().filter_map(|set| set.digest(source, text)).find_map(|digest| {
+            sets.values().flatten().filter_map(|set| set.bound_digest(source, text)).find_map(|digest| {
                 self.peppers.all().find_map(|pepper| find(pepper.hash_bytes(Purpose::Imported, &digest)))
             })?;
         let (pepper, wrapped) = (self.peppers.current(), known.lookup);
@@ -140,10 +140,10 @@ impl Snapshot {
         self.imported.sets.pin().keys().any(|set| set.claims(source, text))
     }
 
-    /// Tells whether `set` was declared: whether keys of it were imported.
+    /// Returns what is known of a set; `None`: it is not declared, no key of it was ever imported.
     #[must_use]
-    pub fn is_declared(&self, set: &KeySet) -> bool {
-        self.imported.sets.pin().contains_key(set)
+    pub fn declaration(&self, set: &KeySet) -> Option<Declaration> {
+        self.imported.declarations.pin().get(set).cloned()
     }
 
     /// Counts the sets of imported keys.
@@ -177,12 +177,6 @@ impl Snapshot {
         names.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
         names.dedup();
         names
-    }
-
-    /// Tells whether a credential is found by `lookup`.
-    #[must_use]
-    pub fn contains(&self, lookup: &SecretHash) -> bool {
-        self.credentials.pin().contains_key(lookup)
     }
 
     /// Returns what is known now of a credential that was found before; `None`: it was forgotten.
@@ -297,6 +291,7 @@ impl Snapshot {
 #[derive(Debug, Default)]
 struct Imports {
     sets: HashMap<KeySet, Option<PreparedSet>>,
+    declarations: HashMap<KeySet, Declaration>,
     lookups: HashMap<CredentialId, SecretHash>,
 }
 
@@ -307,6 +302,11 @@ impl Imports {
         let sets = self.sets.pin();
         // `None` inside: its sealed key does not open here, so that its keys are refused until they are upgraded.
         sets.get_or_insert_with(imported.set.clone(), || PreparedSet::new(imported.set.clone(), peppers));
+        self.declarations.pin().update_or_insert_with(
+            imported.set.clone(),
+            |known| known.with(record).unwrap_or_else(|| known.clone()),
+            || Declaration::new(record),
+        );
         let before = self.lookups.pin().insert(record.id, record.lookup).copied();
         before.filter(|before| *before != record.lookup)
     }

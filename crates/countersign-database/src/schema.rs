@@ -20,6 +20,7 @@ pub(crate) static MIGRATIONS: &[Migration] = &[
     Migration { number: 1, text: include_str!("schema/0001_credentials.sql") },
     Migration { number: 2, text: include_str!("schema/0002_usage.sql") },
     Migration { number: 3, text: include_str!("schema/0003_disabled_by.sql") },
+    Migration { number: 4, text: include_str!("schema/0004_taken_over.sql") },
 ];
 
 /// Returns the newest schema that this version knows.

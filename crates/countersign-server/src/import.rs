@@ -1,11 +1,10 @@
 //! `/v1/keys/import`: keys that another system minted.
 
-use countersign_core::api_key::{Create, Import, wrapped};
-use countersign_core::imported::read_digest;
-use countersign_core::key_set::{Algorithm, Digest, Encoding, KeySet, MAX_KEY_SETS, Part};
+use countersign_core::api_key::{Create, Import};
+use countersign_core::imported::{may_take_over, read_digest};
+use countersign_core::key_set::{Algorithm, Digest, Encoding, KeySet, Part};
 use countersign_core::key_string::KeyPrefix;
 use countersign_core::ledger::{Ledger, Unavailable};
-use countersign_core::reach::{Reach, reach};
 use countersign_core::refusal::Refusal;
 use countersign_core::secret::Secret;
 use futures_util::stream::{self, StreamExt as _};
@@ -31,7 +30,9 @@ pub(crate) async fn import(app: &App, call: Call) -> Result<Reply, Failure> {
         return Err(Failure::Invalid(format!("the member `keys`: expected 1 to {MAX_KEYS} keys")));
     }
     let batch = Batch::read(app, &asked)?;
-    may_declare(app, &call, &batch.set)?;
+    let (snapshot, set) = (app.store.snapshot(), &batch.set);
+    let declared = snapshot.declaration(set);
+    may_take_over(&call.permit, &batch.key_set, declared.as_ref(), snapshot.key_sets())?;
     let outcomes: Vec<_> = stream::iter(asked.keys.into_iter().enumerate())
         .map(|(index, key)| batch.take(app, &call, index, key))
         .buffered(AT_ONCE)
@@ -41,18 +42,6 @@ pub(crate) async fn import(app: &App, call: Call) -> Result<Reply, Failure> {
     let count = |outcome: &str| data.iter().filter(|one| one.outcome == outcome).count();
     let (imported, existing, refused) = (count("imported"), count("exists"), count("refused"));
     Reply::ok(&KeysImported { imported, existing, refused, dry_run: asked.dry_run, data })
-}
-
-/// A set decides what the credentials of everybody's callers are taken for, so a tenant declares none.
-fn may_declare(app: &App, call: &Call, set: &KeySet) -> Result<(), Refusal> {
-    let snapshot = app.store.snapshot();
-    if snapshot.is_declared(set) {
-        return Ok(());
-    }
-    if reach(call.permit.principal()) != Reach::Installation {
-        return Err(Refusal::KeySetNotDeclared);
-    }
-    if snapshot.key_sets() >= MAX_KEY_SETS { Err(Refusal::TooManyKeySets) } else { Ok(()) }
 }
 
 /// What all keys of a call have in common.
@@ -98,35 +87,29 @@ impl Batch {
             Err(Failure::Refused(refusal)) => return Ok(outcome("refused", None, Some(refusal.to_string()))),
             Err(Failure::Unavailable(unavailable)) => return Err(unavailable),
         };
-        if self.exists(app, &act) {
-            return Ok(outcome("exists", None, None));
+        let mut decided = rehearse(app, call, &act).await?;
+        // What is here already is no refusal, and is not filed as one.
+        if !self.dry_run && decided != Err(Refusal::TakenOver) {
+            decided = perform(app, call, &act).await?;
         }
-        let decided =
-            if self.dry_run { rehearse(app, call, &act).await } else { perform(app, call, &act).await };
-        match decided? {
-            Ok(id) => Ok(outcome("imported", id, None)),
-            Err(refusal) => Ok(outcome("refused", None, Some(refusal.to_string()))),
-        }
+        Ok(match decided {
+            Ok(id) => outcome("imported", id, None),
+            Err(Refusal::TakenOver) => outcome("exists", None, None),
+            Err(refusal) => outcome("refused", None, Some(refusal.to_string())),
+        })
     }
 
     fn act(&self, call: &Call, key: ImportedKey) -> Result<Create, Failure> {
         let digest = read_digest(key.hash.trim(), &self.set.digest, self.encoding)
             .map_err(|error| Failure::Invalid(format!("the member `hash`: {error}")))?;
         let mut act = creation(call, key.terms)?;
-        act.prefix.get_or_insert_with(|| self.key_set.clone());
+        act.prefix = Some(self.key_set.clone());
         act.imported = Some(Import {
             set: self.set.clone(),
             digest,
             hint: key.hint.map(|hint| hinted(&self.set, &hint)),
         });
         Ok(act)
-    }
-
-    fn exists(&self, app: &App, act: &Create) -> bool {
-        act.imported.as_ref().is_some_and(|import| {
-            let lookup = app.with_context(None, |context| wrapped(context, &import.digest));
-            app.store.snapshot().contains(&lookup)
-        })
     }
 }
 

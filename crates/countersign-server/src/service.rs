@@ -288,9 +288,12 @@ const fn kind(refusal: &Refusal) -> Problem {
         | Refusal::ExcessKeySet(_)
         | Refusal::ExcessScope(_)
         | Refusal::KeySetNotDeclared => Problem::Forbidden,
-        Refusal::OwnerDisabled | Refusal::Revoked | Refusal::Superseded | Refusal::TooManyKeySets => {
-            Problem::Conflict
-        }
+        Refusal::OwnerDisabled
+        | Refusal::Revoked
+        | Refusal::Superseded
+        | Refusal::TooManyKeySets
+        | Refusal::TakenOver
+        | Refusal::HashRefused => Problem::Conflict,
         Refusal::IdempotencyMismatch => Problem::UnprocessableContent,
         Refusal::Addresses
         | Refusal::Allowances

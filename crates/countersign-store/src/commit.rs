@@ -4,7 +4,7 @@ use countersign_core::effect::Effect;
 use countersign_core::ledger::Unavailable;
 use countersign_core::timestamp::Timestamp;
 
-use crate::{credential, mark, owner};
+use crate::{credential, mark, owner, taken_over};
 use countersign_database::statement::Step;
 
 /// Returns the steps that `effects` ask for, in their order.
@@ -24,6 +24,7 @@ fn step(effect: &Effect, now: Timestamp) -> Result<Step, Unavailable> {
         Effect::AdvanceOwner { next } => owner::advance(next),
         Effect::Revoke { credential, at } => credential::revoke(*credential, *at),
         Effect::Forget { credential } => credential::forget(*credential),
+        Effect::TakeOver(record) => taken_over::insert(record),
         Effect::Mark(record) => mark::mark(record, now),
     })
 }

@@ -3,7 +3,7 @@
 
 use countersign_core::id::{CredentialId, OwnerId};
 use countersign_core::ledger::{Found, Unavailable};
-use countersign_core::record::OwnerRecord;
+use countersign_core::record::{OwnerRecord, TakenOver};
 use countersign_core::secret::SecretHash;
 use countersign_core::timestamp::Timestamp;
 
@@ -40,19 +40,21 @@ pub(crate) async fn find(
     owner: Option<OwnerId>,
     mark: Option<SecretHash>,
     now: Timestamp,
+    taken: Vec<TakenOver>,
 ) -> Result<Found, Unavailable> {
     const ORGANISATION: usize = owner::COLUMNS;
     const MARK: usize = ORGANISATION + owner::COLUMNS;
     const MADE: usize = MARK + 3;
     let row = database.read_one(&CREATION, vec![owner.into(), mark.into(), now.into()]).await?;
     let Some(row) = row else {
-        return Ok(Found::Creation { owner: None, organisation: None, earlier: None, made: None });
+        return Ok(Found::Creation { owner: None, organisation: None, earlier: None, made: None, taken });
     };
     Ok(Found::Creation {
         owner: owner_at(&row, 0)?,
         organisation: owner_at(&row, ORGANISATION)?,
         earlier: (!row.is_null(MARK)).then(|| mark::read(&row, MARK)).transpose()?,
         made: (!row.is_null(MADE)).then(|| credential::read(&row, MADE).map(Box::new)).transpose()?,
+        taken,
     })
 }
 

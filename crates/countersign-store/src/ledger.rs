@@ -8,7 +8,7 @@ use countersign_core::key_string::KeyString;
 use countersign_core::ledger::{Commit, Found, Ledger, Lookup, Unavailable};
 
 use crate::store::Store;
-use crate::{commit, creation, credential, owner};
+use crate::{commit, creation, credential, owner, taken_over};
 
 impl Ledger for Store {
     async fn find(&self, question: Lookup<'_>) -> Result<Found, Unavailable> {
@@ -18,8 +18,9 @@ impl Ledger for Store {
             Lookup::Record(id) => {
                 Ok(Found::Record(credential::find(&self.database, id).await?.map(Box::new)))
             }
-            Lookup::Creation { owner, mark } => {
-                creation::find(&self.database, owner, mark, self.clock.now()).await
+            Lookup::Creation { owner, mark, digests } => {
+                let taken = taken_over::find(&self.database, &digests).await?;
+                creation::find(&self.database, owner, mark, self.clock.now(), taken).await
             }
             Lookup::Rotation(id) => creation::find_for_rotation(&self.database, id).await,
             Lookup::Owner(id) => Ok(Found::Owner {

@@ -34,6 +34,7 @@ mod refusals;
 mod report;
 mod statements;
 mod store;
+mod taken_over;
 mod upgrades;
 mod usage;
 

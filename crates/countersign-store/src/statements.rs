@@ -1,6 +1,8 @@
 //! The register of statements: what a test prepares on both databases.
 
-use crate::{audit_event, change, creation, credential, decision_count, mark, meta, node, owner, usage};
+use crate::{
+    audit_event, change, creation, credential, decision_count, mark, meta, node, owner, taken_over, usage,
+};
 use countersign_database::statement::Statement;
 
 /// Returns every statement that the store runs.
@@ -15,6 +17,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Statement> {
         meta::STATEMENTS,
         node::STATEMENTS,
         owner::STATEMENTS,
+        taken_over::STATEMENTS,
         usage::STATEMENTS,
     ]
     .into_iter()

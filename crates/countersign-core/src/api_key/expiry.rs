@@ -15,7 +15,7 @@ const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
 /// Names what a warning about `record` has to know.
 #[must_use]
 pub fn expiry_question<'a>(context: &Context<'_>, record: &CredentialRecord) -> Lookup<'a> {
-    Lookup::Creation { owner: Some(record.owner), mark: Some(mark_of(context, record)) }
+    Lookup::Creation { owner: Some(record.owner), mark: Some(mark_of(context, record)), digests: Vec::new() }
 }
 
 /// Decides to warn, once, that a key ends within `before`; `None`: there is nothing to warn of.

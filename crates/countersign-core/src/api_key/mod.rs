@@ -19,5 +19,5 @@ mod tests;
 
 pub use expiry::{expiry_question, warn_of_expiry};
 pub use model::{Create, Idempotency, Import, Verification};
-pub use rules::{verify_key, wrapped};
+pub use rules::verify_key;
 pub use wire::ApiKey;

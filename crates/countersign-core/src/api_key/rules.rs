@@ -8,6 +8,7 @@ use crate::decision::{Condition, Decision, Denial, Permit, Requirement, decide};
 use crate::effect::{Effect, Outcome};
 use crate::exchange::Act;
 use crate::id::CredentialKind;
+use crate::imported::not_taken_over;
 use crate::key_set::Imported;
 use crate::key_string::KeyPrefix;
 use crate::known::KnownCredential;
@@ -17,9 +18,9 @@ use crate::minting::{
     Holder, Minted, default_prefix, end_of_life, mint, mintable, valid_allowances, valid_blocks, valid_name,
 };
 use crate::principal::Scheme;
-use crate::record::{CredentialRecord, MarkRecord, OwnerRecord, Terms};
+use crate::record::{CredentialRecord, MarkRecord, OwnerRecord, TakenOver, Terms};
 use crate::refusal::Refusal;
-use crate::secret::{Purpose, SecretHash};
+use crate::secret::{Pepper, Purpose, SecretHash};
 use crate::verification::{principal, rejection};
 
 use super::model::{Create, Idempotency, Import, Verification};
@@ -71,7 +72,14 @@ impl Act for Create {
 
     fn lookup<'a>(&'a self, context: &Context<'_>) -> Lookup<'a> {
         let mark = self.idempotency.as_ref().map(|idempotency| mark_of(context, idempotency));
-        Lookup::Creation { owner: self.owner, mark }
+        let under = |import: &Import| {
+            context.peppers.all().map(|pepper| fingerprint(pepper, &import.digest)).collect()
+        };
+        Lookup::Creation {
+            owner: self.owner,
+            mark,
+            digests: self.imported.as_ref().map(under).unwrap_or_default(),
+        }
     }
 
     fn decide(&self, context: &mut Context<'_>, permit: &Permit, found: Found) -> Outcome<Minted, Refusal> {
@@ -99,7 +107,7 @@ impl Create {
     }
 
     fn resolve(&self, context: &Context<'_>, permit: &Permit, found: Found) -> Result<Resolved, Refusal> {
-        let Found::Creation { owner, organisation, earlier, made } = found else {
+        let Found::Creation { owner, organisation, earlier, made, taken } = found else {
             return Err(Refusal::OwnerNotFound);
         };
         let owner = owner
@@ -109,7 +117,11 @@ impl Create {
             return self.repeated(&mark, made);
         }
         let record = self.template(context, &owner)?;
-        mintable(permit, &Holder { owner, organisation }, &record)?;
+        let holder = Holder { owner, organisation };
+        mintable(permit, &holder, &record)?;
+        if let Some(import) = &self.imported {
+            not_taken_over(permit, &holder.owner, &wrapped(context, import), &taken)?;
+        }
         Ok(Resolved::Fresh(Box::new(record)))
     }
 
@@ -150,13 +162,22 @@ impl Create {
             None => mint(context, template),
         };
         let record = &minted.record;
-        let mut effects = Vec::with_capacity(2);
+        let mut effects = Vec::with_capacity(3);
         if let Some(idempotency) = &self.idempotency {
             // First, so that a repeat that races is lost before it adds a second key.
             effects.push(Effect::Mark(MarkRecord {
                 lookup: mark_of(context, idempotency),
                 made: format!("{} {}", record.id, idempotency.fingerprint),
                 until: context.now.plus(IDEMPOTENCY_WINDOW),
+            }));
+        }
+        if let Some(import) = &self.imported {
+            effects.push(Effect::TakeOver(TakenOver {
+                lookup: record.lookup,
+                digest: fingerprint(context.peppers.current(), &import.digest),
+                organisation: record.organisation,
+                owner: record.owner,
+                at: context.now,
             }));
         }
         effects.push(Effect::InsertCredential(Box::new(record.clone())));
@@ -175,7 +196,7 @@ impl Create {
 /// Gives `record` an id and the wrapped hash of a key that was minted elsewhere.
 fn place(context: &mut Context<'_>, record: CredentialRecord, import: &Import) -> Minted {
     let mut placed = mint(context, record).record;
-    placed.lookup = wrapped(context, &import.digest);
+    placed.lookup = wrapped(context, import);
     let known = import.hint.clone();
     placed.terms.hint = known.unwrap_or_else(|| format!("{}…", import.set.prefix));
     placed.terms.imported = Some(Box::new(Imported { set: import.set.clone(), upgraded: false }));
@@ -183,9 +204,13 @@ fn place(context: &mut Context<'_>, record: CredentialRecord, import: &Import) -
 }
 
 /// Returns the hash under which an imported key is stored until its first use.
-#[must_use]
-pub fn wrapped(context: &Context<'_>, digest: &[u8]) -> SecretHash {
-    context.peppers.current().hash_bytes(Purpose::Imported, digest)
+fn wrapped(context: &Context<'_>, import: &Import) -> SecretHash {
+    context.peppers.current().hash_bytes(Purpose::Imported, &import.set.bound(&import.digest))
+}
+
+/// Returns the hash by which what was taken over is recognised for ever (SAFETY 14: never as it came).
+fn fingerprint(pepper: &Pepper, digest: &[u8]) -> SecretHash {
+    pepper.hash_bytes(Purpose::TakenOver, digest)
 }
 
 fn repeat(record: CredentialRecord, line: Line) -> Outcome<Minted, Refusal> {

@@ -61,7 +61,7 @@ impl World {
 
     fn found(&self) -> Found {
         let owner = Some(Box::new(self.organisation.clone()));
-        Found::Creation { owner, organisation: None, earlier: None, made: None }
+        Found::Creation { owner, organisation: None, earlier: None, made: None, taken: Vec::new() }
     }
 
     /// What a rotation of `record` finds.
@@ -252,6 +252,7 @@ fn safety_9_a_repeated_idempotency_key_shows_no_secret_again() {
         organisation: None,
         earlier: Some(mark),
         made: Some(Box::new(record.clone())),
+        taken: Vec::new(),
     };
     let found = again(&world, mark.clone());
     let repeated = asked.decide(&mut world.at(NOW), &caller, found);
@@ -585,7 +586,7 @@ fn a_client_of_a_disabled_organisation_gets_no_key_by_any_act() {
     };
     let rotated = rotate.decide(&mut world.at(NOW), &caller, found);
     assert_eq!(rotated.answer.unwrap_err(), Refusal::OwnerDisabled);
-    let found = Found::Creation { owner, organisation, earlier: None, made: None };
+    let found = Found::Creation { owner, organisation, earlier: None, made: None, taken: Vec::new() };
     let minted = create().decide(&mut world.at(NOW), &caller, found);
     assert_eq!(minted.answer.unwrap_err(), Refusal::OwnerDisabled);
 }

@@ -6,7 +6,9 @@
 //! presented, its own keyed hash takes the place of that, and from then on it is a key like any other.
 //!
 //! **Invariants.** A text that no set claims is compared with nothing. Nothing that begins with `cs_` is ever claimed.
-//! A set is declared by an operator alone, since it decides what every caller's header fields are taken for.
+//! A set is declared by an operator alone, since it decides what every caller's header fields are taken for; and into
+//! it imports only who reaches all of its keys, since whoever imports a hash speaks for the caller who presents the
+//! key. A hash that was taken over once is not taken over again, whatever became of the key.
 //!
 //! What it does not do: mint, or keep a set apart from its keys. The sets are known from the keys that name them.
 //!
@@ -18,6 +20,7 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use rules::upgrade;
+pub(crate) use rules::not_taken_over;
+pub use rules::{Declaration, may_take_over, upgrade};
 pub use wire::{DIGEST_TEXT, NotADigest, read_digest};
 pub(crate) use wire::{PreparedSet, PresentedText};

@@ -1,10 +1,105 @@
-//! The first use of an imported key.
+//! Who takes over which keys, and the first use of one.
+
+use std::collections::BTreeSet;
 
 use crate::audit::{Actor, AuditEvent};
+use crate::decision::Permit;
 use crate::effect::{Effect, Outcome};
-use crate::key_set::Upgrade;
+use crate::id::OwnerId;
+use crate::key_set::{MAX_KEY_SETS, Upgrade};
+use crate::key_string::KeyPrefix;
 use crate::ledger::Found;
+use crate::reach::{Reach, reach};
+use crate::record::{CredentialRecord, OwnerRecord, TakenOver};
+use crate::refusal::Refusal;
+use crate::secret::SecretHash;
 use crate::timestamp::Timestamp;
+
+/// What is known of a set of imported keys: from the keys that name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Declaration {
+    /// The names under which routes know its keys.
+    names: BTreeSet<KeyPrefix>,
+    /// Whose keys they are; `None`: several organisations'.
+    organisation: Option<OwnerId>,
+    /// Likewise; `None`: several owners'.
+    owner: Option<OwnerId>,
+}
+
+impl Declaration {
+    /// Learns the set from its first key.
+    pub(crate) fn new(record: &CredentialRecord) -> Self {
+        Self {
+            names: BTreeSet::from([record.terms.prefix.clone()]),
+            organisation: Some(record.organisation),
+            owner: Some(record.owner),
+        }
+    }
+
+    /// Returns what is known after one more key; `None`: nothing else than before.
+    pub(crate) fn with(&self, record: &CredentialRecord) -> Option<Self> {
+        let mut next = self.clone();
+        next.names.insert(record.terms.prefix.clone());
+        next.organisation = next.organisation.filter(|one| *one == record.organisation);
+        next.owner = next.owner.filter(|one| *one == record.owner);
+        (next != *self).then_some(next)
+    }
+
+    /// Tells whether every key of the set is within reach.
+    fn is_within(&self, reach: Reach) -> bool {
+        match reach {
+            Reach::Installation => true,
+            Reach::Organisation(one) => self.organisation == Some(one),
+            Reach::Owner(one) => self.owner == Some(one),
+            Reach::Nothing => false,
+        }
+    }
+}
+
+/// Decides whether the caller may take over keys of a set under the name `key_set`; `sets`: how many there are.
+///
+/// A set decides what everybody's credentials are taken for, so that an operator declares it, with its name. And
+/// whoever takes over a hash speaks for the caller who presents the key: only who reaches every key of the set may.
+///
+/// # Errors
+///
+/// [`Refusal::KeySetNotDeclared`] and [`Refusal::TooManyKeySets`].
+pub fn may_take_over(
+    permit: &Permit,
+    key_set: &KeyPrefix,
+    declared: Option<&Declaration>,
+    sets: usize,
+) -> Result<(), Refusal> {
+    let reach = reach(permit.principal());
+    match declared {
+        Some(declared) if declared.names.contains(key_set) && declared.is_within(reach) => Ok(()),
+        Some(_) | None if reach != Reach::Installation => Err(Refusal::KeySetNotDeclared),
+        None if sets >= MAX_KEY_SETS => Err(Refusal::TooManyKeySets),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// A secret lives once: whatever became of the key, its hash is not taken over again. That it was is said to the same
+/// owner alone.
+///
+/// # Errors
+///
+/// [`Refusal::TakenOver`] and [`Refusal::HashRefused`].
+pub(crate) fn not_taken_over(
+    permit: &Permit,
+    owner: &OwnerRecord,
+    lookup: &SecretHash,
+    taken: &[TakenOver],
+) -> Result<(), Refusal> {
+    if taken.iter().any(|one| one.owner == owner.id) {
+        return Err(Refusal::TakenOver);
+    }
+    // Another tenant's is no hindrance, nor can it be asked for: it is bound to a set that this tenant has no part in.
+    let everywhere = reach(permit.principal()) == Reach::Installation;
+    let in_the_way =
+        |one: &TakenOver| everywhere || one.organisation == owner.organisation || one.lookup.matches(lookup);
+    if taken.iter().any(in_the_way) { Err(Refusal::HashRefused) } else { Ok(()) }
+}
 
 /// Decides to keep the key's own hash instead of the wrapped one; `None`: that has been done.
 #[must_use]

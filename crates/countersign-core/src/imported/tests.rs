@@ -1,10 +1,22 @@
 //! Sets of imported keys as tables.
 
+use std::sync::Arc;
+
+use crate::context::SeededEntropy;
 use crate::credential::Rejection;
-use crate::imported::{PreparedSet, PresentedText, read_digest};
-use crate::key_set::{Digest, Encoding, KeySet, NotAKeySet, Part, Source};
+use crate::decision::{Condition, Decision, Permit, Requirement, decide};
+use crate::environment::Environment;
+use crate::id::{CredentialKind, OwnerId, OwnerKind};
+use crate::imported::{Declaration, PreparedSet, PresentedText, may_take_over, not_taken_over, read_digest};
+use crate::key_set::{Digest, Encoding, KeySet, MAX_KEY_SETS, NotAKeySet, Part, Source};
 use crate::key_string::Malformed;
-use crate::secret::{Pepper, Peppers, Secret};
+use crate::known::KnownOwner;
+use crate::principal::{Principal, Proof, Scheme};
+use crate::record::{CredentialRecord, OwnerRecord, TakenOver, Terms};
+use crate::refusal::Refusal;
+use crate::scope::ScopeSet;
+use crate::secret::{Pepper, Peppers, Secret, SecretHash};
+use crate::timestamp::Timestamp;
 
 fn peppers() -> Peppers {
     Peppers::new(Pepper::new(1, &Secret::new([1; 32])), Vec::new())
@@ -108,5 +120,133 @@ fn what_no_foreign_key_can_be_is_refused_before_any_lookup() {
     assert_eq!(presented("acme_1"), None);
     for text in ["cs_live_short", "a b", "a\u{7f}", "é", &"a".repeat(513)] {
         assert_eq!(presented(text), Some(Rejection::Malformed(Malformed::Shape)), "{text}");
+    }
+}
+
+fn organisation(seed: u64) -> OwnerRecord {
+    let id = OwnerId::random(OwnerKind::Organisation, &mut SeededEntropy::new(seed));
+    let at = Timestamp::from_millis(0);
+    let name = "acme".to_owned();
+    OwnerRecord {
+        id,
+        organisation: id,
+        name,
+        version: 1,
+        created_at: at,
+        disabled_at: None,
+        disabled_by: None,
+    }
+}
+
+/// A client of an organisation.
+fn client(organisation: &OwnerRecord, seed: u64) -> OwnerRecord {
+    let id = OwnerId::random(OwnerKind::Client, &mut SeededEntropy::new(seed));
+    OwnerRecord { id, ..organisation.clone() }
+}
+
+fn caller(owner: &OwnerRecord, scopes: &str) -> Permit {
+    let parent = Arc::new(KnownOwner::new(owner.organisation, None, true));
+    let owner = match owner.id == owner.organisation {
+        true => parent,
+        false => Arc::new(KnownOwner::new(owner.id, Some(parent), true)),
+    };
+    let principal = Principal::assertion(Proof {
+        scheme: Scheme::ManagementKey,
+        credential: None,
+        owner: Some(owner),
+        key_set: None,
+        environment: Environment::Live,
+        scopes: Arc::new(scopes.parse().unwrap()),
+        grantable: Arc::default(),
+    });
+    let asked = Requirement::Any(vec![Condition::of(Scheme::ManagementKey)]);
+    let Decision::Permit(permit) = decide(Some(principal), &asked) else { panic!("not permitted") };
+    permit
+}
+
+fn key_of(owner: &OwnerRecord, key_set: &str) -> CredentialRecord {
+    let terms = Terms::new("old".into(), key_set.parse().unwrap(), Environment::Live, ScopeSet::default());
+    CredentialRecord::draft(CredentialKind::ApiKey, owner, None, terms)
+}
+
+#[test]
+fn safety_13_only_who_reaches_every_key_of_a_set_imports_into_it() {
+    let (a, b) = (organisation(1), organisation(2));
+    let (one, two) = (client(&a, 3), client(&a, 4));
+    let declared = |owners: &[&OwnerRecord]| {
+        let first = Declaration::new(&key_of(owners.first().unwrap(), "acme"));
+        owners.iter().fold(first, |known, owner| known.with(&key_of(owner, "acme")).unwrap_or(known))
+    };
+    let (of_a, of_both, of_one, of_two) =
+        (declared(&[&a]), declared(&[&a, &b]), declared(&[&one]), declared(&[&one, &two]));
+    let rows = [
+        ("a tenant, no set", &a, "", "acme", None, false),
+        ("a tenant, its own set", &a, "", "acme", Some(&of_a), true),
+        ("a tenant, the sets of its clients", &a, "", "acme", Some(&of_two), true),
+        ("a tenant, its own set under another name", &a, "", "partner", Some(&of_a), false),
+        ("a tenant, another's set", &b, "", "acme", Some(&of_a), false),
+        ("a tenant, a set of several", &a, "", "acme", Some(&of_both), false),
+        ("a client, its own set", &one, "", "acme", Some(&of_one), true),
+        ("a client, another client's set", &two, "", "acme", Some(&of_one), false),
+        ("a client, a set of several clients", &one, "", "acme", Some(&of_two), false),
+        ("a client, its organisation's set", &one, "", "acme", Some(&of_a), false),
+        ("an operator, no set", &b, "operator", "acme", None, true),
+        ("an operator, a set of several", &b, "operator", "acme", Some(&of_both), true),
+        ("an operator, another name", &b, "operator", "partner", Some(&of_a), true),
+    ];
+    for (what, owner, scopes, key_set, declared, may) in rows {
+        let asked = may_take_over(&caller(owner, scopes), &key_set.parse().unwrap(), declared, 1);
+        assert_eq!(asked, if may { Ok(()) } else { Err(Refusal::KeySetNotDeclared) }, "{what}");
+    }
+    let operator = caller(&a, "operator");
+    let name = "acme".parse().unwrap();
+    assert_eq!(may_take_over(&operator, &name, None, MAX_KEY_SETS), Err(Refusal::TooManyKeySets));
+    assert_eq!(may_take_over(&operator, &name, Some(&of_a), MAX_KEY_SETS), Ok(()));
+}
+
+#[test]
+fn a_secret_lives_once_and_only_its_owner_is_told() {
+    let hash = |byte: u8| SecretHash::from_bytes(&[byte; 32]).unwrap();
+    let (a, b) = (organisation(1), organisation(2));
+    let one = client(&a, 3);
+    let taken = |owner: &OwnerRecord| TakenOver {
+        lookup: hash(1),
+        digest: hash(9),
+        organisation: owner.organisation,
+        owner: owner.id,
+        at: Timestamp::from_millis(0),
+    };
+    let rows = [
+        ("it is new", &a, "", &a, 1, None, Ok(())),
+        ("the same owner, the same set", &a, "", &a, 1, Some(&a), Err(Refusal::TakenOver)),
+        ("the same owner, another set", &a, "", &a, 2, Some(&a), Err(Refusal::TakenOver)),
+        ("another owner of the tenant", &a, "", &one, 2, Some(&a), Err(Refusal::HashRefused)),
+        ("another tenant, another set: not told", &b, "", &b, 2, Some(&a), Ok(())),
+        ("another tenant, the same set", &b, "", &b, 1, Some(&a), Err(Refusal::HashRefused)),
+        ("an operator, for the same owner", &b, "operator", &a, 2, Some(&a), Err(Refusal::TakenOver)),
+        ("an operator, for another", &a, "operator", &b, 2, Some(&a), Err(Refusal::HashRefused)),
+    ];
+    for (what, who, scopes, owner, lookup, earlier, expected) in rows {
+        let earlier: Vec<_> = earlier.into_iter().map(taken).collect();
+        let judged = not_taken_over(&caller(who, scopes), owner, &hash(lookup), &earlier);
+        assert_eq!(judged, expected, "{what}");
+    }
+}
+
+#[test]
+fn a_hash_is_bound_to_its_set() {
+    let set = |prefix, header, digest, of| KeySet::new(prefix, header, digest, of).unwrap();
+    let sets = [
+        set("acme_", None, Digest::Sha256, Part::Key),
+        set("acme", None, Digest::Sha256, Part::Key),
+        set("acme_", Some("x-acme-key"), Digest::Sha256, Part::Key),
+        set("acme_", None, Digest::Sha512, Part::Key),
+        set("acme_", None, Digest::HmacSha256("sealed".into()), Part::Key),
+        set("acme_", None, Digest::Sha256, Part::Secret),
+    ];
+    for (index, one) in sets.iter().enumerate() {
+        for other in sets.iter().skip(index + 1) {
+            assert_ne!(one.bound(b"digest"), other.bound(b"digest"), "{one:?} {other:?}");
+        }
     }
 }

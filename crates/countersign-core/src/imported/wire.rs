@@ -86,6 +86,11 @@ impl PreparedSet {
         Some(Self { set, key })
     }
 
+    /// Hashes `text` as the set's keys were hashed, bound to the set; `None`: the set does not claim it.
+    pub(crate) fn bound_digest(&self, source: Source<'_>, text: &str) -> Option<Vec<u8>> {
+        self.digest(source, text).map(|digest| self.set.bound(&digest))
+    }
+
     /// Hashes `text` as the set's keys were hashed; `None`: the set does not claim it.
     pub(crate) fn digest(&self, source: Source<'_>, text: &str) -> Option<Vec<u8>> {
         if !self.set.claims(source, text) {

@@ -83,7 +83,7 @@ impl Act for Create {
     type Refusal = Refusal;
 
     fn lookup<'a>(&'a self, _: &Context<'_>) -> Lookup<'a> {
-        Lookup::Creation { owner: self.owner, mark: None }
+        Lookup::Creation { owner: self.owner, mark: None, digests: Vec::new() }
     }
 
     fn decide(&self, context: &mut Context<'_>, permit: &Permit, found: Found) -> Outcome<Minted, Refusal> {

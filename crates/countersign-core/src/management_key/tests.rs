@@ -85,6 +85,7 @@ fn safety_13_nobody_makes_a_management_key_that_can_do_more() {
         organisation: None,
         earlier: None,
         made: None,
+        taken: Vec::new(),
     };
     let asked = |scopes: &str, grantable: &str| Create {
         name: "tenant".into(),

@@ -7,6 +7,8 @@ use std::time::Duration;
 use countersign_core::context::Clock;
 use countersign_core::effect::Effect;
 use countersign_core::ledger::{Commit, Found, Ledger, Lookup, Unavailable};
+use countersign_core::record::{OwnerRecord, TakenOver};
+use countersign_core::secret::SecretHash;
 use countersign_core::timestamp::Timestamp;
 use countersign_testkit::{Records, each_database, on_sqlite};
 
@@ -62,8 +64,10 @@ async fn creation_finds_owner_organisation_mark_and_what_it_made() {
         );
         done(commit(&store, vec![Effect::Mark(mark.clone()), insert(&record)]).await);
         let creation = async |owner, mark| {
-            let found = store.find(Lookup::Creation { owner, mark }).await.unwrap();
-            let Found::Creation { owner, organisation, earlier, made } = found else { panic!("{found:?}") };
+            let found = store.find(Lookup::Creation { owner, mark, digests: Vec::new() }).await.unwrap();
+            let Found::Creation { owner, organisation, earlier, made, .. } = found else {
+                panic!("{found:?}")
+            };
             (owner.map(|one| one.id), organisation.map(|one| one.id), earlier, made.map(|one| one.id))
         };
         assert_eq!(
@@ -394,6 +398,41 @@ async fn a_full_queue_says_no_at_once() {
         }
         let chains = store.verify_audit().await.unwrap();
         assert_eq!(chains.iter().map(|chain| chain.events).sum::<i64>(), i64::try_from(committed).unwrap());
+        store.close().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hash_that_was_taken_over_is_remembered_beyond_its_key() {
+    each_database(async |fixture| {
+        let store = fixture.open("a").await;
+        let mut records = Records::new(1);
+        let (one, other) = (records.organisation(), records.organisation());
+        done(commit(&store, vec![insert_owner(&one), insert_owner(&other)]).await);
+        let hash = |byte: u8| SecretHash::from_bytes(&[byte; 32]).unwrap();
+        let taken = |lookup, owner: &OwnerRecord| TakenOver {
+            lookup: hash(lookup),
+            digest: hash(9),
+            organisation: owner.organisation,
+            owner: owner.id,
+            at: Timestamp::from_millis(5),
+        };
+        let (record, _) = records.key(&one);
+        let first = taken(1, &one);
+        done(commit(&store, vec![Effect::TakeOver(first.clone()), insert(&record)]).await);
+        for again in [taken(1, &one), taken(2, &one), taken(1, &other)] {
+            let lost = commit(&store, vec![Effect::TakeOver(again.clone())]).await.unwrap();
+            assert_eq!(lost, Commit::Lost, "{again:?}");
+        }
+        let second = taken(2, &other);
+        done(commit(&store, vec![Effect::TakeOver(second.clone())]).await);
+        done(commit(&store, vec![Effect::Forget { credential: record.id }]).await);
+        let digests = vec![hash(8), hash(9)];
+        let found = store.find(Lookup::Creation { owner: None, mark: None, digests }).await.unwrap();
+        let Found::Creation { mut taken, .. } = found else { panic!("{found:?}") };
+        taken.sort_unstable_by_key(|one| one.lookup);
+        assert_eq!(taken, [first, second]);
         store.close().await;
     })
     .await;

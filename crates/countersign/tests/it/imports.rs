@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-use crate::harness::{Place, Server, eventually, get, manage};
+use crate::harness::{Answer, Place, Server, eventually, get, manage};
 
 /// A key of the commonest pattern of all: a prefix and base64url of 32 bytes.
 fn key(prefix: &str, number: u8) -> String {
@@ -149,37 +149,163 @@ fn safety_14_every_declared_way_of_hashing_comes_over_wrapped() {
     );
 }
 
+/// A tenant whose management key may give what `grantable` says.
+struct Tenant {
+    organisation: String,
+    admin: String,
+    key: String,
+}
+
+impl Tenant {
+    fn new(server: &Server, name: &str, grantable: &[&str]) -> Self {
+        let owner = json!({ "kind": "organisation", "name": name });
+        let owner = server.manage("POST", "/v1/owners", &owner).json()["id"].as_str().unwrap().to_owned();
+        let scopes = json!(["keys:read", "keys:write"]);
+        let body = json!({ "name": name, "owner": owner, "scopes": scopes, "grantable": grantable });
+        let made = server.manage("POST", "/v1/management-keys", &body).json();
+        let key = made["key"].as_str().unwrap().to_owned();
+        Self { organisation: owner, admin: server.address("admin"), key }
+    }
+
+    fn import(&self, declared: &Value, key: &str) -> Answer {
+        let mut body = json!({ "keys": [{ "hash": hex(&sha256(key)), "name": "old", "hint": key }] });
+        body.as_object_mut().unwrap().extend(declared.as_object().unwrap().clone());
+        manage(&self.admin, &self.key, "POST", "/v1/keys/import", &body)
+    }
+}
+
+/// Lets an operator import one key for `owner`.
+fn import_for(server: &Server, owner: &str, declared: &Value, key: &str) -> Value {
+    let mut body = json!({ "keys": [{ "hash": hex(&sha256(key)), "name": "old", "owner": owner }] });
+    body.as_object_mut().unwrap().extend(declared.as_object().unwrap().clone());
+    server.manage("POST", "/v1/keys/import", &body).json()
+}
+
 #[test]
-fn a_tenant_declares_no_key_set_and_imports_into_those_that_are() {
+fn safety_13_a_tenant_imports_into_sets_that_were_declared_for_it_alone() {
     let place = Place::new();
     let server = place.up("data", &[]);
-    let owner = server.manage("POST", "/v1/owners", &json!({ "kind": "organisation", "name": "one" })).json();
-    let body = json!({ "name": "one", "owner": owner["id"], "scopes": ["keys:read", "keys:write"], "grantable": ["*"] });
-    let manager =
-        server.manage("POST", "/v1/management-keys", &body).json()["key"].as_str().unwrap().to_owned();
+    let tenant = Tenant::new(&server, "one", &["key_set:acme"]);
     let minted = server.manage("POST", "/v1/keys", &json!({ "name": "a" })).json();
     let native = minted["key"].as_str().unwrap();
-    let as_tenant = |declared: &Value, key: &str| {
-        let keys = json!([{ "hash": hex(&sha256(key)), "name": "old", "hint": key }]);
-        let mut body = json!({ "keys": keys });
-        body.as_object_mut().unwrap().extend(declared.as_object().unwrap().clone());
-        manage(&server.address("admin"), &manager, "POST", "/v1/keys/import", &body)
-    };
     // A declared header field would make everybody's requests that carry it ambiguous.
     let header = json!({ "algorithm": "sha256", "header": "X-Request-Id", "key_set": "acme" });
     let prefix = json!({ "algorithm": "sha256", "prefix": "acme_" });
     for declared in [&header, &prefix] {
-        assert_eq!(as_tenant(declared, &key("acme_", 1)).status, 403, "{declared}");
+        assert_eq!(tenant.import(declared, &key("acme_", 1)).status, 403, "{declared}");
     }
     let fields = format!("X-Request-Id: 1\r\nAuthorization: Bearer {native}\r\n");
     assert_eq!(get(&server.address("gateway"), "/x", &fields).status, 200);
-    import(&server, &prefix, &[hex(&sha256(&key("acme_", 2)))]);
-    let told = as_tenant(&prefix, &key("acme_", 1)).json();
+    assert_eq!(import_for(&server, &tenant.organisation, &prefix, &key("acme_", 2))["imported"], 1);
+    let told = tenant.import(&prefix, &key("acme_", 1)).json();
     assert_eq!(told["imported"], 1, "{told}");
     assert_eq!(server.call("/x", Some(&key("acme_", 1))).status, 200);
-    let listed = manage(&server.address("admin"), &manager, "GET", "/v1/keys", &Value::Null);
+    let listed = manage(&server.address("admin"), &tenant.key, "GET", "/v1/keys", &Value::Null);
     let whole = key("acme_", 1);
     assert!(!listed.body.contains(&whole) && listed.body.contains(&whole[whole.len() - 4..]), "{listed:?}");
+    for other in [
+        json!({ "algorithm": "sha256", "prefix": "acme_", "key_set": "partner" }),
+        json!({ "algorithm": "sha256", "prefix": "acme_", "key_set": "cs_live" }),
+        json!({ "algorithm": "sha512", "prefix": "acme_" }),
+        json!({ "algorithm": "sha256", "prefix": "acme_", "of": "secret" }),
+        json!({ "algorithm": "sha256", "prefix": "acme_1", "key_set": "acme" }),
+        json!({ "algorithm": "sha256", "prefix": "acme_", "header": "X-Acme-Key" }),
+    ] {
+        let refused = tenant.import(&other, &key("acme_", 3));
+        assert_eq!(
+            refused.status, 403,
+            "an import names only the set of its declaration: {other} {refused:?}"
+        );
+    }
+    import(&server, &prefix, &[hex(&sha256(&key("acme_", 4)))]);
+    let refused = tenant.import(&prefix, &key("acme_", 5));
+    assert_eq!(refused.status, 403, "now it would speak for another's callers: {refused:?}");
+
+    let ungranted = Tenant::new(&server, "two", &["orders:*"]);
+    let own = json!({ "algorithm": "sha256", "prefix": "two_" });
+    assert_eq!(import_for(&server, &ungranted.organisation, &own, &key("two_", 1))["imported"], 1);
+    let told = ungranted.import(&own, &key("two_", 2)).json();
+    assert_eq!((&told["imported"], &told["refused"]), (&json!(0), &json!(1)), "{told}");
+    assert!(told["data"][0]["reason"].as_str().unwrap().contains("key_set:two"), "{told}");
+    assert_eq!(server.call("/x", Some(&key("two_", 2))).status, 401);
+}
+
+#[test]
+fn a_secret_that_was_taken_over_lives_once() {
+    let place = Place::new();
+    let server = place.up("data", &[]);
+    let declared = json!({ "algorithm": "sha256", "prefix": "acme_" });
+    for (number, used, end) in [
+        (1, false, None),
+        (2, true, None),
+        (3, true, Some(("POST", "/revoke"))),
+        (4, false, Some(("POST", "/revoke"))),
+        (5, true, Some(("DELETE", ""))),
+        (6, false, Some(("DELETE", ""))),
+    ] {
+        let key = key("acme_", number);
+        let told = import(&server, &declared, &[hex(&sha256(&key))]);
+        let id = told["data"][0]["id"].as_str().unwrap().to_owned();
+        if used {
+            assert_eq!(server.call("/x", Some(&key)).status, 200);
+            eventually("the key is upgraded", || upgraded(&server, &id));
+        }
+        if let Some((method, verb)) = end {
+            assert!(server.manage(method, &format!("/v1/keys/{id}{verb}"), &Value::Null).status < 300);
+        }
+        for again in [
+            declared.clone(),
+            json!({ "algorithm": "sha256", "prefix": "acme_", "dry_run": true }),
+            json!({ "algorithm": "sha256", "prefix": "ac", "key_set": "acme" }),
+            json!({ "algorithm": "sha256", "header": "X-Acme-Key", "key_set": "acme" }),
+        ] {
+            let told = import(&server, &again, &[hex(&sha256(&key))]);
+            assert_eq!(
+                (&told["imported"], &told["existing"]),
+                (&json!(0), &json!(1)),
+                "{number} {again} {told}"
+            );
+        }
+        let status = if end.is_some() { 401 } else { 200 };
+        assert_eq!(server.call("/x", Some(&key)).status, status, "{number}");
+    }
+    let twice = [hex(&sha256(&key("acme_", 7))), hex(&sha256(&key("acme_", 7))).to_uppercase()];
+    let told = import(&server, &declared, &twice);
+    assert_eq!((&told["imported"], &told["existing"]), (&json!(1), &json!(1)), "{told}");
+    let manager = server.management_key();
+    server.stop();
+    let server = place.up("data", &[]);
+    let mut body = json!({ "keys": [{ "hash": hex(&sha256(&key("acme_", 5))), "name": "old" }] });
+    body.as_object_mut().unwrap().extend(declared.as_object().unwrap().clone());
+    let told = manage(&server.address("admin"), &manager, "POST", "/v1/keys/import", &body).json();
+    assert_eq!(told["existing"], 1, "nor is it forgotten by a restart: {told}");
+    assert_eq!(server.call("/x", Some(&key("acme_", 5))).status, 401);
+}
+
+#[test]
+fn whoever_imports_a_hash_first_speaks_for_no_caller_of_another() {
+    let place = Place::new();
+    let server = place.up("data", &[]);
+    let (a, b) = (Tenant::new(&server, "a", &["*"]), Tenant::new(&server, "b", &["*"]));
+    let declared = |prefix: &str| json!({ "algorithm": "sha256", "prefix": prefix });
+    assert_eq!(import_for(&server, &a.organisation, &declared("a_"), &key("a_", 1))["imported"], 1);
+    assert_eq!(import_for(&server, &b.organisation, &declared("b_"), &key("b_", 1))["imported"], 1);
+    let stolen = key("a_", 2);
+    assert_eq!(b.import(&declared("a_"), &stolen).status, 403);
+    let told = b.import(&declared("b_"), &stolen).json();
+    assert_eq!(told["data"][0]["outcome"], "imported", "it is a hash like any other: {told}");
+    assert_eq!(server.call("/x", Some(&stolen)).status, 401, "but answers for nobody");
+    let told = a.import(&declared("a_"), &stolen).json();
+    assert_eq!(told["data"][0]["outcome"], "imported", "and is in nobody's way: {told}");
+    let answer = server.call("/x", Some(&stolen));
+    let id = told["data"][0]["id"].as_str().unwrap();
+    assert_eq!(answer.json()["headers"]["countersign-credential"], id, "{answer:?}");
+    let known = b.import(&declared("b_"), &key("a_", 1)).json();
+    assert_eq!(known["data"][0]["outcome"], "imported", "nor is another's hash told: {known}");
+    assert_eq!(a.import(&declared("a_"), &key("a_", 3)).json()["imported"], 1);
+    let told = import_for(&server, &b.organisation, &declared("a_"), &key("a_", 3));
+    assert_eq!(told["data"][0]["outcome"], "refused", "an operator is told, but gives it to nobody else");
+    assert_eq!(a.import(&declared("a_"), &key("a_", 1)).json()["existing"], 1, "its owner is told");
 }
 
 #[test]
