@@ -37,7 +37,8 @@ impl Stage {
         let number = self.requests.fetch_add(1, Ordering::Relaxed);
         self.within_request.store(true, Ordering::Relaxed);
         let fault = *self.fault.lock().unwrap_or_else(PoisonError::into_inner);
-        fault.filter(|(at, _)| *at == number).map(|(_, fault)| fault)
+        // Behind a fault it is not known where a request begins: none is served any more.
+        fault.filter(|(at, _)| *at <= number).map(|(_, fault)| fault)
     }
 
     /// Notes that the answer was handed over. What follows an answer that switches protocols is no head.
@@ -101,9 +102,6 @@ impl<T> Guarded<T> {
             return;
         }
         let within_request = self.stage.within_request.load(Ordering::Relaxed);
-        if self.heads.is_lost() && !within_request {
-            self.heads.resume(self.requests);
-        }
         if let Some(fault) = self.heads.feed(bytes) {
             // The first one ends the connection; what comes after it is not believed.
             self.stage.fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(fault);

@@ -9,6 +9,7 @@
 //! What it does not do: decide who may do what, or read the operating system's clock.
 
 pub mod body;
+mod chunks;
 mod closing;
 mod connection;
 pub mod descriptors;

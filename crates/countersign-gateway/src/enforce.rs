@@ -25,14 +25,12 @@ use countersign_core::timestamp::Timestamp;
 use countersign_edge::host::{HostRefusal, host};
 use countersign_edge::metrics::Metrics;
 use countersign_edge::wire_error::{self, Problem};
-use http::header::TRANSFER_ENCODING;
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, Method, Response};
 use http_body_util::Full;
 
 use crate::caller::Caller;
-use crate::headers::is_chunked_alone;
 use crate::ledger::{Coalesced, SnapshotLedger};
 use crate::path::{NormalPath, PathRefusal};
 use crate::route::{CompiledRoute, Match, RouteTable, is_upper_case};
@@ -48,7 +46,6 @@ pub(crate) enum Refusal {
     Exceeded { exceeded: Exceeded, at: Timestamp },
     Folded,
     Forwarded,
-    Framing,
     Host(HostRefusal),
     Method,
     MethodNotAllowed(Vec<Method>),
@@ -67,7 +64,6 @@ impl Refusal {
             Self::Exceeded { exceeded, .. } => exceeded.code(),
             Self::Folded => "target_folds",
             Self::Forwarded => "forwarded",
-            Self::Framing => "framing",
             Self::Host(HostRefusal::Invalid) => "host_invalid",
             Self::Host(HostRefusal::Foreign) => "host_foreign",
             Self::Method => "method_case",
@@ -94,11 +90,6 @@ impl Refusal {
             Self::Forwarded => wire_error::problem(
                 Problem::BadRequest,
                 "The proxy before the gateway names no address that can be read",
-                instance,
-            ),
-            Self::Framing => wire_error::problem(
-                Problem::BadRequest,
-                "The only transfer coding that is read here is chunked, once",
                 instance,
             ),
             Self::Host(refusal) => wire_error::from_host(*refusal, instance),
@@ -181,18 +172,10 @@ pub(crate) fn target(head: &Parts) -> Result<PathAndQuery, Refusal> {
         return Err(Refusal::MethodNotAllowed(Vec::new()));
     }
     host(&head.uri, &head.headers).map_err(Refusal::Host)?;
-    if !is_framed_plainly(&head.headers) {
-        return Err(Refusal::Framing);
-    }
     if normal.is_as_received() {
         return Ok(received.clone());
     }
     PathAndQuery::try_from(normal.to_target()).map_err(|_| Refusal::Path(PathRefusal::Character))
-}
-
-/// RFC 9112 §6.1 lets codings be stacked; no client does, and smugglers do (CVE-2026-2835).
-fn is_framed_plainly(headers: &HeaderMap) -> bool {
-    !headers.contains_key(TRANSFER_ENCODING) || is_chunked_alone(headers)
 }
 
 /// Finds the route of a request.

@@ -88,6 +88,12 @@ impl Client {
         !self.more() && self.pending.is_empty()
     }
 
+    /// Reads everything up to the end of the connection.
+    pub(crate) fn rest(&mut self) -> String {
+        while self.more() {}
+        String::from_utf8(std::mem::take(&mut self.pending)).unwrap()
+    }
+
     /// Waits for the head of an answer, and leaves it to be received.
     pub(crate) fn read_head(&mut self) {
         while find(&self.pending, b"\r\n\r\n").is_none() {

@@ -133,6 +133,92 @@ fn a_pipelined_request_is_looked_at_like_the_first() {
     assert_eq!(world.upstream.heads().len(), 2);
 }
 
+const CHUNKED: &str = "POST /open/y HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n\
+                       3;x=\"y\"\r\n\n#\n\r\n0\r\nX-Trailer: a\r\n\r\n";
+
+/// Requests that are refused before they are routed, whatever comes before them on their connection.
+const FAULTY: [&str; 10] = [
+    "GET /open/z#f HTTP/1.1\r\nHost: a\r\n\r\n",
+    "M_X /open/z#f HTTP/1.1\r\nHost: a\r\n\r\n",
+    "GET /open/z HTTP/1.1\nHost: a\r\n\r\n",
+    "GET /open/z HTTP/1.1\r\nHost: a\n\r\n",
+    "GET /open/z HTTP/1.1\r\nHost: a\r\n\n",
+    "POST /open/z HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "POST /open/z HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx",
+    "POST /open/z HTTP/1.1\r\nHost: a\r\nContent-Length:                                                 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "POST /open/z HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+    "POST /open/z HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+];
+
+#[test]
+fn what_waits_behind_a_body_in_the_same_segment_is_looked_at() {
+    let world = World::new();
+    let sized = "POST /open/y HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n\n#\n";
+    for before in [CHUNKED, sized, &format!("{CHUNKED}{sized}"), &format!("{sized}{CHUNKED}{CHUNKED}")] {
+        for faulty in FAULTY {
+            let mut client = world.connect();
+            client.send(&format!("{before}{faulty}GET /open/smuggled HTTP/1.1\r\nHost: a\r\n\r\n"));
+            for _ in 0..before.matches("POST").count() {
+                assert_eq!(client.receive().status, 200, "{before:?} before {faulty:?}");
+            }
+            let answer = client.receive();
+            assert_eq!((answer.status, answer.field("connection")), (400, Some("close")), "{faulty:?}");
+            assert!(client.is_closed(), "{faulty:?}");
+        }
+    }
+    let seen = world.upstream.heads();
+    assert!(seen.iter().all(|head| head.starts_with("POST /open/y ")), "{seen:?}");
+}
+
+#[test]
+fn the_verdict_does_not_depend_on_where_bytes_are_cut() {
+    let world = World::new();
+    let faulty =
+        "POST /open/z HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let text = format!("{CHUNKED}{faulty}");
+    for at in 1..text.len() {
+        let (first, second) = text.split_at(at);
+        let mut client = world.connect();
+        client.stream.set_nodelay(true).unwrap();
+        client.send(first);
+        // The first part was read once the request that it ends with was answered; else parts may be joined.
+        let answered = at >= CHUNKED.len();
+        if answered {
+            assert_eq!(client.receive().status, 200, "cut at {at}");
+        }
+        client.send(second);
+        if !answered {
+            assert_eq!(client.receive().status, 200, "cut at {at}");
+        }
+        assert_eq!(client.receive().status, 400, "cut at {at}");
+        assert!(client.is_closed(), "cut at {at}");
+    }
+}
+
+#[test]
+fn a_chunked_body_that_two_readers_would_end_differently_ends_the_connection() {
+    let world = World::new();
+    for body in [
+        "3\nabc\r\n0\r\n\r\n",
+        "3;\nabc\r\n0\r\n\r\n",
+        "3;a\0\r\nabc\r\n0\r\n\r\n",
+        "3\r\nabc\n0\r\n\r\n",
+        "3\r\nabcd\r\n0\r\n\r\n",
+        "+3\r\nabc\r\n0\r\n\r\n",
+        "3\r\nabc\r\n0\r\nX: a\n\r\n\r\n",
+        "3\r\nabc\r\n0\r\nX: a\nY: b\r\n\r\n",
+        "3\r\nabc\r\n0\n\r\n",
+    ] {
+        let mut client = world.connect();
+        let head = "POST /open/y HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+        client.send(&format!("{head}{body}GET /open/smuggled HTTP/1.1\r\nHost: a\r\n\r\n"));
+        let text = client.rest();
+        assert!(text.matches("HTTP/1.1 200 ").count() <= 1, "{body:?}: {text}");
+    }
+    let seen = world.upstream.heads();
+    assert!(!seen.concat().contains("smuggled"), "{seen:?}");
+}
+
 #[test]
 fn what_no_route_matches_is_not_open() {
     let world = World::new();
