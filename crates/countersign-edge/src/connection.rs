@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::CONNECTION;
-use http::{HeaderValue, Request, Response};
+use http::header::{CONNECTION, EXPECT};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
@@ -154,6 +154,10 @@ pub(crate) async fn respond<S: Serve>(
     let begun = Instant::now();
     let response = match request {
         Err(reason) => problem(Problem::BadRequest, reason, None).map(Either::Left),
+        Ok(request) if !is_met(request.headers()) => {
+            let detail = "The only expectation that is met here is 100-continue";
+            problem(Problem::ExpectationFailed, detail, None).map(Either::Left)
+        }
         Ok(request) => match caught(shared.service.serve(request, peer)).await {
             Some(response) => response.map(Either::Right),
             None => {
@@ -164,6 +168,13 @@ pub(crate) async fn respond<S: Serve>(
     };
     shared.metrics.answered(response.status(), begun.elapsed());
     response
+}
+
+/// RFC 9110 §10.1.1: one expectation is defined; the HTTP library meets it when the content is read.
+fn is_met(headers: &HeaderMap) -> bool {
+    let mut expected =
+        headers.get_all(EXPECT).iter().flat_map(|field| field.as_bytes().split(|byte| *byte == b','));
+    expected.all(|one| one.trim_ascii().is_empty() || one.trim_ascii().eq_ignore_ascii_case(b"100-continue"))
 }
 
 /// Runs a future; `None`: it panicked. The panic hook has told the log.

@@ -47,6 +47,8 @@ pub enum Problem {
     ContentTooLarge,
     /// A credential is needed and none was presented.
     CredentialRequired,
+    /// Something is expected that is not met here (RFC 9110 §10.1.1).
+    ExpectationFailed,
     /// The caller is known and may not.
     Forbidden,
     /// An upstream did not answer in time.
@@ -77,12 +79,13 @@ pub enum Problem {
 
 impl Problem {
     /// Every kind.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::BadGateway,
         Self::BadRequest,
         Self::Conflict,
         Self::ContentTooLarge,
         Self::CredentialRequired,
+        Self::ExpectationFailed,
         Self::Forbidden,
         Self::GatewayTimeout,
         Self::InternalError,
@@ -120,6 +123,9 @@ impl Problem {
             }
             Self::CredentialRequired => {
                 (StatusCode::UNAUTHORIZED, "credential-required", "A credential is required")
+            }
+            Self::ExpectationFailed => {
+                (StatusCode::EXPECTATION_FAILED, "expectation-failed", "Expectation failed")
             }
             Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "Forbidden"),
             Self::GatewayTimeout => (StatusCode::GATEWAY_TIMEOUT, "gateway-timeout", "Gateway timeout"),
@@ -288,13 +294,29 @@ pub fn too_many(wait: Duration) -> Response<Full<Bytes>> {
     response
 }
 
+/// Refuses a call for which its upstream has no room: too much is in flight there already.
+#[must_use]
+pub fn exhausted() -> Response<Full<Bytes>> {
+    let mut response = problem(Problem::Unavailable, "The upstream is busy with other requests", None);
+    with(&mut response, RETRY_AFTER, &RETRY_SECONDS.to_string());
+    response
+}
+
 /// Refuses a method; `allowed` are those of the resource (RFC 9110 §15.5.6).
 #[must_use]
 pub fn method_not_allowed(allowed: &[Method], instance: Option<EventId>) -> Response<Full<Bytes>> {
     let mut response = problem(Problem::MethodNotAllowed, "", instance);
-    let names: Vec<_> = allowed.iter().map(Method::as_str).collect();
-    with(&mut response, ALLOW, &names.join(", "));
+    if let Some(allowed) = allow(allowed) {
+        response.headers_mut().insert(ALLOW, allowed);
+    }
     response
+}
+
+/// Lists methods (RFC 9110 §10.2.1).
+#[must_use]
+pub fn allow(methods: &[Method]) -> Option<HeaderValue> {
+    let names: Vec<_> = methods.iter().map(Method::as_str).collect();
+    HeaderValue::try_from(names.join(", ")).ok()
 }
 
 /// Refuses a host.

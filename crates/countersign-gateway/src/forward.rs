@@ -29,11 +29,13 @@ use crate::caller::Caller;
 use crate::connection::Connection;
 use crate::field_names::DroppedFields;
 use crate::headers::{self, Call, CredentialFields};
+use crate::intermediary;
 use crate::lent::Lent;
 use crate::outgoing::{self, Outgoing, Progress};
+use crate::pace::{Pace, Paced};
 use crate::route::{CompiledRoute, Protocol};
 use crate::tether::{Tether, Tethered};
-use crate::upstream::Pool;
+use crate::upstream::{InFlight, Pool};
 use crate::websocket::{self, Sides};
 
 /// A request as received, and the form of its target that was decided on.
@@ -56,6 +58,7 @@ pub(crate) enum ForwardError {
     Body(BodyError),
     Closed,
     Connect(ConnectError),
+    Exhausted,
     InvalidAnswer,
     SwitchedProtocols,
 }
@@ -73,6 +76,7 @@ impl ForwardError {
             Self::Connect(ConnectError::Refused) => "connect_refused",
             Self::Connect(ConnectError::TimedOut) => "connect_timeout",
             Self::Connect(ConnectError::Tls) => "tls",
+            Self::Exhausted => "exhausted",
             Self::InvalidAnswer => "invalid_answer",
             Self::SwitchedProtocols => "switched_protocols",
         }
@@ -92,6 +96,7 @@ impl ForwardError {
             Self::Connect(ConnectError::Refused | ConnectError::Tls) => {
                 wire_error::problem(Problem::BadGateway, "The upstream cannot be reached", None)
             }
+            Self::Exhausted => wire_error::exhausted(),
             Self::AnswerBroken | Self::Closed | Self::InvalidAnswer | Self::SwitchedProtocols => {
                 wire_error::problem(Problem::BadGateway, "The upstream did not answer properly", None)
             }
@@ -118,22 +123,25 @@ pub(crate) async fn forward(
     if received.body.size_hint().lower() > limits.body_bytes {
         return Err(ForwardError::Body(BodyError::TooLarge));
     }
+    let in_flight = pool.upstream.enter(pool.exchanges).ok_or(ForwardError::Exhausted)?;
     let may_switch = route.upgrades_to(Protocol::WebSocket) && received.body.is_end_stream();
     let caller = if may_switch { websocket::asked(&mut received.head) } else { None };
-    let mut request = outgoing(&permit, route, received, limits)?;
+    let mut request = outgoing(&permit, route, received, limits, pool.limits.pace);
     if caller.is_some() {
         websocket::set(request.headers_mut());
     }
     let (connection, response) = exchange(pool, request).await?;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        return switch(caller, connection, response);
+        return switch(caller, (connection, in_flight), response);
     }
     let (mut head, body) = response.into_parts();
     answer::settle(head.status, head.version, &mut head.headers)
         .map_err(|_invalid| ForwardError::InvalidAnswer)?;
-    head.version = Version::HTTP_11;
     headers::downstream(&mut head.headers);
-    let lent = Lent::begin(body, connection, pool).await.map_err(|_broken| ForwardError::AnswerBroken)?;
+    intermediary::add_via(&mut head.headers, head.version);
+    head.version = Version::HTTP_11;
+    let lent =
+        Lent::begin(body, connection, pool, in_flight).await.map_err(|_broken| ForwardError::AnswerBroken)?;
     let body = Bounded::new(lent, u64::MAX, pool.limits.body_pause);
     Ok(Forwarded::Answer(Response::from_parts(head, body)))
 }
@@ -141,7 +149,7 @@ pub(crate) async fn forward(
 /// Takes an answer 101. RFC 9110 §15.2.2: it names a protocol that was asked for.
 fn switch(
     caller: Option<OnUpgrade>,
-    connection: Connection,
+    used: (Connection, InFlight),
     response: Response<Incoming>,
 ) -> Result<Forwarded, ForwardError> {
     let (mut head, _body) = response.into_parts();
@@ -153,7 +161,7 @@ fn switch(
     head.version = Version::HTTP_11;
     headers::downstream(&mut head.headers);
     websocket::set(&mut head.headers);
-    Ok(Forwarded::Switch(Response::from_parts(head, ()), Sides { caller, upstream, connection }))
+    Ok(Forwarded::Switch(Response::from_parts(head, ()), Sides { caller, upstream, used }))
 }
 
 fn outgoing(
@@ -161,7 +169,8 @@ fn outgoing(
     route: &CompiledRoute,
     received: Received<'_>,
     limits: &Limits,
-) -> Result<Request<Outgoing>, ForwardError> {
+    pace: Pace,
+) -> Request<Outgoing> {
     let Received { head, body, target, caller, key_headers, dropped, tether } = received;
     let call = Call {
         principal: permit.principal(),
@@ -180,7 +189,10 @@ fn outgoing(
         Outgoing::Empty
     } else {
         Outgoing::Streaming {
-            body: Tethered::new(Bounded::new(body, limits.body_bytes, limits.body_pause), tether),
+            body: Box::new(Tethered::new(
+                Paced::new(Bounded::new(body, limits.body_bytes, limits.body_pause), pace),
+                tether,
+            )),
             progress: Arc::default(),
         }
     };
@@ -188,8 +200,9 @@ fn outgoing(
     *request.method_mut() = head.method;
     *request.uri_mut() = Uri::from(target);
     *request.headers_mut() = headers::upstream(head.headers, &call);
+    intermediary::add_via(request.headers_mut(), head.version);
     outgoing::frame(&mut request);
-    Ok(request)
+    request
 }
 
 /// Sends to the address whose turn it is, on a kept connection or else on a new one.

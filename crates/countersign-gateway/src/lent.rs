@@ -10,13 +10,14 @@ use hyper::body::Incoming;
 
 use crate::answer;
 use crate::connection::Connection;
-use crate::upstream::Pool;
+use crate::upstream::{InFlight, Pool};
 
 /// An answer's body together with its connection, which goes back to the pool when the body was read to its end.
 pub(crate) struct Lent {
     first: Option<First>,
     body: Incoming,
     connection: Option<(Connection, Arc<Pool>)>,
+    _in_flight: InFlight,
 }
 
 /// What had arrived together with the head, and the length that the content had then, if it was known.
@@ -41,6 +42,7 @@ impl Lent {
         mut body: Incoming,
         connection: Connection,
         pool: &Arc<Pool>,
+        in_flight: InFlight,
     ) -> Result<Self, hyper::Error> {
         let length = body.size_hint().exact();
         let there =
@@ -52,7 +54,7 @@ impl Lent {
         // RFC 9112 §7.1.2: trailers may be discarded; those of a content that is empty are.
         let data = frame.and_then(|frame| frame.into_data().ok());
         let first = data.map(|data| First { data, length });
-        Ok(Self { first, body, connection: Some((connection, Arc::clone(pool))) })
+        Ok(Self { first, body, connection: Some((connection, Arc::clone(pool))), _in_flight: in_flight })
     }
 
     fn give_back(&mut self) {

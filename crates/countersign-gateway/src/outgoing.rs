@@ -11,6 +11,7 @@ use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderValue, Request};
 use http_body::{Body, Frame, SizeHint};
 
+use crate::pace::Paced;
 use crate::tether::Tethered;
 
 /// Nothing, or what the caller sends, bounded and counted.
@@ -21,7 +22,7 @@ pub(crate) enum Outgoing {
     /// The caller's body.
     Streaming {
         /// Its bytes; an upload that lasts ends with its credential too.
-        body: Tethered<Bounded<Content>>,
+        body: Box<Tethered<Paced<Bounded<Content>>>>,
         /// How far it is.
         progress: Arc<Progress>,
     },

@@ -356,6 +356,11 @@ impl CompiledRoute {
         }
     }
 
+    /// Returns the methods that it takes; `None`: all.
+    pub(crate) fn methods(&self) -> Option<&[Method]> {
+        self.methods.as_deref()
+    }
+
     /// Tells whether the credential reaches the upstream.
     #[must_use]
     pub const fn forwards_credential(&self) -> bool {

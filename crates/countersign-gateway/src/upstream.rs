@@ -18,6 +18,7 @@ use url::Url;
 
 use crate::address::{Address, ConnectError, HealthCheck, UpstreamError};
 use crate::connection::Connection;
+use crate::pace::Pace;
 
 /// The bounds on exchanges with upstreams. Each is a setting; the defaults are here, with their sources.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +34,13 @@ pub struct UpstreamLimits {
     /// The longest life of a connection that is used again. Default: 5 min, so that what stands between, such as a
     /// balancer that moved, is followed by busy connections too.
     pub life: Duration,
+    /// Exchanges that may be in flight with one upstream, from all workers together.
+    ///
+    /// Default (`None`): half of the connections that callers may have, so that an upstream that hangs leaves the other
+    /// half to the others.
+    pub exchanges: Option<usize>,
+    /// How fast an upload has to arrive.
+    pub pace: Pace,
     /// Idle connections that each worker keeps for each upstream. Default: 256.
     pub idle_connections: usize,
 }
@@ -45,6 +53,8 @@ impl Default for UpstreamLimits {
             body_pause: Duration::from_secs(60),
             idle: Duration::from_secs(4),
             life: Duration::from_secs(5 * 60),
+            exchanges: None,
+            pace: Pace::default(),
             idle_connections: 256,
         }
     }
@@ -57,6 +67,7 @@ pub struct Upstream {
     authority: HeaderValue,
     addresses: Vec<Arc<Address>>,
     turn: AtomicUsize,
+    in_flight: Arc<AtomicUsize>,
     health: Option<HealthCheck>,
 }
 
@@ -86,7 +97,14 @@ impl Upstream {
         let Some(authority) = addresses.first().map(|first| first.authority().clone()) else {
             return Err(UpstreamError::NoAddress(name.to_owned()));
         };
-        Ok(Self { name: name.to_owned(), authority, addresses, turn: AtomicUsize::new(0), health })
+        Ok(Self {
+            name: name.to_owned(),
+            authority,
+            addresses,
+            turn: AtomicUsize::new(0),
+            in_flight: Arc::default(),
+            health,
+        })
     }
 
     /// Returns the upstream's name.
@@ -108,6 +126,13 @@ impl Upstream {
         self.health.as_ref()
     }
 
+    /// Counts one more exchange; `None`: there are `most` already, on all workers together.
+    pub(crate) fn enter(&self, most: usize) -> Option<InFlight> {
+        // Counted first, so that two workers never pass together; what is too much is taken back.
+        let entered = InFlight(Arc::clone(&self.in_flight));
+        (self.in_flight.fetch_add(1, Ordering::Relaxed) < most).then_some(entered)
+    }
+
     /// Walks the addresses for one request: those that are up, each in its turn; all of them if none is.
     pub(crate) fn candidates(&self) -> impl Iterator<Item = &Arc<Address>> {
         let now = Instant::now();
@@ -127,11 +152,23 @@ impl Upstream {
     }
 }
 
+/// One exchange with an upstream, counted for as long as it lasts.
+#[derive(Debug)]
+pub(crate) struct InFlight(Arc<AtomicUsize>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// The connections that one worker keeps to one upstream.
 pub(crate) struct Pool {
     pub(crate) upstream: Arc<Upstream>,
     pub(crate) limits: UpstreamLimits,
     pub(crate) metrics: Arc<Metrics>,
+    /// The exchanges that may be in flight, from this pool and its sisters.
+    pub(crate) exchanges: usize,
     idle: Mutex<Vec<Idle>>,
 }
 
@@ -141,8 +178,15 @@ struct Idle {
 }
 
 impl Pool {
-    pub(crate) const fn new(upstream: Arc<Upstream>, limits: UpstreamLimits, metrics: Arc<Metrics>) -> Self {
-        Self { upstream, limits, metrics, idle: Mutex::new(Vec::new()) }
+    /// Makes an empty one; `callers`: the connections that callers may have.
+    pub(crate) fn new(
+        upstream: Arc<Upstream>,
+        limits: UpstreamLimits,
+        callers: usize,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let exchanges = limits.exchanges.unwrap_or_else(|| (callers / 2).max(1));
+        Self { upstream, limits, metrics, exchanges, idle: Mutex::new(Vec::new()) }
     }
 
     /// Takes the connection to `address` that was used last.

@@ -20,6 +20,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, sp
 
 use crate::connection::Connection;
 use crate::tether::{INTERVAL, Tether};
+use crate::upstream::InFlight;
 
 const PROTOCOL: HeaderValue = HeaderValue::from_static("websocket");
 
@@ -56,7 +57,7 @@ pub(crate) struct Sides {
     pub(crate) caller: OnUpgrade,
     pub(crate) upstream: OnUpgrade,
     /// What the upstream's side is part of, for as long as it is used.
-    pub(crate) connection: Connection,
+    pub(crate) used: (Connection, InFlight),
 }
 
 impl Sides {
@@ -72,7 +73,7 @@ impl Sides {
     }
 
     async fn flow(self, moved: &AtomicU64) -> io::Result<()> {
-        let Self { caller, upstream, connection: _open } = self;
+        let Self { caller, upstream, used: _used } = self;
         let (caller, upstream) = tokio::try_join!(opened(caller), opened(upstream))?;
         let (mut caller_reads, mut caller_writes) = split(caller);
         let (mut upstream_reads, mut upstream_writes) = split(upstream);

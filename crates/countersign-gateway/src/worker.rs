@@ -17,7 +17,7 @@ use countersign_edge::metrics::Metrics;
 use countersign_edge::rate_limit;
 use countersign_edge::serve::{Peer, Serve, Tunnel};
 use countersign_edge::wire_error::{self, Problem};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
@@ -28,6 +28,7 @@ use crate::enforce::{self, Passage, ReceivedHead, Refusal, Refused, Sources};
 use crate::field_names::DroppedFields;
 use crate::forward::{Forwarded, Received, forward};
 use crate::health;
+use crate::intermediary;
 use crate::journal::{Journal, Permitted, RefusedRequest, Told};
 use crate::lent::Lent;
 use crate::report::{DecisionSink, Report};
@@ -118,7 +119,9 @@ impl Worker {
             return Arc::clone(pool);
         }
         let limits = self.node.upstream_limits.clone();
-        let pool = Arc::new(Pool::new(Arc::clone(upstream), limits, Arc::clone(&self.node.metrics)));
+        let callers = self.node.limits.connections;
+        let pool = Pool::new(Arc::clone(upstream), limits, callers, Arc::clone(&self.node.metrics));
+        let pool = Arc::new(pool);
         pools.push(Arc::clone(&pool));
         pool
     }
@@ -180,17 +183,12 @@ impl Worker {
             return wire_error::method_not_allowed(&allowed, None).map(GatewayBody::Own);
         }
         let sources = &self.node.sources;
-        let (status, text) = if sources.snapshot.is_fresh(sources.clock.monotonic()) {
-            (StatusCode::OK, "{\"status\":\"ok\"}")
-        } else {
-            (StatusCode::SERVICE_UNAVAILABLE, "{\"status\":\"stale\"}")
-        };
-        let mut response = Response::new(GatewayBody::Own(Full::new(Bytes::from_static(text.as_bytes()))));
-        *response.status_mut() = status;
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        response
+        if !sources.snapshot.is_fresh(sources.clock.monotonic()) {
+            let mut response = status(StatusCode::SERVICE_UNAVAILABLE, "{\"status\":\"stale\"}");
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            return response;
+        }
+        status(StatusCode::OK, "{\"status\":\"ok\"}")
     }
 
     async fn pass(
@@ -200,6 +198,9 @@ impl Worker {
         mut received: Received<'_>,
     ) -> Response<GatewayBody> {
         self.note(&passage, route, &received);
+        if intermediary::ends_here(&mut received.head) {
+            return final_recipient(route);
+        }
         let pool = self.pool(route.upstream());
         let client = received.caller.address;
         let tether = passage.known.map(|known| Tether::new(Arc::clone(&self.judge), known, client));
@@ -290,6 +291,24 @@ impl Worker {
         }
         refusal.response(id).map(GatewayBody::Own)
     }
+}
+
+fn status(code: StatusCode, text: &'static str) -> Response<GatewayBody> {
+    let mut response = Response::new(GatewayBody::Own(Full::new(Bytes::from_static(text.as_bytes()))));
+    *response.status_mut() = code;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Answers OPTIONS in the upstream's place (RFC 9110 §7.6.2, §9.3.7).
+fn final_recipient(route: &CompiledRoute) -> Response<GatewayBody> {
+    let mut response = Response::new(GatewayBody::Own(Full::default()));
+    if let Some(allowed) = route.methods().and_then(wire_error::allow) {
+        response.headers_mut().insert(ALLOW, allowed);
+    }
+    response
 }
 
 fn is_own(path: &str) -> bool {

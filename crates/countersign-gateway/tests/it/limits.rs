@@ -1,8 +1,10 @@
 //! Limits: what a caller may cost.
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use countersign_edge::limits::Limits;
+use countersign_gateway::pace::Pace;
 use countersign_gateway::upstream::UpstreamLimits;
 
 use crate::support::World;
@@ -73,4 +75,19 @@ fn connections_over_the_limit_are_turned_away_at_once() {
     assert!(world.connect().is_closed());
     assert_eq!(first.get("/open/x", &[]).status, 200);
     assert!(world.metrics.render().contains("countersign_refused_connections_total{listener=\"gateway\"} 1"));
+}
+
+#[test]
+fn an_upload_below_the_least_rate_is_given_up() {
+    let pace = Pace { rate: 1_000_000_000, grace: Duration::from_millis(200) };
+    let world = World::with(Limits::default(), UpstreamLimits { pace, ..UpstreamLimits::default() });
+    let mut client = world.connect();
+    client.send("POST /open/x HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\n\r\n");
+    let mut dripping = client.stream.try_clone().unwrap();
+    // One byte after another: never a pause, and never an end. It ends with the connection.
+    let dripped = std::thread::spawn(move || while dripping.write_all(b"a").is_ok() {});
+    let answer = client.receive();
+    assert_eq!((answer.status, answer.field("connection")), (408, Some("close")));
+    drop(client);
+    drop(dripped);
 }

@@ -107,6 +107,19 @@ fn rfc9110_10_1_1_content_that_is_refused_is_not_asked_for() {
 }
 
 #[test]
+fn rfc9110_10_1_1_an_unknown_expectation_is_told() {
+    let world = World::new();
+    for expectation in ["200-ok", "100-continue, x", "100-continue=1", "x\r\nExpect: 100-continue"] {
+        let fields = format!("Content-Length: 5\r\nExpect: {expectation}\r\n");
+        assert_eq!(told(&world, "/open/x", &fields, b"hello").status, 417, "{expectation}");
+    }
+    assert!(world.upstream.heads().is_empty());
+    let mut client = world.connect();
+    client.send("POST /open/x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-Continue\r\n\r\n");
+    assert_eq!(client.receive_head().status, 100);
+}
+
+#[test]
 fn a_connection_goes_on_where_nothing_is_left_unread() {
     let world = World::new();
     let mut client = world.connect();

@@ -231,6 +231,17 @@ impl World {
         self.routes.store(Arc::new(RouteTable::new(routes, upstreams).unwrap()));
     }
 
+    /// Puts a second upstream at `address` behind `pattern`, for everybody.
+    pub(crate) fn add_upstream(&self, pattern: &str, address: SocketAddr) {
+        let url = format!("http://{address}").parse().unwrap();
+        let mut upstreams = self.routes.load().upstreams().to_vec();
+        upstreams.push(Arc::new(Upstream::new("other", &url, None).unwrap()));
+        let mut other = route("other", pattern, any(Condition::of(Scheme::Anonymous)));
+        other.upstream = 1;
+        let all: Vec<_> = std::iter::once(other).chain(routes()).collect();
+        self.routes.store(Arc::new(RouteTable::new(all, upstreams).unwrap()));
+    }
+
     /// Puts an upstream at `addresses` behind all routes.
     pub(crate) fn replace_upstream(&self, addresses: &[SocketAddr], health: Option<HealthCheck>) {
         let urls: Vec<_> =

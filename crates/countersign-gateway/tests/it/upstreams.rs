@@ -195,3 +195,47 @@ fn an_address_that_says_it_is_unwell_is_left_out_until_it_is_well() {
     ask();
     assert_eq!((answered(&world.upstream), answered(&other)), (9, 3));
 }
+
+#[test]
+fn an_upstream_that_hangs_leaves_room_for_the_others() {
+    let limits = Limits { connections: 8, ..Limits::default() };
+    let world = World::with(limits, UpstreamLimits::default());
+    let other = FakeUpstream::start();
+    world.add_upstream("/other/{**}", other.address);
+    let mut hung: Vec<_> = (0..4).map(|_| world.connect()).collect();
+    for client in &mut hung {
+        client.send("GET /open/hang HTTP/1.1\r\nHost: a\r\n\r\n");
+    }
+    let looks = std::iter::repeat_with(std::thread::yield_now).take(50_000_000);
+    assert!(looks.map(|()| world.upstream.heads().len()).any(|count| count == 4), "all of them hang");
+    let refused = world.get("/open/x", &[]);
+    assert_eq!((refused.status, refused.field("retry-after")), (503, Some("1")));
+    assert!(world.metrics.render().contains("upstream=\"orders\",reason=\"exhausted\"} 1"));
+    assert_eq!(world.get("/other/x", &[]).status, 200, "another upstream is not concerned");
+    drop(hung);
+    let tries = std::iter::repeat_with(|| world.get("/open/x", &[]).status).take(10_000);
+    assert!({ tries }.any(|status| status == 200), "who leaves makes room");
+}
+
+#[test]
+fn rfc9110_7_6_3_both_sides_are_told_of_the_hop() {
+    let world = World::new();
+    let mut client = world.connect();
+    let answer = client.get("/open/x", &["Via: 1.0 fred"]);
+    assert_eq!(answer.field("via"), Some("1.1 countersign"));
+    assert!(answer.echoed().contains("\r\nvia: 1.0 fred\r\nvia: 1.1 countersign\r\n"), "{answer:?}");
+    assert_eq!(world.get("/x", &[]).field("via"), None, "what we say ourselves has passed nobody");
+}
+
+#[test]
+fn rfc9110_7_6_2_a_request_that_may_go_no_further_is_answered_here() {
+    let world = World::new();
+    let mut client = world.connect();
+    client.send("OPTIONS /open/x HTTP/1.1\r\nHost: a\r\nMax-Forwards: 3\r\n\r\n");
+    assert!(client.receive().echoed().contains("\r\nmax-forwards: 2\r\n"));
+    client.send("OPTIONS /open/x HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n");
+    assert_eq!(client.receive().body, "");
+    client.send("OPTIONS /x HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n");
+    assert_eq!(client.receive().status, 401, "decided like any other");
+    assert_eq!(world.upstream.heads().len(), 1);
+}

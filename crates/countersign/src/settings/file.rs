@@ -124,6 +124,8 @@ pub(crate) struct LimitSettings {
     pub(crate) http2_window: Option<u32>,
     pub(crate) upstream_connect: Option<String>,
     pub(crate) upstream_response: Option<String>,
+    pub(crate) upload_rate: Option<u64>,
+    pub(crate) upstream_requests: Option<usize>,
     pub(crate) upstream_lifetime: Option<String>,
     pub(crate) close_timeout: Option<String>,
     pub(crate) drain: Option<String>,

@@ -15,6 +15,7 @@ use countersign_edge::limits::Limits;
 use countersign_gateway::address::HealthCheck;
 use countersign_gateway::caller::TrustedProxies;
 use countersign_gateway::field_names::DroppedFields;
+use countersign_gateway::pace::Pace;
 use countersign_gateway::route::Protocol;
 use countersign_gateway::upstream::UpstreamLimits;
 use toml::{Table, Value};
@@ -215,6 +216,7 @@ fn check_bounds(file: &FileSettings) -> Result<()> {
     if window.is_some_and(|window| !(LEAST_WINDOW..=MOST_WINDOW).contains(&window)) {
         bail!("limits.http2_window: expected {LEAST_WINDOW} to {MOST_WINDOW}, found {}", window.unwrap_or(0));
     }
+    within("limits.upstream_requests", file.limits.upstream_requests, 1_000_000)?;
     within("gateway.workers", file.gateway.workers, 1_024)?;
     for (setting, text) in [
         ("feed.max_age", &file.feed.max_age),
@@ -321,6 +323,8 @@ fn upstream_limits(settings: &file::LimitSettings) -> Result<UpstreamLimits> {
         connect: connect.unwrap_or(Duration::from_secs(5)),
         answer: answer.unwrap_or(Duration::from_secs(60)),
         body_pause: pause.unwrap_or(default.body_pause),
+        exchanges: settings.upstream_requests,
+        pace: Pace { rate: settings.upload_rate.unwrap_or(default.pace.rate), ..default.pace },
         life: duration("limits.upstream_lifetime", settings.upstream_lifetime.as_ref())?
             .unwrap_or(default.life),
         ..default
