@@ -54,11 +54,21 @@ pub struct Policy {
     /// How long a rotated key goes on working when the caller names no overlap. Default: 24 h, the default
     /// that webhook secrets have in the field and enough for a daily deployment.
     pub rotation_overlap: Duration,
+    /// The most keys that one organisation keeps, ended ones among them. Default: 10,000, some hundred for each of a
+    /// tenant's hundred services.
+    pub tenant_max_keys: u64,
+    /// The most clients and users of one organisation. Default: 10,000.
+    pub tenant_max_owners: u64,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { api_key_max_lifetime: None, rotation_overlap: Duration::from_secs(24 * 60 * 60) }
+        Self {
+            api_key_max_lifetime: None,
+            rotation_overlap: Duration::from_secs(24 * 60 * 60),
+            tenant_max_keys: 10_000,
+            tenant_max_owners: 10_000,
+        }
     }
 }
 

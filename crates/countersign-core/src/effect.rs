@@ -1,7 +1,8 @@
 //! What a decision wants done, and the decision's whole answer.
 
 use crate::audit::AuditEvent;
-use crate::id::CredentialId;
+use crate::cap::Kept;
+use crate::id::{CredentialId, OwnerId};
 use crate::record::{CredentialRecord, MarkRecord, OwnerRecord, TakenOver};
 use crate::timestamp::Timestamp;
 
@@ -36,6 +37,15 @@ pub enum Effect {
     },
     /// Remembers for ever that the hash of a foreign key was taken over; the commit is lost if it was before.
     TakeOver(TakenOver),
+    /// Changes nothing; the commit is lost if the organisation holds `most` already, those of this commit among them.
+    Within {
+        /// Which organisation.
+        organisation: OwnerId,
+        /// Of what.
+        kept: Kept,
+        /// The cap.
+        most: u64,
+    },
     /// Marks a first use; the commit is lost if the mark is there already.
     Mark(MarkRecord),
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::audit::AuditEvent;
+use crate::cap::Tally;
 use crate::effect::Effect;
 use crate::id::{CredentialId, CredentialKind, OwnerId};
 use crate::key_set::{Source, Upgrade};
@@ -68,6 +69,8 @@ pub enum Found {
         made: Option<Box<CredentialRecord>>,
         /// For whom the hash of a foreign key was taken over before.
         taken: Vec<TakenOver>,
+        /// What the organisation holds.
+        tally: Tally,
     },
     /// To [`Lookup::Rotation`].
     Rotation {
@@ -77,6 +80,8 @@ pub enum Found {
         owner: Option<Box<OwnerRecord>>,
         /// The organisation's record, if the owner is not one itself.
         organisation: Option<Box<OwnerRecord>>,
+        /// What the organisation holds.
+        tally: Tally,
     },
     /// To [`Lookup::Owner`].
     Owner {

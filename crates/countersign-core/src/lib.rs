@@ -14,6 +14,7 @@ pub mod audit;
 pub mod authenticators;
 pub mod authority;
 pub mod base62;
+pub mod cap;
 pub mod context;
 pub mod credential;
 pub mod decision;

@@ -168,7 +168,7 @@ impl Act for Rotate {
 
     fn decide(&self, context: &mut Context<'_>, permit: &Permit, found: Found) -> Outcome<Rotated, Refusal> {
         let audit = line(context, "rotate", permit, self.id);
-        let (old, draft) = match self.succession(context, permit, found) {
+        let (old, draft, room) = match self.succession(context, permit, found) {
             Ok(succession) => succession,
             Err(refusal) => return Outcome::refused(refusal.clone(), audit.refused(refusal.code())),
         };
@@ -178,23 +178,23 @@ impl Act for Rotate {
             .within(Some(replaced.organisation))
             .detail("successor", minted.record.id.to_string())
             .detail("hint", minted.record.terms.hint.clone());
-        let effects = vec![
-            Effect::AdvanceCredential { next: Box::new(replaced.clone()) },
-            Effect::InsertCredential(Box::new(minted.record.clone())),
-        ];
+        let mut effects = Vec::from_iter(room);
+        effects.push(Effect::AdvanceCredential { next: Box::new(replaced.clone()) });
+        effects.push(Effect::InsertCredential(Box::new(minted.record.clone())));
         Outcome::granted(Rotated { minted, replaced }, effects, audit)
     }
 }
 
 impl Rotate {
-    /// Returns the key that is to be replaced, and what its successor would be: the caller could mint that today.
+    /// Returns the key that is to be replaced, what its successor would be, which the caller could mint today, and what
+    /// has to hold still when that is committed.
     fn succession(
         &self,
         context: &Context<'_>,
         permit: &Permit,
         found: Found,
-    ) -> Result<(CredentialRecord, CredentialRecord), Refusal> {
-        let Found::Rotation { record, owner: Some(owner), organisation } = found else {
+    ) -> Result<(CredentialRecord, CredentialRecord, Option<Effect>), Refusal> {
+        let Found::Rotation { record, owner: Some(owner), organisation, tally } = found else {
             return Err(Refusal::NotFound);
         };
         let old = living(permit, Found::Record(record))?;
@@ -206,8 +206,8 @@ impl Rotate {
         draft.terms.imported = None;
         // One meter for the whole line: whoever rotates a key does not refill its quota.
         draft.terms.meter = Some(old.meter());
-        mintable(permit, &Holder { owner, organisation }, &draft)?;
-        Ok((old, draft))
+        let room = mintable(context, permit, &Holder { owner, organisation, tally }, &draft)?;
+        Ok((old, draft, room))
     }
 
     /// Returns when the successor ends: where nothing is said, with the old key, or earlier if the operator's policy

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use crate::cap::{Kept, Tally, room};
 use crate::context::Context;
 use crate::decision::Permit;
+use crate::effect::Effect;
 use crate::environment::Environment;
 use crate::id::{CredentialId, CredentialKind};
 use crate::key_string::{KeyString, MANAGEMENT_PREFIX};
@@ -34,6 +36,8 @@ pub(crate) struct Holder {
     pub(crate) owner: Box<OwnerRecord>,
     /// The owner's organisation, if the owner is not one itself.
     pub(crate) organisation: Option<Box<OwnerRecord>>,
+    /// What the organisation holds.
+    pub(crate) tally: Tally,
 }
 
 /// A key that was minted: its record, and its text to be shown once.
@@ -45,12 +49,18 @@ pub struct Minted {
     pub key: Option<Secret<String>>,
 }
 
-/// What has to hold for every key that is minted or taken over, by creation, import and rotation alike.
+/// What has to hold for every key that is minted or taken over, by creation, import and rotation alike. Returns what
+/// of it has to hold still when the key is committed.
 ///
 /// # Errors
 ///
-/// [`Refusal::OwnerDisabled`], [`Refusal::ReservedPrefix`], and those of [`granted`].
-pub(crate) fn mintable(permit: &Permit, holder: &Holder, record: &CredentialRecord) -> Result<(), Refusal> {
+/// [`Refusal::OwnerDisabled`], [`Refusal::ReservedPrefix`], [`Refusal::Full`], and those of [`granted`].
+pub(crate) fn mintable(
+    context: &Context<'_>,
+    permit: &Permit,
+    holder: &Holder,
+    record: &CredentialRecord,
+) -> Result<Option<Effect>, Refusal> {
     if holder.owner.disabled_at.is_some()
         || holder.organisation.as_ref().is_some_and(|one| one.disabled_at.is_some())
     {
@@ -59,7 +69,8 @@ pub(crate) fn mintable(permit: &Permit, holder: &Holder, record: &CredentialReco
     if is_reserved(record) {
         return Err(Refusal::ReservedPrefix);
     }
-    granted(permit, record)
+    granted(permit, record)?;
+    room(context, permit, record.organisation, holder.tally, Kept::Credentials)
 }
 
 /// Nobody grants what they do not hold (SAFETY 13): the scopes of `record`, its key set, and what it may grant itself.

@@ -4,6 +4,7 @@
 //! ends those of all its members.
 
 use crate::audit::{Actor, AuditEvent};
+use crate::cap::{Kept, Tally, room};
 use crate::context::Context;
 use crate::decision::Permit;
 use crate::effect::{Effect, Outcome};
@@ -72,13 +73,14 @@ impl Act for Enter {
     ) -> Outcome<OwnerRecord, Refusal> {
         let line = new_line(context, "owner.enter", permit, self.kind.name().to_owned());
         match self.record(context, permit, found) {
-            Ok(record) => {
+            Ok((record, room)) => {
                 let audit = line
                     .granted()
                     .about(record.id.to_string())
                     .within(Some(record.organisation))
                     .detail("name", record.name.clone());
-                let effects = vec![Effect::InsertOwner(Box::new(record.clone()))];
+                let mut effects = Vec::from_iter(room);
+                effects.push(Effect::InsertOwner(Box::new(record.clone())));
                 Outcome::granted(record, effects, audit)
             }
             Err(refusal) => Outcome::refused(refusal.clone(), line.refused(refusal.code())),
@@ -92,16 +94,19 @@ impl Enter {
         context: &mut Context<'_>,
         permit: &Permit,
         found: Found,
-    ) -> Result<OwnerRecord, Refusal> {
+    ) -> Result<(OwnerRecord, Option<Effect>), Refusal> {
         let id = OwnerId::random(self.kind, context.entropy);
-        let organisation = match self.kind {
+        let (organisation, tally) = match self.kind {
             // A new tenant is beyond every tenant's reach.
-            OwnerKind::Organisation if reach(permit.principal()) == Reach::Installation => id,
+            OwnerKind::Organisation if reach(permit.principal()) == Reach::Installation => {
+                (id, Tally::default())
+            }
             OwnerKind::Organisation => return Err(Refusal::OwnerNotFound),
             OwnerKind::Client | OwnerKind::User => parent(permit, found)?,
         };
         let name = valid_name(&self.name)?;
-        Ok(OwnerRecord {
+        let room = room(context, permit, organisation, tally, Kept::Members)?;
+        let record = OwnerRecord {
             id,
             organisation,
             name,
@@ -109,17 +114,18 @@ impl Enter {
             created_at: context.now,
             disabled_at: None,
             disabled_by: None,
-        })
+        };
+        Ok((record, room))
     }
 }
 
-fn parent(permit: &Permit, found: Found) -> Result<OwnerId, Refusal> {
+fn parent(permit: &Permit, found: Found) -> Result<(OwnerId, Tally), Refusal> {
     match found {
-        Found::Creation { owner: Some(owner), .. }
+        Found::Creation { owner: Some(owner), tally, .. }
             if owner.id.kind() == OwnerKind::Organisation
                 && reaches(permit, owner.organisation, owner.id) =>
         {
-            Ok(owner.id)
+            Ok((owner.id, tally))
         }
         Found::Creation { .. }
         | Found::Key(_)

@@ -5,6 +5,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::authority::Authority;
+use crate::cap::Kept;
 use crate::key_set::MAX_KEY_SETS;
 use crate::key_string::KeyPrefix;
 use crate::meter::MAX_ALLOWANCES;
@@ -59,6 +60,12 @@ pub enum Refusal {
     /// There are as many sets of imported keys as are looked through.
     #[error("there are {MAX_KEY_SETS} key sets already: import into one of them")]
     TooManyKeySets,
+    /// The organisation keeps as much as a tenant may.
+    #[error(
+        "the organisation has {1} {n} already, as many as {s} allows: delete what has ended, or ask the operator",
+        n = .0.name(), s = .0.setting()
+    )]
+    Full(Kept, u64),
     /// There is no such owner that the caller may know of.
     #[error("there is no such owner")]
     OwnerNotFound,
@@ -97,6 +104,7 @@ impl Refusal {
             Self::HashRefused => "hash_refused",
             Self::KeySetNotDeclared => "key_set_not_declared",
             Self::TooManyKeySets => "too_many_key_sets",
+            Self::Full(..) => "too_many",
             Self::OwnerNotFound => "owner_not_found",
             Self::OwnerDisabled => "owner_disabled",
             Self::Revoked => "revoked",

@@ -21,6 +21,7 @@ pub(crate) static MIGRATIONS: &[Migration] = &[
     Migration { number: 2, text: include_str!("schema/0002_usage.sql") },
     Migration { number: 3, text: include_str!("schema/0003_disabled_by.sql") },
     Migration { number: 4, text: include_str!("schema/0004_taken_over.sql") },
+    Migration { number: 5, text: include_str!("schema/0005_tally.sql") },
 ];
 
 /// Returns the newest schema that this version knows.

@@ -288,7 +288,8 @@ const fn kind(refusal: &Refusal) -> Problem {
         | Refusal::ExcessKeySet(_)
         | Refusal::ExcessScope(_)
         | Refusal::KeySetNotDeclared => Problem::Forbidden,
-        Refusal::OwnerDisabled
+        Refusal::Full(..)
+        | Refusal::OwnerDisabled
         | Refusal::Revoked
         | Refusal::Superseded
         | Refusal::TooManyKeySets

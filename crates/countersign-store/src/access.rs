@@ -147,7 +147,7 @@ impl Store {
         }
         let now = self.clock.now();
         let mut steps = vec![meta::put(INITIALISED, &now.to_string())];
-        steps.extend(commit::steps(&effects, now)?);
+        steps.extend(commit::steps(&effects, &self.node, now)?);
         Ok(self.submit(steps, audits).await? == Commit::Done)
     }
 

@@ -1,10 +1,11 @@
 //! Effects become the steps of one batch.
 
+use countersign_core::cap::Kept;
 use countersign_core::effect::Effect;
 use countersign_core::ledger::Unavailable;
 use countersign_core::timestamp::Timestamp;
 
-use crate::{credential, mark, owner, taken_over};
+use crate::{credential, mark, owner, taken_over, tally};
 use countersign_database::statement::Step;
 
 /// Returns the steps that `effects` ask for, in their order.
@@ -12,12 +13,36 @@ use countersign_database::statement::Step;
 /// # Errors
 ///
 /// [`Unavailable::Corrupt`] if a record cannot be written.
-pub(crate) fn steps(effects: &[Effect], now: Timestamp) -> Result<Vec<Step>, Unavailable> {
-    effects.iter().map(|effect| step(effect, now)).collect()
+pub(crate) fn steps(effects: &[Effect], node: &str, now: Timestamp) -> Result<Vec<Step>, Unavailable> {
+    let mut steps = Vec::with_capacity(2 * effects.len());
+    for effect in effects {
+        steps.extend(counted(effect, node));
+        steps.push(step(effect, node, now)?);
+    }
+    Ok(steps)
 }
 
-fn step(effect: &Effect, now: Timestamp) -> Result<Step, Unavailable> {
+/// Counts what an effect adds or removes.
+fn counted(effect: &Effect, node: &str) -> Option<Step> {
+    match effect {
+        Effect::InsertCredential(record) => Some(tally::add(node, record.organisation, Kept::Credentials)),
+        Effect::InsertOwner(record) if record.id != record.organisation => {
+            Some(tally::add(node, record.organisation, Kept::Members))
+        }
+        Effect::Forget { credential } => Some(tally::remove(node, *credential)),
+        Effect::InsertOwner(_)
+        | Effect::AdvanceCredential { .. }
+        | Effect::AdvanceOwner { .. }
+        | Effect::Revoke { .. }
+        | Effect::TakeOver(_)
+        | Effect::Within { .. }
+        | Effect::Mark(_) => None,
+    }
+}
+
+fn step(effect: &Effect, node: &str, now: Timestamp) -> Result<Step, Unavailable> {
     Ok(match effect {
+        Effect::Within { organisation, kept, most } => tally::within(node, *organisation, *kept, *most),
         Effect::InsertCredential(record) => credential::insert(record)?,
         Effect::InsertOwner(record) => owner::insert(record),
         Effect::AdvanceCredential { next } => credential::advance(next)?,

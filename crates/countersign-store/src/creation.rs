@@ -1,16 +1,17 @@
 //! What the making of a credential needs, in one question: owner, organisation, mark, and what the mark made; of a
 //! successor: the credential, its owner and the organisation.
 
+use countersign_core::cap::Tally;
 use countersign_core::id::{CredentialId, OwnerId};
 use countersign_core::ledger::{Found, Unavailable};
 use countersign_core::record::{OwnerRecord, TakenOver};
 use countersign_core::secret::SecretHash;
 use countersign_core::timestamp::Timestamp;
 
-use crate::{credential, mark, owner};
+use crate::{credential, mark, owner, tally};
 use countersign_database::database::Database;
 use countersign_database::statement::Statement;
-use countersign_database::value::Row;
+use countersign_database::value::{Row, corrupt};
 
 // What a mark made begins with the credential's id, which has 26 characters: `key_` and 22 digits.
 static CREATION: Statement = Statement::new(concat!(
@@ -20,6 +21,8 @@ static CREATION: Statement = Statement::new(concat!(
     owner::columns!("g."),
     ", m.lookup, m.made, m.until_at, ",
     credential::columns!("c."),
+    ", ",
+    tally::columns!("o.organisation"),
     "
      FROM (SELECT 1 AS one) AS always
      LEFT JOIN owner AS o ON o.id = COALESCE(
@@ -45,9 +48,10 @@ pub(crate) async fn find(
     const ORGANISATION: usize = owner::COLUMNS;
     const MARK: usize = ORGANISATION + owner::COLUMNS;
     const MADE: usize = MARK + 3;
+    const TALLY: usize = MADE + credential::COLUMNS;
     let row = database.read_one(&CREATION, vec![owner.into(), mark.into(), now.into()]).await?;
     let Some(row) = row else {
-        return Ok(Found::Creation { owner: None, organisation: None, earlier: None, made: None, taken });
+        return Err(corrupt("a question about a creation has no answer"));
     };
     Ok(Found::Creation {
         owner: owner_at(&row, 0)?,
@@ -55,6 +59,7 @@ pub(crate) async fn find(
         earlier: (!row.is_null(MARK)).then(|| mark::read(&row, MARK)).transpose()?,
         made: (!row.is_null(MADE)).then(|| credential::read(&row, MADE).map(Box::new)).transpose()?,
         taken,
+        tally: tally::read(&row, TALLY)?,
     })
 }
 
@@ -65,6 +70,8 @@ static ROTATION: Statement = Statement::new(concat!(
     owner::columns!("g."),
     ", ",
     credential::columns!("c."),
+    ", ",
+    tally::columns!("o.organisation"),
     "
      FROM credential AS c
      JOIN owner AS o ON o.id = c.owner
@@ -79,12 +86,18 @@ static ROTATION: Statement = Statement::new(concat!(
 /// [`Unavailable`].
 pub(crate) async fn find_for_rotation(database: &Database, id: CredentialId) -> Result<Found, Unavailable> {
     let Some(row) = database.read_one(&ROTATION, vec![id.into()]).await? else {
-        return Ok(Found::Rotation { record: None, owner: None, organisation: None });
+        return Ok(Found::Rotation {
+            record: None,
+            owner: None,
+            organisation: None,
+            tally: Tally::default(),
+        });
     };
     Ok(Found::Rotation {
         record: Some(Box::new(credential::read(&row, 2 * owner::COLUMNS)?)),
         owner: owner_at(&row, 0)?,
         organisation: owner_at(&row, owner::COLUMNS)?,
+        tally: tally::read(&row, 2 * owner::COLUMNS + credential::COLUMNS)?,
     })
 }
 

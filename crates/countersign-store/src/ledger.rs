@@ -31,7 +31,7 @@ impl Ledger for Store {
     }
 
     async fn commit(&self, effects: Vec<Effect>, audit: AuditEvent) -> Result<Commit, Unavailable> {
-        let steps = commit::steps(&effects, self.clock.now())?;
+        let steps = commit::steps(&effects, &self.node, self.clock.now())?;
         self.submit(steps, vec![audit]).await
     }
 

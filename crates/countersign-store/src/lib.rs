@@ -35,6 +35,7 @@ mod report;
 mod statements;
 mod store;
 mod taken_over;
+mod tally;
 mod upgrades;
 mod usage;
 

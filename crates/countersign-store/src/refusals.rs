@@ -26,11 +26,11 @@ pub(crate) struct Refusals(Mutex<Second>);
 struct Second {
     number: i64,
     filed: u32,
-    of: HashMap<Option<OwnerId>, Tally>,
+    of: HashMap<Option<OwnerId>, Count>,
 }
 
 #[derive(Debug, Default)]
-struct Tally {
+struct Count {
     filed: u32,
     dropped: u64,
 }
@@ -64,19 +64,19 @@ impl Second {
             return Vec::new();
         }
         let before = std::mem::replace(self, Self { number, ..Self::default() });
-        let dropped = before.of.into_iter().filter(|(_, tally)| tally.dropped > 0);
-        dropped.map(|(owner, tally)| gap(now, owner, tally.dropped)).collect()
+        let dropped = before.of.into_iter().filter(|(_, count)| count.dropped > 0);
+        dropped.map(|(owner, count)| gap(now, owner, count.dropped)).collect()
     }
 
     fn admit(&mut self, owner: Option<OwnerId>) -> bool {
         let owner = owner.filter(|_| self.of.len() < APART || self.of.contains_key(&owner));
-        let tally = self.of.entry(owner).or_default();
-        if tally.filed < OF_ONE && self.filed < OF_ALL {
-            tally.filed += 1;
+        let count = self.of.entry(owner).or_default();
+        if count.filed < OF_ONE && self.filed < OF_ALL {
+            count.filed += 1;
             self.filed += 1;
             return true;
         }
-        tally.dropped += 1;
+        count.dropped += 1;
         false
     }
 }

@@ -1,7 +1,8 @@
 //! The register of statements: what a test prepares on both databases.
 
 use crate::{
-    audit_event, change, creation, credential, decision_count, mark, meta, node, owner, taken_over, usage,
+    audit_event, change, creation, credential, decision_count, mark, meta, node, owner, taken_over, tally,
+    usage,
 };
 use countersign_database::statement::Statement;
 
@@ -13,6 +14,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Statement> {
         creation::STATEMENTS,
         credential::STATEMENTS,
         decision_count::STATEMENTS,
+        tally::STATEMENTS,
         mark::STATEMENTS,
         meta::STATEMENTS,
         node::STATEMENTS,

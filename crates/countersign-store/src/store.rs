@@ -27,6 +27,7 @@ use countersign_database::statement::Step;
 
 /// Everything durable, behind one door.
 pub struct Store {
+    pub(crate) node: String,
     pub(crate) database: Arc<Database>,
     pub(crate) writer: Writer,
     queue: Queue,
@@ -109,10 +110,12 @@ impl Store {
         };
         let catch_up = CatchUp::new(limits.patience);
         let reports = Reports::new(queue.clone(), Arc::clone(&clock), limits.keep_decisions);
-        let upgrades = Upgrades::new(Arc::clone(&database), Arc::clone(&clock), queue.clone());
+        let upgrades =
+            Upgrades::new(Arc::clone(&database), Arc::clone(&clock), queue.clone(), feed.node.clone());
         let tasks =
             Tasks { feeding, committing, listener: None, feeders: Vec::new(), committer: Some(committer) };
         let store = Self {
+            node: feed.node.clone(),
             database,
             writer,
             queue,

@@ -28,11 +28,12 @@ pub(crate) struct Upgrades {
     database: Arc<Database>,
     clock: Arc<dyn Clock>,
     queue: Queue,
+    node: String,
 }
 
 impl Upgrades {
-    pub(crate) fn new(database: Arc<Database>, clock: Arc<dyn Clock>, queue: Queue) -> Self {
-        Self { waiting: Arc::default(), wake: Arc::default(), database, clock, queue }
+    pub(crate) fn new(database: Arc<Database>, clock: Arc<dyn Clock>, queue: Queue, node: String) -> Self {
+        Self { waiting: Arc::default(), wake: Arc::default(), database, clock, queue, node }
     }
 
     /// Remembers a first use. Never waits.
@@ -66,7 +67,7 @@ impl Upgrades {
         let Some(outcome) = imported::upgrade(now, upgrade, Found::Record(record.map(Box::new))) else {
             return Ok(());
         };
-        let steps = commit::steps(&outcome.effects, now)?;
+        let steps = commit::steps(&outcome.effects, &self.node, now)?;
         // A lost race means that somebody changed the key meanwhile: its next use tries again.
         self.queue.submit(steps, vec![outcome.audit]).await.map(drop)
     }

@@ -71,7 +71,7 @@ impl Place {
             master_key: master_key_origin(reach.master_key.clone()),
             feed_max_age: Duration::from_secs(5),
             // The operator's policy holds whichever way a command takes.
-            policy: resolved::policy(&file.api_key)?,
+            policy: resolved::policy(&file.api_key, &file.tenant)?,
             body_timeout: resolved::limits(&file.limits)?.body,
         })
     }

@@ -87,7 +87,7 @@ impl Act for Create {
         let line = new_line(context, self.action(), permit, name);
         match self.resolve(context, permit, found) {
             Ok(Resolved::Repeat(record)) => repeat(*record, line),
-            Ok(Resolved::Fresh(template)) => self.grant(context, *template, line),
+            Ok(Resolved::Fresh(template, room)) => self.grant(context, *template, room, line),
             Err(refusal) => Outcome::refused(refusal.clone(), line.refused(refusal.code())),
         }
     }
@@ -97,8 +97,8 @@ impl Act for Create {
 enum Resolved {
     /// The same `Idempotency-Key` has made this before.
     Repeat(Box<CredentialRecord>),
-    /// A record of which only the id and the key are missing.
-    Fresh(Box<CredentialRecord>),
+    /// A record of which only the id and the key are missing, and what has to hold still when it is committed.
+    Fresh(Box<CredentialRecord>, Option<Effect>),
 }
 
 impl Create {
@@ -107,7 +107,7 @@ impl Create {
     }
 
     fn resolve(&self, context: &Context<'_>, permit: &Permit, found: Found) -> Result<Resolved, Refusal> {
-        let Found::Creation { owner, organisation, earlier, made, taken } = found else {
+        let Found::Creation { owner, organisation, earlier, made, taken, tally } = found else {
             return Err(Refusal::OwnerNotFound);
         };
         let owner = owner
@@ -117,12 +117,12 @@ impl Create {
             return self.repeated(&mark, made);
         }
         let record = self.template(context, &owner)?;
-        let holder = Holder { owner, organisation };
-        mintable(permit, &holder, &record)?;
+        let holder = Holder { owner, organisation, tally };
+        let room = mintable(context, permit, &holder, &record)?;
         if let Some(import) = &self.imported {
             not_taken_over(permit, &holder.owner, &wrapped(context, import), &taken)?;
         }
-        Ok(Resolved::Fresh(Box::new(record)))
+        Ok(Resolved::Fresh(Box::new(record), room))
     }
 
     fn repeated(&self, mark: &MarkRecord, made: Option<Box<CredentialRecord>>) -> Result<Resolved, Refusal> {
@@ -155,6 +155,7 @@ impl Create {
         &self,
         context: &mut Context<'_>,
         template: CredentialRecord,
+        room: Option<Effect>,
         line: Line,
     ) -> Outcome<Minted, Refusal> {
         let minted = match &self.imported {
@@ -180,6 +181,7 @@ impl Create {
                 at: context.now,
             }));
         }
+        effects.extend(room);
         effects.push(Effect::InsertCredential(Box::new(record.clone())));
         let audit = line
             .granted()

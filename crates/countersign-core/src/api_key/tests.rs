@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::api_key::{ApiKey, Create, Idempotency, Verification, verify_key};
 use crate::authority::Authority;
+use crate::cap::{Kept, Tally};
 use crate::context::{Context, Policy, SeededEntropy};
 use crate::credential::{Authenticator, Rejection};
 use crate::decision::{Condition, Decision, Permit, Requirement, decide};
@@ -18,6 +19,7 @@ use crate::ledger::{Found, Lookup};
 use crate::lifecycle::{Amend, Forget, Revoke, Rotate};
 use crate::meter::Allowance;
 use crate::minting::{Expiry, Minted};
+use crate::owner::Enter;
 use crate::principal::{Principal, Proof, Scheme};
 use crate::record::{CredentialRecord, MarkRecord, OwnerRecord, State};
 use crate::refusal::Refusal;
@@ -61,13 +63,25 @@ impl World {
 
     fn found(&self) -> Found {
         let owner = Some(Box::new(self.organisation.clone()));
-        Found::Creation { owner, organisation: None, earlier: None, made: None, taken: Vec::new() }
+        Found::Creation {
+            owner,
+            organisation: None,
+            earlier: None,
+            made: None,
+            taken: Vec::new(),
+            tally: Tally::default(),
+        }
     }
 
     /// What a rotation of `record` finds.
     fn succession(&self, record: &CredentialRecord) -> Found {
         let owner = Some(Box::new(self.organisation.clone()));
-        Found::Rotation { record: Some(Box::new(record.clone())), owner, organisation: None }
+        Found::Rotation {
+            record: Some(Box::new(record.clone())),
+            owner,
+            organisation: None,
+            tally: Tally::default(),
+        }
     }
 
     fn mint(&mut self, create: &Create) -> Minted {
@@ -253,6 +267,7 @@ fn safety_9_a_repeated_idempotency_key_shows_no_secret_again() {
         earlier: Some(mark),
         made: Some(Box::new(record.clone())),
         taken: Vec::new(),
+        tally: Tally::default(),
     };
     let found = again(&world, mark.clone());
     let repeated = asked.decide(&mut world.at(NOW), &caller, found);
@@ -356,7 +371,11 @@ fn a_rotation_never_extends_the_old_key() {
         let rotate = Rotate { id: minted.record.id, overlap, expiry: Expiry::Unspecified };
         let found = world.succession(&minted.record);
         let outcome = rotate.decide(&mut world.at(NOW), &caller, found);
-        assert_eq!(outcome.effects.len(), 2);
+        let [Effect::Within { .. }, Effect::AdvanceCredential { .. }, Effect::InsertCredential(_)] =
+            outcome.effects.as_slice()
+        else {
+            panic!("{:?}", outcome.effects)
+        };
         let rotated = outcome.answer.unwrap();
         assert_eq!(rotated.replaced.expires_at, Some(later(old_ends)));
         assert_eq!(rotated.replaced.terms.replaced_by, Some(rotated.minted.record.id));
@@ -583,10 +602,18 @@ fn a_client_of_a_disabled_organisation_gets_no_key_by_any_act() {
         record: Some(Box::new(record)),
         owner: owner.clone(),
         organisation: organisation.clone(),
+        tally: Tally::default(),
     };
     let rotated = rotate.decide(&mut world.at(NOW), &caller, found);
     assert_eq!(rotated.answer.unwrap_err(), Refusal::OwnerDisabled);
-    let found = Found::Creation { owner, organisation, earlier: None, made: None, taken: Vec::new() };
+    let found = Found::Creation {
+        owner,
+        organisation,
+        earlier: None,
+        made: None,
+        taken: Vec::new(),
+        tally: Tally::default(),
+    };
     let minted = create().decide(&mut world.at(NOW), &caller, found);
     assert_eq!(minted.answer.unwrap_err(), Refusal::OwnerDisabled);
 }
@@ -621,4 +648,76 @@ fn an_end_that_is_taken_away_obeys_the_longest_life() {
     world.policy.api_key_max_lifetime = Some(HOUR);
     let refused = asked.decide(&mut world.at(NOW), &caller, found()).answer.unwrap_err();
     assert_eq!(refused, Refusal::LifetimeExceedsPolicy(HOUR));
+}
+
+#[test]
+fn a_tenant_mints_and_rotates_up_to_its_cap_and_an_operator_beyond() {
+    let mut world = World::new();
+    world.policy.tenant_max_keys = 3;
+    let record = world.mint(&create()).record;
+    let rotate = Rotate { id: record.id, overlap: None, expiry: Expiry::Unspecified };
+    let full = Refusal::Full(Kept::Credentials, 3);
+    for (scopes, credentials, expected) in [
+        ("keys:write", 2, None),
+        ("keys:write", 3, Some(&full)),
+        ("keys:write", 4, Some(&full)),
+        ("operator keys:write", 4, None),
+    ] {
+        let caller = world.caller(scopes, "*");
+        let tally = Tally { credentials, members: 1_000_000 };
+        let owner = || Some(Box::new(world.organisation.clone()));
+        let found = Found::Creation {
+            owner: owner(),
+            organisation: None,
+            earlier: None,
+            made: None,
+            taken: Vec::new(),
+            tally,
+        };
+        let successor = Found::Rotation {
+            record: Some(Box::new(record.clone())),
+            owner: owner(),
+            organisation: None,
+            tally,
+        };
+        let created = create().decide(&mut world.at(NOW), &caller, found);
+        let rotated = rotate.decide(&mut world.at(NOW), &caller, successor);
+        assert_eq!(created.answer.as_ref().err(), expected, "{scopes} {credentials}");
+        assert_eq!(rotated.answer.as_ref().err(), expected, "{scopes} {credentials}");
+        // What was room for has to be room still when it is committed.
+        let within = Effect::Within { organisation: world.organisation.id, kept: Kept::Credentials, most: 3 };
+        let tenant = expected.is_none() && !scopes.contains("operator");
+        for effects in [&created.effects, &rotated.effects] {
+            assert_eq!(effects.contains(&within), tenant, "{scopes} {credentials}");
+        }
+    }
+}
+
+#[test]
+fn a_tenant_enters_clients_up_to_its_cap_and_an_operator_beyond() {
+    let mut world = World::new();
+    world.policy.tenant_max_owners = 3;
+    let organisation = world.organisation.id;
+    let enter = Enter { kind: OwnerKind::Client, name: "c".into(), organisation: Some(organisation) };
+    let full = Refusal::Full(Kept::Members, 3);
+    for (scopes, members, expected) in
+        [("owners:write", 2, None), ("owners:write", 3, Some(&full)), ("operator owners:write", 3, None)]
+    {
+        let caller = world.caller(scopes, "*");
+        let tally = Tally { credentials: 1_000_000, members };
+        let owner = Some(Box::new(world.organisation.clone()));
+        let found = Found::Creation {
+            owner,
+            organisation: None,
+            earlier: None,
+            made: None,
+            taken: Vec::new(),
+            tally,
+        };
+        let entered = enter.decide(&mut world.at(NOW), &caller, found);
+        assert_eq!(entered.answer.as_ref().err(), expected, "{scopes} {members}");
+        let within = Effect::Within { organisation, kept: Kept::Members, most: 3 };
+        let tenant = expected.is_none() && !scopes.contains("operator");
+        assert_eq!(entered.effects.contains(&within), tenant, "{scopes} {members}");
+    }
 }

@@ -88,7 +88,7 @@ impl Act for Create {
 
     fn decide(&self, context: &mut Context<'_>, permit: &Permit, found: Found) -> Outcome<Minted, Refusal> {
         let line = new_line(context, "management_key.create", permit, String::new());
-        let draft = match self.draft(context, permit, found) {
+        let (draft, room) = match self.draft(context, permit, found) {
             Ok(draft) => draft,
             Err(refusal) => return Outcome::refused(refusal.clone(), line.refused(refusal.code())),
         };
@@ -101,7 +101,8 @@ impl Act for Create {
             .detail("name", record.terms.name.clone())
             .detail("hint", record.terms.hint.clone())
             .detail("scope", record.terms.scopes.to_string());
-        let effects = vec![Effect::InsertCredential(Box::new(record.clone()))];
+        let mut effects = Vec::from_iter(room);
+        effects.push(Effect::InsertCredential(Box::new(record.clone())));
         Outcome::granted(minted, effects, audit)
     }
 }
@@ -112,8 +113,8 @@ impl Create {
         context: &Context<'_>,
         permit: &Permit,
         found: Found,
-    ) -> Result<CredentialRecord, Refusal> {
-        let Found::Creation { owner: Some(owner), organisation, .. } = found else {
+    ) -> Result<(CredentialRecord, Option<Effect>), Refusal> {
+        let Found::Creation { owner: Some(owner), organisation, tally, .. } = found else {
             return Err(Refusal::OwnerNotFound);
         };
         if !reaches(permit, owner.organisation, owner.id) {
@@ -127,7 +128,7 @@ impl Create {
         };
         let terms = terms(&self.name, self.scopes.clone(), self.grantable.clone())?;
         let record = CredentialRecord::draft(CredentialKind::ManagementKey, &owner, expires_at, terms);
-        mintable(permit, &Holder { owner, organisation }, &record)?;
-        Ok(record)
+        let room = mintable(context, permit, &Holder { owner, organisation, tally }, &record)?;
+        Ok((record, room))
     }
 }

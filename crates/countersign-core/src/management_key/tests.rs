@@ -1,5 +1,6 @@
 //! The rules of management keys as tables.
 
+use crate::cap::Tally;
 use crate::context::{Context, Policy, SeededEntropy};
 use crate::credential::Rejection;
 use crate::decision::{Condition, Decision, Permit, Requirement, decide};
@@ -86,6 +87,7 @@ fn safety_13_nobody_makes_a_management_key_that_can_do_more() {
         earlier: None,
         made: None,
         taken: Vec::new(),
+        tally: Tally::default(),
     };
     let asked = |scopes: &str, grantable: &str| Create {
         name: "tenant".into(),

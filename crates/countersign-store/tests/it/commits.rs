@@ -4,12 +4,14 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign_core::cap::Kept;
 use countersign_core::context::Clock;
 use countersign_core::effect::Effect;
 use countersign_core::ledger::{Commit, Found, Ledger, Lookup, Unavailable};
 use countersign_core::record::{OwnerRecord, TakenOver};
 use countersign_core::secret::SecretHash;
 use countersign_core::timestamp::Timestamp;
+use countersign_store::Store;
 use countersign_testkit::{Records, each_database, on_sqlite};
 
 use crate::raw::{commit, done, insert, insert_owner, known, line, sql, stored};
@@ -85,6 +87,46 @@ async fn creation_finds_owner_organisation_mark_and_what_it_made() {
             (None, None, None, None)
         );
         store.close().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_organisation_keeps_is_counted_over_all_nodes_and_capped() {
+    each_database(async |fixture| {
+        let (one, mut records) = (fixture.open("a").await, Records::new(1));
+        let organisation = records.organisation();
+        let client = records.client(&organisation);
+        done(commit(&one, vec![insert_owner(&organisation), insert_owner(&client)]).await);
+        let tally = async |store: &Store| {
+            let question = Lookup::Creation { owner: Some(client.id), mark: None, digests: Vec::new() };
+            let Found::Creation { tally, .. } = store.find(question).await.unwrap() else { panic!() };
+            (tally.credentials, tally.members)
+        };
+        assert_eq!(tally(&one).await, (0, 1));
+        let within = |most| Effect::Within { organisation: organisation.id, kept: Kept::Credentials, most };
+        let mut mint = async |store: &Store, most| {
+            let (record, _) = records.key(&client);
+            let committed = commit(store, vec![within(most), insert(&record)]).await.unwrap();
+            (committed, record)
+        };
+        assert_eq!(mint(&one, 2).await.0, Commit::Done);
+        let (_, second) = mint(&one, 2).await;
+        assert_eq!(mint(&one, 2).await.0, Commit::Lost, "nothing is added beyond the cap");
+        assert_eq!(tally(&one).await, (2, 1));
+        assert_eq!(mint(&one, 3).await.0, Commit::Done);
+        one.close().await;
+
+        // Another node counts for itself what it adds and removes; the sum holds.
+        let other = fixture.open("b").await;
+        assert_eq!(mint(&other, 3).await.0, Commit::Lost);
+        done(commit(&other, vec![Effect::Forget { credential: second.id }]).await);
+        assert_eq!(tally(&other).await, (2, 1));
+        assert_eq!(mint(&other, 3).await.0, Commit::Done);
+        assert_eq!(mint(&other, 3).await.0, Commit::Lost);
+        let members = Effect::Within { organisation: organisation.id, kept: Kept::Members, most: 1 };
+        assert_eq!(commit(&other, vec![members]).await.unwrap(), Commit::Lost);
+        other.close().await;
     })
     .await;
 }

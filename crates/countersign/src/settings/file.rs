@@ -45,6 +45,7 @@ pub(crate) struct FileSettings {
     pub(crate) store: StoreSettings,
     pub(crate) feed: Feed,
     pub(crate) api_key: ApiKeySettings,
+    pub(crate) tenant: TenantSettings,
     pub(crate) leaks: LeakSettings,
     pub(crate) egress: EgressSettings,
     pub(crate) log: Log,
@@ -89,6 +90,14 @@ pub(crate) struct ApiKeySettings {
     pub(crate) max_lifetime: Option<String>,
     pub(crate) rotation_overlap: Option<String>,
     pub(crate) warn_before: Option<String>,
+}
+
+/// What one organisation may keep.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct TenantSettings {
+    pub(crate) max_keys: Option<u64>,
+    pub(crate) max_owners: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -42,6 +42,8 @@ pub(crate) const SETTINGS: &[Setting] = settings![
     "api_key.max_lifetime" "duration" "" "The longest life an API key may be given; keys without an end get this one."
     "api_key.rotation_overlap" "duration" "24h" "How long a rotated key goes on working when no overlap is named."
     "api_key.warn_before" "duration" "7d" "How long before its end a key is named in the audit as `api_key.expiring`, once; 0s: never."
+    "tenant.max_keys" "number" "10000" "The most keys that one organisation keeps, ended ones that were not deleted among them; operators are not bound by it."
+    "tenant.max_owners" "number" "10000" "The most clients and users that one organisation enters; operators are not bound by it."
     "leaks.github" "boolean" "false" "Takes the reports of GitHub's secret scanning at the issuer's `/v1/leaks/github`; the keys that are in them end."
     "leaks.github_keys_url" "URL" "https://api.github.com/meta/public_keys/secret_scanning" "Where the keys are published with which GitHub signs its reports."
     "egress.allow" "list of addresses and CIDR blocks" "none" "What Countersign itself may call though it is not public. Our own listeners are never called."

@@ -154,7 +154,7 @@ impl Settings {
             store: up.store.clone().or(file.store.url),
             feed_max_age: duration("feed.max_age", file.feed.max_age.as_ref())?
                 .unwrap_or(Duration::from_secs(5)),
-            policy: policy(&file.api_key)?,
+            policy: policy(&file.api_key, &file.tenant)?,
             warn_before: duration("api_key.warn_before", file.api_key.warn_before.as_ref())?
                 .unwrap_or(WARN_BEFORE),
             github_keys: github_keys(&file.leaks)?,
@@ -253,12 +253,14 @@ fn duration(setting: &str, text: Option<&String>) -> Result<Option<Duration>> {
 /// # Errors
 ///
 /// The setting that is no duration.
-pub(crate) fn policy(settings: &file::ApiKeySettings) -> Result<Policy> {
+pub(crate) fn policy(settings: &file::ApiKeySettings, tenant: &file::TenantSettings) -> Result<Policy> {
     let default = Policy::default();
     let overlap = duration("api_key.rotation_overlap", settings.rotation_overlap.as_ref())?;
     Ok(Policy {
         api_key_max_lifetime: duration("api_key.max_lifetime", settings.max_lifetime.as_ref())?,
         rotation_overlap: overlap.unwrap_or(default.rotation_overlap),
+        tenant_max_keys: tenant.max_keys.unwrap_or(default.tenant_max_keys),
+        tenant_max_owners: tenant.max_owners.unwrap_or(default.tenant_max_owners),
     })
 }
 

@@ -161,3 +161,45 @@ fn idle_strangers_keep_no_revocation_out() {
     let shown: Value = serde_json::from_slice(&listed.stdout).unwrap_or_else(|_| panic!("{listed:?}"));
     assert_eq!(shown["state"], "revoked", "the local socket has places of its own");
 }
+
+#[test]
+fn a_tenant_keeps_as_many_keys_and_owners_as_its_caps_allow_whatever_races() {
+    let place = Place::new();
+    let config = place.write("c.toml", "[tenant]\nmax_keys = 12\nmax_owners = 3\n");
+    let server = place.up("data", &["--config", config.to_str().unwrap()]);
+    let (organisation, key) = tenant(&server, "acme");
+    let admin = server.address("admin");
+    let body = json!({ "name": "k" });
+    let mint = || manage(&admin, &key, "POST", "/v1/keys", &body);
+    // The management key is one of them; the others race.
+    let racing: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..40).map(|_| scope.spawn(mint)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let count = |status: u16| racing.iter().filter(|answer| answer.status == status).count();
+    assert_eq!((count(201), count(409)), (11, 29), "{racing:?}");
+    let refused = mint();
+    assert!(refused.body.contains("tenant.max_keys"), "it names the setting: {refused:?}");
+    let ids: Vec<_> =
+        racing.iter().filter(|one| one.status == 201).map(|one| one.json()["id"].clone()).collect();
+    let id = ids[0].as_str().unwrap();
+    let path = |verb: &str| format!("/v1/keys/{id}{verb}");
+    assert_eq!(
+        manage(&admin, &key, "POST", &path("/rotate"), &json!({})).status,
+        409,
+        "a successor is a key"
+    );
+    assert_eq!(manage(&admin, &key, "POST", &path("/revoke"), &Value::Null).status, 200);
+    assert_eq!(mint().status, 409, "a revoked key is kept");
+    assert_eq!(manage(&admin, &key, "DELETE", &path(""), &Value::Null).status, 204);
+    assert_eq!(mint().status, 201, "a deleted one is not");
+    assert_eq!(mint().status, 409);
+    let by_operator = server.manage("POST", "/v1/keys", &json!({ "name": "k", "owner": organisation }));
+    assert_eq!(by_operator.status, 201, "an operator is bound by no cap");
+
+    let enter = || manage(&admin, &key, "POST", "/v1/owners", &json!({ "kind": "client", "name": "c" }));
+    let entered: Vec<_> = (0..4).map(|_| enter().status).collect();
+    assert_eq!(entered, [201, 201, 201, 409]);
+    let (_, other) = tenant(&server, "other");
+    assert_eq!(manage(&admin, &other, "POST", "/v1/keys", &body).status, 201, "each has caps of its own");
+}
