@@ -83,18 +83,6 @@ pub(crate) async fn list(app: &App, call: Call) -> Result<Reply, Failure> {
 }
 
 pub(crate) async fn list_kind(app: &App, call: &Call, kind: CredentialKind) -> Result<Reply, Failure> {
-    call.only(&[
-        "owner",
-        "state",
-        "prefix",
-        "environment",
-        "expires_before",
-        "expiring_within",
-        "created_before",
-        "unused_since",
-        "limit",
-        "cursor",
-    ])?;
     let now = app.now();
     let filter = KeyFilter::of_query(&call.query)?.parse(kind, now)?;
     let found = filter.scan(app, &call.permit, call.limit()?, call.parameter("cursor")?).await?;
@@ -118,10 +106,10 @@ pub(crate) async fn amend(app: &App, call: Call) -> Result<Reply, Failure> {
     let asked: KeyAmend = call.json()?;
     let act = Amend {
         id: id(&call, CredentialKind::ApiKey)?,
-        scopes: asked.scopes.map(|tokens| scopes("scopes", &tokens)).transpose()?,
-        metadata: asked.metadata.map(bounded).transpose()?,
-        allowances: asked.limits.map(|asked| limits(&asked)).transpose()?,
-        allow_from: asked.allow_from.map(|asked| blocks(&asked)).transpose()?,
+        scopes: asked.scopes.map(|tokens| scopes("scopes", &tokens.unwrap_or_default())).transpose()?,
+        metadata: asked.metadata.map(|metadata| bounded(metadata.unwrap_or_default())).transpose()?,
+        allowances: asked.limits.map(|asked| limits(&asked.unwrap_or_default())).transpose()?,
+        allow_from: asked.allow_from.map(|asked| blocks(&asked.unwrap_or_default())).transpose()?,
         expiry: expiry(asked.expires_at.as_ref(), asked.expires_in.as_ref())?,
         switch: asked.enabled.map(|enabled| if enabled { Switch::Enabled } else { Switch::Disabled }),
         name: asked.name,

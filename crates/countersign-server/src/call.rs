@@ -8,10 +8,12 @@ use countersign_core::meter::Allowance;
 use countersign_core::minting::Expiry;
 use countersign_core::network::AddressBlock;
 use countersign_core::scope::{Scope, ScopeSet};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::app::Failure;
 use crate::intake::Whole;
+use crate::json;
 use crate::schema::Limit;
 
 /// The longest `Idempotency-Key`; a bound, not a clause.
@@ -39,12 +41,7 @@ pub(crate) struct Call {
 impl Call {
     /// Reads the body as JSON; an empty body is `{}`.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
-        let text: &[u8] = if self.body.is_empty() { b"{}" } else { &self.body };
-        // A list would be read as the members in their order: nobody means that.
-        if text.trim_ascii_start().first() != Some(&b'{') {
-            return Err(Failure::Invalid("the body is not what was expected: a JSON object".to_owned()));
-        }
-        serde_json::from_slice(text)
+        json::object(&self.body)
             .map_err(|error| Failure::Invalid(format!("the body is not what was expected: {error}")))
     }
 
@@ -71,16 +68,22 @@ impl Call {
         Err(Failure::Invalid(format!("the query parameter `limit`: expected 1 to {MAX_LIMIT}")))
     }
 
-    /// Refuses query parameters that the endpoint does not know.
-    pub(crate) fn only(&self, known: &[&str]) -> Result<(), Failure> {
-        match self.query.iter().find(|(name, _)| !known.contains(&name.as_str())) {
-            Some((name, _)) if name.len() <= 40 && name.is_ascii() => Err(Failure::Invalid(format!(
-                "unknown query parameter `{name}`; known: {}",
-                known.join(", ")
-            ))),
-            Some(_) => Err(Failure::Invalid(format!("unknown query parameter; known: {}", known.join(", ")))),
-            None => Ok(()),
+    /// Refuses what the endpoint does not read: query parameters that it does not know or that are repeated, and a body
+    /// where it takes none. Whoever sent them meant something.
+    pub(crate) fn only(&self, parameters: &[(&str, &str)], takes_body: bool) -> Result<(), Failure> {
+        let known: Vec<_> = parameters.iter().map(|(name, _)| *name).collect();
+        for (index, (name, _)) in self.query.iter().enumerate() {
+            if !known.contains(&name.as_str()) {
+                return Err(Failure::Invalid(json::unknown("query parameter", name, &known)));
+            }
+            if self.query.iter().take(index).any(|(earlier, _)| earlier == name) {
+                return Err(Failure::Invalid(format!("the query parameter `{name}` is there twice")));
+            }
         }
+        if takes_body || self.body.is_empty() {
+            return Ok(());
+        }
+        self.json::<Nothing>().map(|Nothing {}| ())
     }
 
     /// Reads the `Idempotency-Key`.
@@ -93,6 +96,11 @@ impl Call {
         }
     }
 }
+
+/// The body of a call that takes none.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
 
 /// Parses the member `name`.
 pub(crate) fn member<T>(name: &str, text: &str) -> Result<T, Failure>
@@ -133,12 +141,13 @@ pub(crate) fn blocks(asked: &[String]) -> Result<Vec<AddressBlock>, Failure> {
     asked.iter().map(|block| member("allow_from", block)).collect()
 }
 
-/// Parses `expires_at` and `expires_in`, of which one may be there.
-pub(crate) fn expiry(at: Option<&String>, after: Option<&String>) -> Result<Expiry, Failure> {
+/// Parses `expires_at` and `expires_in`, of which one may be there; `null` is never.
+pub(crate) fn expiry(at: Option<&Option<String>>, after: Option<&Option<String>>) -> Result<Expiry, Failure> {
     match (at, after) {
         (None, None) => Ok(Expiry::Unspecified),
-        (Some(at), None) => Ok(Expiry::At(member("expires_at", at)?)),
-        (None, Some(after)) => parse_duration(after)
+        (Some(None), None | Some(None)) | (None, Some(None)) => Ok(Expiry::Never),
+        (Some(Some(at)), None) => Ok(Expiry::At(member("expires_at", at)?)),
+        (None, Some(Some(after))) => parse_duration(after)
             .map(Expiry::After)
             .map_err(|error| Failure::Invalid(format!("the member `expires_in`: {error}"))),
         (Some(_), Some(_)) => Err(Failure::Invalid(

@@ -8,10 +8,12 @@ use countersign_core::ledger::{Ledger, Unavailable};
 use countersign_core::refusal::Refusal;
 use countersign_core::secret::Secret;
 use futures_util::stream::{self, StreamExt as _};
+use serde_json::{Map, Value};
 
 use crate::api_key::creation;
 use crate::app::{App, Failure};
 use crate::call::{Call, member};
+use crate::json::{self, NotRead};
 use crate::reply::Reply;
 use crate::schema::{ImportedKey, KeyImport, KeyImported, KeysImported};
 
@@ -42,6 +44,16 @@ pub(crate) async fn import(app: &App, call: Call) -> Result<Reply, Failure> {
     let count = |outcome: &str| data.iter().filter(|one| one.outcome == outcome).count();
     let (imported, existing, refused) = (count("imported"), count("exists"), count("refused"));
     Reply::ok(&KeysImported { imported, existing, refused, dry_run: asked.dry_run, data })
+}
+
+/// Reads a line of a file of keys, as [`import`] reads each key.
+///
+/// # Errors
+///
+/// [`NotRead`] with the column, and the nearest name for a member that is unknown.
+pub fn import_line(line: &str) -> Result<Map<String, Value>, NotRead> {
+    json::object::<ImportedKey>(line.as_bytes())?;
+    json::object(line.as_bytes())
 }
 
 /// What all keys of a call have in common.
@@ -102,14 +114,9 @@ impl Batch {
     fn act(&self, call: &Call, key: ImportedKey) -> Result<Create, Failure> {
         let digest = read_digest(key.hash.trim(), &self.set.digest, self.encoding)
             .map_err(|error| Failure::Invalid(format!("the member `hash`: {error}")))?;
-        let mut act = creation(call, key.terms)?;
-        act.prefix = Some(self.key_set.clone());
-        act.imported = Some(Import {
-            set: self.set.clone(),
-            digest,
-            hint: key.hint.map(|hint| hinted(&self.set, &hint)),
-        });
-        Ok(act)
+        let hint = key.hint.as_deref().map(|hint| hinted(&self.set, hint));
+        let imported = Some(Import { set: self.set.clone(), digest, hint });
+        Ok(Create { imported, ..creation(call, key.into_terms(&self.key_set))? })
     }
 }
 

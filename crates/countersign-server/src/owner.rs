@@ -25,7 +25,6 @@ pub(crate) async fn enter(app: &App, call: Call) -> Result<Reply, Failure> {
 }
 
 pub(crate) async fn list(app: &App, call: Call) -> Result<Reply, Failure> {
-    call.only(&["limit", "cursor"])?;
     let request = PageRequest { limit: call.limit()?, cursor: call.parameter("cursor")? };
     let page = app.store.owners(reach(call.permit.principal()), &request).await?;
     let data: Vec<_> = page.rows.iter().map(OwnerView::new).collect();

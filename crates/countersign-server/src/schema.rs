@@ -3,11 +3,30 @@
 use std::collections::BTreeMap;
 
 use countersign_core::authority::Authority;
+use countersign_core::key_string::KeyPrefix;
 use countersign_core::meter::{Allowance, Standing};
 use countersign_core::record::{CredentialRecord, OwnerRecord};
 use countersign_core::timestamp::Timestamp;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// Reads a member that `null` takes away; absent is `None`.
+fn nullable<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// Reads a member that may be absent, and not `null`: there is nothing to take away.
+fn not_null<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    T::deserialize(deserializer).map(Some)
+}
 
 /// So many calls within each window.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
@@ -84,12 +103,12 @@ pub(crate) struct KeyCreate {
     /// The first instant at which it works (RFC 3339). Default: at once.
     #[serde(default)]
     pub(crate) not_before: Option<String>,
-    /// When it ends (RFC 3339).
-    #[serde(default)]
-    pub(crate) expires_at: Option<String>,
+    /// When it ends (RFC 3339); `null`: never.
+    #[serde(default, deserialize_with = "nullable")]
+    pub(crate) expires_at: Option<Option<String>>,
     /// When it ends, as a time from now such as `90d`.
-    #[serde(default)]
-    pub(crate) expires_in: Option<String>,
+    #[serde(default, deserialize_with = "nullable")]
+    pub(crate) expires_in: Option<Option<String>>,
 }
 
 /// Which keys: those that meet every member that is there.
@@ -97,28 +116,28 @@ pub(crate) struct KeyCreate {
 #[serde(deny_unknown_fields)]
 pub(crate) struct KeyFilter {
     /// Of this owner.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
     pub(crate) owner: Option<String>,
     /// In this state: `live`, `revoked`, `disabled` or `expired`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
     pub(crate) state: Option<String>,
     /// Of this key set.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
     pub(crate) prefix: Option<String>,
     /// Made for this environment.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
     pub(crate) environment: Option<String>,
     /// That end before this instant (RFC 3339).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
     pub(crate) expires_before: Option<String>,
     /// That live, and end within this time, such as `30d`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
     pub(crate) expiring_within: Option<String>,
     /// Minted before this instant (RFC 3339).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
     pub(crate) created_before: Option<String>,
     /// Not used since this instant (RFC 3339), or never.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
     pub(crate) unused_since: Option<String>,
 }
 
@@ -184,17 +203,64 @@ pub(crate) struct KeyImport {
     pub(crate) dry_run: bool,
 }
 
-/// One key that another system minted.
+/// One key that another system minted, with its terms. Its key set is the import's.
 #[derive(Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct ImportedKey {
     /// The hash that the other system has stored.
     pub(crate) hash: String,
     /// The last four characters of the key, to be shown for ever; of a longer text the last four are kept.
     #[serde(default)]
     pub(crate) hint: Option<String>,
-    /// Its terms, as for a key that is minted.
-    #[serde(flatten)]
-    pub(crate) terms: KeyCreate,
+    /// What people call it: 1 to 100 characters. Default: `imported`.
+    #[serde(default)]
+    pub(crate) name: Option<String>,
+    /// Who it acts for. Default: the caller's owner.
+    #[serde(default)]
+    pub(crate) owner: Option<String>,
+    /// `live` (default) or `test`.
+    #[serde(default)]
+    pub(crate) environment: Option<String>,
+    /// What it may do: scope-tokens of RFC 6749 §3.3.
+    #[serde(default)]
+    pub(crate) scopes: Vec<String>,
+    /// How much it may be used. Default: without a limit.
+    #[serde(default)]
+    pub(crate) limits: Vec<Limit>,
+    /// The addresses or CIDR blocks that it may be used from. Default: anywhere.
+    #[serde(default)]
+    pub(crate) allow_from: Vec<String>,
+    /// What its owner writes on it. At most 4 KiB.
+    #[serde(default)]
+    pub(crate) metadata: serde_json::Map<String, serde_json::Value>,
+    /// The first instant at which it works (RFC 3339). Default: at once.
+    #[serde(default)]
+    pub(crate) not_before: Option<String>,
+    /// When it ends (RFC 3339); `null`: never.
+    #[serde(default, deserialize_with = "nullable")]
+    pub(crate) expires_at: Option<Option<String>>,
+    /// When it ends, as a time from now such as `90d`.
+    #[serde(default, deserialize_with = "nullable")]
+    pub(crate) expires_in: Option<Option<String>>,
+}
+
+impl ImportedKey {
+    /// Returns the terms, as those of a key of the set `prefix` that is minted.
+    pub(crate) fn into_terms(self, prefix: &KeyPrefix) -> KeyCreate {
+        KeyCreate {
+            name: self.name.unwrap_or_else(|| "imported".to_owned()),
+            owner: self.owner,
+            prefix: Some(prefix.to_string()),
+            environment: self.environment,
+            scopes: self.scopes,
+            limits: self.limits,
+            allow_from: self.allow_from,
+            metadata: self.metadata,
+            not_before: self.not_before,
+            expires_at: self.expires_at,
+            expires_in: self.expires_in,
+        }
+    }
 }
 
 /// What became of an import.
@@ -227,33 +293,33 @@ pub(crate) struct KeyImported {
     pub(crate) reason: Option<String>,
 }
 
-/// Changes an API key; what is absent stays.
+/// Changes an API key; what is absent stays, and `null` takes away.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct KeyAmend {
     /// The new name.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "not_null")]
     pub(crate) name: Option<String>,
-    /// The new scopes, all of them.
-    #[serde(default)]
-    pub(crate) scopes: Option<Vec<String>>,
-    /// The new limits, all of them; what was spent of those that stay is kept.
-    #[serde(default)]
-    pub(crate) limits: Option<Vec<Limit>>,
-    /// The new addresses and CIDR blocks that it may be used from, all of them.
-    #[serde(default)]
-    pub(crate) allow_from: Option<Vec<String>>,
-    /// The new metadata, all of it.
-    #[serde(default)]
-    pub(crate) metadata: Option<serde_json::Map<String, serde_json::Value>>,
-    /// The new end (RFC 3339).
-    #[serde(default)]
-    pub(crate) expires_at: Option<String>,
-    /// The new end, as a time from now such as `90d`.
-    #[serde(default)]
-    pub(crate) expires_in: Option<String>,
+    /// The new scopes, all of them; `null`: none.
+    #[serde(default, deserialize_with = "nullable")]
+    pub(crate) scopes: Option<Option<Vec<String>>>,
+    /// The new limits, all of them; what was spent of those that stay is kept. `null`: without a limit.
+    #[serde(default, deserialize_with = "nullable")]
+    pub(crate) limits: Option<Option<Vec<Limit>>>,
+    /// The new addresses and CIDR blocks that it may be used from, all of them; `null`: anywhere.
+    #[serde(default, deserialize_with = "nullable")]
+    pub(crate) allow_from: Option<Option<Vec<String>>>,
+    /// The new metadata, all of it; `null`: none.
+    #[serde(default, deserialize_with = "nullable")]
+    pub(crate) metadata: Option<Option<serde_json::Map<String, serde_json::Value>>>,
+    /// The new end (RFC 3339); `null`: it never ends, as far as `api_key.max_lifetime` lets it.
+    #[serde(default, deserialize_with = "nullable")]
+    pub(crate) expires_at: Option<Option<String>>,
+    /// The new end, as a time from now such as `90d`; `null`: never.
+    #[serde(default, deserialize_with = "nullable")]
+    pub(crate) expires_in: Option<Option<String>>,
     /// Whether it may be used.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "not_null")]
     pub(crate) enabled: Option<bool>,
 }
 
@@ -262,14 +328,14 @@ pub(crate) struct KeyAmend {
 #[serde(deny_unknown_fields)]
 pub(crate) struct KeyRotate {
     /// How long the old key goes on working, such as `24h`; `0s` revokes it. It never lives longer than before.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "not_null")]
     pub(crate) overlap: Option<String>,
     /// When the successor ends (RFC 3339). Default: when the old key would have ended.
-    #[serde(default)]
-    pub(crate) expires_at: Option<String>,
+    #[serde(default, deserialize_with = "nullable")]
+    pub(crate) expires_at: Option<Option<String>>,
     /// When the successor ends, as a time from now such as `90d`.
-    #[serde(default)]
-    pub(crate) expires_in: Option<String>,
+    #[serde(default, deserialize_with = "nullable")]
+    pub(crate) expires_in: Option<Option<String>>,
 }
 
 /// Asks whether a key is good.
@@ -472,11 +538,11 @@ pub(crate) struct ManagementKeyCreate {
     #[serde(default)]
     pub(crate) grantable: Vec<String>,
     /// When it ends (RFC 3339). Default: never.
-    #[serde(default)]
-    pub(crate) expires_at: Option<String>,
+    #[serde(default, deserialize_with = "nullable")]
+    pub(crate) expires_at: Option<Option<String>>,
     /// When it ends, as a time from now such as `90d`.
-    #[serde(default)]
-    pub(crate) expires_in: Option<String>,
+    #[serde(default, deserialize_with = "nullable")]
+    pub(crate) expires_in: Option<Option<String>>,
 }
 
 /// Enters an owner.

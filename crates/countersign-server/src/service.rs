@@ -136,6 +136,9 @@ where
     let key = head.headers.get("idempotency-key");
     let idempotency_key = key.map(|value| value.to_str().unwrap_or_default().to_owned());
     let call = Call { permit, segments, query, idempotency_key, body };
+    if let Err(failure) = call.only(endpoint.parameters, endpoint.request.is_some()) {
+        return render(Err(failure));
+    }
     render((endpoint.handler)(app, call).await)
 }
 

@@ -161,10 +161,10 @@ pub(crate) enum Key {
     Rotate {
         /// The key's id
         id: String,
-        /// How long the old key goes on working, such as 24h; 0s revokes it
+        /// How long the old key goes on working, such as 24h; 0s or `none` revokes it
         #[arg(long, value_name = "DURATION")]
         overlap: Option<String>,
-        /// When the successor ends, as a time from now such as 90d
+        /// When the successor ends, as a time from now such as 90d, or `never`
         #[arg(long, value_name = "DURATION")]
         expires_in: Option<String>,
         #[command(flatten)]
@@ -257,7 +257,7 @@ pub(crate) struct KeyCreate {
     /// What it may do; repeat for several
     #[arg(long = "scope", value_name = "SCOPE")]
     pub(crate) scopes: Vec<String>,
-    /// When it ends, as a time from now such as 90d
+    /// When it ends, as a time from now such as 90d, or `never`
     #[arg(long, value_name = "DURATION")]
     pub(crate) expires_in: Option<String>,
     /// The first instant at which it works (RFC 3339)
@@ -334,8 +334,8 @@ impl KeyFilter {
 /// Takes over keys that another system minted.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct KeyImport {
-    /// A file with one key a line: its hash alone, or a JSON object with `hash` and the members of `key create`;
-    /// `-` reads standard input
+    /// A file with one key a line: its hash alone, or a JSON object with `hash` and the terms of a new key by the
+    /// API's names; `-` reads standard input
     pub(crate) file: PathBuf,
     /// How the hashes were made
     #[arg(long, value_name = "sha256|sha512|hmac-sha256", default_value = "sha256")]
@@ -382,18 +382,21 @@ pub(crate) struct KeyUpdate {
     /// The new name
     #[arg(long)]
     pub(crate) name: Option<String>,
-    /// The new scopes, all of them; repeat for several
+    /// The new scopes, all of them; repeat for several; `none` takes them away
     #[arg(long = "scope", value_name = "SCOPE")]
     pub(crate) scopes: Vec<String>,
-    /// The new end, as a time from now such as 90d
+    /// The new end, as a time from now such as 90d; `never` takes it away
     #[arg(long, value_name = "DURATION")]
     pub(crate) expires_in: Option<String>,
     /// The new limits, all of them, such as burst=10/1s; `none` takes them away
     #[arg(long = "limit", value_name = "NAME=AMOUNT/WINDOW")]
     pub(crate) limits: Vec<String>,
-    /// The new addresses and CIDR blocks that it may be used from, all of them; `any` lets it be used from anywhere
+    /// The new addresses and CIDR blocks that it may be used from, all of them; `none` lets it be used from anywhere
     #[arg(long = "allow-from", value_name = "BLOCK")]
     pub(crate) allow_from: Vec<String>,
+    /// What to write on it, all of it; repeat for several; `none` takes it away
+    #[arg(long = "metadata", value_name = "NAME=VALUE")]
+    pub(crate) metadata: Vec<String>,
     /// Switches it on
     #[arg(long, conflicts_with = "disable")]
     pub(crate) enable: bool,
@@ -460,7 +463,7 @@ pub(crate) enum ManagementKey {
         /// Who it acts for; by default the first organisation
         #[arg(long, value_name = "ID")]
         owner: Option<String>,
-        /// When it ends, as a time from now such as 90d
+        /// When it ends, as a time from now such as 90d, or `never`
         #[arg(long, value_name = "DURATION")]
         expires_in: Option<String>,
         #[command(flatten)]

@@ -37,7 +37,8 @@ pub(crate) async fn run(command: Key) -> Result<ExitCode> {
         }
         Key::Update(update) => amend(&update).await,
         Key::Rotate { id, overlap, expires_in, reach } => {
-            let body = without_null(json!({ "overlap": overlap, "expires_in": expires_in }));
+            let overlap = overlap.map(|overlap| if overlap == "none" { "0s".to_owned() } else { overlap });
+            let body = with_end(json!({ "overlap": overlap }), expires_in.as_deref());
             minted(&reach, &call(&reach, Method::POST, &key_path(&id, "/rotate")?, Some(&body)).await?)
         }
         Key::Revoke { id, reach } => {
@@ -136,20 +137,23 @@ pub(crate) fn segment(collection: &str, id: &str, verb: &str) -> Result<String> 
 }
 
 async fn mint(create: &KeyCreate) -> Result<ExitCode> {
-    let metadata: Result<Map<String, Value>> = create.metadata.iter().map(|pair| pair_of(pair)).collect();
-    let body = without_null(json!({
+    let terms = json!({
         "name": create.name,
         "scopes": create.scopes,
-        "expires_in": create.expires_in,
         "not_before": create.not_before,
         "environment": create.environment,
         "prefix": create.prefix,
         "owner": create.owner,
         "limits": limits(&create.limits)?,
         "allow_from": create.allow_from,
-        "metadata": metadata?,
-    }));
+        "metadata": metadata(&create.metadata)?,
+    });
+    let body = with_end(terms, create.expires_in.as_deref());
     minted(&create.reach, &call(&create.reach, Method::POST, "/v1/keys", Some(&body)).await?)
+}
+
+fn metadata(pairs: &[String]) -> Result<Map<String, Value>> {
+    pairs.iter().map(|pair| pair_of(pair)).collect()
 }
 
 fn pair_of(pair: &str) -> Result<(String, Value)> {
@@ -170,13 +174,30 @@ fn limits(texts: &[String]) -> Result<Vec<Value>> {
     texts.iter().map(limit).collect()
 }
 
-/// Reads a list that may be replaced: nothing was named, or the word for none of it, or what was named.
-fn replacement<'a>(texts: &'a [String], none: &str) -> Option<&'a [String]> {
+/// Reads a list that may be replaced: nothing was named, or `none` of it, or what was named.
+fn replacement(
+    flag: &str,
+    texts: &[String],
+    read: impl Fn(&[String]) -> Result<Value>,
+) -> Result<Option<Value>> {
     match texts {
-        [] => None,
-        [one] if one == none => Some(&[]),
-        texts => Some(texts),
+        [] => Ok(None),
+        [one] if one == "none" => Ok(Some(Value::Null)),
+        texts if texts.iter().any(|text| text == "none") => {
+            bail!("{flag} none takes all away: name nothing else")
+        }
+        texts => read(texts).map(Some),
     }
+}
+
+/// Says when a key ends: `never` is `null`, what is not named is absent.
+pub(crate) fn with_end(body: Value, expires_in: Option<&str>) -> Value {
+    let mut body = without_null(body);
+    if let (Some(end), Some(members)) = (expires_in, body.as_object_mut()) {
+        let end = if end == "never" { Value::Null } else { Value::from(end) };
+        members.insert("expires_in".to_owned(), end);
+    }
+    body
 }
 
 /// Leaves out members that are `null`: absent means "as it is" or "by default".
@@ -189,12 +210,23 @@ pub(crate) fn without_null(mut value: Value) -> Value {
 
 async fn amend(update: &KeyUpdate) -> Result<ExitCode> {
     let enabled = (update.enable || update.disable).then_some(update.enable);
-    let scopes = (!update.scopes.is_empty()).then_some(&update.scopes);
-    let body = without_null(json!({
-        "name": update.name, "scopes": scopes, "expires_in": update.expires_in, "enabled": enabled,
-        "limits": replacement(&update.limits, "none").map(limits).transpose()?,
-        "allow_from": replacement(&update.allow_from, "any"),
-    }));
+    let mut body = with_end(json!({ "name": update.name, "enabled": enabled }), update.expires_in.as_deref());
+    let listed = |texts: &[String]| Ok(Value::from(texts));
+    // `any` is another word for an allowlist that lists nobody.
+    let allow_from: Vec<_> = update
+        .allow_from
+        .iter()
+        .map(|block| if block == "any" { "none".to_owned() } else { block.clone() })
+        .collect();
+    let replaced = [
+        ("scopes", replacement("--scope", &update.scopes, listed)?),
+        ("limits", replacement("--limit", &update.limits, |texts| Ok(limits(texts)?.into()))?),
+        ("allow_from", replacement("--allow-from", &allow_from, listed)?),
+        ("metadata", replacement("--metadata", &update.metadata, |pairs| Ok(metadata(pairs)?.into()))?),
+    ];
+    if let Some(members) = body.as_object_mut() {
+        members.extend(replaced.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+    }
     let path = key_path(&update.id, "")?;
     object(&update.reach, &call(&update.reach, Method::PATCH, &path, Some(&body)).await?)
 }

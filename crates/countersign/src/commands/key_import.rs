@@ -4,7 +4,8 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
+use countersign_server::import::import_line;
 use http::Method;
 use serde_json::{Map, Value, json};
 
@@ -132,6 +133,8 @@ struct Keys<'a> {
     lines: Box<dyn BufRead + Send>,
     /// How many were read.
     number: u64,
+    /// In how many lines.
+    lines_read: u64,
 }
 
 impl<'a> Keys<'a> {
@@ -142,7 +145,7 @@ impl<'a> Keys<'a> {
             let file = std::fs::File::open(&import.file);
             Box::new(BufReader::new(file.with_context(|| format!("cannot read {}", import.file.display()))?))
         };
-        Ok(Self { import, lines, number: 0 })
+        Ok(Self { import, lines, number: 0, lines_read: 0 })
     }
 
     /// Reads the next keys; none at the end of the file.
@@ -154,7 +157,7 @@ impl<'a> Keys<'a> {
             if !line.is_empty() {
                 self.number += 1;
                 bytes += line.len();
-                keys.push(key(self.import, self.number, line)?);
+                keys.push(self.key(line)?);
             }
         }
         Ok(keys)
@@ -167,26 +170,31 @@ impl<'a> Keys<'a> {
         if read == usize::try_from(MAX_LINE).unwrap_or(usize::MAX) {
             bail!("{}: expected a line of less than {MAX_LINE} bytes", name());
         }
+        self.lines_read += 1;
         Ok((read > 0).then_some(line))
     }
-}
 
-fn key(import: &KeyImport, number: u64, line: &str) -> Result<Value> {
-    let mut key = match line.starts_with('{') {
-        true => serde_json::from_str::<Map<String, Value>>(line)
-            .with_context(|| format!("{}, key {number}", import.file.display()))?,
-        false => Map::from_iter([("hash".to_owned(), Value::from(line))]),
-    };
-    let mut default = |name: &str, value: Option<Value>| {
-        if let Some(value) = value {
-            key.entry(name).or_insert(value);
-        }
-    };
-    default("name", Some(Value::from(format!("imported {number}"))));
-    default("owner", import.owner.clone().map(Value::from));
-    default("environment", import.environment.clone().map(Value::from));
-    default("scopes", (!import.scopes.is_empty()).then(|| Value::from(import.scopes.clone())));
-    Ok(Value::Object(key))
+    /// Reads a key, and adds what the flags say of all.
+    fn key(&self, line: &str) -> Result<Value> {
+        let (import, number) = (self.import, self.number);
+        let mut key = match line.starts_with('{') {
+            true => import_line(line).map_err(|error| {
+                let (file, at) = (import.file.display(), self.lines_read);
+                anyhow!("{file}:{at}:{}: {}", error.column, error.message)
+            })?,
+            false => Map::from_iter([("hash".to_owned(), Value::from(line))]),
+        };
+        let mut default = |name: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                key.entry(name).or_insert(value);
+            }
+        };
+        default("name", Some(Value::from(format!("imported {number}"))));
+        default("owner", import.owner.clone().map(Value::from));
+        default("environment", import.environment.clone().map(Value::from));
+        default("scopes", (!import.scopes.is_empty()).then(|| Value::from(import.scopes.clone())));
+        Ok(Value::Object(key))
+    }
 }
 
 fn hmac_key(path: &Path) -> Result<String> {

@@ -7,7 +7,7 @@ use http::Method;
 use serde_json::json;
 
 use crate::cli::ManagementKey;
-use crate::commands::key::{segment, without_null};
+use crate::commands::key::{segment, with_end};
 use crate::commands::{call, list, minted, object};
 use crate::listing::Columns;
 
@@ -24,9 +24,8 @@ const COLUMNS: Columns = &[
 pub(crate) async fn run(command: ManagementKey) -> Result<ExitCode> {
     match command {
         ManagementKey::Create { name, scopes, grantable, owner, expires_in, reach } => {
-            let body = without_null(json!({
-                "name": name, "scopes": scopes, "grantable": grantable, "owner": owner, "expires_in": expires_in,
-            }));
+            let terms = json!({ "name": name, "scopes": scopes, "grantable": grantable, "owner": owner });
+            let body = with_end(terms, expires_in.as_deref());
             minted(&reach, &call(&reach, Method::POST, "/v1/management-keys", Some(&body)).await?)
         }
         ManagementKey::List { reach } => list(&reach, "/v1/management-keys", COLUMNS).await,

@@ -25,6 +25,7 @@ mod imports;
 mod keys;
 mod leaks;
 mod limits;
+mod members;
 mod readme;
 mod reload;
 mod secrets;

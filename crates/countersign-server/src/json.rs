@@ -1,0 +1,152 @@
+//! JSON from outside, read strictly: what is unknown is an error that says where, and which name is nearest.
+
+use std::fmt;
+
+use serde::de::DeserializeOwned;
+
+/// The longest name of a stranger's that an error repeats.
+const MAX_NAME: usize = 40;
+
+/// A text that is not the JSON that was expected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotRead {
+    /// Where, from 1.
+    pub line: usize,
+    /// Where in the line, from 1.
+    pub column: usize,
+    /// What was expected, or what is unknown and which name is nearest.
+    pub message: String,
+}
+
+impl fmt::Display for NotRead {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}, at line {} column {}", self.message, self.line, self.column)
+    }
+}
+
+/// Reads a JSON object; no text at all is `{}`.
+pub(crate) fn object<T: DeserializeOwned>(text: &[u8]) -> Result<T, NotRead> {
+    let text: &[u8] = if text.is_empty() { b"{}" } else { text };
+    // A list would be read as the members in their order: nobody means that.
+    if text.trim_ascii_start().first() != Some(&b'{') {
+        return Err(NotRead { line: 1, column: 1, message: "expected a JSON object".to_owned() });
+    }
+    serde_json::from_slice(text).map_err(|error| not_read(&error))
+}
+
+fn not_read(error: &serde_json::Error) -> NotRead {
+    let whole = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    let reason = whole.strip_suffix(&place).unwrap_or(&whole);
+    let message = if reason.starts_with("unknown field `") {
+        // serde names the unknown member and then the known ones, each between backticks.
+        let mut names = reason.split('`').skip(1).step_by(2);
+        let name = names.next().unwrap_or_default();
+        unknown("member", name, &names.collect::<Vec<_>>())
+    } else {
+        reason.to_owned()
+    };
+    NotRead { line: error.line(), column: error.column(), message }
+}
+
+/// Says that there is no such `kind` of thing, and which name is nearest or which there are.
+pub(crate) fn unknown(kind: &str, name: &str, known: &[&str]) -> String {
+    let shown = match name.len() <= MAX_NAME && name.bytes().all(|byte| byte.is_ascii_graphic()) {
+        true => format!("unknown {kind} `{name}`"),
+        false => format!("unknown {kind}"),
+    };
+    let nearest = known.iter().map(|one| (strsim::damerau_levenshtein(name, one), *one)).min();
+    match nearest {
+        // Beyond a third of the name a suggestion is a guess.
+        Some((distance, one)) if distance * 3 <= name.len().max(3) => {
+            format!("{shown}; did you mean `{one}`?")
+        }
+        Some(_) => format!("{shown}; known: {}", known.join(", ")),
+        None => format!("{shown}; there is none"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{NotRead, object, unknown};
+    use crate::schema::{ImportedKey, KeyAmend, KeyCreate, KeyImport, KeyRotate, KeysRevoke};
+
+    #[track_caller]
+    fn check(read: Result<(), NotRead>, expected: &str) {
+        assert_eq!(read.unwrap_err().to_string(), expected);
+    }
+
+    #[test]
+    fn an_unknown_member_is_an_error_with_its_place_and_the_nearest_name() {
+        let create = |text: &str| object::<KeyCreate>(text.as_bytes()).map(drop);
+        check(
+            create(r#"{"name":"a","expire_in":"1d"}"#),
+            "unknown member `expire_in`; did you mean `expires_in`?, at line 1 column 23",
+        );
+        check(
+            create("{\"name\":\"a\",\n \"allowed_from\":[]}"),
+            "unknown member `allowed_from`; did you mean `allow_from`?, at line 2 column 15",
+        );
+        check(
+            create(r#"{"name":"a","limits":[{"name":"b","limit":1,"windows":"1s"}]}"#),
+            "unknown member `windows`; did you mean `window`?, at line 1 column 53",
+        );
+        let far = create(r#"{"name":"a","unrelated":1}"#).unwrap_err().message;
+        assert!(far.starts_with("unknown member `unrelated`; known: name, owner, prefix"), "{far}");
+        let import = |text: &str| object::<KeyImport>(text.as_bytes()).map(drop);
+        check(
+            import(r#"{"algorithm":"sha256","keys":[{"hash":"0","scope":["a"]}]}"#),
+            "unknown member `scope`; did you mean `scopes`?, at line 1 column 49",
+        );
+        let revoke = |text: &str| object::<KeysRevoke>(text.as_bytes()).map(drop);
+        check(
+            revoke(r#"{"filter":{"owners":"a"}}"#),
+            "unknown member `owners`; did you mean `owner`?, at line 1 column 19",
+        );
+    }
+
+    #[test]
+    fn a_member_that_is_repeated_or_no_object_is_an_error() {
+        let line = |text: &str| object::<ImportedKey>(text.as_bytes()).map(drop);
+        check(
+            line(r#"{"hash":"0","scopes":["a"],"scopes":[]}"#),
+            "duplicate field `scopes`, at line 1 column 35",
+        );
+        check(line(r#"["0"]"#), "expected a JSON object, at line 1 column 1");
+        check(
+            line(r#"{"hash":"0","prefix":"partner"}"#).map_err(|error| NotRead {
+                message: error.message.split(';').next().unwrap_or_default().to_owned(),
+                ..error
+            }),
+            "unknown member `prefix`, at line 1 column 20",
+        );
+    }
+
+    #[test]
+    fn absent_and_null_differ() {
+        let amend = |text: &str| object::<KeyAmend>(text.as_bytes());
+        let absent = amend("{}").unwrap();
+        assert!(absent.expires_at.is_none() && absent.scopes.is_none() && absent.metadata.is_none());
+        let text = r#"{"expires_at":null,"expires_in":null,"scopes":null,"limits":null,"allow_from":null,"metadata":null}"#;
+        let null = amend(text).unwrap();
+        assert_eq!((null.expires_at, null.expires_in), (Some(None), Some(None)));
+        assert!(null.scopes == Some(None) && null.allow_from == Some(None) && null.metadata == Some(None));
+        assert!(matches!(null.limits, Some(None)));
+        for nothing in [r#"{"name":null}"#, r#"{"enabled":null}"#] {
+            assert!(amend(nothing).unwrap_err().message.contains("null"), "{nothing}");
+        }
+        assert!(object::<KeyRotate>(br#"{"overlap":null}"#).is_err());
+        assert!(
+            object::<KeysRevoke>(br#"{"filter":{"prefix":"a","owner":null}}"#).is_err(),
+            "null is not any"
+        );
+    }
+
+    #[test]
+    fn a_strangers_text_is_not_repeated() {
+        for name in ["a".repeat(41), "a b".into(), "\u{202e}".into()] {
+            assert!(unknown("member", &name, &["name"]).starts_with("unknown member;"), "{name}");
+        }
+        assert_eq!(unknown("query parameter", "x", &[]), "unknown query parameter `x`; there is none");
+    }
+}
