@@ -33,7 +33,8 @@ use crate::intermediary;
 use crate::lent::Lent;
 use crate::outgoing::{self, Outgoing, Progress};
 use crate::pace::{Pace, Paced};
-use crate::route::{CompiledRoute, Protocol};
+use crate::redirect::{self, KnownAs};
+use crate::route::{CalledBy, CompiledRoute, Protocol};
 use crate::tether::{Tether, Tethered};
 use crate::upstream::{InFlight, Pool};
 use crate::websocket::{self, Sides};
@@ -126,11 +127,13 @@ pub(crate) async fn forward(
     let in_flight = pool.upstream.enter(pool.exchanges).ok_or(ForwardError::Exhausted)?;
     let may_switch = route.upgrades_to(Protocol::WebSocket) && received.body.is_end_stream();
     let caller = if may_switch { websocket::asked(&mut received.head) } else { None };
+    let host = received.head.headers.get(HOST).cloned();
+    let known_as = KnownAs { scheme: received.caller.uri_scheme, host };
     let mut request = outgoing(&permit, route, received, limits, pool.limits.pace);
     if caller.is_some() {
         websocket::set(request.headers_mut());
     }
-    let (connection, response) = exchange(pool, request).await?;
+    let (connection, response) = exchange(pool, request, route.calls_by()).await?;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return switch(caller, (connection, in_flight), response);
     }
@@ -138,6 +141,7 @@ pub(crate) async fn forward(
     answer::settle(head.status, head.version, &mut head.headers)
         .map_err(|_invalid| ForwardError::InvalidAnswer)?;
     headers::downstream(&mut head.headers);
+    redirect::rewrite(&mut head.headers, &known_as, |host, port| pool.upstream.is_at(host, port));
     intermediary::add_via(&mut head.headers, head.version);
     head.version = Version::HTTP_11;
     let lent =
@@ -172,13 +176,15 @@ fn outgoing(
     pace: Pace,
 ) -> Request<Outgoing> {
     let Received { head, body, target, caller, key_headers, dropped, tether } = received;
+    let callers = || head.headers.get(HOST).filter(|_| route.calls_by() == CalledBy::CallersHost);
+    // The first address; the one whose turn it is says its own name in `exchange`.
+    let authority = callers().unwrap_or_else(|| route.upstream().authority()).clone();
     let call = Call {
         principal: permit.principal(),
         caller: &caller,
         key_headers: &key_headers,
         dropped,
-        // The first address; the one whose turn it is says its own name in `exchange`.
-        authority: route.upstream().authority(),
+        authority: &authority,
         credential: if route.forwards_credential() {
             CredentialFields::Kept
         } else {
@@ -211,10 +217,13 @@ fn outgoing(
 async fn exchange(
     pool: &Pool,
     mut request: Request<Outgoing>,
+    called_by: CalledBy,
 ) -> Result<(Connection, Response<Incoming>), ForwardError> {
     let mut failure = ForwardError::Connect(ConnectError::Refused);
     for address in pool.upstream.candidates() {
-        request.headers_mut().insert(HOST, address.authority().clone());
+        if called_by == CalledBy::OwnHost {
+            request.headers_mut().insert(HOST, address.authority().clone());
+        }
         if let Some(kept) = pool.take(address) {
             // However short a connection was idle, the upstream may have closed it a moment ago.
             let spare = repeatable(&request);

@@ -32,6 +32,7 @@ mod outgoing;
 pub mod pace;
 pub mod path;
 mod pattern;
+mod redirect;
 pub mod report;
 pub mod route;
 mod tether;

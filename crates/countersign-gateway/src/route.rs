@@ -44,10 +44,21 @@ pub struct Route {
     pub shadow: Option<Requirement>,
     /// Whether `Authorization` and `X-API-Key` reach the upstream.
     pub forward_credential: bool,
+    /// Whether the upstream is called by the caller's host, instead of by its own.
+    pub preserve_host: bool,
     /// What a call costs of its credential's limits.
     pub cost: u32,
     /// The protocols that a connection may be switched to.
     pub upgrade: Vec<Protocol>,
+}
+
+/// The `Host` that an upstream is called by (RFC 9110 §7.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CalledBy {
+    /// That of the address whose turn it is.
+    OwnHost,
+    /// The one that the caller named.
+    CallersHost,
 }
 
 /// A protocol that HTTP/1.1 can be switched to (RFC 9110 §7.8), by its registered name.
@@ -176,6 +187,7 @@ pub struct CompiledRoute {
     requirement: Requirement,
     shadow: Option<Requirement>,
     forward_credential: bool,
+    called_by: CalledBy,
     cost: u32,
     upgrade: Vec<Protocol>,
     permitted: Vec<(Scheme, OnceLock<Counter>)>,
@@ -325,6 +337,7 @@ impl CompiledRoute {
             requirement: route.requirement,
             shadow: route.shadow,
             forward_credential: route.forward_credential,
+            called_by: if route.preserve_host { CalledBy::CallersHost } else { CalledBy::OwnHost },
             cost: route.cost,
             upgrade: route.upgrade,
             permitted,
@@ -365,6 +378,11 @@ impl CompiledRoute {
     #[must_use]
     pub const fn forwards_credential(&self) -> bool {
         self.forward_credential
+    }
+
+    /// Returns the host that the upstream is called by.
+    pub(crate) const fn calls_by(&self) -> CalledBy {
+        self.called_by
     }
 
     /// Returns what a call costs of its credential's limits.
@@ -472,6 +490,7 @@ mod tests {
             requirement: Requirement::Any(vec![Condition::of(Scheme::ApiKey)]),
             shadow: None,
             forward_credential: false,
+            preserve_host: false,
             cost: 1,
             upgrade: Vec::new(),
         }

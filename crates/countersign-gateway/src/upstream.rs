@@ -118,6 +118,14 @@ impl Upstream {
         &self.authority
     }
 
+    /// Tells whether it is itself that a reference names by `host` and `port`.
+    pub(crate) fn is_at(&self, host: &str, port: u16) -> bool {
+        self.addresses.iter().any(|address| {
+            let (own, at) = address.host_and_port();
+            own.eq_ignore_ascii_case(host) && at == port
+        })
+    }
+
     pub(crate) fn addresses(&self) -> &[Arc<Address>] {
         &self.addresses
     }

@@ -150,6 +150,7 @@ fn route(spec: &RouteSpec, upstream: usize) -> Result<Route> {
         requirement: spec.requirement.clone(),
         shadow: spec.shadow.clone(),
         forward_credential: spec.forward_credential,
+        preserve_host: spec.preserve_host,
         cost: spec.cost,
         upgrade: spec.upgrade.clone(),
     })

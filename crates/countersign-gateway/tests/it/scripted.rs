@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 
 use crate::client::find;
 use crate::support::PATIENCE;
@@ -18,7 +18,7 @@ pub(crate) enum Then {
     Wait,
 }
 
-/// Answers the head of the first request of a connection with `answer`.
+/// Answers the head of the first request of a connection with `answer`, in which `ADDRESS` is its own.
 ///
 /// It runs on a thread that ends with the test's process. What was received is told when the connection is over.
 pub(crate) fn scripted(answer: &'static [u8], then: Then) -> (SocketAddr, mpsc::Receiver<String>) {
@@ -33,11 +33,13 @@ pub(crate) fn scripted_after(
 ) -> (SocketAddr, mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
+    // An upstream may name itself.
+    let answer: Arc<str> = str::from_utf8(answer).unwrap().replace("ADDRESS", &address.to_string()).into();
     let (tell, told) = mpsc::channel();
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let tell = tell.clone();
-            std::thread::spawn(move || tell.send(converse(stream, last, answer, then)));
+            let (tell, answer) = (tell.clone(), Arc::clone(&answer));
+            std::thread::spawn(move || tell.send(converse(stream, last, answer.as_bytes(), then)));
         }
     });
     (address, told)

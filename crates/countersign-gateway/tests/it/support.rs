@@ -100,6 +100,7 @@ pub(crate) fn route(name: &str, pattern: &str, requirement: Requirement) -> Rout
         requirement,
         shadow: None,
         forward_credential: false,
+        preserve_host: false,
         cost: 1,
         upgrade: Vec::new(),
     }

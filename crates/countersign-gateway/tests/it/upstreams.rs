@@ -9,6 +9,7 @@ use countersign_gateway::address::HealthCheck;
 use countersign_gateway::upstream::UpstreamLimits;
 
 use crate::fake_upstream::FakeUpstream;
+use crate::scripted::{Then, scripted};
 use crate::support::World;
 
 /// The longest that a test waits for something to be noticed.
@@ -238,4 +239,30 @@ fn rfc9110_7_6_2_a_request_that_may_go_no_further_is_answered_here() {
     client.send("OPTIONS /x HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n");
     assert_eq!(client.receive().status, 401, "decided like any other");
     assert_eq!(world.upstream.heads().len(), 1);
+}
+
+#[test]
+fn rfc9110_10_2_2_a_redirect_of_the_upstream_to_itself_leads_to_the_gateway() {
+    let world = World::new();
+    let answer = "HTTP/1.1 302 Found\r\nLocation: http://ADDRESS/new?a=b\r\nContent-Location: http://elsewhere.example/\r\n\
+        Content-Length: 0\r\n\r\n";
+    world.replace_upstream(&[scripted(answer.as_bytes(), Then::Close).0], None);
+    let answer = world.get("/open/x", &[]);
+    assert_eq!((answer.status, answer.field("location")), (302, Some("http://api.example.com/new?a=b")));
+    assert_eq!(answer.field("content-location"), Some("http://elsewhere.example/"));
+}
+
+#[test]
+fn a_route_may_call_its_upstream_by_the_callers_host() {
+    let world = World::new();
+    let mut all = crate::support::routes();
+    all[0].preserve_host = true;
+    world.replace_routes(all);
+    let mut client = world.connect();
+    for _ in 0..2 {
+        let answer = client.get("/open/x", &[]);
+        assert!(answer.echoed().contains("\r\nhost: api.example.com\r\n"), "{answer:?}");
+    }
+    let own = format!("\r\nhost: {}\r\n", world.upstream.address);
+    assert!(client.get("/passed/x", &[]).echoed().contains(&own));
 }

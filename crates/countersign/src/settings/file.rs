@@ -172,6 +172,8 @@ pub(crate) struct RouteSettings {
     pub(crate) upstream: String,
     #[serde(default)]
     pub(crate) forward_credential: bool,
+    #[serde(default)]
+    pub(crate) preserve_host: bool,
     pub(crate) cost: Option<u32>,
     #[serde(default)]
     pub(crate) upgrade: Vec<String>,

@@ -78,6 +78,7 @@ pub(crate) const SETTINGS: &[Setting] = settings![
     "route[].hosts" "list of host names" "all" "The hosts that it takes."
     "route[].upstream" "text" "" "Where permitted requests go."
     "route[].forward_credential" "boolean" "false" "Sends the credential on to the upstream; by default it is removed."
+    "route[].preserve_host" "boolean" "false" "Calls the upstream by the host that the caller named; by default it is called by its own, and what it says of itself in `Location`, `Content-Location` and `Refresh` is rewritten to the caller's scheme and host."
     "route[].cost" "number" "1" "What a call costs of the limits of its key; 0 costs nothing but needs room."
     "route[].upgrade" "list of protocols" "none" "The protocols that a connection may be switched to: `websocket`. A tunnel ends with its credential, and after `limits.idle_timeout` without a byte."
     "route[].require" "requirement" "" "`{ api_key = { … } }`, `{ anonymous = {} }`, `{ any = [ … ] }` or `{ all = [ … ] }`."
