@@ -1,9 +1,9 @@
 //! What a decision wants done, and the decision's whole answer.
 
 use crate::audit::AuditEvent;
-use crate::cap::Kept;
 use crate::id::{CredentialId, OwnerId};
 use crate::record::{CredentialRecord, MarkRecord, OwnerRecord, TakenOver};
+use crate::tally::Kept;
 use crate::timestamp::Timestamp;
 
 /// A change to what is stored. A closed set; each is conditional, so that a lost race is seen and decided again.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::audit::AuditEvent;
-use crate::cap::Tally;
 use crate::effect::Effect;
 use crate::id::{CredentialId, CredentialKind, OwnerId};
 use crate::key_set::{Source, Upgrade};
@@ -13,6 +12,7 @@ use crate::key_string::KeyString;
 use crate::known::KnownCredential;
 use crate::record::{CredentialRecord, MarkRecord, OwnerRecord, TakenOver};
 use crate::secret::SecretHash;
+use crate::tally::Tally;
 
 /// The one question that a credential or an act may ask.
 #[derive(Debug)]

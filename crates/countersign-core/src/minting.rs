@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cap::{Kept, Tally, room};
+use crate::cap::room;
 use crate::context::Context;
 use crate::decision::Permit;
 use crate::effect::Effect;
@@ -14,6 +14,7 @@ use crate::network::AddressBlock;
 use crate::record::{CredentialRecord, OwnerRecord};
 use crate::refusal::{MAX_BLOCKS, MAX_NAME, Refusal};
 use crate::secret::Secret;
+use crate::tally::{Kept, Tally};
 use crate::timestamp::Timestamp;
 
 /// When a key shall end.

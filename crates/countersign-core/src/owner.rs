@@ -4,7 +4,7 @@
 //! ends those of all its members.
 
 use crate::audit::{Actor, AuditEvent};
-use crate::cap::{Kept, Tally, room};
+use crate::cap::room;
 use crate::context::Context;
 use crate::decision::Permit;
 use crate::effect::{Effect, Outcome};
@@ -17,6 +17,7 @@ use crate::reach::{Reach, authority, reach};
 use crate::record::{CredentialRecord, OwnerRecord, State};
 use crate::refusal::Refusal;
 use crate::switching::{Off, Switch, switched};
+use crate::tally::{Kept, Tally};
 
 /// Enters an owner.
 #[derive(Debug, Clone)]

@@ -5,11 +5,11 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::authority::Authority;
-use crate::cap::Kept;
 use crate::key_set::MAX_KEY_SETS;
 use crate::key_string::KeyPrefix;
 use crate::meter::MAX_ALLOWANCES;
 use crate::scope::Scope;
+use crate::tally::Kept;
 
 /// The longest name; a bound, not a clause.
 pub(crate) const MAX_NAME: usize = 100;

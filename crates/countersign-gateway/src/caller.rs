@@ -12,7 +12,7 @@ use countersign_edge::serve::Peer;
 use http::header::FORWARDED;
 use http::{HeaderMap, HeaderValue};
 
-use crate::forwarded::{Element, elements};
+use crate::forwarded::{Element, Unreadable, elements};
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
 const FORWARDED_PROTO: &str = "x-forwarded-proto";
@@ -49,10 +49,6 @@ pub struct Caller {
     pub uri_scheme: &'static str,
 }
 
-/// A trusted proxy said something that cannot be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unreadable;
-
 /// One hop as a proxy wrote it down.
 #[derive(Debug, Clone, Copy)]
 struct Hop {
@@ -67,7 +63,7 @@ impl TrustedProxies {
     /// # Errors
     ///
     /// [`Unreadable`] if the peer is trusted and what has to be believed cannot be read.
-    pub fn resolve(&self, peer: Peer, headers: &HeaderMap) -> Result<Caller, Unreadable> {
+    pub(crate) fn resolve(&self, peer: Peer, headers: &HeaderMap) -> Result<Caller, Unreadable> {
         let direct = Caller { address: peer.ip(), via: Vec::new(), uri_scheme: peer.uri_scheme() };
         let Some(address) = peer.ip().filter(|address| self.trusts(*address)) else {
             return Ok(direct);

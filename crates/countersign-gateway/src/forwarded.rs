@@ -8,7 +8,9 @@
 
 use std::borrow::Cow;
 
-use crate::caller::Unreadable;
+/// A trusted proxy said something that cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Unreadable;
 
 /// What one proxy wrote down of the request it received.
 #[derive(Debug, Default, PartialEq, Eq)]

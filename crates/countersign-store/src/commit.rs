@@ -1,8 +1,8 @@
 //! Effects become the steps of one batch.
 
-use countersign_core::cap::Kept;
 use countersign_core::effect::Effect;
 use countersign_core::ledger::Unavailable;
+use countersign_core::tally::Kept;
 use countersign_core::timestamp::Timestamp;
 
 use crate::{credential, mark, owner, taken_over, tally};

@@ -1,11 +1,11 @@
 //! What the making of a credential needs, in one question: owner, organisation, mark, and what the mark made; of a
 //! successor: the credential, its owner and the organisation.
 
-use countersign_core::cap::Tally;
 use countersign_core::id::{CredentialId, OwnerId};
 use countersign_core::ledger::{Found, Unavailable};
 use countersign_core::record::{OwnerRecord, TakenOver};
 use countersign_core::secret::SecretHash;
+use countersign_core::tally::Tally;
 use countersign_core::timestamp::Timestamp;
 
 use crate::{credential, mark, owner, tally};

@@ -3,9 +3,9 @@
 //! **Invariant.** A row that is added or removed is counted in the same transaction. Within one node a cap holds
 //! exactly; nodes that commit at the same moment may pass it by what the others commit meanwhile.
 
-use countersign_core::cap::{Kept, Tally};
 use countersign_core::id::{CredentialId, OwnerId};
 use countersign_core::ledger::Unavailable;
+use countersign_core::tally::{Kept, Tally};
 
 use countersign_database::statement::{Statement, Step};
 use countersign_database::value::{Row, corrupt};

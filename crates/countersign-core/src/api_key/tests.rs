@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use crate::api_key::{ApiKey, Create, Idempotency, Verification, verify_key};
 use crate::authority::Authority;
-use crate::cap::{Kept, Tally};
 use crate::context::{Context, Policy, SeededEntropy};
 use crate::credential::{Authenticator, Rejection};
 use crate::decision::{Condition, Decision, Permit, Requirement, decide};
@@ -27,6 +26,7 @@ use crate::scope::Grantable;
 use crate::secret::{Pepper, Peppers, Secret};
 use crate::snapshot::{Change, Snapshot};
 use crate::switching::Switch;
+use crate::tally::{Kept, Tally};
 use crate::timestamp::Timestamp;
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);

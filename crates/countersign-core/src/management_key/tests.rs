@@ -1,6 +1,5 @@
 //! The rules of management keys as tables.
 
-use crate::cap::Tally;
 use crate::context::{Context, Policy, SeededEntropy};
 use crate::credential::Rejection;
 use crate::decision::{Condition, Decision, Permit, Requirement, decide};
@@ -15,6 +14,7 @@ use crate::record::OwnerRecord;
 use crate::refusal::Refusal;
 use crate::scope::Grantable;
 use crate::secret::{Pepper, Peppers, Secret};
+use crate::tally::Tally;
 use crate::timestamp::Timestamp;
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);

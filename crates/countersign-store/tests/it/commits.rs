@@ -4,12 +4,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_core::cap::Kept;
 use countersign_core::context::Clock;
 use countersign_core::effect::Effect;
 use countersign_core::ledger::{Commit, Found, Ledger, Lookup, Unavailable};
 use countersign_core::record::{OwnerRecord, TakenOver};
 use countersign_core::secret::SecretHash;
+use countersign_core::tally::Kept;
 use countersign_core::timestamp::Timestamp;
 use countersign_store::Store;
 use countersign_testkit::{Records, each_database, on_sqlite};

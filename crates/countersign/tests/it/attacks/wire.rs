@@ -75,7 +75,7 @@ fn fields_in_every_spelling_that_an_upstream_could_fold() {
             .map(|name| format!("Countersign{separator}{name}: forged\r\n"))
             .collect();
         let bytes = format!("GET /public/x HTTP/1.1\r\nHost: a\r\n{fields}Connection: close\r\n\r\n");
-        world.check("Traefik v3.7.13", bytes.as_bytes(), &Passes(&["forged", "countersign"]));
+        world.check("Traefik v3.7.13", bytes.as_bytes(), &Passes(&["forged", "\ncountersign"]));
     }
     world.rows(&[
         ("an alias of the key's field", open!("/admin", "X_API_Key: {K}\r\n"), Refused(401)),
@@ -166,7 +166,7 @@ fn lengths_that_two_readers_would_read_differently() {
         ("chunk size", post!("Transfer-Encoding: chunked\r\n", "10000000000000003\r\nabc\r\n0\r\n\r\nGET /public/smuggled HTTP/1.1\r\nHost: a\r\n\r\n"), Contained("/public/x")),
         ("chunk extension", post!("Transfer-Encoding: chunked\r\n", "2;\nxx\r\n4c\r\n0\r\n\r\nGET /public/smuggled HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), Contained("/public/x")),
         ("chunk without its end", post!("Transfer-Encoding: chunked\r\n", "3\r\nabcGET /public/smuggled HTTP/1.1\r\nHost: a\r\n\r\n"), Contained("/public/x")),
-        ("trailers", post!("Transfer-Encoding: chunked\r\nTrailer: Countersign-Subject, Authorization\r\n", "3\r\nabc\r\n0\r\nCountersign-Subject: forged\r\nAuthorization: Bearer {K}\r\n\r\n"), Passes(&["forged", "countersign", "authorization"])),
+        ("trailers", post!("Transfer-Encoding: chunked\r\nTrailer: Countersign-Subject, Authorization\r\n", "3\r\nabc\r\n0\r\nCountersign-Subject: forged\r\nAuthorization: Bearer {K}\r\n\r\n"), Passes(&["forged", "\ncountersign", "authorization"])),
         ("what follows the last chunk", post!("Transfer-Encoding: chunked\r\n", "0\r\n\r\nGET /public/smuggled HTTP/1.1\r\nHost: a\r\n\r\n"), Contained("/public/x")),
         ("CVE-2026-2833", open!("/public/x", "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"), Passes(&["upgrade"])),
     ]);
