@@ -61,6 +61,13 @@ pub fn rejection_at(now: Timestamp, client: Option<IpAddr>, known: &KnownCredent
     }
 }
 
+/// Tells whether a key is good now, wherever it comes from. Ledgers ask the feed once more about any other, known or
+/// not: what is refused takes as long as what never was, and whoever measures learns nothing.
+#[must_use]
+pub fn stands_at(now: Timestamp, known: &KnownCredential) -> bool {
+    known.life.state(now) == State::Live && known.owner.is_live()
+}
+
 /// Asserts the principal that a good key proves.
 pub(crate) fn principal(scheme: Scheme, known: &KnownCredential) -> Principal {
     Principal::assertion(Proof {

@@ -261,7 +261,7 @@ async fn prove(
     recognised: Recognised,
     caller: &Caller,
 ) -> Result<(Principal, Proven), Refused> {
-    let ledger = SnapshotLedger::new(&sources.snapshot, &sources.feed);
+    let ledger = SnapshotLedger::new(&sources.snapshot, &sources.feed, now, caller.address);
     let peppers = sources.snapshot.peppers();
     let mut context = Context { now, entropy, peppers, policy: &sources.policy, client: caller.address };
     let outcome = exchange::verify(&ledger, &mut context, recognised.presented)

@@ -1,11 +1,13 @@
 //! The gateway's ledger: what verifiers know in memory, and one catch-up before "there is none" is final.
 //!
 //! A key that was minted a moment ago at another node may not be known here yet. So a miss asks the feed once, and
-//! then counts. However many requests miss at a time, the feed is asked by one of them.
+//! then counts. However many requests miss at a time, the feed is asked by one of them. A key that is known and would
+//! be refused asks likewise: time does not tell it from one that never was.
 //!
 //! **Invariant.** It answers questions about keys and commits nothing.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -17,6 +19,8 @@ use countersign_core::key_set::{Source, Upgrade};
 use countersign_core::known::KnownCredential;
 use countersign_core::ledger::{Commit, Found, Ledger, Lookup, Unavailable};
 use countersign_core::snapshot::Snapshot;
+use countersign_core::timestamp::Timestamp;
+use countersign_core::verification::rejection_at;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
@@ -79,13 +83,25 @@ impl fmt::Debug for Coalesced {
 pub(crate) struct SnapshotLedger<'a> {
     snapshot: &'a Snapshot,
     feed: &'a Coalesced,
+    now: Timestamp,
+    client: Option<IpAddr>,
     found: OnceLock<Arc<KnownCredential>>,
     upgrade: OnceLock<Upgrade>,
 }
 
 impl<'a> SnapshotLedger<'a> {
-    pub(crate) const fn new(snapshot: &'a Snapshot, feed: &'a Coalesced) -> Self {
-        Self { snapshot, feed, found: OnceLock::new(), upgrade: OnceLock::new() }
+    /// Answers a request that comes at `now` from `client`.
+    pub(crate) const fn new(
+        snapshot: &'a Snapshot,
+        feed: &'a Coalesced,
+        now: Timestamp,
+        client: Option<IpAddr>,
+    ) -> Self {
+        Self { snapshot, feed, now, client, found: OnceLock::new(), upgrade: OnceLock::new() }
+    }
+
+    fn is_good(&self, known: &KnownCredential) -> bool {
+        rejection_at(self.now, self.client, known).is_none()
     }
 
     /// Returns the credential that was found, and what its first use asks for.
@@ -96,7 +112,8 @@ impl<'a> SnapshotLedger<'a> {
     async fn find_imported(&self, source: Source<'_>, text: &str) -> Result<Found, Unavailable> {
         let mut found = self.snapshot.find_imported(source, text);
         // Only what a set claims is worth asking for: any other text is no credential at any node.
-        if found.is_none() && self.snapshot.claims(source, text) {
+        let good = found.as_ref().is_some_and(|found| self.is_good(&found.known));
+        if !good && self.snapshot.claims(source, text) {
             self.feed.catch_up().await?;
             found = self.snapshot.find_imported(source, text);
         }
@@ -120,7 +137,7 @@ impl Ledger for SnapshotLedger<'_> {
             }
         };
         let mut known = self.snapshot.find(kind, key);
-        if known.is_none() {
+        if !known.as_ref().is_some_and(|known| self.is_good(known)) {
             self.feed.catch_up().await?;
             known = self.snapshot.find(kind, key);
         }

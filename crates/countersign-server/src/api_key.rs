@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use countersign_core::api_key::{Create, Idempotency, Verification, verify_key};
+use countersign_core::credential::Rejection;
 use countersign_core::environment::Environment;
 use countersign_core::id::{CredentialId, CredentialKind};
 use countersign_core::key_set::{Source, Upgrade};
@@ -13,6 +14,7 @@ use countersign_core::lifecycle::{Amend, Forget, Revoke, Rotate, visible};
 use countersign_core::meter::Exceeded;
 use countersign_core::refusal::Refusal;
 use countersign_core::switching::Switch;
+use countersign_core::verification::stands_at;
 use http::Method;
 
 use crate::app::{App, Failure};
@@ -214,9 +216,14 @@ impl Question {
         let Some((found, upgrade)) = find(app, text).await? else {
             return Ok(KeyVerdict { code: "malformed", ..KeyVerdict::default() });
         };
+        let stands = matches!(&found, Found::Key(Some(known)) if stands_at(app.now(), known));
         let judged = app.with_context(self.client, |context| {
             verify_key(context, &call.permit, found, &self.verification)
         });
+        if stands && matches!(judged, Err(code) if code == Rejection::Unknown.code()) {
+            // Another tenant's good key takes as long as one that never was.
+            app.store.catch_up().await?;
+        }
         let known = match judged {
             Ok(known) => known,
             Err(code) => return Ok(KeyVerdict { code, route: self.route, ..KeyVerdict::default() }),

@@ -104,10 +104,10 @@ pub(crate) struct KeyCreate {
     #[serde(default)]
     pub(crate) not_before: Option<String>,
     /// When it ends (RFC 3339); `null`: never.
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
     pub(crate) expires_at: Option<Option<String>>,
     /// When it ends, as a time from now such as `90d`.
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
     pub(crate) expires_in: Option<Option<String>>,
 }
 
@@ -237,10 +237,10 @@ pub(crate) struct ImportedKey {
     #[serde(default)]
     pub(crate) not_before: Option<String>,
     /// When it ends (RFC 3339); `null`: never.
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
     pub(crate) expires_at: Option<Option<String>>,
     /// When it ends, as a time from now such as `90d`.
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
     pub(crate) expires_in: Option<Option<String>>,
 }
 
@@ -298,28 +298,28 @@ pub(crate) struct KeyImported {
 #[serde(deny_unknown_fields)]
 pub(crate) struct KeyAmend {
     /// The new name.
-    #[serde(default, deserialize_with = "not_null")]
+    #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
     pub(crate) name: Option<String>,
     /// The new scopes, all of them; `null`: none.
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
     pub(crate) scopes: Option<Option<Vec<String>>>,
     /// The new limits, all of them; what was spent of those that stay is kept. `null`: without a limit.
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
     pub(crate) limits: Option<Option<Vec<Limit>>>,
     /// The new addresses and CIDR blocks that it may be used from, all of them; `null`: anywhere.
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
     pub(crate) allow_from: Option<Option<Vec<String>>>,
     /// The new metadata, all of it; `null`: none.
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
     pub(crate) metadata: Option<Option<serde_json::Map<String, serde_json::Value>>>,
     /// The new end (RFC 3339); `null`: it never ends, as far as `api_key.max_lifetime` lets it.
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
     pub(crate) expires_at: Option<Option<String>>,
     /// The new end, as a time from now such as `90d`; `null`: never.
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
     pub(crate) expires_in: Option<Option<String>>,
     /// Whether it may be used.
-    #[serde(default, deserialize_with = "not_null")]
+    #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
     pub(crate) enabled: Option<bool>,
 }
 
@@ -328,13 +328,13 @@ pub(crate) struct KeyAmend {
 #[serde(deny_unknown_fields)]
 pub(crate) struct KeyRotate {
     /// How long the old key goes on working, such as `24h`; `0s` revokes it. It never lives longer than before.
-    #[serde(default, deserialize_with = "not_null")]
+    #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
     pub(crate) overlap: Option<String>,
     /// When the successor ends (RFC 3339). Default: when the old key would have ended.
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
     pub(crate) expires_at: Option<Option<String>>,
     /// When the successor ends, as a time from now such as `90d`.
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
     pub(crate) expires_in: Option<Option<String>>,
 }
 
@@ -538,10 +538,10 @@ pub(crate) struct ManagementKeyCreate {
     #[serde(default)]
     pub(crate) grantable: Vec<String>,
     /// When it ends (RFC 3339). Default: never.
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
     pub(crate) expires_at: Option<Option<String>>,
     /// When it ends, as a time from now such as `90d`.
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
     pub(crate) expires_in: Option<Option<String>>,
 }
 

@@ -6,6 +6,7 @@ use countersign_core::id::CredentialKind;
 use countersign_core::key_set::Source;
 use countersign_core::key_string::KeyString;
 use countersign_core::ledger::{Commit, Found, Ledger, Lookup, Unavailable};
+use countersign_core::verification::stands_at;
 
 use crate::store::Store;
 use crate::{commit, creation, credential, owner, taken_over};
@@ -42,10 +43,11 @@ impl Ledger for Store {
 
 impl Store {
     /// Answers from memory. What is not known there may have been made a moment ago at another node: one catch-up,
-    /// shared by all who ask, and then the answer is final.
+    /// shared by all who ask, and then the answer is final. What is known and would be refused waits as long.
     async fn find_key(&self, kind: CredentialKind, key: &KeyString) -> Result<Found, Unavailable> {
         self.require_fresh()?;
-        if let Some(known) = self.snapshot().find(kind, key) {
+        let now = self.clock.now();
+        if let Some(known) = self.snapshot().find(kind, key).filter(|known| stands_at(now, known)) {
             return Ok(Found::Key(Some(known)));
         }
         self.catch_up.catch_up().await?;
@@ -58,7 +60,9 @@ impl Store {
         self.require_fresh()?;
         let snapshot = self.snapshot();
         let mut found = snapshot.find_imported(source, text);
-        if found.is_none() && snapshot.claims(source, text) {
+        let now = self.clock.now();
+        let stands = found.as_ref().is_some_and(|found| stands_at(now, &found.known));
+        if !stands && snapshot.claims(source, text) {
             self.catch_up.catch_up().await?;
             self.require_fresh()?;
             found = snapshot.find_imported(source, text);

@@ -206,3 +206,31 @@ fn permits_are_counted_and_uses_reported() {
     }
     assert_eq!((uses, permits), (1, 3));
 }
+
+#[test]
+fn what_is_refused_asks_the_feed_as_often_as_what_never_was() {
+    let world = World::new();
+    let at = Some(Timestamp::from_millis(NOW));
+    let (_, good) = world.key(1);
+    let (_, revoked) = world.key_with(2, |record| record.revoked_at = at);
+    let (_, expired) = world.key_with(3, |record| record.expires_at = at);
+    let (_, disabled) = world.key_with(4, |record| record.disabled_at = at);
+    let (_, early) =
+        world.key_with(5, |record| record.terms.not_before = Some(Timestamp::from_millis(NOW + 1)));
+    let elsewhere = vec!["192.0.2.7".parse().unwrap()];
+    let (_, elsewhere) = world.key_with(6, |record| record.terms.allow_from = elsewhere);
+    let (_, unknown) = world.unknown_key(7);
+    for (what, key, status, runs) in [
+        ("good", good, 200, 0),
+        ("unknown", unknown, 401, 1),
+        ("revoked", revoked, 401, 1),
+        ("expired", expired, 401, 1),
+        ("disabled", disabled, 401, 1),
+        ("not valid yet", early, 401, 1),
+        ("from elsewhere", elsewhere, 401, 1),
+    ] {
+        let before = world.feed.asked.load(Ordering::SeqCst);
+        assert_eq!(world.get("/orders/1", &[&bearer(&key)]).status, status, "{what}");
+        assert_eq!(world.feed.asked.load(Ordering::SeqCst) - before, runs, "{what}");
+    }
+}
