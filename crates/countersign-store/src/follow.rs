@@ -26,6 +26,9 @@ use countersign_database::database::Database;
 
 /// Rows of one page of a full load.
 const PAGE: i64 = 1000;
+/// The most changes that are read together, some 70 MB of them: whoever is further behind, since it could not reach the
+/// store for a while, reads everything page by page instead.
+const MOST: i64 = 100_000;
 /// How often a full load may be followed by another at once, since the store moved meanwhile.
 const ATTEMPTS: usize = 3;
 /// Revocations that are written back in one batch.
@@ -81,7 +84,7 @@ impl Feed {
 
     /// Applies what changed since the last run.
     async fn advance(&self, heads: &mut Heads, nodes: &[NodeRow]) -> Result<Advance, Unavailable> {
-        if heads.whole || !self.continues(heads, nodes).await? {
+        if heads.whole || behind(&heads.known, nodes) > MOST || !self.continues(heads, nodes).await? {
             return Ok(Advance::Whole);
         }
         let mut changes = Vec::new();
@@ -224,10 +227,53 @@ fn known(nodes: &[NodeRow]) -> HashMap<String, Head> {
     nodes.iter().map(|node| (node.id.clone(), node.head())).collect()
 }
 
+/// Counts the changes since each node was last seen.
+fn behind(known: &HashMap<String, Head>, nodes: &[NodeRow]) -> i64 {
+    let since = |node: &NodeRow| {
+        let seen = known.get(&node.id).map_or(0, |seen| seen.last_change);
+        node.last_change.saturating_sub(seen).max(0)
+    };
+    nodes.iter().map(since).fold(0, i64::saturating_add)
+}
+
 fn rank(change: &Change) -> u8 {
     match change {
         Change::Owner(record) if record.id.kind() == OwnerKind::Organisation => 0,
         Change::Owner(_) => 1,
         Change::Credential(_) | Change::Forgotten(_) => CREDENTIALS,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use countersign_core::audit::ChainHash;
+    use countersign_core::timestamp::Timestamp;
+
+    use super::behind;
+    use crate::node::{Head, NodeRow};
+
+    #[test]
+    fn what_was_missed_is_counted_over_all_nodes() {
+        let node = |id: &str, last_change| NodeRow {
+            id: id.to_owned(),
+            incarnation: 1,
+            last_change,
+            last_event: 0,
+            event_hash: ChainHash::START,
+            heartbeat_at: Timestamp::from_millis(0),
+        };
+        let head =
+            |last_change| Head { incarnation: 1, last_change, last_event: 0, event_hash: ChainHash::START };
+        let known = HashMap::from([("a".to_owned(), head(10)), ("b".to_owned(), head(7))]);
+        for (nodes, expected) in [
+            (vec![node("a", 10), node("b", 7)], 0),
+            (vec![node("a", 15), node("b", 8)], 6),
+            (vec![node("a", 10), node("new", 30)], 30),
+            (vec![node("a", 5), node("b", 8)], 1),
+        ] {
+            assert_eq!(behind(&known, &nodes), expected, "{nodes:?}");
+        }
     }
 }
