@@ -372,7 +372,7 @@ mod tests {
             let (mut heads, mut rest, mut found) = (Heads::default(), text.as_bytes(), None);
             for cut in cuts.iter().cycle() {
                 let (part, after) = rest.split_at_checked(*cut).unwrap_or((rest, &[]));
-                found = found.or(heads.feed(part));
+                found = found.or_else(|| heads.feed(part));
                 rest = after;
                 if rest.is_empty() {
                     break;

@@ -15,7 +15,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{COOKIE, HOST};
+use http::header::{CONTENT_LENGTH, COOKIE, HOST};
 use http::{HeaderMap, HeaderValue, Request, Response, Uri};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{Either, Full};
@@ -241,12 +241,29 @@ fn settled(request: Request<Incoming>) -> Result<Request<Content>, &'static str>
     // DIVERGES: RFC 9113 §8.3.1 also allows `*` for OPTIONS, and none for CONNECT; neither is served.
     let target = head.uri.path_and_query().filter(|target| target.as_str().starts_with('/'));
     let target = target.cloned().ok_or("The request target is not a path")?;
+    // DIVERGES: RFC 9113 §8.3.1 lets a request be for other schemes; nothing else is served here.
+    if !matches!(head.uri.scheme_str(), Some("http" | "https")) {
+        return Err("The scheme is http or https");
+    }
+    if !says_one_length(&head.headers) {
+        return Err("Content-Length is one number, once");
+    }
     if let Some(authority) = head.uri.authority() {
         name_host(&mut head.headers, authority.as_str())?;
     }
     join_cookies(&mut head.headers);
     head.uri = Uri::from(target);
     Ok(Request::from_parts(head, body.into()))
+}
+
+/// RFC 9110 §8.6: the parser takes equal lengths for one and nothing for 0, and hands them on.
+fn says_one_length(headers: &HeaderMap) -> bool {
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter().map(HeaderValue::as_bytes);
+    match (lengths.next(), lengths.next()) {
+        (None, _) => true,
+        (Some(length), None) => !length.is_empty() && length.iter().all(u8::is_ascii_digit),
+        (Some(_), Some(_)) => false,
+    }
 }
 
 /// RFC 9113 §8.3.1: `:authority` is the host, and a `Host` beside it has to say the same.

@@ -18,6 +18,7 @@ mod frames;
 mod guard;
 mod head;
 pub mod host;
+mod hpack;
 mod http2;
 pub mod limits;
 pub mod listen;

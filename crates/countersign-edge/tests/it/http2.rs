@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use countersign_edge::serve::Peer;
 use countersign_edge::tls::Tls;
 use h2::client::{Connection, SendRequest};
 use http::{Method, Request, Response, Uri};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -304,5 +305,188 @@ async fn rfc9113_6_9_2_a_peer_sends_no_more_ahead_than_the_limits_reckon_with() 
             open.push((answer, stream));
         }
         assert_eq!(granted, usize::try_from(window).unwrap(), "on all streams together");
+    }
+}
+
+fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(payload.len()).unwrap();
+    [&[0, 0, length, kind, flags, 0, 0, 0, stream], payload].concat()
+}
+
+/// Writes fields as literals that no table keeps (RFC 7541 §6.2.2).
+fn block(fields: &[(&str, &str)]) -> Vec<u8> {
+    let text = |text: &str| [&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
+    fields.iter().flat_map(|(name, value)| [vec![0], text(name), text(value)].concat()).collect()
+}
+
+/// What becomes of a request on stream 1: a status, a reset of its stream, or the end of the connection.
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    Status(u16),
+    Reset,
+    Closed,
+}
+
+fn exactly(stream: &mut impl Read, size: usize) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; size];
+    stream.read_exact(&mut bytes).ok().map(|()| bytes)
+}
+
+/// Sends frames behind preface and settings, in one piece or byte by byte, and waits for what becomes of them.
+fn verdict(address: SocketAddr, frames: &[u8], pieces: usize) -> Verdict {
+    let mut stream = connect(address);
+    stream.set_nodelay(true).unwrap();
+    stream.write_all(&[PREFACE, SETTINGS].concat()).unwrap();
+    // The connection may have ended before the last piece.
+    let _refused_early = frames.chunks(pieces).try_for_each(|piece| stream.write_all(piece));
+    loop {
+        let Some(header) = exactly(&mut stream, 9) else { return Verdict::Closed };
+        let length = usize::from(header[1]) * 256 + usize::from(header[2]);
+        let Some(payload) = exactly(&mut stream, length) else { return Verdict::Closed };
+        match (header[3], payload.first(), header[8]) {
+            (1, Some(0x88), 1) => return Verdict::Status(200),
+            (1, Some(0x8C), 1) => return Verdict::Status(400),
+            (1, first, 1) => panic!("another status: {first:?}"),
+            (3, _, 1) => return Verdict::Reset,
+            // GOAWAY: the connection ends.
+            (7, _, _) => return Verdict::Closed,
+            _ => {}
+        }
+    }
+}
+
+const SCHEME: (&str, &str) = (":scheme", "http");
+const HOST: (&str, &str) = (":authority", "a");
+const PATH: (&str, &str) = (":path", "/");
+
+#[test]
+fn rfc9113_8_1_1_a_malformed_request_reaches_no_service() {
+    let (socket, address) = port_0();
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    let _running = run(Socket::Tcp(socket, None), Limits::default(), move |request, peer| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        tell_request(request, peer)
+    });
+    let get = (":method", "GET");
+    for (fields, expected) in [
+        (&[get, SCHEME, HOST, PATH][..], Verdict::Status(200)),
+        (&[get, SCHEME, HOST, PATH, ("te", "trailers"), ("content-length", "0")], Verdict::Status(200)),
+        (&[get, SCHEME, HOST, (":path", "/a#b")], Verdict::Closed),
+        (&[get, SCHEME, HOST, (":path", "/a?b#")], Verdict::Closed),
+        (&[get, SCHEME, HOST, (":path", "#")], Verdict::Closed),
+        (&[get, SCHEME, HOST, (":path", "")], Verdict::Reset),
+        (&[get, SCHEME, HOST, (":path", "a")], Verdict::Reset),
+        (&[get, SCHEME, HOST, (":path", "*")], Verdict::Status(400)),
+        (&[get, SCHEME, HOST, (":path", "http://a/")], Verdict::Reset),
+        (&[get, SCHEME, HOST, (":path", "/a b")], Verdict::Reset),
+        (&[get, SCHEME, HOST], Verdict::Reset),
+        (&[get, HOST, PATH], Verdict::Reset),
+        (&[SCHEME, HOST, PATH], Verdict::Reset),
+        (&[get, get, SCHEME, HOST, PATH], Verdict::Reset),
+        (&[get, SCHEME, HOST, PATH, PATH], Verdict::Reset),
+        (&[get, SCHEME, HOST, HOST, PATH], Verdict::Reset),
+        (&[get, SCHEME, SCHEME, HOST, PATH], Verdict::Reset),
+        (&[get, SCHEME, HOST, PATH, ("a", "b"), (":path", "/b")], Verdict::Reset),
+        (&[get, ("a", "b"), SCHEME, HOST, PATH], Verdict::Reset),
+        (&[get, SCHEME, HOST, PATH, (":status", "200")], Verdict::Reset),
+        (&[get, SCHEME, HOST, PATH, (":other", "x")], Verdict::Closed),
+        (&[get, SCHEME, HOST, PATH, (":protocol", "websocket")], Verdict::Reset),
+        (&[get, (":scheme", "ftp"), HOST, PATH], Verdict::Status(400)),
+        (&[get, (":scheme", "javascript"), HOST, PATH], Verdict::Status(400)),
+        (&[get, (":scheme", ""), HOST, PATH], Verdict::Status(400)),
+        (&[get, (":scheme", "ht tp"), HOST, PATH], Verdict::Reset),
+        (&[get, SCHEME, (":authority", "a/b"), PATH], Verdict::Reset),
+        (&[get, SCHEME, (":authority", "a#b"), PATH], Verdict::Reset),
+        (&[get, SCHEME, (":authority", "a b"), PATH], Verdict::Reset),
+        (&[get, SCHEME, HOST, PATH, ("host", "b")], Verdict::Status(400)),
+        (&[get, SCHEME, HOST, PATH, ("host", "a"), ("host", "a")], Verdict::Status(400)),
+        (&[get, SCHEME, HOST, PATH, ("Upper", "x")], Verdict::Closed),
+        (&[get, SCHEME, HOST, PATH, ("a b", "x")], Verdict::Closed),
+        (&[get, SCHEME, HOST, PATH, ("", "x")], Verdict::Closed),
+        (&[get, SCHEME, HOST, PATH, ("x", "a\r\nb")], Verdict::Closed),
+        (&[get, SCHEME, HOST, PATH, ("x", "a\0")], Verdict::Closed),
+        (&[get, SCHEME, HOST, PATH, ("te", "gzip")], Verdict::Reset),
+        (&[get, SCHEME, HOST, PATH, ("te", "trailers, gzip")], Verdict::Reset),
+        (&[get, SCHEME, HOST, PATH, ("connection", "close")], Verdict::Reset),
+        (&[get, SCHEME, HOST, PATH, ("keep-alive", "1")], Verdict::Reset),
+        (&[get, SCHEME, HOST, PATH, ("proxy-connection", "x")], Verdict::Reset),
+        (&[get, SCHEME, HOST, PATH, ("transfer-encoding", "chunked")], Verdict::Reset),
+        (&[get, SCHEME, HOST, PATH, ("upgrade", "h2c")], Verdict::Reset),
+        (&[get, SCHEME, HOST, PATH, ("content-length", "0"), ("content-length", "0")], Verdict::Status(400)),
+        (&[get, SCHEME, HOST, PATH, ("content-length", "")], Verdict::Status(400)),
+        (&[get, SCHEME, HOST, PATH, ("content-length", "+0")], Verdict::Reset),
+        (&[get, SCHEME, HOST, PATH, ("content-length", "0, 0")], Verdict::Reset),
+        (&[get, SCHEME, HOST, PATH, ("content-length", " 0")], Verdict::Reset),
+        (&[get, SCHEME, HOST, PATH, ("content-length", "1")], Verdict::Reset),
+    ] {
+        for pieces in [1, 10_000] {
+            let found = verdict(address, &frame(1, 5, 1, &block(fields)), pieces);
+            assert_eq!(found, expected, "{fields:?}");
+            let served = usize::from(expected == Verdict::Status(200));
+            assert_eq!(calls.swap(0, Ordering::SeqCst), served, "{fields:?}");
+        }
+    }
+}
+
+#[test]
+fn rfc9113_8_1_1_a_length_that_differs_from_the_content_is_malformed() {
+    let (socket, address) = port_0();
+    let _running = run(Socket::Tcp(socket, None), Limits::default(), |request: Request<Content>, _| async {
+        let Ok(whole) = request.into_body().collect().await else {
+            return std::future::pending().await;
+        };
+        Response::new(Full::new(whole.to_bytes()))
+    });
+    let post = [(":method", "POST"), SCHEME, HOST, PATH];
+    let head = |length: &str| frame(1, 4, 1, &block(&[&post[..], &[("content-length", length)]].concat()));
+    for (frames, expected) in [
+        ([head("3"), frame(0, 1, 1, b"abc")].concat(), Verdict::Status(200)),
+        ([head("3"), frame(0, 0, 1, b"ab"), frame(0, 1, 1, b"c")].concat(), Verdict::Status(200)),
+        (
+            [head("3"), frame(0, 0, 1, b"abc"), frame(1, 5, 1, &block(&[("x", "y")]))].concat(),
+            Verdict::Status(200),
+        ),
+        ([head("3"), frame(0, 1, 1, b"ab")].concat(), Verdict::Reset),
+        ([head("3"), frame(0, 1, 1, b"abcd")].concat(), Verdict::Reset),
+        ([head("0"), frame(0, 1, 1, b"a")].concat(), Verdict::Reset),
+        ([head("3"), frame(0, 0, 1, b"ab"), frame(1, 5, 1, &block(&[("x", "y")]))].concat(), Verdict::Reset),
+        ([head("3"), frame(0, 0, 1, b"abc"), frame(1, 4, 1, &block(&[("x", "y")]))].concat(), Verdict::Reset),
+        ([head("3"), frame(0, 0, 1, b"abc"), frame(1, 5, 1, &block(&[PATH]))].concat(), Verdict::Closed),
+        (
+            [head("3"), frame(0, 0, 1, b"abc"), frame(1, 5, 1, &block(&[(":status", "200")]))].concat(),
+            Verdict::Closed,
+        ),
+        (
+            [head("3"), frame(0, 0, 1, b"abc"), frame(1, 5, 1, &block(&[("x", "y"), HOST]))].concat(),
+            Verdict::Closed,
+        ),
+        (
+            [head("3"), frame(0, 0, 1, b"abc"), frame(1, 5, 1, &block(&[("X", "y")]))].concat(),
+            Verdict::Closed,
+        ),
+        (
+            [head("3"), frame(0, 0, 1, b"abc"), frame(1, 5, 1, &block(&[("connection", "y")]))].concat(),
+            Verdict::Reset,
+        ),
+    ] {
+        assert_eq!(verdict(address, &frames, 10_000), expected, "{frames:?}");
+    }
+}
+
+#[tokio::test]
+async fn many_requests_of_a_client_that_compresses_are_read() {
+    let (socket, address) = port_0();
+    let _running = run(Socket::Tcp(socket, None), Limits::default(), tell_request);
+    let (mut sender, _driven) = plain(address).await;
+    for number in 0..300 {
+        let uri = format!("http://host-{}.example/{number}?a={}", number % 7, "x".repeat(number % 90));
+        let request = Request::get(&uri)
+            .header("authorization", format!("Bearer {number:0>70}"))
+            .header("user-agent", format!("agent#{}", number % 11))
+            .header(format!("x-field-{}", number % 13), "v#".repeat(number % 50))
+            .body(())
+            .unwrap();
+        assert_eq!(send(&mut sender, request).await.0, 200, "{uri}");
     }
 }
