@@ -27,8 +27,9 @@ use url::Url;
 
 use crate::app::App;
 use crate::github_keys::{Fetched, KeySet, Signed, Standing};
-use crate::intake::{Intake, Sender};
+use crate::intake::Intake;
 use crate::leaks::end_one;
+use crate::places::Sender;
 use crate::throttle::Throttle;
 
 const KEY_IDENTIFIER: &str = "github-public-key-identifier";
@@ -155,7 +156,12 @@ impl Github {
             Standing::Refused => return unsigned(),
             Standing::Unavailable => return wire_error::from_unavailable(&Unavailable::Stale, None),
         };
-        let body = match self.intake.read(Sender::Address(peer), body, MAX_BODY).await {
+        let sender = Sender::Address(peer);
+        let _place = match self.intake.enter(sender).await {
+            Ok(place) => place,
+            Err(full) => return full.answer(),
+        };
+        let body = match self.intake.read(sender, body, MAX_BODY).await {
             Ok(body) => body,
             Err(unread) => return unread.answer(),
         };

@@ -1,51 +1,36 @@
-//! Whole bodies that this process reads itself: a few at a time, each within a deadline.
+//! What is taken in: calls, and the whole bodies that this process reads itself, a few at a time, each within a deadline.
 //!
 //! **Invariants.** Before its first byte is read there is a place for all of a body. Nobody holds more than a share of
-//! the places. A body gives its place up only when it was worked on, so that what it became is bounded too.
+//! the places. A body gives its place up only when it was worked on, and a call when its answer was sent, so that what
+//! they became is bounded too.
 
-use std::collections::HashMap;
-use std::hash::Hash;
-use std::net::IpAddr;
 use std::ops::Deref;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
-use countersign_core::id::OwnerId;
 use countersign_core::ledger::Unavailable;
 use countersign_edge::body::{BodyError, read_limited};
 use countersign_edge::wire_error;
 use http::Response;
 use http_body_util::Full;
 use hyper::body::Body;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
+
+use crate::places::{Place, Places, Sender};
 
 /// Up to here a body is small: the largest form or JSON of our protocols.
 const SMALL: u64 = 64 * 1024;
-/// Small bodies at a time, and of one sender: together at most 16 MiB.
-const SMALL_PLACES: (usize, usize) = (256, 16);
-/// Senders that are remembered before those without a place are forgotten.
-const REMEMBERED: usize = 1_000;
-
-/// Who sends a body, as far as it is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Sender {
-    /// Whoever is at this address.
-    Address(Option<IpAddr>),
-    /// A proven caller; `None`: the operator of this machine.
-    Owner(Option<OwnerId>),
-}
-
-/// Reads bodies.
+/// Calls at a time, and of one sender, each with a small body and an answer of a few hundred rows.
+const CALLS: (usize, usize) = (256, 16);
+/// Takes calls and bodies in.
 #[derive(Debug)]
 pub struct Intake {
-    small: Places,
+    calls: Places,
     large: Places,
     within: Duration,
 }
 
-/// A body, whole, with its place.
+/// A body, whole, with the place of a large one.
 #[derive(Debug)]
 pub(crate) struct Whole {
     bytes: Bytes,
@@ -57,7 +42,7 @@ pub(crate) struct Whole {
 pub(crate) enum Unread {
     /// It did not arrive whole.
     Body(BodyError),
-    /// Too many are being read, and none was finished in time.
+    /// Too many are under way, and none ended in time.
     Full,
 }
 
@@ -65,8 +50,17 @@ impl Intake {
     /// Reads at most `large` bodies beyond 64 KiB at a time, `share` of them of one sender, each `within` a time.
     #[must_use]
     pub fn new(large: usize, share: usize, within: Duration) -> Self {
-        let (small, small_share) = SMALL_PLACES;
-        Self { small: Places::new(small, small_share), large: Places::new(large, share), within }
+        let (calls, calls_of_one) = CALLS;
+        Self { calls: Places::new(calls, calls_of_one), large: Places::new(large, share), within }
+    }
+
+    /// Lets a call in; its place is given up with what is returned.
+    ///
+    /// # Errors
+    ///
+    /// [`Unread::Full`].
+    pub(crate) async fn enter(&self, sender: Sender) -> Result<Place, Unread> {
+        self.wait(&self.calls, sender).await
     }
 
     /// Reads a whole body of at most `most` bytes. Waiting for a place is bounded by the same time as reading.
@@ -78,22 +72,22 @@ impl Intake {
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        if body.is_end_stream() {
-            return Ok(Whole { bytes: Bytes::new(), _place: None });
-        }
         let most_bytes = u64::try_from(most).unwrap_or(u64::MAX);
         let announced = body.size_hint();
         if announced.lower() > most_bytes {
             return Err(Unread::Body(BodyError::TooLarge));
         }
         let size = announced.upper().unwrap_or(most_bytes).min(most_bytes);
-        let places = if size <= SMALL { &self.small } else { &self.large };
-        let place = timeout(self.within, places.take(sender)).await.ok().flatten().ok_or(Unread::Full)?;
+        let place = if size > SMALL { Some(self.wait(&self.large, sender).await?) } else { None };
         match timeout(self.within, read_limited(body, most, self.within)).await {
-            Ok(Ok(bytes)) => Ok(Whole { bytes, _place: Some(place) }),
+            Ok(Ok(bytes)) => Ok(Whole { bytes, _place: place }),
             Ok(Err(error)) => Err(Unread::Body(error)),
             Err(_elapsed) => Err(Unread::Body(BodyError::Stalled)),
         }
+    }
+
+    async fn wait(&self, places: &Places, sender: Sender) -> Result<Place, Unread> {
+        timeout(self.within, places.take(sender)).await.ok().flatten().ok_or(Unread::Full)
     }
 }
 
@@ -115,48 +109,6 @@ impl Unread {
     }
 }
 
-/// Places for bodies of one size.
-#[derive(Debug)]
-struct Places {
-    all: Arc<Semaphore>,
-    share: usize,
-    /// What is left of each sender's share.
-    of: Mutex<HashMap<Sender, Weak<Semaphore>>>,
-}
-
-/// A place that is taken, of a sender's share and of all.
-#[derive(Debug)]
-struct Place {
-    _of_all: OwnedSemaphorePermit,
-    _of_sender: OwnedSemaphorePermit,
-}
-
-impl Places {
-    fn new(all: usize, share: usize) -> Self {
-        Self { all: Arc::new(Semaphore::new(all)), share, of: Mutex::default() }
-    }
-
-    /// Waits for a place. First of one's own share: whoever has none left keeps nobody else waiting.
-    async fn take(&self, sender: Sender) -> Option<Place> {
-        let of_sender = self.share_of(sender).acquire_owned().await.ok()?;
-        let of_all = Arc::clone(&self.all).acquire_owned().await.ok()?;
-        Some(Place { _of_all: of_all, _of_sender: of_sender })
-    }
-
-    fn share_of(&self, sender: Sender) -> Arc<Semaphore> {
-        let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(share) = of.get(&sender).and_then(Weak::upgrade) {
-            return share;
-        }
-        if of.len() >= REMEMBERED {
-            of.retain(|_, share| share.strong_count() > 0);
-        }
-        let share = Arc::new(Semaphore::new(self.share));
-        of.insert(sender, Arc::downgrade(&share));
-        share
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
@@ -167,11 +119,13 @@ mod tests {
 
     use bytes::Bytes;
     use countersign_edge::body::BodyError;
-    use http_body_util::{Empty, Full};
+    use http_body_util::Full;
     use hyper::body::{Body, Frame};
     use tokio::time::{Instant, sleep};
 
-    use super::{Intake, Sender, Unread, Whole};
+    use super::{CALLS, Intake, Unread, Whole};
+    use crate::placed::Placed;
+    use crate::places::Sender;
 
     const WITHIN: Duration = Duration::from_secs(30);
     const MOST: usize = 1024 * 1024;
@@ -230,8 +184,7 @@ mod tests {
         assert!(matches!(read(&intake, address(3), large()).await, Err(Unread::Full)));
         assert_eq!(begun.elapsed(), WITHIN);
         let small = read(&intake, address(3), Full::new(Bytes::from_static(b"{}"))).await.unwrap();
-        assert_eq!(**small, *b"{}", "small ones have places of their own");
-        assert!(read(&intake, address(3), Empty::<Bytes>::new()).await.is_ok(), "nothing needs none");
+        assert_eq!(**small, *b"{}", "small ones are part of their call");
         drop(held);
         assert!(read(&intake, address(3), large()).await.is_ok(), "a place came back");
     }
@@ -253,6 +206,21 @@ mod tests {
             assert!(!slow.await.unwrap());
         }
         assert!(read(&intake, address(1), large()).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn calls_beyond_a_share_wait_and_anothers_do_not() {
+        let intake = Intake::new(1, 1, WITHIN);
+        let mut held = Vec::new();
+        for _ in 0..CALLS.1 {
+            held.push(intake.enter(address(1)).await.unwrap());
+        }
+        assert!(matches!(intake.enter(address(1)).await, Err(Unread::Full)));
+        assert!(intake.enter(address(2)).await.is_ok());
+        let answer = Placed::new(Full::new(Bytes::from_static(b"{}")), held.pop());
+        assert!(matches!(intake.enter(address(1)).await, Err(Unread::Full)), "its answer is not sent yet");
+        drop(answer);
+        assert!(intake.enter(address(1)).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]

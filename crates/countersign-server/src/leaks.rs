@@ -19,7 +19,8 @@ use serde::Deserialize;
 use tokio::sync::mpsc;
 
 use crate::app::App;
-use crate::intake::{Intake, Sender};
+use crate::intake::Intake;
+use crate::places::Sender;
 use crate::throttle::Throttle;
 
 /// Reports that an address may make at once, and how soon it may make one more: what GitHub's endpoint of the same
@@ -81,7 +82,12 @@ impl Leaks {
         if request.headers().contains_key(AUTHORIZATION) {
             return wire_error::problem(Problem::Forbidden, "Report without a credential of your own", None);
         }
-        let body = match self.intake.read(Sender::Address(reporter), request.into_body(), MAX_BODY).await {
+        let sender = Sender::Address(reporter);
+        let _place = match self.intake.enter(sender).await {
+            Ok(place) => place,
+            Err(full) => return full.answer(),
+        };
+        let body = match self.intake.read(sender, request.into_body(), MAX_BODY).await {
             Ok(body) => body,
             Err(unread) => return unread.answer(),
         };

@@ -9,6 +9,8 @@
 pub mod app;
 pub mod endpoints;
 pub mod openapi;
+pub mod placed;
+mod places;
 pub mod service;
 
 mod api_key;

@@ -29,9 +29,10 @@ use crate::app::{App, Failure};
 use crate::call::Call;
 use crate::endpoints::{ENDPOINTS, Endpoint};
 use crate::github::Github;
-use crate::intake::Sender;
 use crate::leaks::Leaks;
 use crate::openapi;
+use crate::placed::Placed;
+use crate::places::{Place, Sender};
 use crate::reply::Reply;
 
 /// Where anybody may report leaked keys.
@@ -65,22 +66,22 @@ impl fmt::Debug for Management {
 }
 
 impl Serve for Management {
-    type Body = Full<Bytes>;
+    type Body = Placed;
 
-    async fn serve(&self, request: Request<Content>, peer: Peer) -> Answer {
+    async fn serve(&self, request: Request<Content>, peer: Peer) -> Response<Placed> {
         let caller = match peer {
             Peer::Local(peer) => Caller::Local(peer),
             Peer::Plain(_) | Peer::Tls(_) => {
                 if let Err(refusal) = self.hosts.admit(request.uri(), request.headers()) {
-                    return wire_error::from_host(refusal, None);
+                    return free(wire_error::from_host(refusal, None));
                 }
                 Caller::Network(peer.ip())
             }
         };
         match request.uri().path() {
-            "/healthz" => json_answer(StatusCode::OK, br#"{"status":"ok"}"#.to_vec()),
-            "/readyz" => ready(&self.app),
-            "/metrics" => metrics(&self.app),
+            "/healthz" => free(json_answer(StatusCode::OK, br#"{"status":"ok"}"#.to_vec())),
+            "/readyz" => free(ready(&self.app)),
+            "/metrics" => free(metrics(&self.app)),
             _ => respond(&self.app, caller, request).await,
         }
     }
@@ -102,8 +103,23 @@ fn metrics(app: &App) -> Answer {
     answer
 }
 
+/// Gives an answer that is no call's.
+fn free(answer: Answer) -> Response<Placed> {
+    answer.map(|body| Placed::new(body, None))
+}
+
 /// Answers a call to the management API.
-pub async fn respond<B>(app: &App, caller: Caller, request: Request<B>) -> Answer
+pub async fn respond<B>(app: &App, caller: Caller, request: Request<B>) -> Response<Placed>
+where
+    B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + Unpin,
+{
+    let mut place = None;
+    let answer = answer(app, caller, request, &mut place).await;
+    answer.map(|body| Placed::new(body, place))
+}
+
+/// Answers a call, whose place is put into `place`.
+async fn answer<B>(app: &App, caller: Caller, request: Request<B>, place: &mut Option<Place>) -> Answer
 where
     B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + Unpin,
 {
@@ -127,7 +143,12 @@ where
         Err(refused) => return *refused,
     };
     let most = endpoint.body_bytes.unwrap_or_else(|| Limits::default().protocol_body_bytes);
-    let body = match app.intake.read(Sender::Owner(permit.principal().owner()), body, most).await {
+    let sender = Sender::of(permit.principal());
+    *place = match app.intake.enter(sender).await {
+        Ok(place) => Some(place),
+        Err(full) => return full.answer(),
+    };
+    let body = match app.intake.read(sender, body, most).await {
         Ok(body) => body,
         Err(unread) => return unread.answer(),
     };

@@ -37,7 +37,7 @@ const CA: master_key::Place<'static> =
 
 /// Imports that are read and worked on at a time: together at most 16 MiB of bodies.
 const IMPORTS: usize = 4;
-/// Imports of one tenant among them.
+/// Imports with one credential among them; a tenant has two.
 const IMPORTS_OF_ONE: usize = 1;
 
 /// Where a node's things are.
