@@ -165,6 +165,11 @@ impl KeySet {
         from_there && text.len() > self.prefix.len() && text.starts_with(&self.prefix)
     }
 
+    /// Returns how much the set says of a text that it claims: that it is where ours are, and how it begins.
+    pub(crate) fn precision(&self) -> (bool, usize) {
+        (self.header.is_none(), self.prefix.len())
+    }
+
     /// Binds a hash of one of its keys to the set: the same hash in another set is found by nobody who presents the
     /// key, so that whoever takes it over there speaks for no caller.
     pub(crate) fn bound(&self, digest: &[u8]) -> Vec<u8> {

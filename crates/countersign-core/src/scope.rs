@@ -139,6 +139,13 @@ impl fmt::Display for ScopeSet {
     }
 }
 
+/// A pattern of key sets that no key set meets.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error(
+    "expected `{KEY_SET}PREFIX`, `{KEY_SET}PREFIX*` or `{KEY_SET}*` with a prefix of lower-case letters, digits and `_`, found `{0}`"
+)]
+pub struct NotAGrant(Scope);
+
 /// What a pattern begins with that means key sets and not scopes: `key_set:partner`, `key_set:partner*`.
 const KEY_SET: &str = "key_set:";
 
@@ -153,6 +160,24 @@ impl Grantable {
     #[must_use]
     pub const fn new(patterns: ScopeSet) -> Self {
         Self(patterns)
+    }
+
+    /// Reads the patterns that somebody asks for.
+    ///
+    /// # Errors
+    ///
+    /// [`NotAGrant`].
+    pub fn parse(patterns: ScopeSet) -> Result<Self, NotAGrant> {
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        let meets_none = |pattern: &&Scope| {
+            let Some(prefix) = pattern.as_str().strip_prefix(KEY_SET) else { return false };
+            match prefix.strip_suffix('*') {
+                Some(beginning) => !beginning.bytes().all(plain),
+                None => prefix.parse::<KeyPrefix>().is_err(),
+            }
+        };
+        let wrong = patterns.iter().find(meets_none).cloned();
+        wrong.map_or(Ok(Self(patterns)), |pattern| Err(NotAGrant(pattern)))
     }
 
     /// Returns the patterns.
@@ -233,6 +258,24 @@ mod tests {
         ] {
             let asked: ScopeSet = asked.parse().unwrap();
             assert_eq!(sets.first_excess(&asked).map(Scope::as_str), excess, "nobody grants more grants");
+        }
+    }
+
+    #[test]
+    fn a_pattern_of_key_sets_that_none_meets_is_refused() {
+        for (pattern, good) in [
+            ("orders:*", true),
+            ("*", true),
+            ("key_set:partner", true),
+            ("key_set:partner_*", true),
+            ("key_set:*", true),
+            ("key_set:", false),
+            ("key_set:Partner", false),
+            ("key_set:partner_", false),
+            ("key_set:part-*", false),
+            ("key_set:**", false),
+        ] {
+            assert_eq!(Grantable::parse(pattern.parse().unwrap()).is_ok(), good, "{pattern}");
         }
     }
 

@@ -14,7 +14,7 @@ use http::HeaderName;
 use papaya::HashMap;
 
 use crate::id::{CredentialId, CredentialKind, OwnerId};
-use crate::imported::{Declaration, PreparedSet};
+use crate::imported::{Declaration, Imports};
 use crate::key_set::{Digest, KeySet, Source, Upgrade};
 use crate::key_string::{KeyPrefix, KeyString};
 use crate::known::{KnownCredential, KnownOwner};
@@ -123,11 +123,9 @@ impl Snapshot {
         if let Some(known) = own {
             return Some(FoundImported { known, upgrade: None });
         }
-        let sets = self.imported.sets.pin();
-        let known =
-            sets.values().flatten().filter_map(|set| set.bound_digest(source, text)).find_map(|digest| {
-                self.peppers.all().find_map(|pepper| find(pepper.hash_bytes(Purpose::Imported, &digest)))
-            })?;
+        let known = self.imported.matched(source, text, |digest| {
+            self.peppers.all().find_map(|pepper| find(pepper.hash_bytes(Purpose::Imported, digest)))
+        })?;
         let (pepper, wrapped) = (self.peppers.current(), known.lookup);
         let own = pepper.hash(Purpose::Credential, text);
         let upgrade = Some(Upgrade::assertion(known.id, wrapped, own, pepper.version()));
@@ -287,31 +285,6 @@ impl Snapshot {
     }
 }
 
-/// The sets of imported keys, and where each of their keys was last found.
-#[derive(Debug, Default)]
-struct Imports {
-    sets: HashMap<KeySet, Option<PreparedSet>>,
-    declarations: HashMap<KeySet, Declaration>,
-    lookups: HashMap<CredentialId, SecretHash>,
-}
-
-impl Imports {
-    /// Learns the set of an imported key; returns where the key was found before, if that is elsewhere.
-    fn moved(&self, record: &CredentialRecord, peppers: &Peppers) -> Option<SecretHash> {
-        let imported = record.terms.imported.as_ref()?;
-        let sets = self.sets.pin();
-        // `None` inside: its sealed key does not open here, so that its keys are refused until they are upgraded.
-        sets.get_or_insert_with(imported.set.clone(), || PreparedSet::new(imported.set.clone(), peppers));
-        self.declarations.pin().update_or_insert_with(
-            imported.set.clone(),
-            |known| known.with(record).unwrap_or_else(|| known.clone()),
-            || Declaration::new(record),
-        );
-        let before = self.lookups.pin().insert(record.id, record.lookup).copied();
-        before.filter(|before| *before != record.lookup)
-    }
-}
-
 /// Values that many records share: kept once.
 #[derive(Debug)]
 struct Interned<T: Eq + Hash>(HashMap<Arc<T>, ()>);
@@ -343,9 +316,11 @@ mod tests {
     use crate::context::SeededEntropy;
     use crate::environment::Environment;
     use crate::id::{CredentialId, CredentialKind, OwnerId, OwnerKind};
+    use crate::imported::PreparedSet;
+    use crate::key_set::{Digest, Imported, KeySet, Part, Source};
     use crate::key_string::KeyString;
     use crate::record::{CredentialRecord, OwnerRecord, Terms};
-    use crate::secret::{Pepper, Peppers, Secret};
+    use crate::secret::{Pepper, Peppers, Purpose, Secret};
     use crate::timestamp::{Monotonic, Timestamp};
 
     fn organisation() -> OwnerRecord {
@@ -436,5 +411,57 @@ mod tests {
         snapshot.apply(&Change::Forgotten(record.lookup));
         assert!(snapshot.find(CredentialKind::ApiKey, &key).is_none());
         assert!(snapshot.current(&known).is_none());
+    }
+    /// Applies a key that was imported into `set`, by the hash of `text`.
+    fn import(snapshot: &Snapshot, peppers: &Peppers, set: &KeySet, text: &str, seed: u64) -> CredentialId {
+        let owner = organisation();
+        snapshot.apply(&Change::Owner(Box::new(owner.clone())));
+        let (mut record, _) = credential(owner.id, peppers, seed);
+        let digest = PreparedSet::new(set.clone(), peppers).unwrap().digest(Source::Anywhere, text);
+        let digest = digest.unwrap_or_else(|| sha256(text));
+        record.lookup = peppers.current().hash_bytes(Purpose::Imported, &set.bound(&digest));
+        record.terms.imported = Some(Box::new(Imported { set: set.clone(), upgraded: false }));
+        snapshot.apply(&Change::Credential(Box::new(record.clone())));
+        record.id
+    }
+
+    fn sha256(text: &str) -> Vec<u8> {
+        aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes()).as_ref().to_vec()
+    }
+
+    #[test]
+    fn safety_13_a_hash_in_another_set_speaks_for_no_caller() {
+        let set = |prefix, header| KeySet::new(prefix, header, Digest::Sha256, Part::Key).unwrap();
+        let rightful = set("acme_", None);
+        for other in [
+            set("other_", None),
+            set("ac", None),
+            set("", Some("x-other-key")),
+            set("acme_", Some("x-other-key")),
+        ] {
+            for other_first in [true, false] {
+                let (snapshot, peppers) = snapshot();
+                let order = if other_first { [&other, &rightful] } else { [&rightful, &other] };
+                let ids: Vec<_> = order
+                    .iter()
+                    .zip(2..)
+                    .map(|(set, seed)| import(&snapshot, &peppers, set, "acme_1", seed))
+                    .collect();
+                let expected = ids.get(usize::from(other_first)).copied();
+                for source in [Source::Usual, Source::Anywhere] {
+                    let found = snapshot.find_imported(source, "acme_1").map(|found| found.known.id);
+                    assert_eq!(found, expected, "{other:?} {source:?}");
+                }
+            }
+        }
+        let (snapshot, peppers) = snapshot();
+        for (set, seed) in [(set("", Some("x-one")), 2), (set("", Some("x-two")), 3)] {
+            import(&snapshot, &peppers, &set, "secret", seed);
+        }
+        assert!(
+            snapshot.find_imported(Source::Anywhere, "secret").is_none(),
+            "where two say as much, nobody is"
+        );
+        assert!(snapshot.find_imported(Source::Header("x-one"), "secret").is_some());
     }
 }

@@ -20,7 +20,7 @@ pub struct NotRead {
 
 impl fmt::Display for NotRead {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}, at line {} column {}", self.message, self.line, self.column)
+        write!(formatter, "{} (line {} column {})", self.message, self.line, self.column)
     }
 }
 
@@ -81,27 +81,27 @@ mod tests {
         let create = |text: &str| object::<KeyCreate>(text.as_bytes()).map(drop);
         check(
             create(r#"{"name":"a","expire_in":"1d"}"#),
-            "unknown member `expire_in`; did you mean `expires_in`?, at line 1 column 23",
+            "unknown member `expire_in`; did you mean `expires_in`? (line 1 column 23)",
         );
         check(
             create("{\"name\":\"a\",\n \"allowed_from\":[]}"),
-            "unknown member `allowed_from`; did you mean `allow_from`?, at line 2 column 15",
+            "unknown member `allowed_from`; did you mean `allow_from`? (line 2 column 15)",
         );
         check(
             create(r#"{"name":"a","limits":[{"name":"b","limit":1,"windows":"1s"}]}"#),
-            "unknown member `windows`; did you mean `window`?, at line 1 column 53",
+            "unknown member `windows`; did you mean `window`? (line 1 column 53)",
         );
         let far = create(r#"{"name":"a","unrelated":1}"#).unwrap_err().message;
         assert!(far.starts_with("unknown member `unrelated`; known: name, owner, prefix"), "{far}");
         let import = |text: &str| object::<KeyImport>(text.as_bytes()).map(drop);
         check(
             import(r#"{"algorithm":"sha256","keys":[{"hash":"0","scope":["a"]}]}"#),
-            "unknown member `scope`; did you mean `scopes`?, at line 1 column 49",
+            "unknown member `scope`; did you mean `scopes`? (line 1 column 49)",
         );
         let revoke = |text: &str| object::<KeysRevoke>(text.as_bytes()).map(drop);
         check(
             revoke(r#"{"filter":{"owners":"a"}}"#),
-            "unknown member `owners`; did you mean `owner`?, at line 1 column 19",
+            "unknown member `owners`; did you mean `owner`? (line 1 column 19)",
         );
     }
 
@@ -110,15 +110,15 @@ mod tests {
         let line = |text: &str| object::<ImportedKey>(text.as_bytes()).map(drop);
         check(
             line(r#"{"hash":"0","scopes":["a"],"scopes":[]}"#),
-            "duplicate field `scopes`, at line 1 column 35",
+            "duplicate field `scopes` (line 1 column 35)",
         );
-        check(line(r#"["0"]"#), "expected a JSON object, at line 1 column 1");
+        check(line(r#"["0"]"#), "expected a JSON object (line 1 column 1)");
         check(
             line(r#"{"hash":"0","prefix":"partner"}"#).map_err(|error| NotRead {
                 message: error.message.split(';').next().unwrap_or_default().to_owned(),
                 ..error
             }),
-            "unknown member `prefix`, at line 1 column 20",
+            "unknown member `prefix` (line 1 column 20)",
         );
     }
 

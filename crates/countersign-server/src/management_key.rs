@@ -24,7 +24,8 @@ pub(crate) async fn create(app: &App, call: Call) -> Result<Reply, Failure> {
     let act = Create {
         owner: optional("owner", asked.owner.as_ref())?.or_else(|| call.permit.principal().owner()),
         scopes: scopes("scopes", &asked.scopes)?,
-        grantable: Grantable::new(scopes("grantable", &asked.grantable)?),
+        grantable: Grantable::parse(scopes("grantable", &asked.grantable)?)
+            .map_err(|error| Failure::Invalid(format!("the member `grantable`: {error}")))?,
         expiry: expiry(asked.expires_at.as_ref(), asked.expires_in.as_ref())?,
         name: asked.name,
     };

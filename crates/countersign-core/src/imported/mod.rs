@@ -15,6 +15,7 @@
 //! [`Purpose::Imported`]: crate::secret::Purpose::Imported
 
 mod rules;
+mod sets;
 mod wire;
 
 #[cfg(test)]
@@ -22,5 +23,6 @@ mod tests;
 
 pub(crate) use rules::not_taken_over;
 pub use rules::{Declaration, may_take_over, upgrade};
+pub(crate) use sets::Imports;
 pub use wire::{DIGEST_TEXT, NotADigest, read_digest};
 pub(crate) use wire::{PreparedSet, PresentedText};
