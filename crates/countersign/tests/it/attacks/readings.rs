@@ -92,6 +92,26 @@ fn a_method_in_lower_case_in_the_settings_is_told() {
     assert!(log.contains("route 3") && log.contains("expected `DELETE`, found `delete`"), "{log}");
 }
 
+#[test]
+fn what_the_gateway_would_refuse_no_verification_allows() {
+    let world = World::new(GUARDED);
+    for (method, path, valid) in [
+        ("GET", "/orders/42", true),
+        ("DELETE", "/orders/42", false),
+        ("delete", "/orders/42", false),
+        ("GET", "/admin/x", false),
+        ("GET", "/ADMIN/x", false),
+        ("GET", "/admin;a=b/x", false),
+        ("GET", "/exact/", false),
+        ("DELETE", "/Orders/42", false),
+        ("GET", "/Orders/42", true),
+    ] {
+        let asked = json!({ "key": world.key, "method": method, "path": path });
+        let verdict = world.server.manage("POST", "/v1/keys/verify", &asked).json();
+        assert_eq!(verdict["valid"], valid, "{method} {path}: {verdict}");
+    }
+}
+
 /// Sends `fields` to a gateway that trusts this machine as a proxy, with a key for 192.0.2.7 alone.
 #[track_caller]
 fn forwarded(dialect: &str, rows: &[(&str, u16)]) {
