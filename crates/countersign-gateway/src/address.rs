@@ -3,38 +3,19 @@
 //! Two things take an address out of its turn: a connection that failed, for two seconds, and a health check that failed
 //! several times, until it succeeds again. All workers see the same state, without a lock.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use http::HeaderValue;
 use http::uri::PathAndQuery;
-use rustls::ClientConfig;
-use rustls_pki_types::ServerName;
-use thiserror::Error;
 use tokio::time::Instant;
-use tokio_rustls::TlsConnector;
-use url::{Position, Url};
+
+use crate::origin::Origin;
 
 /// How long an address is left out after a connection to it failed: a restart of a service takes about as long, and
 /// what is wrong for longer is found by one request in two seconds, which tries the next address at once.
 pub(crate) const REST: Duration = Duration::from_secs(2);
-
-/// Why an upstream cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum UpstreamError {
-    /// It has no address at all.
-    #[error("upstream {0}: expected at least one address")]
-    NoAddress(String),
-    /// It is reached by `https` and no TLS configuration was given.
-    #[error("upstream {0}: https needs a TLS configuration")]
-    NoTls(String),
-    /// The URL is more or less than an origin.
-    #[error(
-        "upstream {0}: expected http://HOST[:PORT] or https://HOST[:PORT] without path, query and credentials"
-    )]
-    NotAnOrigin(String),
-}
 
 /// How the addresses of an upstream are asked whether they are well.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,19 +49,17 @@ impl HealthCheck {
 /// Why there is no connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ConnectError {
+    Name,
     Refused,
     TimedOut,
     Tls,
 }
 
-/// Where an upstream answers.
+/// Where an upstream answers, without a name.
 pub(crate) struct Address {
-    upstream: String,
-    origin: String,
-    host: String,
-    port: u16,
-    authority: HeaderValue,
-    tls: Option<(TlsConnector, ServerName<'static>)>,
+    origin: Arc<Origin>,
+    socket: SocketAddr,
+    label: String,
     state: State,
 }
 
@@ -94,61 +73,29 @@ struct State {
 }
 
 impl Address {
-    pub(crate) fn new(
-        upstream: &str,
-        url: &Url,
-        tls: Option<&Arc<ClientConfig>>,
-    ) -> Result<Self, UpstreamError> {
-        let not_an_origin = || UpstreamError::NotAnOrigin(upstream.to_owned());
-        let bare =
-            url.username().is_empty() && url.password().is_none() && &url[Position::BeforePath..] == "/";
-        let host = url.host_str().filter(|_| bare).ok_or_else(not_an_origin)?;
-        let port = url.port_or_known_default().ok_or_else(not_an_origin)?;
-        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host).to_owned();
-        let origin = &url[Position::BeforeHost..Position::BeforePath];
-        let tls = match url.scheme() {
-            "http" => None,
-            "https" => {
-                let config = tls.ok_or_else(|| UpstreamError::NoTls(upstream.to_owned()))?;
-                let server = ServerName::try_from(host.clone()).map_err(|_| not_an_origin())?;
-                Some((TlsConnector::from(Arc::clone(config)), server))
-            }
-            _ => return Err(not_an_origin()),
+    /// Describes the address `ip` of `origin`.
+    pub(crate) fn new(origin: &Arc<Origin>, ip: IpAddr) -> Self {
+        let label = match origin.literal() {
+            Some(_) => origin.text().to_owned(),
+            None => format!("{} {ip}", origin.text()),
         };
-        Ok(Self {
-            upstream: upstream.to_owned(),
-            origin: origin.to_owned(),
-            host,
-            port,
-            authority: HeaderValue::from_str(origin).map_err(|_| not_an_origin())?,
-            tls,
-            state: State::new(),
-        })
+        let socket = SocketAddr::new(ip, origin.port());
+        Self { origin: Arc::clone(origin), socket, label, state: State::new() }
     }
 
-    /// Returns the `Host` that it is called by.
-    pub(crate) const fn authority(&self) -> &HeaderValue {
-        &self.authority
-    }
-
-    /// Returns its host and port as the operator wrote them.
-    pub(crate) fn origin(&self) -> &str {
+    /// Returns the origin that it belongs to.
+    pub(crate) const fn origin(&self) -> &Arc<Origin> {
         &self.origin
     }
 
-    /// Returns the name of its upstream.
-    pub(crate) fn upstream(&self) -> &str {
-        &self.upstream
-    }
-
     /// Returns where it is reached.
-    pub(crate) fn host_and_port(&self) -> (&str, u16) {
-        (&self.host, self.port)
+    pub(crate) const fn socket(&self) -> SocketAddr {
+        self.socket
     }
 
-    /// Returns what TLS is begun with, if it is spoken there.
-    pub(crate) const fn tls(&self) -> Option<&(TlsConnector, ServerName<'static>)> {
-        self.tls.as_ref()
+    /// Returns what logs and metrics call it.
+    pub(crate) fn label(&self) -> &str {
+        &self.label
     }
 
     /// Tells whether it takes its turn.
@@ -177,8 +124,8 @@ impl Address {
             state.contrary.store(0, Ordering::Relaxed);
             state.failing.store(!failing, Ordering::Relaxed);
             tracing::warn!(
-                upstream = self.upstream,
-                address = self.origin,
+                upstream = self.origin.upstream(),
+                address = self.label,
                 up = failing,
                 "an upstream's health changed"
             );
@@ -188,7 +135,7 @@ impl Address {
 
 impl std::fmt::Debug for Address {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Address").field("origin", &self.origin).finish_non_exhaustive()
+        formatter.debug_struct("Address").field("label", &self.label).finish_non_exhaustive()
     }
 }
 
@@ -209,9 +156,12 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use tokio::time::Instant;
 
     use super::{Address, HealthCheck};
+    use crate::origin::Origin;
 
     #[track_caller]
     fn check(address: &Address, answers: &[bool], expected: bool) {
@@ -222,7 +172,8 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_changes_its_state_after_several_answers_in_a_row() {
-        let address = Address::new("one", &"http://a".parse().unwrap(), None).unwrap();
+        let origin = Origin::new("one", &"http://192.0.2.1".parse().unwrap(), None).unwrap();
+        let address = Address::new(&Arc::new(origin), "192.0.2.1".parse().unwrap());
         check(&address, &[false, false], true);
         check(&address, &[true, false, false], true);
         check(&address, &[false], false);

@@ -41,13 +41,14 @@ impl Connection {
     ///
     /// [`ConnectError`] by its reason.
     pub(crate) async fn open(address: &Arc<Address>) -> Result<Self, ConnectError> {
-        let stream = TcpStream::connect(address.host_and_port()).await.map_err(|error| refusal(&error))?;
+        let stream = TcpStream::connect(address.socket()).await.map_err(|error| refusal(&error))?;
         stream.set_nodelay(true).map_err(|error| refusal(&error))?;
-        let Some((connector, server)) = address.tls() else {
+        let origin = address.origin();
+        let Some((connector, server)) = origin.tls() else {
             return Self::begin(stream, address).await;
         };
         let stream = connector.connect(server.clone(), stream).await.map_err(|error| {
-            tracing::warn!(upstream = address.upstream(), error = %error, "TLS to the upstream failed");
+            tracing::warn!(upstream = origin.upstream(), error = %error, "TLS to the upstream failed");
             ConnectError::Tls
         })?;
         Self::begin(stream, address).await

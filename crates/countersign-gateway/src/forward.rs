@@ -23,7 +23,7 @@ use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use tokio::time::timeout;
 
-use crate::address::ConnectError;
+use crate::address::{Address, ConnectError};
 use crate::answer;
 use crate::caller::Caller;
 use crate::connection::Connection;
@@ -31,12 +31,14 @@ use crate::field_names::DroppedFields;
 use crate::headers::{self, Call, CredentialFields};
 use crate::intermediary;
 use crate::lent::Lent;
+use crate::names;
 use crate::outgoing::{self, Outgoing, Progress};
 use crate::pace::{Pace, Paced};
+use crate::pool::Pool;
 use crate::redirect::{self, KnownAs};
 use crate::route::{CalledBy, CompiledRoute, Protocol};
 use crate::tether::{Tether, Tethered};
-use crate::upstream::{InFlight, Pool};
+use crate::upstream::InFlight;
 use crate::websocket::{self, Sides};
 
 /// A request as received, and the form of its target that was decided on.
@@ -74,6 +76,7 @@ impl ForwardError {
             Self::Body(BodyError::Stalled) => "request_stalled",
             Self::Body(BodyError::TooLarge) => "request_too_large",
             Self::Closed => "closed",
+            Self::Connect(ConnectError::Name) => "name",
             Self::Connect(ConnectError::Refused) => "connect_refused",
             Self::Connect(ConnectError::TimedOut) => "connect_timeout",
             Self::Connect(ConnectError::Tls) => "tls",
@@ -94,7 +97,7 @@ impl ForwardError {
             Self::AnswerTimedOut | Self::Connect(ConnectError::TimedOut) => {
                 wire_error::problem(Problem::GatewayTimeout, "The upstream did not answer in time", None)
             }
-            Self::Connect(ConnectError::Refused | ConnectError::Tls) => {
+            Self::Connect(ConnectError::Name | ConnectError::Refused | ConnectError::Tls) => {
                 wire_error::problem(Problem::BadGateway, "The upstream cannot be reached", None)
             }
             Self::Exhausted => wire_error::exhausted(),
@@ -211,39 +214,58 @@ fn outgoing(
     request
 }
 
+/// Sends to an address of the upstream; where none can be reached, its names may have moved.
+async fn exchange(
+    pool: &Pool,
+    request: Request<Outgoing>,
+    called_by: CalledBy,
+) -> Result<(Connection, Response<Incoming>), ForwardError> {
+    let known = pool.upstream.addresses();
+    let walked = match walk(pool, &known, request, called_by).await {
+        Err(Failure::Unsent(request, failure)) => {
+            let now = names::elsewhere(&pool.upstream, &pool.metrics, &known, pool.limits.connect).await;
+            walk(pool, &now.ok_or(failure)?, *request, called_by).await
+        }
+        walked => walked,
+    };
+    walked.map_err(Failure::into_error)
+}
+
 /// Sends to the address whose turn it is, on a kept connection or else on a new one.
 ///
 /// An address that cannot be reached has received nothing, so the next one may have any request.
-async fn exchange(
+async fn walk(
     pool: &Pool,
+    addresses: &[Arc<Address>],
     mut request: Request<Outgoing>,
     called_by: CalledBy,
-) -> Result<(Connection, Response<Incoming>), ForwardError> {
-    let mut failure = ForwardError::Connect(ConnectError::Refused);
-    for address in pool.upstream.candidates() {
+) -> Result<(Connection, Response<Incoming>), Failure> {
+    let mut failure = ForwardError::Connect(ConnectError::Name);
+    for address in pool.upstream.in_turn(addresses) {
         if called_by == CalledBy::OwnHost {
-            request.headers_mut().insert(HOST, address.authority().clone());
+            request.headers_mut().insert(HOST, address.origin().authority().clone());
         }
         if let Some(kept) = pool.take(address) {
             // However short a connection was idle, the upstream may have closed it a moment ago.
             let spare = repeatable(&request);
             match attempt(kept, request, pool.limits.answer).await {
                 Ok(done) => return Ok(done),
-                Err(Failure::Unsent(unsent)) => request = *unsent,
+                Err(Failure::Unsent(unsent, _closed)) => request = *unsent,
                 Err(Failure::Sent(error)) => match spare {
                     Some(spare) if error == ForwardError::Closed => request = spare,
-                    Some(_) | None => return Err(error),
+                    Some(_) | None => return Err(Failure::Sent(error)),
                 },
             }
         }
         match pool.connect(address).await {
             Ok(fresh) => {
-                return attempt(fresh, request, pool.limits.answer).await.map_err(Failure::into_error);
+                let attempted = attempt(fresh, request, pool.limits.answer).await;
+                return attempted.map_err(|failure| Failure::Sent(failure.into_error()));
             }
             Err(error) => failure = ForwardError::Connect(error),
         }
     }
-    Err(failure)
+    Err(Failure::Unsent(Box::new(request), failure))
 }
 
 /// Copies a request that may be sent twice.
@@ -259,8 +281,8 @@ fn repeatable(request: &Request<Outgoing>) -> Option<Request<Outgoing>> {
 }
 
 enum Failure {
-    /// Nothing of it has left.
-    Unsent(Box<Request<Outgoing>>),
+    /// Nothing of it has left, and why.
+    Unsent(Box<Request<Outgoing>>, ForwardError),
     /// It may have been processed.
     Sent(ForwardError),
 }
@@ -268,8 +290,7 @@ enum Failure {
 impl Failure {
     fn into_error(self) -> ForwardError {
         match self {
-            Self::Unsent(_) => ForwardError::Closed,
-            Self::Sent(error) => error,
+            Self::Unsent(_, error) | Self::Sent(error) => error,
         }
     }
 }
@@ -294,7 +315,7 @@ async fn attempt(
             }
             Ok(Err(mut failed)) => {
                 return Err(match failed.take_message() {
-                    Some(unsent) => Failure::Unsent(Box::new(unsent)),
+                    Some(unsent) => Failure::Unsent(Box::new(unsent), ForwardError::Closed),
                     None => Failure::Sent(reason(failed.error())),
                 });
             }

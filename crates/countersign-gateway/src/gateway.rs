@@ -249,7 +249,7 @@ fn run(number: usize, worker: Arc<Worker>, doors: Vec<Door>, draining: Draining)
         let aborted = runtime.block_on(async {
             tokio::select! {
                 aborted = work(&running, doors, draining) => aborted,
-                never = running.watch_health(number) => match never {},
+                never = running.watch_upstreams(number) => match never {},
             }
         });
         drop(runtime);

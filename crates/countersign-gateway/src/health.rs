@@ -69,7 +69,7 @@ impl Asked {
         for upstream in table.upstreams() {
             let Some(check) = upstream.health() else { continue };
             upstream.observe(metrics);
-            for address in upstream.addresses() {
+            for address in upstream.addresses().iter() {
                 let state = match self.due.remove(&key(address)) {
                     Some(Due::Answered(at)) if now < at + check.interval => {
                         next = next.min(at + check.interval);
@@ -101,7 +101,7 @@ async fn is_well(address: &Arc<Address>, path: &PathAndQuery) -> bool {
     };
     let mut request = Request::new(Outgoing::Empty);
     *request.uri_mut() = Uri::from(path.clone());
-    request.headers_mut().insert(HOST, address.authority().clone());
+    request.headers_mut().insert(HOST, address.origin().authority().clone());
     request.headers_mut().insert(USER_AGENT, HeaderValue::from_static("countersign-health"));
     connection.awaited.begin();
     connection.sender.send_request(request).await.is_ok_and(|answer| answer.status().is_success())

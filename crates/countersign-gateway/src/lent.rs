@@ -10,7 +10,8 @@ use hyper::body::Incoming;
 
 use crate::answer;
 use crate::connection::Connection;
-use crate::upstream::{InFlight, Pool};
+use crate::pool::Pool;
+use crate::upstream::InFlight;
 
 /// An answer's body together with its connection, which goes back to the pool when the body was read to its end.
 pub(crate) struct Lent {

@@ -1,24 +1,26 @@
-//! Upstreams: who answers behind the gateway, and the connections that are kept to them.
+//! Upstreams: who answers behind the gateway.
 //!
-//! An upstream may have several addresses that answer alike. They take turns; one that cannot be reached, or whose
-//! health check fails, is left out until it is up again, unless no other is left.
-//!
-//! **Invariants.** A connection is reused only when it is open and neither idle for longer nor older than its limits; one
-//! whose answer was not read to its end is never put back. A pool belongs to one worker, so its lock is never waited for.
+//! An upstream may have several addresses that answer alike, written down or found by a name. They take turns; one that
+//! cannot be reached, or whose health check fails, is left out until it is up again, unless no other is left.
 
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use countersign_edge::metrics::Metrics;
 use http::HeaderValue;
 use rustls::ClientConfig;
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use url::Url;
 
-use crate::address::{Address, ConnectError, HealthCheck, UpstreamError};
-use crate::connection::Connection;
+use crate::address::{Address, HealthCheck};
+use crate::origin::{Origin, UpstreamError};
 use crate::pace::Pace;
+use crate::resolve::{Resolve, SystemResolver};
 
 /// The bounds on exchanges with upstreams. Each is a setting; the defaults are here, with their sources.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +36,9 @@ pub struct UpstreamLimits {
     /// The longest life of a connection that is used again. Default: 5 min, so that what stands between, such as a
     /// balancer that moved, is followed by busy connections too.
     pub life: Duration,
+    /// How often names are looked up again. Default: 10 s, HAProxy's `hold valid`: the system does not tell how long an
+    /// answer is good for.
+    pub lookup: Duration,
     /// Exchanges that may be in flight with one upstream, from all workers together.
     ///
     /// Default (`None`): half of the connections that callers may have, so that an upstream that hangs leaves the other
@@ -53,6 +58,7 @@ impl Default for UpstreamLimits {
             body_pause: Duration::from_secs(60),
             idle: Duration::from_secs(4),
             life: Duration::from_secs(5 * 60),
+            lookup: Duration::from_secs(10),
             exchanges: None,
             pace: Pace::default(),
             idle_connections: 256,
@@ -61,14 +67,28 @@ impl Default for UpstreamLimits {
 }
 
 /// Who answers behind the gateway, at one address or at several that are alike.
-#[derive(Debug)]
 pub struct Upstream {
     name: String,
     authority: HeaderValue,
-    addresses: Vec<Arc<Address>>,
+    origins: Vec<Arc<Origin>>,
+    resolver: Arc<dyn Resolve>,
+    /// Who waits for an upstream that is elsewhere waits together.
+    lookups: Semaphore,
+    /// What the names were at last, and the addresses that need no name.
+    addresses: ArcSwap<Vec<Arc<Address>>>,
     turn: AtomicUsize,
     in_flight: Arc<AtomicUsize>,
     health: Option<HealthCheck>,
+}
+
+impl std::fmt::Debug for Upstream {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Upstream")
+            .field("name", &self.name)
+            .field("origins", &self.origins)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Upstream {
@@ -92,19 +112,30 @@ impl Upstream {
         tls: Option<&Arc<ClientConfig>>,
         health: Option<HealthCheck>,
     ) -> Result<Self, UpstreamError> {
-        let described = urls.iter().map(|url| Address::new(name, url, tls).map(Arc::new));
-        let addresses: Vec<_> = described.collect::<Result<_, _>>()?;
-        let Some(authority) = addresses.first().map(|first| first.authority().clone()) else {
+        let described = urls.iter().map(|url| Origin::new(name, url, tls).map(Arc::new));
+        let origins: Vec<_> = described.collect::<Result<_, _>>()?;
+        let Some(authority) = origins.first().map(|first| first.authority().clone()) else {
             return Err(UpstreamError::NoAddress(name.to_owned()));
         };
+        let addresses =
+            origins.iter().filter_map(|origin| Some(Arc::new(Address::new(origin, origin.literal()?))));
         Ok(Self {
             name: name.to_owned(),
             authority,
-            addresses,
+            addresses: ArcSwap::from_pointee(addresses.collect()),
+            origins,
+            resolver: Arc::new(SystemResolver),
+            lookups: Semaphore::new(1),
             turn: AtomicUsize::new(0),
             in_flight: Arc::default(),
             health,
         })
+    }
+
+    /// Has its names looked up by `resolver`, instead of by the operating system.
+    #[must_use]
+    pub fn resolved_by(self, resolver: Arc<dyn Resolve>) -> Self {
+        Self { resolver, ..self }
     }
 
     /// Returns the upstream's name.
@@ -120,14 +151,61 @@ impl Upstream {
 
     /// Tells whether it is itself that a reference names by `host` and `port`.
     pub(crate) fn is_at(&self, host: &str, port: u16) -> bool {
-        self.addresses.iter().any(|address| {
-            let (own, at) = address.host_and_port();
-            own.eq_ignore_ascii_case(host) && at == port
-        })
+        self.origins.iter().any(|origin| origin.host().eq_ignore_ascii_case(host) && origin.port() == port)
     }
 
-    pub(crate) fn addresses(&self) -> &[Arc<Address>] {
-        &self.addresses
+    /// Tells whether it has names, which may move.
+    pub(crate) fn has_names(&self) -> bool {
+        self.origins.iter().any(|origin| origin.literal().is_none())
+    }
+
+    /// Returns its addresses, as far as they are known.
+    pub(crate) fn addresses(&self) -> Arc<Vec<Arc<Address>>> {
+        self.addresses.load_full()
+    }
+
+    /// Returns the turn of those who wait for a look.
+    pub(crate) const fn lookups(&self) -> &Semaphore {
+        &self.lookups
+    }
+
+    /// Looks its names up, each within `limit`; true: it is elsewhere now.
+    pub(crate) async fn look_up(&self, limit: Duration) -> bool {
+        let mut found = Vec::with_capacity(self.origins.len());
+        for origin in &self.origins {
+            found.push((origin, self.ips(origin, limit).await));
+        }
+        let mut moved = false;
+        self.addresses.rcu(|known| {
+            let now: Vec<_> =
+                found.iter().flat_map(|(origin, ips)| now(known, origin, ips.as_deref())).collect();
+            moved = now.len() != known.len() || now.iter().zip(known.iter()).any(|(a, b)| !Arc::ptr_eq(a, b));
+            if moved { Arc::new(now) } else { Arc::clone(known) }
+        });
+        if moved {
+            let addresses = self.addresses();
+            tracing::info!(upstream = self.name, ?addresses, "the upstream is found at other addresses");
+        }
+        moved
+    }
+
+    /// Returns the addresses of an origin, each once; `None`: they are not known now.
+    async fn ips(&self, origin: &Origin, limit: Duration) -> Option<Vec<IpAddr>> {
+        if let Some(ip) = origin.literal() {
+            return Some(vec![ip]);
+        }
+        let looked_up = timeout(limit, self.resolver.resolve(origin.host())).await;
+        match looked_up.unwrap_or_else(|_elapsed| Err(io::ErrorKind::TimedOut.into())) {
+            Ok(ips) if !ips.is_empty() => {
+                let earlier = |at: usize, ip: &IpAddr| ips.iter().take(at).any(|one| one == ip);
+                Some(ips.iter().enumerate().filter(|(at, ip)| !earlier(*at, ip)).map(|(_, ip)| *ip).collect())
+            }
+            Ok(_) => None,
+            Err(error) => {
+                tracing::warn!(upstream = self.name, origin = origin.text(), %error, "the name cannot be looked up");
+                None
+            }
+        }
     }
 
     pub(crate) const fn health(&self) -> Option<&HealthCheck> {
@@ -141,21 +219,37 @@ impl Upstream {
         (self.in_flight.fetch_add(1, Ordering::Relaxed) < most).then_some(entered)
     }
 
-    /// Walks the addresses for one request: those that are up, each in its turn; all of them if none is.
-    pub(crate) fn candidates(&self) -> impl Iterator<Item = &Arc<Address>> {
+    /// Walks `addresses` for one request: those that are up, each in its turn; all of them if none is.
+    pub(crate) fn in_turn<'a>(
+        &self,
+        addresses: &'a [Arc<Address>],
+    ) -> impl Iterator<Item = &'a Arc<Address>> + use<'a> {
         let now = Instant::now();
-        let none_is_up = !self.addresses.iter().any(|address| address.is_up(now));
-        let count = self.addresses.len();
-        let first = if count == 1 { 0 } else { self.turn.fetch_add(1, Ordering::Relaxed) % count };
-        let in_turn = self.addresses.iter().cycle().skip(first).take(count);
+        let none_is_up = !addresses.iter().any(|address| address.is_up(now));
+        let count = addresses.len();
+        let first = if count <= 1 { 0 } else { self.turn.fetch_add(1, Ordering::Relaxed) % count };
+        let in_turn = addresses.iter().cycle().skip(first).take(count);
         in_turn.filter(move |address| none_is_up || address.is_up(now))
     }
 
     /// Tells the metrics which addresses are up.
     pub(crate) fn observe(&self, metrics: &Metrics) {
         let now = Instant::now();
-        for address in &self.addresses {
-            metrics.upstream_address(&self.name, address.origin(), address.is_up(now));
+        for address in self.addresses().iter() {
+            metrics.upstream_address(&self.name, address.label(), address.is_up(now));
+        }
+    }
+}
+
+/// Returns the addresses of an origin: as they are known, with their connections and their health, or else new ones.
+/// `ips`: where it is now; `None`: where it was.
+fn now(known: &[Arc<Address>], origin: &Arc<Origin>, ips: Option<&[IpAddr]>) -> Vec<Arc<Address>> {
+    let before = || known.iter().filter(|one| Arc::ptr_eq(one.origin(), origin));
+    let at = |ip: &IpAddr| before().find(|one| one.socket().ip() == *ip).cloned();
+    match ips {
+        None => before().cloned().collect(),
+        Some(ips) => {
+            ips.iter().map(|ip| at(ip).unwrap_or_else(|| Arc::new(Address::new(origin, *ip)))).collect()
         }
     }
 }
@@ -170,84 +264,13 @@ impl Drop for InFlight {
     }
 }
 
-/// The connections that one worker keeps to one upstream.
-pub(crate) struct Pool {
-    pub(crate) upstream: Arc<Upstream>,
-    pub(crate) limits: UpstreamLimits,
-    pub(crate) metrics: Arc<Metrics>,
-    /// The exchanges that may be in flight, from this pool and its sisters.
-    pub(crate) exchanges: usize,
-    idle: Mutex<Vec<Idle>>,
-}
-
-struct Idle {
-    connection: Connection,
-    since: Instant,
-}
-
-impl Pool {
-    /// Makes an empty one; `callers`: the connections that callers may have.
-    pub(crate) fn new(
-        upstream: Arc<Upstream>,
-        limits: UpstreamLimits,
-        callers: usize,
-        metrics: Arc<Metrics>,
-    ) -> Self {
-        let exchanges = limits.exchanges.unwrap_or_else(|| (callers / 2).max(1));
-        Self { upstream, limits, metrics, exchanges, idle: Mutex::new(Vec::new()) }
-    }
-
-    /// Takes the connection to `address` that was used last.
-    pub(crate) fn take(&self, address: &Arc<Address>) -> Option<Connection> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        self.discard(&mut idle);
-        // Not ready but open: its request is still being sent though its answer was read. It may become ready.
-        let last = idle.iter().rposition(|one| {
-            Arc::ptr_eq(&one.connection.address, address) && one.connection.sender.is_ready()
-        })?;
-        Some(idle.remove(last).connection)
-    }
-
-    /// Puts a connection back whose answer was read to its end.
-    pub(crate) fn put(&self, connection: Connection) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < self.limits.idle_connections && !connection.sender.is_closed() {
-            idle.push(Idle { connection, since: Instant::now() });
-        }
-    }
-
-    /// Closes what was idle for too long.
-    pub(crate) fn sweep(&self) {
-        self.discard(&mut self.idle.lock().unwrap_or_else(PoisonError::into_inner));
-        self.upstream.observe(&self.metrics);
-    }
-
-    fn discard(&self, idle: &mut Vec<Idle>) {
-        let (now, limits) = (Instant::now(), &self.limits);
-        idle.retain(|one| {
-            !one.connection.sender.is_closed()
-                && now - one.since < limits.idle
-                && now - one.connection.since < limits.life
-        });
-    }
-
-    /// Opens a new connection; an address that cannot be reached rests for a while.
-    pub(crate) async fn connect(&self, address: &Arc<Address>) -> Result<Connection, ConnectError> {
-        let opened = match timeout(self.limits.connect, Connection::open(address)).await {
-            Ok(opened) => opened,
-            Err(_elapsed) => Err(ConnectError::TimedOut),
-        };
-        opened.inspect_err(|_| {
-            address.rest();
-            self.upstream.observe(&self.metrics);
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::Upstream;
-    use crate::address::UpstreamError;
+    use crate::address::Address;
+    use crate::origin::UpstreamError;
 
     #[test]
     fn an_upstream_is_an_origin() {
@@ -257,7 +280,7 @@ mod tests {
             ("http://api.internal/", "api.internal"),
             ("http://[::1]:80", "[::1]"),
         ] {
-            assert_eq!(named(url).unwrap().addresses[0].authority(), authority, "{url}");
+            assert_eq!(named(url).unwrap().authority(), authority, "{url}");
         }
         for url in ["http://h/path", "http://h/?q", "http://u:p@h", "http://h/#f", "ftp://h", "unix:/x"] {
             assert_eq!(named(url).unwrap_err(), UpstreamError::NotAnOrigin("one".into()), "{url}");
@@ -271,14 +294,18 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn addresses_take_turns_and_those_that_rest_are_left_out() {
-        let urls = ["http://a", "http://b", "http://c"].map(|url| url.parse().unwrap());
+        let urls = [1, 2, 3].map(|last| format!("http://192.0.2.{last}").parse().unwrap());
         let upstream = Upstream::of_several("one", &urls, None, None).unwrap();
-        let order = || upstream.candidates().map(|one| one.origin().to_owned()).collect::<String>();
+        let addresses = upstream.addresses();
+        let letter = |one: &Arc<Address>| {
+            ["a", "b", "c"][addresses.iter().position(|it| Arc::ptr_eq(it, one)).unwrap()]
+        };
+        let order = || upstream.in_turn(&addresses).map(letter).collect::<String>();
         assert_eq!([order(), order(), order(), order()], ["abc", "bca", "cab", "abc"]);
-        upstream.addresses[1].rest();
+        addresses[1].rest();
         assert_eq!([order(), order()], ["ca", "ca"]);
-        upstream.addresses[0].rest();
-        upstream.addresses[2].rest();
+        addresses[0].rest();
+        addresses[2].rest();
         assert_eq!(order(), "abc", "none is up, so all are tried");
         tokio::time::advance(crate::address::REST).await;
         assert_eq!(order(), "bca");

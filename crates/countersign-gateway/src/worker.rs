@@ -31,10 +31,12 @@ use crate::health;
 use crate::intermediary;
 use crate::journal::{Journal, Permitted, RefusedRequest, Told};
 use crate::lent::Lent;
+use crate::names;
+use crate::pool::Pool;
 use crate::report::{DecisionSink, Report};
 use crate::route::{CompiledRoute, RouteTable};
 use crate::tether::{Judge, Tether, Tethered};
-use crate::upstream::{Pool, Upstream, UpstreamLimits};
+use crate::upstream::{Upstream, UpstreamLimits};
 
 /// Paths that are ours on every gateway.
 const OWN: &str = "/.countersign";
@@ -95,12 +97,16 @@ impl Worker {
         self.journal().tick(self.node.sources.clock.now(), gap);
     }
 
-    /// Asks the upstreams whether they are well; one worker asks for all.
-    pub(crate) async fn watch_health(&self, number: usize) -> Infallible {
+    /// Looks the upstreams' names up, and asks whether they are well; one worker asks for all.
+    pub(crate) async fn watch_upstreams(&self, number: usize) -> Infallible {
         if number > 0 {
             return std::future::pending().await;
         }
-        health::watch(Arc::clone(&self.node.routes), Arc::clone(&self.node.metrics)).await
+        let (routes, metrics, limits) = (&self.node.routes, &self.node.metrics, &self.node.upstream_limits);
+        tokio::select! {
+            never = health::watch(Arc::clone(routes), Arc::clone(metrics)) => never,
+            never = names::watch(Arc::clone(routes), Arc::clone(metrics), limits) => never,
+        }
     }
 
     /// Tells what is left to tell.

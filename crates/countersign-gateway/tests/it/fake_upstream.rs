@@ -25,7 +25,20 @@ pub(crate) struct FakeUpstream {
 
 impl FakeUpstream {
     pub(crate) fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::on(TcpListener::bind("127.0.0.1:0").unwrap())
+    }
+
+    /// Starts two that differ by their address and not by their port, on 127.0.0.1 and 127.0.0.2.
+    pub(crate) fn pair() -> [Self; 2] {
+        let pairs = std::iter::repeat_with(|| {
+            let first = TcpListener::bind("127.0.0.1:0").unwrap();
+            let port = first.local_addr().unwrap().port();
+            TcpListener::bind(("127.0.0.2", port)).ok().map(|second| [first, second])
+        });
+        { pairs }.take(100).flatten().next().expect("a port that is free on both").map(Self::on)
+    }
+
+    fn on(listener: TcpListener) -> Self {
         let address = listener.local_addr().unwrap();
         let (seen, connections) = (Arc::default(), Arc::new(AtomicUsize::new(0)));
         let (ring, waiting) = mpsc::channel();

@@ -17,6 +17,8 @@ mod lifecycle;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod names;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod refusals;

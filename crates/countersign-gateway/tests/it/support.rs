@@ -1,6 +1,7 @@
 //! A gateway with a snapshot filled by hand, an upstream behind it and a client before it.
 
-use std::net::SocketAddr;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -25,6 +26,7 @@ use countersign_gateway::address::HealthCheck;
 use countersign_gateway::gateway::{Gateway, GatewayConfig, GatewayListener};
 use countersign_gateway::ledger::Feed;
 use countersign_gateway::report::{Report, queue};
+use countersign_gateway::resolve::Resolve;
 use countersign_gateway::route::{Protocol, Route, RouteTable};
 use countersign_gateway::upstream::{Upstream, UpstreamLimits};
 
@@ -72,6 +74,34 @@ impl Feed for Prepared {
             snapshot.apply(&change);
         }
         Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+/// What a name is, as a test says.
+#[derive(Default)]
+pub(crate) struct Names(Mutex<Vec<IpAddr>>);
+
+impl Names {
+    pub(crate) fn of(addresses: &[&str]) -> Arc<Self> {
+        let names = Arc::<Self>::default();
+        names.moves_to(addresses);
+        names
+    }
+
+    pub(crate) fn moves_to(&self, addresses: &[&str]) {
+        *self.0.lock().unwrap() = addresses.iter().map(|text| text.parse().unwrap()).collect();
+    }
+}
+
+impl Resolve for Names {
+    fn resolve<'a>(
+        &'a self,
+        host: &'a str,
+    ) -> Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send + 'a>> {
+        assert_eq!(host, "orders.test");
+        let found = self.0.lock().unwrap().clone();
+        let found = if found.is_empty() { Err(io::ErrorKind::NotFound.into()) } else { Ok(found) };
+        Box::pin(std::future::ready(found))
     }
 }
 
@@ -241,6 +271,14 @@ impl World {
         other.upstream = 1;
         let all: Vec<_> = std::iter::once(other).chain(routes()).collect();
         self.routes.store(Arc::new(RouteTable::new(all, upstreams).unwrap()));
+    }
+
+    /// Puts an upstream behind all routes that has a name, which `resolver` looks up.
+    pub(crate) fn replace_by_name(&self, port: u16, resolver: &Arc<Names>, health: Option<HealthCheck>) {
+        let url = format!("http://orders.test:{port}").parse().unwrap();
+        let upstream = Upstream::of_several("orders", &[url], None, health).unwrap();
+        let upstream = Arc::new(upstream.resolved_by(Arc::<Names>::clone(resolver)));
+        self.routes.store(Arc::new(RouteTable::new(routes(), vec![upstream]).unwrap()));
     }
 
     /// Puts an upstream at `addresses` behind all routes.

@@ -135,6 +135,7 @@ pub(crate) struct LimitSettings {
     pub(crate) upstream_response: Option<String>,
     pub(crate) upload_rate: Option<u64>,
     pub(crate) upstream_requests: Option<usize>,
+    pub(crate) upstream_lookup: Option<String>,
     pub(crate) upstream_lifetime: Option<String>,
     pub(crate) close_timeout: Option<String>,
     pub(crate) drain: Option<String>,

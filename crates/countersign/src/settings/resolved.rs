@@ -228,6 +228,7 @@ fn check_bounds(file: &FileSettings) -> Result<()> {
         ("limits.body_timeout", &file.limits.body_timeout),
         ("limits.upstream_connect", &file.limits.upstream_connect),
         ("limits.upstream_response", &file.limits.upstream_response),
+        ("limits.upstream_lookup", &file.limits.upstream_lookup),
         ("limits.upstream_lifetime", &file.limits.upstream_lifetime),
         ("limits.close_timeout", &file.limits.close_timeout),
     ] {
@@ -328,6 +329,8 @@ fn upstream_limits(settings: &file::LimitSettings) -> Result<UpstreamLimits> {
         body_pause: pause.unwrap_or(default.body_pause),
         exchanges: settings.upstream_requests,
         pace: Pace { rate: settings.upload_rate.unwrap_or(default.pace.rate), ..default.pace },
+        lookup: duration("limits.upstream_lookup", settings.upstream_lookup.as_ref())?
+            .unwrap_or(default.lookup),
         life: duration("limits.upstream_lifetime", settings.upstream_lifetime.as_ref())?
             .unwrap_or(default.life),
         ..default
