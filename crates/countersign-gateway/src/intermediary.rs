@@ -6,13 +6,13 @@ use http::{HeaderMap, HeaderValue, Method, Version};
 
 const MAX_FORWARDS: HeaderName = HeaderName::from_static("max-forwards");
 
-/// Writes this hop down: the protocol that the message came by, and a pseudonym. RFC 9110 §7.6.3: the name of the host is
-/// left out where it is internal.
+/// Writes this hop down: the protocol that the message came by, and a pseudonym (RFC 9110 §7.6.3). It tells neither host nor
+/// product: nothing that is read upstream may look as if a caller had spoken in our name.
 pub(crate) fn add_via(headers: &mut HeaderMap, received: Version) {
     let hop = match received {
-        Version::HTTP_2 => "2 countersign",
-        Version::HTTP_10 => "1.0 countersign",
-        _ => "1.1 countersign",
+        Version::HTTP_2 => "2 gateway",
+        Version::HTTP_10 => "1.0 gateway",
+        _ => "1.1 gateway",
     };
     headers.append(VIA, HeaderValue::from_static(hop));
 }
@@ -78,6 +78,6 @@ mod tests {
             add_via(&mut headers, version);
         }
         let hops: Vec<_> = headers.get_all("via").iter().collect();
-        assert_eq!(hops, ["1.0 countersign", "1.1 countersign", "2 countersign"]);
+        assert_eq!(hops, ["1.0 gateway", "1.1 gateway", "2 gateway"]);
     }
 }
