@@ -1,10 +1,12 @@
 //! `/v1/keys/import`: keys that another system minted.
 
 use countersign_core::api_key::{Create, Import};
+use countersign_core::effect::Outcome;
 use countersign_core::imported::{may_take_over, read_digest};
 use countersign_core::key_set::{Algorithm, Digest, Encoding, KeySet, Part};
 use countersign_core::key_string::KeyPrefix;
-use countersign_core::ledger::{Ledger, Unavailable};
+use countersign_core::ledger::{Commit, Ledger, Unavailable};
+use countersign_core::minting::Minted;
 use countersign_core::refusal::Refusal;
 use countersign_core::secret::Secret;
 use futures_util::stream::{self, StreamExt as _};
@@ -99,16 +101,31 @@ impl Batch {
             Err(Failure::Refused(refusal)) => return Ok(outcome("refused", None, Some(refusal.to_string()))),
             Err(Failure::Unavailable(unavailable)) => return Err(unavailable),
         };
-        let mut decided = rehearse(app, call, &act).await?;
-        // What is here already is no refusal, and is not filed as one.
-        if !self.dry_run && decided != Err(Refusal::TakenOver) {
-            decided = perform(app, call, &act).await?;
-        }
-        Ok(match decided {
+        Ok(match self.decide(app, call, &act).await? {
             Ok(id) => outcome("imported", id, None),
             Err(Refusal::TakenOver) => outcome("exists", None, None),
             Err(refusal) => outcome("refused", None, Some(refusal.to_string())),
         })
+    }
+
+    /// Decides, and commits unless that is only tried. What is here already is no refusal, and is not filed as one.
+    async fn decide(
+        &self,
+        app: &App,
+        call: &Call,
+        act: &Create,
+    ) -> Result<Result<Option<String>, Refusal>, Unavailable> {
+        let Outcome { answer, effects, audit } = rehearse(app, call, act).await?;
+        if self.dry_run || matches!(answer, Err(Refusal::TakenOver)) {
+            return Ok(answer.map(|_| None));
+        }
+        match answer {
+            Ok(minted) if app.store.commit(effects, audit).await? == Commit::Done => {
+                Ok(Ok(Some(minted.record.id.to_string())))
+            }
+            // Refused, which is filed; or somebody was faster, and it is decided again.
+            Ok(_) | Err(_) => perform(app, call, act).await,
+        }
     }
 
     fn act(&self, call: &Call, key: ImportedKey) -> Result<Create, Failure> {
@@ -142,16 +159,11 @@ async fn perform(
 }
 
 /// Decides as [`perform`] does, and commits nothing.
-async fn rehearse(
-    app: &App,
-    call: &Call,
-    act: &Create,
-) -> Result<Result<Option<String>, Refusal>, Unavailable> {
+async fn rehearse(app: &App, call: &Call, act: &Create) -> Result<Outcome<Minted, Refusal>, Unavailable> {
     use countersign_core::exchange::Act as _;
     let question = app.with_context(None, |context| act.lookup(context));
     let found = app.store.find(question).await?;
-    let outcome = app.with_context(None, |context| act.decide(context, &call.permit, found));
-    Ok(outcome.answer.map(|_| None))
+    Ok(app.with_context(None, |context| act.decide(context, &call.permit, found)))
 }
 
 fn key_set(asked: &KeyImport) -> Result<KeyPrefix, Failure> {

@@ -28,6 +28,7 @@ use crate::snapshot::{Change, Snapshot};
 use crate::switching::Switch;
 use crate::tally::{Kept, Tally};
 use crate::timestamp::Timestamp;
+use crate::verification::stands_at;
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -308,6 +309,9 @@ fn every_state_of_a_key_has_its_rejection() {
         change(&mut record);
         let key = text(&minted);
         let found = world.known(&record, &KeyString::parse(&key).unwrap());
+        if let Found::Key(Some(known)) = &found {
+            assert_eq!(stands_at(NOW, known), expected.is_ok(), "{expected:?}");
+        }
         let presented = ApiKey.recognise(&key, None).unwrap().unwrap();
         let outcome = presented.verify(&mut world.at(NOW), found);
         assert_eq!(

@@ -6,6 +6,7 @@ use std::time::Duration;
 use countersign_core::context::Clock;
 use countersign_core::effect::Effect;
 use countersign_core::ledger::{Commit, Unavailable};
+use countersign_core::record::CredentialRecord;
 use countersign_testkit::{Records, each_database, on_postgres};
 
 use crate::raw::{commit, done, insert, insert_owner, known, sql, stored, until};
@@ -54,6 +55,33 @@ async fn a_revocation_reaches_the_other_node_within_a_second() {
         assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
         done(commit(&b, vec![Effect::Forget { credential: record.id }]).await);
         until("the removal arrives", async || known(&a, &key).await.unwrap().is_none()).await;
+        a.close().await;
+        b.close().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_would_be_refused_asks_the_feed_like_what_is_unknown() {
+    on_postgres(async |fixture| {
+        let (a, b) = (fixture.open("a").await, fixture.open("b").await);
+        let mut records = Records::new(1);
+        let organisation = records.organisation();
+        let (mut record, key) = records.key(&organisation);
+        record.disabled_at = Some(fixture.clock.now());
+        done(commit(&b, vec![insert_owner(&organisation), insert(&record)]).await);
+        let is_disabled = async |store| known(store, &key).await.unwrap().unwrap().life.disabled;
+        for _ in 0..20 {
+            until("it is switched off", async || is_disabled(&a).await).await;
+            for disabled_at in [None, record.disabled_at] {
+                record.version += 1;
+                let next = Box::new(CredentialRecord { disabled_at, ..record.clone() });
+                done(commit(&b, vec![Effect::AdvanceCredential { next }]).await);
+                if disabled_at.is_none() {
+                    assert!(!is_disabled(&a).await, "the refusal is asked for once more");
+                }
+            }
+        }
         a.close().await;
         b.close().await;
     })
