@@ -43,21 +43,25 @@ where
 {
     let (held, left) = hold(transport);
     let limit = shared.limits.closing;
-    if exchange(held, peer, shared, &mut draining).await == End::Ours {
-        tokio::select! {
+    match exchange(held, peer, shared, &mut draining).await {
+        End::Refused => left.close(limit).await,
+        End::Answered => tokio::select! {
             () = left.close(limit) => {}
-            // What was answered has had its time: a peer that does not close is not waited for.
+            // Everything was read and answered: a peer that does not close is not waited for.
             _limit = draining.begun() => {}
-        }
+        },
+        End::Theirs => {}
     }
 }
 
-/// Who ends a connection.
+/// How a connection comes to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// We do, by an answer after which nothing is read.
-    Ours,
-    /// The peer did, or nobody waits for anything.
+    /// By an answer after which nothing is awaited.
+    Answered,
+    /// By an answer that the peer may still be sending against.
+    Refused,
+    /// The peer ended it, or was too slow.
     Theirs,
 }
 
@@ -71,7 +75,7 @@ where
     S: Serve,
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (stage, unread) = (Arc::new(Stage::default()), Arc::default());
+    let (stage, unread) = (Arc::new(Stage::default()), Arc::<AtomicBool>::default());
     let guarded = Guarded::new(transport, Arc::clone(&stage), shared.limits.clone());
     let limits = &shared.limits;
     let service = service_fn(|request| {
@@ -98,7 +102,7 @@ where
         // Every cause is the peer's: it went away, was too slow, or sent no HTTP. Its text stays out of the log.
         tracing::debug!(reason = %reason(&error), "connection ended early");
         // No HTTP was answered, and an answer that broke has a head that may still be on its way.
-        return if error.is_parse() || error.is_user() { End::Ours } else { End::Theirs };
+        return if error.is_parse() || error.is_user() { End::Refused } else { End::Theirs };
     }
     if let Some(Tunnelled(tunnelled)) = stage.tunnel().and_then(|tunnel| tunnel.take()) {
         tokio::select! {
@@ -108,7 +112,7 @@ where
         }
         return End::Theirs;
     }
-    End::Ours
+    if unread.load(Ordering::Relaxed) { End::Refused } else { End::Answered }
 }
 
 fn reason(error: &hyper::Error) -> &'static str {

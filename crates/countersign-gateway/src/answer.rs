@@ -4,7 +4,7 @@
 //! answer that two readers could end at different places is none.
 
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderValue, StatusCode, Version};
+use http::{HeaderMap, StatusCode, Version};
 
 use crate::headers;
 
@@ -33,31 +33,40 @@ pub(crate) fn settle(
         headers.remove(CONTENT_LENGTH);
         return Ok(());
     }
-    let length = length(headers)?;
-    // RFC 9110 §8.6: an answer 204 has no length.
-    match length.filter(|_| status != StatusCode::NO_CONTENT) {
-        Some(length) => headers.insert(CONTENT_LENGTH, length),
-        None => headers.remove(CONTENT_LENGTH),
-    };
+    match length(headers)? {
+        Length::None | Length::One if status != StatusCode::NO_CONTENT => {}
+        Length::Repeated(length) if status != StatusCode::NO_CONTENT => {
+            headers.insert(CONTENT_LENGTH, length.into());
+        }
+        // RFC 9110 §8.6: an answer 204 has no length.
+        Length::None | Length::One | Length::Repeated(_) => {
+            headers.remove(CONTENT_LENGTH);
+        }
+    }
     Ok(())
 }
 
-/// Reads the one length. RFC 9110 §8.6: a list of the same number counts as that number.
-fn length(headers: &HeaderMap) -> Result<Option<HeaderValue>, InvalidFraming> {
+/// What an answer says of its length.
+enum Length {
+    None,
+    One,
+    Repeated(u64),
+}
+
+/// Reads the length. RFC 9110 §8.6: a list of the same number counts as that number.
+fn length(headers: &HeaderMap) -> Result<Length, InvalidFraming> {
     let mut lines = headers.get_all(CONTENT_LENGTH).iter();
-    let Some(first) = lines.next() else {
-        return Ok(None);
-    };
-    let one = number(first.as_bytes());
-    if let (Some(_), None) = (one, lines.next()) {
-        return Ok(Some(first.clone()));
+    match (lines.next(), lines.next()) {
+        (None, _) => return Ok(Length::None),
+        (Some(line), None) if number(line.as_bytes()).is_some() => return Ok(Length::One),
+        (Some(_), _) => {}
     }
     let lines = headers.get_all(CONTENT_LENGTH).iter();
     let mut all = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b',').map(number));
     let Some(Some(length)) = all.next() else {
         return Err(InvalidFraming);
     };
-    if all.all(|other| other == Some(length)) { Ok(Some(length.into())) } else { Err(InvalidFraming) }
+    if all.all(|other| other == Some(length)) { Ok(Length::Repeated(length)) } else { Err(InvalidFraming) }
 }
 
 /// RFC 9110 §8.6: digits and nothing else.

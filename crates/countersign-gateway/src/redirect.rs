@@ -25,11 +25,10 @@ pub(crate) fn rewrite(headers: &mut HeaderMap, known_as: &KnownAs, is_own: impl 
     let rewritten =
         |reference: &str| own_path(reference, &is_own).map(|path| absolute(known_as.scheme, host, path));
     for (name, value) in headers.iter_mut() {
-        let Ok(text) = value.to_str() else { continue };
         let new = if REFERENCES.contains(name) {
-            rewritten(text)
+            value.to_str().ok().and_then(rewritten)
         } else if *name == REFRESH {
-            refreshed(text, rewritten)
+            value.to_str().ok().and_then(|text| refreshed(text, rewritten))
         } else {
             None
         };

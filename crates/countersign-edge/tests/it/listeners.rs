@@ -172,6 +172,27 @@ fn a_replaced_certificate_serves_the_next_handshake() {
 }
 
 #[test]
+fn rfc9112_9_6_a_refusal_of_an_upload_is_read_over_tls() {
+    let (socket, address) = port_0();
+    let (server, client) = certificate();
+    let tls = Arc::new(Tls::new(server));
+    let _running = run(Socket::Tcp(socket, Some(tls)), Limits::default(), |_: Request<Content>, _| async {
+        let mut refused = Response::new(Full::new(Bytes::from_static(b"no")));
+        *refused.status_mut() = http::StatusCode::FORBIDDEN;
+        refused
+    });
+    let name = ServerName::try_from("localhost").unwrap();
+    let mut session = ClientConnection::new(client, name).unwrap();
+    let mut stream = connect(address);
+    let mut stream = Stream::new(&mut session, &mut stream);
+    stream.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5000000\r\n\r\n").unwrap();
+    stream.write_all(&vec![b'a'; 5_000_000]).expect("the rest is taken");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer, and an end in order");
+    assert!(answer.starts_with("HTTP/1.1 403 ") && answer.contains("connection: close"), "{answer}");
+}
+
+#[test]
 fn a_handshake_that_does_not_end_is_given_up() {
     let (socket, address) = port_0();
     let limits = Limits { handshake: Duration::from_millis(100), ..Limits::default() };

@@ -60,7 +60,7 @@ pub(crate) const SETTINGS: &[Setting] = settings![
     "limits.upstream_connect" "duration" "5s" "How long connecting to an upstream may take."
     "limits.upstream_response" "duration" "60s" "How long an upstream may take until its answer's header fields; nginx's `proxy_read_timeout` has the same default."
     "limits.upload_rate" "bytes per second" "500" "The least rate of a request body that is forwarded, after ten seconds of waiting for it, as in Apache's `mod_reqtimeout`; slower ones are answered with 408. 0: any rate."
-    "limits.upstream_requests" "number" "half of limits.connections" "Requests in flight with one upstream, from all workers together; further ones are answered with 503, so that an upstream that hangs does not take every connection."
+    "limits.upstream_requests" "number" "half of limits.connections" "Requests in flight with one upstream, from all workers together, tunnels included; further ones are answered with 503, so that an upstream that hangs does not take every connection."
     "limits.upstream_lookup" "duration" "10s" "How often the names of upstreams are looked up again, as HAProxy's `hold valid`; all the addresses of a name take turns. A name is also looked up when none of its addresses can be reached."
     "limits.upstream_lifetime" "duration" "5m" "How old a connection to an upstream may become while it is used again and again."
     "limits.close_timeout" "duration" "10s" "How long a client may take to close its side after an answer that ends the connection; what it still sends is thrown away (RFC 9112 §9.6)."

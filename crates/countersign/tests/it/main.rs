@@ -32,3 +32,4 @@ mod secrets;
 mod shadow;
 mod tenants;
 mod up;
+mod whole;
