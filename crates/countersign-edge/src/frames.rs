@@ -1,142 +1,49 @@
-//! The bytes of one HTTP/2 connection, guarded: a header block that has begun has to end (RFC 9113 §6.2, §6.10), and
-//! what the parser forgives is noticed.
+//! The frames of HTTP/2 (RFC 9113 §4.1), measured as they arrive, and their header blocks, read for what is lost on the
+//! way to the service: the fragment of a `:path`, and pseudo-fields in trailers.
 //!
-//! While a block of HEADERS and CONTINUATION frames is open nothing else may be sent on the connection, so one slow peer
-//! would hold all of its streams; the head limit ends it. Idle connections and stalled answers are timed where streams
-//! are counted. Two things are lost behind here: the fragment of a `:path` (RFC 9113 §8.3.1 has none there), and
-//! pseudo-fields in trailers (§8.1). Both make a request malformed, and end the connection before any of it is served;
-//! §5.4.1 lets an endpoint treat an error of a stream so.
+//! **Invariant.** The verdict on a block is known with its last byte, however its bytes arrive.
 //!
-//! **Invariant.** The time of a block counts from its first byte, whatever trickles in. No byte of a block with which
-//! something is wrong is handed on after it was found to be so.
+//! What it does not do: understand anything else. The parser behind does that.
 
-use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
-use std::time::Duration;
-
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Instant;
-
-use crate::guard::Deadline;
 use crate::hpack::Blocks;
-use crate::limits::{Limits, MIN_HEAD_BYTES};
 
 /// What an HTTP/2 client sends first (RFC 9113 §3.4).
 pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// A transport whose header blocks and writes are timed.
-pub(crate) struct FrameGuard<T> {
-    transport: T,
-    frames: Frames,
-    head: Duration,
-    write_pause: Duration,
-    read: Deadline,
-    write: Deadline,
-}
-
-impl<T> FrameGuard<T> {
-    pub(crate) fn new(transport: T, limits: &Limits) -> Self {
-        let read = Deadline::at(Instant::now() + limits.head);
-        Self {
-            transport,
-            frames: Frames::new(limits.head_bytes.max(MIN_HEAD_BYTES)),
-            head: limits.head,
-            write_pause: limits.write_pause,
-            read,
-            write: Deadline::default(),
-        }
-    }
-
-    fn received(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
-        self.frames.feed(bytes)?;
-        let head = self.head;
-        if self.frames.is_within_head() {
-            self.read.begin(head);
-        } else {
-            self.read.end();
-        }
-        Ok(())
-    }
-
-    fn written<R>(&mut self, context: &mut Context<'_>, outcome: Poll<io::Result<R>>) -> Poll<io::Result<R>> {
-        if outcome.is_ready() {
-            self.write.end();
-            return outcome;
-        }
-        self.write.begin(self.write_pause);
-        if self.write.has_passed(context) { timed_out() } else { outcome }
-    }
-}
-
-fn timed_out<R>() -> Poll<io::Result<R>> {
-    Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-}
-
-impl<T: AsyncRead + Unpin> AsyncRead for FrameGuard<T> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let outcome = Pin::new(&mut self.transport).poll_read(context, buffer);
-        if outcome.is_ready() {
-            return match self.received(buffer.filled().get(before..).unwrap_or_default()) {
-                Ok(()) => outcome,
-                Err(Malformed) => {
-                    tracing::debug!(reason = "malformed header block", "connection ended early");
-                    buffer.set_filled(before);
-                    Poll::Ready(Err(io::ErrorKind::InvalidData.into()))
-                }
-            };
-        }
-        if self.read.has_passed(context) { timed_out() } else { outcome }
-    }
-}
-
-impl<T: AsyncWrite + Unpin> AsyncWrite for FrameGuard<T> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let outcome = Pin::new(&mut self.transport).poll_write(context, bytes);
-        self.written(context, outcome)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        parts: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let outcome = Pin::new(&mut self.transport).poll_write_vectored(context, parts);
-        self.written(context, outcome)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.transport.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let outcome = Pin::new(&mut self.transport).poll_flush(context);
-        self.written(context, outcome)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let outcome = Pin::new(&mut self.transport).poll_shutdown(context);
-        self.written(context, outcome)
-    }
-}
-
-/// A request is malformed (RFC 9113 §8.1.1).
+/// Nothing on the connection can be read any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Malformed;
+pub(crate) struct Broken;
+
+/// The block of a malformed request (RFC 9113 §8.1.1) ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Malformed {
+    /// Where, in the bytes that were read last.
+    pub(crate) end: usize,
+    /// How far before that the flags of its last frame are.
+    flags: usize,
+    stream: u32,
+}
+
+impl Malformed {
+    /// Continues the block, which `bytes` end with, by a field that no request of HTTP/2 may have.
+    pub(crate) fn spoil(self, bytes: &mut Vec<u8>) {
+        let flags = bytes.len().checked_sub(self.flags).and_then(|at| bytes.get_mut(at));
+        if let Some(flags) = flags {
+            *flags &= !END_HEADERS;
+        }
+        bytes.extend_from_slice(&[0, 0, 13, CONTINUATION, END_HEADERS]);
+        bytes.extend_from_slice(&self.stream.to_be_bytes());
+        // RFC 7541 §6.2.2: a literal without indexing changes no table.
+        bytes.extend_from_slice(b"\x00\x0aconnection\x00");
+    }
+}
 
 /// How far the frames are that were read (RFC 9113 §4.1).
 #[derive(Debug)]
-struct Frames {
+pub(crate) struct Frames {
     preface: usize,
+    /// Bytes since the beginning of the frame header, or of the block, that is not whole yet.
+    open: usize,
     /// Bytes of the frame's nine-byte header that were read.
     header: u8,
     length: usize,
@@ -156,9 +63,11 @@ struct Frames {
 }
 
 impl Frames {
-    fn new(longest: usize) -> Self {
+    /// Reads from the preface on; a head may be `longest` bytes long.
+    pub(crate) fn new(longest: usize) -> Self {
         Self {
             preface: PREFACE.len(),
+            open: 0,
             header: 0,
             length: 0,
             kind: 0,
@@ -173,14 +82,26 @@ impl Frames {
         }
     }
 
-    const fn is_within_head(&self) -> bool {
+    /// Returns how many of the last bytes belong to a frame header or a block that is not whole yet.
+    pub(crate) const fn open(&self) -> usize {
+        self.open
+    }
+
+    /// Tells whether a peer that sends nothing keeps others waiting.
+    pub(crate) const fn is_within_head(&self) -> bool {
         self.preface > 0 || self.header > 0 || self.block_open
     }
 
-    fn feed(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
+    /// Reads on, up to the end of the first block that is malformed.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] if a block cannot be read, or is too long.
+    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<Option<Malformed>, Broken> {
         let mut rest = bytes.get(self.preface.min(bytes.len())..).unwrap_or_default();
         self.preface = self.preface.saturating_sub(bytes.len());
         while let Some((byte, after)) = rest.split_first() {
+            let before = rest.len();
             if self.payload > 0 {
                 let (taken, after) = rest.split_at_checked(self.payload).unwrap_or((rest, &[]));
                 self.payload -= taken.len();
@@ -190,11 +111,18 @@ impl Frames {
                 self.header_byte(*byte);
                 rest = after;
             }
-            if self.payload == 0 && self.header == 0 {
-                self.frame_ends()?;
+            self.open += before - rest.len();
+            let whole = self.payload == 0 && self.header == 0;
+            let verdict = if whole { self.frame_ends()? } else { Verdict::Sound };
+            if self.header == 0 && !self.block_open {
+                self.open = 0;
+            }
+            if verdict == Verdict::Malformed {
+                let flags = self.length + FLAGS_TO_PAYLOAD;
+                return Ok(Some(Malformed { end: bytes.len() - rest.len(), flags, stream: self.stream }));
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     fn header_byte(&mut self, byte: u8) {
@@ -218,44 +146,55 @@ impl Frames {
         matches!(self.kind, HEADERS | CONTINUATION)
     }
 
-    fn keep(&mut self, payload: &[u8]) -> Result<(), Malformed> {
+    fn keep(&mut self, payload: &[u8]) -> Result<(), Broken> {
         if self.is_of_block() {
             self.block.extend_from_slice(payload);
         }
-        if self.block.len() > self.longest { Err(Malformed) } else { Ok(()) }
+        if self.block.len() > self.longest { Err(Broken) } else { Ok(()) }
     }
 
-    fn frame_ends(&mut self) -> Result<(), Malformed> {
+    fn frame_ends(&mut self) -> Result<Verdict, Broken> {
         if !self.is_of_block() {
-            return Ok(());
+            return Ok(Verdict::Sound);
         }
         if self.kind == HEADERS {
             self.strip()?;
         }
         if self.flags & END_HEADERS == 0 {
-            return Ok(());
+            return Ok(Verdict::Sound);
         }
         self.block_open = false;
-        let seen = self.blocks.read(&self.block).map_err(|_malformed| Malformed)?;
+        let seen = self.blocks.read(&self.block).map_err(|_malformed| Broken)?;
         self.block.clear();
         let trailers = self.stream <= self.newest;
         self.newest = self.newest.max(self.stream);
-        if seen.fragment || (trailers && seen.pseudo) { Err(Malformed) } else { Ok(()) }
+        // RFC 9113 §8.1: trailers have no pseudo-fields; §8.3.1: a path is a path and a query.
+        let malformed = seen.fragment || (trailers && seen.pseudo);
+        Ok(if malformed { Verdict::Malformed } else { Verdict::Sound })
     }
 
     /// RFC 9113 §6.2: padding and priority stand around the block of a HEADERS frame, which begins one.
-    fn strip(&mut self) -> Result<(), Malformed> {
+    fn strip(&mut self) -> Result<(), Broken> {
         let padded = self.flags & PADDED != 0;
         let padding = self.block.first().filter(|_| padded).copied().map_or(0, usize::from);
         let before = usize::from(padded) + if self.flags & PRIORITY != 0 { PRIORITY_BYTES } else { 0 };
-        let end = self.block.len().checked_sub(padding).filter(|end| *end >= before).ok_or(Malformed)?;
+        let end = self.block.len().checked_sub(padding).filter(|end| *end >= before).ok_or(Broken)?;
         self.block.truncate(end);
         self.block.drain(..before);
         Ok(())
     }
 }
 
+/// What a frame makes of its request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Malformed,
+    Sound,
+}
+
 const HEADER_BYTES: u8 = 9;
+/// From the flags in a frame's header to its payload.
+const FLAGS_TO_PAYLOAD: usize = 5;
 const HEADERS: u8 = 0x1;
 const CONTINUATION: u8 = 0x9;
 const END_HEADERS: u8 = 0x4;
@@ -269,7 +208,7 @@ const BLOCK_ROOM: usize = 4;
 
 #[cfg(test)]
 mod tests {
-    use super::{Frames, Malformed, PREFACE};
+    use super::{Broken, Frames, PREFACE};
 
     fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
         let mut bytes = vec![0, 0, u8::try_from(payload.len()).unwrap(), kind, flags, 0, 0, 0, 1];
@@ -287,7 +226,7 @@ mod tests {
         for step in [1, 2, 7, bytes.len()] {
             let mut frames = Frames::new(100);
             for part in bytes.chunks(step) {
-                frames.feed(part).unwrap();
+                assert_eq!(frames.feed(part), Ok(None));
             }
             assert!(!frames.is_within_head(), "in steps of {step}");
         }
@@ -303,7 +242,7 @@ mod tests {
             (head.end + 10, false),
         ] {
             let mut frames = Frames::new(100);
-            frames.feed(&bytes[..count]).unwrap();
+            assert_eq!(frames.feed(&bytes[..count]), Ok(None));
             assert_eq!(frames.is_within_head(), within, "after {count} bytes");
         }
     }
@@ -312,15 +251,46 @@ mod tests {
         frame
     }
 
-    /// Checks frames behind the preface, in any division; a wrong one is noticed with its last byte at the latest.
+    const SOUND: Result<bool, Broken> = Ok(false);
+    const MALFORMED: Result<bool, Broken> = Ok(true);
+
+    /// Checks whether one of the frames behind the preface ends a malformed block, the last one if any, in any division.
     #[track_caller]
-    fn check(frames: &[Vec<u8>], expected: Result<(), Malformed>) {
+    fn check(frames: &[Vec<u8>], expected: Result<bool, Broken>) {
         let bytes = [PREFACE.to_vec(), frame(4, 0, &[]), frames.concat()].concat();
         for step in [1, 2, 3, 7, 10, bytes.len()] {
             let mut read = Frames::new(100);
-            let found = bytes.chunks(step).try_for_each(|part| read.feed(part));
+            let mut found = SOUND;
+            let mut passed = Vec::new();
+            for part in bytes.chunks(step) {
+                found = read.feed(part).map(|malformed| {
+                    passed.extend_from_slice(part);
+                    malformed.is_some_and(|malformed| {
+                        assert_eq!(malformed.end, part.len(), "{frames:?} in steps of {step}");
+                        malformed.spoil(&mut passed);
+                        true
+                    })
+                });
+                if found != SOUND {
+                    break;
+                }
+            }
             assert_eq!(found, expected, "{frames:?} in steps of {step}");
+            if found == MALFORMED {
+                check_spoiled(&bytes, &passed, frames.last().unwrap());
+            }
         }
+    }
+
+    /// The last frame goes on, with a field that makes its request malformed.
+    #[track_caller]
+    fn check_spoiled(bytes: &[u8], passed: &[u8], last: &[u8]) {
+        let flags = bytes.len() - last.len() + 4;
+        assert_eq!(passed[..flags], bytes[..flags]);
+        assert_eq!(passed[flags], bytes[flags] & !4);
+        assert_eq!(passed[flags + 1..bytes.len()], bytes[flags + 1..]);
+        let added = on(last[8], frame(9, 4, b"\x00\x0aconnection\x00"));
+        assert_eq!(passed[bytes.len()..], added);
     }
 
     /// GET / of http.
@@ -329,19 +299,19 @@ mod tests {
     #[test]
     fn rfc9113_8_3_1_a_path_with_a_fragment_is_noticed() {
         let path = |path: &[u8]| [b"\x82\x86\x04", &[u8::try_from(path.len()).unwrap()][..], path].concat();
-        check(&[frame(1, 4, &path(b"/a?b"))], Ok(()));
+        check(&[frame(1, 4, &path(b"/a?b"))], SOUND);
         for fragment in [&b"/a#b"[..], b"/#", b"#", b"/a?b#", b"/a#?b"] {
             let block = path(fragment);
-            check(&[frame(1, 4, &block)], Err(Malformed));
-            check(&[frame(1, 5, &block)], Err(Malformed));
-            check(&[on(1, frame(1, 5, GET)), on(3, frame(1, 5, &block))], Err(Malformed));
+            check(&[frame(1, 4, &block)], MALFORMED);
+            check(&[frame(1, 5, &block)], MALFORMED);
+            check(&[on(1, frame(1, 5, GET)), on(3, frame(1, 5, &block))], MALFORMED);
             for at in 0..=block.len() {
-                check(&[frame(1, 0, &block[..at]), frame(9, 4, &block[at..])], Err(Malformed));
+                check(&[frame(1, 0, &block[..at]), frame(9, 4, &block[at..])], MALFORMED);
             }
             let padded = [&[2], &block[..], &[b'#', 0]].concat();
-            check(&[frame(1, 4 | 8, &padded)], Err(Malformed));
+            check(&[frame(1, 4 | 8, &padded)], MALFORMED);
             let weighed = [&[0, 0, 0, 0, 15], &block[..]].concat();
-            check(&[frame(1, 4 | 0x20, &weighed)], Err(Malformed));
+            check(&[frame(1, 4 | 0x20, &weighed)], MALFORMED);
         }
     }
 
@@ -349,12 +319,12 @@ mod tests {
     fn rfc9113_8_1_pseudo_fields_in_trailers_are_noticed() {
         let field = b"\x00\x01a\x01b";
         for (trailers, expected) in [
-            (&field[..], Ok(())),
-            (b"", Ok(())),
-            (b"\x84", Err(Malformed)),
-            (b"\x00\x01a\x01b\x82", Err(Malformed)),
-            (b"\x00\x07:status\x03200", Err(Malformed)),
-            (b"\x00\x02:x\x00", Err(Malformed)),
+            (&field[..], SOUND),
+            (b"", SOUND),
+            (b"\x84", MALFORMED),
+            (b"\x00\x01a\x01b\x82", MALFORMED),
+            (b"\x00\x07:status\x03200", MALFORMED),
+            (b"\x00\x02:x\x00", MALFORMED),
         ] {
             check(&[frame(1, 4, GET), frame(0, 0, b"body"), frame(1, 5, trailers)], expected);
             check(&[frame(1, 4, GET), on(3, frame(1, 5, GET)), frame(1, 5, trailers)], expected);
@@ -363,10 +333,10 @@ mod tests {
 
     #[test]
     fn a_block_that_cannot_be_read_ends_the_connection() {
-        check(&[frame(1, 4, b"\xff")], Err(Malformed));
-        check(&[frame(1, 4 | 8, &[9, 0x82])], Err(Malformed));
-        check(&[frame(1, 4 | 0x20, &[0, 0, 0])], Err(Malformed));
-        check(&[frame(1, 0, &[0; 201]), frame(9, 0, &[0; 200])], Err(Malformed));
-        check(&[frame(0, 0, b"#"), frame(6, 0, &[0; 8]), frame(1, 4, GET)], Ok(()));
+        check(&[frame(1, 4, b"\xff")], Err(Broken));
+        check(&[frame(1, 4 | 8, &[9, 0x82])], Err(Broken));
+        check(&[frame(1, 4 | 0x20, &[0, 0, 0])], Err(Broken));
+        check(&[frame(1, 0, &[0; 201]), frame(9, 0, &[0; 200])], Err(Broken));
+        check(&[frame(0, 0, b"#"), frame(6, 0, &[0; 8]), frame(1, 4, GET)], SOUND);
     }
 }

@@ -32,7 +32,7 @@ use tokio::time::{Instant, timeout};
 use crate::body::{Content, Late};
 use crate::connection::{Shared, respond};
 use crate::drain::Draining;
-use crate::frames::FrameGuard;
+use crate::frame_guard::FrameGuard;
 use crate::guard::Deadline;
 use crate::limits::{Limits, MIN_HEAD_BYTES};
 use crate::metrics::ListenerMetrics;

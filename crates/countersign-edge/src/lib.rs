@@ -14,6 +14,7 @@ mod closing;
 mod connection;
 pub mod descriptors;
 pub mod drain;
+mod frame_guard;
 mod frames;
 mod guard;
 mod head;

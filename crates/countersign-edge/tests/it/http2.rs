@@ -372,9 +372,9 @@ fn rfc9113_8_1_1_a_malformed_request_reaches_no_service() {
     for (fields, expected) in [
         (&[get, SCHEME, HOST, PATH][..], Verdict::Status(200)),
         (&[get, SCHEME, HOST, PATH, ("te", "trailers"), ("content-length", "0")], Verdict::Status(200)),
-        (&[get, SCHEME, HOST, (":path", "/a#b")], Verdict::Closed),
-        (&[get, SCHEME, HOST, (":path", "/a?b#")], Verdict::Closed),
-        (&[get, SCHEME, HOST, (":path", "#")], Verdict::Closed),
+        (&[get, SCHEME, HOST, (":path", "/a#b")], Verdict::Reset),
+        (&[get, SCHEME, HOST, (":path", "/a?b#")], Verdict::Reset),
+        (&[get, SCHEME, HOST, (":path", "#")], Verdict::Reset),
         (&[get, SCHEME, HOST, (":path", "")], Verdict::Reset),
         (&[get, SCHEME, HOST, (":path", "a")], Verdict::Reset),
         (&[get, SCHEME, HOST, (":path", "*")], Verdict::Status(400)),
@@ -452,10 +452,10 @@ fn rfc9113_8_1_1_a_length_that_differs_from_the_content_is_malformed() {
         ([head("0"), frame(0, 1, 1, b"a")].concat(), Verdict::Reset),
         ([head("3"), frame(0, 0, 1, b"ab"), frame(1, 5, 1, &block(&[("x", "y")]))].concat(), Verdict::Reset),
         ([head("3"), frame(0, 0, 1, b"abc"), frame(1, 4, 1, &block(&[("x", "y")]))].concat(), Verdict::Reset),
-        ([head("3"), frame(0, 0, 1, b"abc"), frame(1, 5, 1, &block(&[PATH]))].concat(), Verdict::Closed),
+        ([head("3"), frame(0, 0, 1, b"abc"), frame(1, 5, 1, &block(&[PATH]))].concat(), Verdict::Reset),
         (
             [head("3"), frame(0, 0, 1, b"abc"), frame(1, 5, 1, &block(&[(":status", "200")]))].concat(),
-            Verdict::Closed,
+            Verdict::Reset,
         ),
         (
             [head("3"), frame(0, 0, 1, b"abc"), frame(1, 5, 1, &block(&[("x", "y"), HOST]))].concat(),
@@ -471,6 +471,43 @@ fn rfc9113_8_1_1_a_length_that_differs_from_the_content_is_malformed() {
         ),
     ] {
         assert_eq!(verdict(address, &frames, 10_000), expected, "{frames:?}");
+    }
+}
+
+#[test]
+fn rfc9113_5_4_2_a_malformed_request_ends_its_stream_alone() {
+    let (socket, address) = port_0();
+    let _running = run(Socket::Tcp(socket, None), Limits::default(), tell_request);
+    let get = |path| block(&[(":method", "GET"), SCHEME, HOST, (":path", path)]);
+    let faulty = get("/a#b");
+    let (first, second) = faulty.split_at(20);
+    let frames = [
+        frame(1, 5, 1, &get("/")),
+        frame(1, 1, 3, first),
+        frame(9, 4, 3, second),
+        frame(1, 5, 5, &get("/")),
+        frame(6, 0, 0, b"8 octets"),
+    ];
+    for pieces in [1, 5, 10_000] {
+        let mut stream = connect(address);
+        stream.set_nodelay(true).unwrap();
+        stream.write_all(&[PREFACE, SETTINGS].concat()).unwrap();
+        frames.concat().chunks(pieces).try_for_each(|piece| stream.write_all(piece)).unwrap();
+        let mut seen = Vec::new();
+        while seen.len() < 4 {
+            let header = exactly(&mut stream, 9).expect("the connection goes on");
+            let payload =
+                exactly(&mut stream, usize::from(header[1]) * 256 + usize::from(header[2])).unwrap();
+            match (header[3], header[4], header[8]) {
+                (1, _, stream) => seen.push((stream, payload[0] == 0x88)),
+                (3, _, stream) => seen.push((stream, false)),
+                // The answer to the PING.
+                (6, 1, 0) => seen.push((0, true)),
+                _ => {}
+            }
+        }
+        seen.sort_unstable();
+        assert_eq!(seen, [(0, true), (1, true), (3, false), (5, true)], "in pieces of {pieces}");
     }
 }
 
