@@ -328,12 +328,14 @@ fn endable(permit: &Permit, found: Found) -> Result<CredentialRecord, Refusal> {
 ///
 /// # Errors
 ///
-/// [`Refusal::ExcessScope`].
+/// [`Refusal::Outranked`].
 pub(crate) fn not_above(permit: &Permit, key: &CredentialRecord) -> Result<(), Refusal> {
     let operators = key.terms.scopes.contains(ManagementScope::Operator.name());
     match authority(permit.principal()) {
         Authority::Operator if !operators => Ok(()),
-        Authority::Operator | Authority::Organisation | Authority::Owner => granted(permit, key),
+        Authority::Operator | Authority::Organisation | Authority::Owner => {
+            granted(permit, key).map_err(|excess| Refusal::Outranked(Box::new(excess)))
+        }
     }
 }
 

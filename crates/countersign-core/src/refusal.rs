@@ -72,6 +72,9 @@ pub enum Refusal {
     /// The owner is disabled.
     #[error("the owner is disabled")]
     OwnerDisabled,
+    /// A management key that would be ended or switched off can do more than the caller.
+    #[error("a management key that this concerns can do more than you: {0}")]
+    Outranked(Box<Self>),
     /// The key was revoked, which is for ever.
     #[error("the key was revoked, which is for ever")]
     Revoked,
@@ -107,6 +110,7 @@ impl Refusal {
             Self::Full(..) => "too_many",
             Self::OwnerNotFound => "owner_not_found",
             Self::OwnerDisabled => "owner_disabled",
+            Self::Outranked(_) => "outranked",
             Self::Revoked => "revoked",
             Self::ReservedPrefix => "reserved_prefix",
             Self::Superseded => "superseded",

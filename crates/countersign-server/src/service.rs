@@ -311,7 +311,8 @@ const fn kind(refusal: &Refusal) -> Problem {
         Refusal::DisabledAbove(_)
         | Refusal::ExcessKeySet(_)
         | Refusal::ExcessScope(_)
-        | Refusal::KeySetNotDeclared => Problem::Forbidden,
+        | Refusal::KeySetNotDeclared
+        | Refusal::Outranked(_) => Problem::Forbidden,
         Refusal::Full(..)
         | Refusal::OwnerDisabled
         | Refusal::Revoked

@@ -10,6 +10,7 @@ use crate::exchange::Act;
 use crate::id::{CredentialKind, OwnerId, OwnerKind};
 use crate::known::KnownOwner;
 use crate::ledger::Found;
+use crate::lifecycle::{Forget, Revoke};
 use crate::owner::SwitchOwner;
 use crate::principal::{Principal, Proof, Scheme};
 use crate::record::{CredentialRecord, OwnerRecord, Terms};
@@ -74,7 +75,8 @@ fn switch(
 #[test]
 fn safety_13_nobody_locks_out_who_can_do_more() {
     let tenant = || caller("owners:write keys:write", "orders:*");
-    let excess = |scope: &str| Err(Refusal::ExcessScope(scope.parse().unwrap()));
+    let excess =
+        |scope: &str| Err(Refusal::Outranked(Box::new(Refusal::ExcessScope(scope.parse().unwrap()))));
     let (user, organisation) = (OwnerKind::User, OwnerKind::Organisation);
     let rows = [
         (tenant(), user, None, Ok(())),
@@ -98,6 +100,31 @@ fn safety_13_nobody_locks_out_who_can_do_more() {
         (owner.disabled_at, owner.disabled_by) = (Some(NOW), Some(Authority::Organisation));
         let enabled = switch(&permit, Switch::Enabled, &owner, keys);
         assert_eq!(enabled.map(|_| ()), expected, "enable: {key:?}");
+    }
+}
+
+#[test]
+fn safety_13_nobody_ends_a_management_key_that_can_do_more() {
+    let peppers = Peppers::new(Pepper::new(1, &Secret::new([7; 32])), Vec::new());
+    let (mut entropy, policy) = (SeededEntropy::new(1), Policy::default());
+    let mut context =
+        Context { now: NOW, entropy: &mut entropy, peppers: &peppers, policy: &policy, client: None };
+    let owner = record(OwnerKind::User);
+    for (scopes, grantable, held_scopes, may) in [
+        ("management-keys:write", "", "management-keys:write", true),
+        ("management-keys:write", "", "keys:write", false),
+        ("management-keys:write", "*", "operator", false),
+        ("operator management-keys:write", "", "keys:write", true),
+        ("operator management-keys:write", "", "operator keys:write", false),
+        (OPERATOR, "*", OPERATOR, true),
+    ] {
+        let (permit, key) = (caller(scopes, grantable), held(&owner, held_scopes, ""));
+        let found = || Found::Record(Some(Box::new(key.clone())));
+        let revoked = Revoke { id: key.id }.decide(&mut context, &permit, found());
+        assert_eq!(revoked.answer.is_ok(), may, "{scopes} {held_scopes}");
+        let forgotten = Forget { id: key.id }.decide(&mut context, &permit, found());
+        assert_eq!(forgotten.answer.is_ok(), may, "{scopes} {held_scopes}");
+        assert_eq!(forgotten.audit.reason.as_deref(), (!may).then_some("outranked"));
     }
 }
 
