@@ -49,6 +49,8 @@ impl HealthCheck {
 /// Why there is no connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ConnectError {
+    /// All connections that upstreams may have are open.
+    Exhausted,
     Name,
     Refused,
     TimedOut,

@@ -7,6 +7,7 @@ use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -23,6 +24,8 @@ pub(crate) struct Connection {
     /// Since when it is open.
     pub(crate) since: Instant,
     _speaker: Speaker,
+    /// Its place among all connections to upstreams, if it was given one.
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 /// The task that speaks on a connection.
@@ -71,7 +74,14 @@ impl Connection {
             awaited,
             since: Instant::now(),
             _speaker: Speaker(speaker),
+            _place: None,
         })
+    }
+
+    /// Keeps `place` for as long as it is open.
+    pub(crate) fn holding(mut self, place: OwnedSemaphorePermit) -> Self {
+        self._place = Some(place);
+        self
     }
 }
 

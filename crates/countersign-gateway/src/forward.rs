@@ -80,7 +80,7 @@ impl ForwardError {
             Self::Connect(ConnectError::Refused) => "connect_refused",
             Self::Connect(ConnectError::TimedOut) => "connect_timeout",
             Self::Connect(ConnectError::Tls) => "tls",
-            Self::Exhausted => "exhausted",
+            Self::Connect(ConnectError::Exhausted) | Self::Exhausted => "exhausted",
             Self::InvalidAnswer => "invalid_answer",
             Self::SwitchedProtocols => "switched_protocols",
         }
@@ -100,7 +100,7 @@ impl ForwardError {
             Self::Connect(ConnectError::Name | ConnectError::Refused | ConnectError::Tls) => {
                 wire_error::problem(Problem::BadGateway, "The upstream cannot be reached", None)
             }
-            Self::Exhausted => wire_error::exhausted(),
+            Self::Connect(ConnectError::Exhausted) | Self::Exhausted => wire_error::exhausted(),
             Self::AnswerBroken | Self::Closed | Self::InvalidAnswer | Self::SwitchedProtocols => {
                 wire_error::problem(Problem::BadGateway, "The upstream did not answer properly", None)
             }

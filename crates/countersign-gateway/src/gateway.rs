@@ -17,7 +17,7 @@ use countersign_edge::limits::Limits;
 use countersign_edge::listen::{Budget, Listener, Socket};
 use countersign_edge::metrics::Metrics;
 use countersign_edge::tls::Tls;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
 
 use crate::caller::TrustedProxies;
@@ -220,6 +220,7 @@ fn node(config: &GatewayConfig) -> Node {
         sink: Arc::clone(&config.sink),
         limits: config.limits.clone(),
         upstream_limits: config.upstream_limits.clone(),
+        places: Arc::new(Semaphore::new(config.upstream_limits.connections.min(Semaphore::MAX_PERMITS))),
     }
 }
 

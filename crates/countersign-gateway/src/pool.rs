@@ -7,6 +7,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use countersign_edge::metrics::Metrics;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
 use crate::address::{Address, ConnectError};
@@ -20,6 +21,8 @@ pub(crate) struct Pool {
     pub(crate) metrics: Arc<Metrics>,
     /// The exchanges that may be in flight, from this pool and its sisters.
     pub(crate) exchanges: usize,
+    /// Places for connections to all upstreams together.
+    places: Arc<Semaphore>,
     idle: Mutex<Vec<Idle>>,
 }
 
@@ -29,15 +32,16 @@ struct Idle {
 }
 
 impl Pool {
-    /// Makes an empty one; `callers`: the connections that callers may have.
+    /// Makes an empty one; `callers`: the connections that callers may have; `places`: for connections to all upstreams.
     pub(crate) fn new(
         upstream: Arc<Upstream>,
         limits: UpstreamLimits,
         callers: usize,
+        places: Arc<Semaphore>,
         metrics: Arc<Metrics>,
     ) -> Self {
         let exchanges = limits.exchanges.unwrap_or_else(|| (callers / 2).max(1));
-        Self { upstream, limits, metrics, exchanges, idle: Mutex::new(Vec::new()) }
+        Self { upstream, limits, metrics, exchanges, places, idle: Mutex::new(Vec::new()) }
     }
 
     /// Takes the connection to `address` that was used last.
@@ -76,13 +80,25 @@ impl Pool {
 
     /// Opens a new connection; an address that cannot be reached rests for a while.
     pub(crate) async fn connect(&self, address: &Arc<Address>) -> Result<Connection, ConnectError> {
+        let place = self.place().ok_or(ConnectError::Exhausted)?;
         let opened = match timeout(self.limits.connect, Connection::open(address)).await {
             Ok(opened) => opened,
             Err(_elapsed) => Err(ConnectError::TimedOut),
         };
-        opened.inspect_err(|_| {
+        let opened = opened.inspect_err(|_| {
             address.rest();
             self.upstream.observe(&self.metrics);
+        })?;
+        Ok(opened.holding(place))
+    }
+
+    /// Takes a place for a connection, that of an idle one if there is no other.
+    fn place(&self) -> Option<OwnedSemaphorePermit> {
+        let take = || Arc::clone(&self.places).try_acquire_owned().ok();
+        take().or_else(|| {
+            let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            drop(idle);
+            take()
         })
     }
 }

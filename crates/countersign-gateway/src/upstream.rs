@@ -44,6 +44,10 @@ pub struct UpstreamLimits {
     /// Default (`None`): half of the connections that callers may have, so that an upstream that hangs leaves the other
     /// half to the others.
     pub exchanges: Option<usize>,
+    /// Connections that may be open to all upstreams together, from all workers.
+    ///
+    /// Default: 10,000, as many as callers may have; the process has to have descriptors for both.
+    pub connections: usize,
     /// How fast an upload has to arrive.
     pub pace: Pace,
     /// Idle connections that each worker keeps for each upstream. Default: 256.
@@ -60,6 +64,7 @@ impl Default for UpstreamLimits {
             life: Duration::from_secs(5 * 60),
             lookup: Duration::from_secs(10),
             exchanges: None,
+            connections: 10_000,
             pace: Pace::default(),
             idle_connections: 256,
         }

@@ -22,6 +22,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
+use tokio::sync::Semaphore;
 
 use crate::caller::TrustedProxies;
 use crate::enforce::{self, Passage, ReceivedHead, Refusal, Refused, Sources};
@@ -54,6 +55,8 @@ pub(crate) struct Node {
     pub(crate) sink: Arc<dyn DecisionSink>,
     pub(crate) limits: Limits,
     pub(crate) upstream_limits: UpstreamLimits,
+    /// Places for connections to all upstreams together.
+    pub(crate) places: Arc<Semaphore>,
 }
 
 /// One core's own: its connections, its journal, its entropy. The locks are there for `Sync`; nobody waits for them.
@@ -126,8 +129,8 @@ impl Worker {
         }
         let limits = self.node.upstream_limits.clone();
         let callers = self.node.limits.connections;
-        let pool = Pool::new(Arc::clone(upstream), limits, callers, Arc::clone(&self.node.metrics));
-        let pool = Arc::new(pool);
+        let (places, metrics) = (Arc::clone(&self.node.places), Arc::clone(&self.node.metrics));
+        let pool = Arc::new(Pool::new(Arc::clone(upstream), limits, callers, places, metrics));
         pools.push(Arc::clone(&pool));
         pool
     }

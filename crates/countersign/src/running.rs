@@ -20,6 +20,7 @@ use countersign_egress::resolve::System;
 use countersign_gateway::gateway::{Gateway, GatewayConfig, GatewayListener};
 use countersign_gateway::ledger::Feed;
 use countersign_gateway::route::RouteTable;
+use countersign_gateway::upstream::UpstreamLimits;
 use countersign_server::app::App;
 use countersign_server::github::{self, Github};
 use countersign_server::leaks::{self, Leaks};
@@ -422,6 +423,6 @@ fn gateway_config(
         metrics: Arc::clone(&node.app.metrics),
         sink: behind,
         limits: within(&settings.limits, shares.gateway),
-        upstream_limits: settings.upstream_limits.clone(),
+        upstream_limits: UpstreamLimits { connections: shares.upstreams, ..settings.upstream_limits.clone() },
     }
 }

@@ -219,6 +219,27 @@ fn an_upstream_that_hangs_leaves_room_for_the_others() {
 }
 
 #[test]
+fn upstreams_take_no_more_connections_than_there_are_places() {
+    let world =
+        World::with(Limits::default(), UpstreamLimits { connections: 3, ..UpstreamLimits::default() });
+    let other = FakeUpstream::start();
+    world.add_upstream("/other/{**}", other.address);
+    let mut hung: Vec<_> = (0..3).map(|_| world.connect()).collect();
+    for client in &mut hung {
+        client.send("GET /open/hang HTTP/1.1\r\nHost: a\r\n\r\n");
+    }
+    let looks = std::iter::repeat_with(std::thread::yield_now).take(50_000_000);
+    assert!(looks.map(|()| world.upstream.heads().len()).any(|count| count == 3), "all of them hang");
+    for path in ["/open/x", "/other/x"] {
+        let refused = world.get(path, &[]);
+        assert_eq!((refused.status, refused.field("retry-after")), (503, Some("1")), "{path}");
+    }
+    drop(hung);
+    let tries = std::iter::repeat_with(|| world.get("/other/x", &[]).status).take(10_000);
+    assert!({ tries }.any(|status| status == 200), "who leaves makes room");
+}
+
+#[test]
 fn rfc9110_7_6_3_both_sides_are_told_of_the_hop() {
     let world = World::new();
     let mut client = world.connect();
