@@ -64,12 +64,18 @@ enum Place {
 }
 
 /// The line that is read.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Line {
-    /// Its first bytes, enough for the two fields that matter.
-    start: Vec<u8>,
+    /// Room for its first bytes, enough for the two fields that matter.
+    start: [u8; LINE_START],
     size: usize,
     last: u8,
+}
+
+impl Default for Line {
+    fn default() -> Self {
+        Self { start: [0; LINE_START], size: 0, last: 0 }
+    }
 }
 
 /// `Transfer-Encoding: chunked`, and `Content-Length:` with the longest number, and room for some blanks.
@@ -187,8 +193,8 @@ enum End {
 
 impl Line {
     fn push(&mut self, part: &[u8]) -> End {
-        let room = LINE_START.saturating_sub(self.start.len()).min(part.len());
-        self.start.extend_from_slice(part.get(..room).unwrap_or_default());
+        let room = self.start.get_mut(self.size..).unwrap_or_default();
+        room.iter_mut().zip(part).for_each(|(kept, byte)| *kept = *byte);
         self.size += part.len();
         let before = match part {
             [.., before, b'\n'] => *before,
@@ -203,13 +209,14 @@ impl Line {
     }
 
     /// Tells whether only its beginning was kept.
-    fn is_cut(&self) -> bool {
-        self.size > self.start.len()
+    const fn is_cut(&self) -> bool {
+        self.size > LINE_START
     }
 
     /// Returns the value of the field, if the line is one called `name`.
     fn value(&self, name: &str) -> Option<&[u8]> {
-        let (found, value) = self.start.split_at_checked(name.len())?;
+        let kept = self.start.get(..self.size.min(LINE_START))?;
+        let (found, value) = kept.split_at_checked(name.len())?;
         let value = value.strip_prefix(b":")?;
         found.eq_ignore_ascii_case(name.as_bytes()).then_some(value.trim_ascii())
     }
