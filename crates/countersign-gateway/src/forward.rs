@@ -8,17 +8,14 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use countersign_core::decision::Permit;
 use countersign_edge::body::{BodyError, Bounded, Content};
 use countersign_edge::limits::Limits;
-use countersign_edge::wire_error::{self, Problem};
 use http::header::HOST;
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderName, Request, Response, StatusCode, Uri, Version};
 use http_body::Body;
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use tokio::time::timeout;
@@ -28,6 +25,7 @@ use crate::answer;
 use crate::caller::Caller;
 use crate::connection::Connection;
 use crate::field_names::DroppedFields;
+use crate::forward_error::ForwardError;
 use crate::headers::{self, Call, CredentialFields};
 use crate::intermediary;
 use crate::lent::Lent;
@@ -51,61 +49,6 @@ pub(crate) struct Received<'a> {
     pub(crate) key_headers: Vec<HeaderName>,
     pub(crate) dropped: &'a DroppedFields,
     pub(crate) tether: Option<Tether>,
-}
-
-/// Why an exchange with an upstream failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ForwardError {
-    AnswerBroken,
-    AnswerTimedOut,
-    Body(BodyError),
-    Closed,
-    Connect(ConnectError),
-    Exhausted,
-    InvalidAnswer,
-    SwitchedProtocols,
-}
-
-impl ForwardError {
-    /// Returns the stable name: the reason in metrics and the log.
-    pub(crate) const fn code(self) -> &'static str {
-        match self {
-            Self::AnswerBroken => "answer_broken",
-            Self::AnswerTimedOut => "answer_timeout",
-            Self::Body(BodyError::Aborted) => "request_aborted",
-            Self::Body(BodyError::Stalled) => "request_stalled",
-            Self::Body(BodyError::TooLarge) => "request_too_large",
-            Self::Closed => "closed",
-            Self::Connect(ConnectError::Name) => "name",
-            Self::Connect(ConnectError::Refused) => "connect_refused",
-            Self::Connect(ConnectError::TimedOut) => "connect_timeout",
-            Self::Connect(ConnectError::Tls) => "tls",
-            Self::Connect(ConnectError::Exhausted) | Self::Exhausted => "exhausted",
-            Self::InvalidAnswer => "invalid_answer",
-            Self::SwitchedProtocols => "switched_protocols",
-        }
-    }
-
-    /// Tells whether it is the upstream's fault, not the caller's.
-    pub(crate) const fn is_upstreams(self) -> bool {
-        !matches!(self, Self::Body(_))
-    }
-
-    pub(crate) fn response(self) -> Response<Full<Bytes>> {
-        match self {
-            Self::Body(error) => wire_error::from_body(error, None),
-            Self::AnswerTimedOut | Self::Connect(ConnectError::TimedOut) => {
-                wire_error::problem(Problem::GatewayTimeout, "The upstream did not answer in time", None)
-            }
-            Self::Connect(ConnectError::Name | ConnectError::Refused | ConnectError::Tls) => {
-                wire_error::problem(Problem::BadGateway, "The upstream cannot be reached", None)
-            }
-            Self::Connect(ConnectError::Exhausted) | Self::Exhausted => wire_error::exhausted(),
-            Self::AnswerBroken | Self::Closed | Self::InvalidAnswer | Self::SwitchedProtocols => {
-                wire_error::problem(Problem::BadGateway, "The upstream did not answer properly", None)
-            }
-        }
-    }
 }
 
 /// What became of a request that was forwarded.
@@ -165,8 +108,9 @@ fn switch(
     else {
         return Err(ForwardError::SwitchedProtocols);
     };
-    head.version = Version::HTTP_11;
     headers::downstream(&mut head.headers);
+    intermediary::add_via(&mut head.headers, head.version);
+    head.version = Version::HTTP_11;
     websocket::set(&mut head.headers);
     Ok(Forwarded::Switch(Response::from_parts(head, ()), Sides { caller, upstream, used }))
 }

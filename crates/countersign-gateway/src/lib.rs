@@ -20,6 +20,7 @@ mod enforce;
 pub mod field_names;
 mod fold;
 mod forward;
+mod forward_error;
 mod forwarded;
 pub mod gateway;
 pub mod headers;

@@ -4,6 +4,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
+use countersign_edge::limits::Limits;
+use countersign_gateway::pace::Pace;
+use countersign_gateway::upstream::UpstreamLimits;
 use h2::client::{ResponseFuture, SendRequest};
 use http::Request;
 use tokio::net::TcpStream;
@@ -137,4 +140,17 @@ async fn an_answer_that_breaks_resets_its_stream_alone() {
     }
     let request = Request::get("http://a/open/x").body(()).unwrap();
     assert_eq!(read(sender.send_request(request, true).unwrap().0).await.0, 200);
+}
+
+#[tokio::test]
+async fn an_upload_below_the_least_rate_ends_its_stream_alone() {
+    let pace = Pace { rate: 1_000_000_000, grace: Duration::from_millis(100) };
+    let world = World::with(Limits::default(), UpstreamLimits { pace, ..UpstreamLimits::default() });
+    let mut sender = connect(world.address).await;
+    let request = Request::post("http://a/open/x").body(()).unwrap();
+    let (answer, mut upload) = sender.send_request(request, false).unwrap();
+    upload.send_data(Bytes::from_static(b"a"), false).unwrap();
+    assert_eq!(read(answer).await.0, 408);
+    let open = Request::get("http://a/open/x").body(()).unwrap();
+    assert_eq!(read(sender.send_request(open, true).unwrap().0).await.0, 200);
 }

@@ -1,6 +1,6 @@
 //! Refusals that are read: whoever is refused while sending gets the answer, not a broken connection.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
@@ -195,6 +195,24 @@ fn rfc9110_15_2_interim_answers_are_passed_over() {
 }
 
 #[test]
+fn rfc9110_15_2_interim_answers_do_not_prolong_the_wait() {
+    let answer = Duration::from_millis(200);
+    let world = World::with(Limits::default(), UpstreamLimits { answer, ..UpstreamLimits::default() });
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    world.replace_upstream(&[listener.local_addr().unwrap()], None);
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.read_exact(&mut [0; 16]).unwrap();
+        // The pause between two hints is a wait for what does not come.
+        stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+        while stream.write_all(b"HTTP/1.1 103 Early Hints\r\n\r\n").is_ok() {
+            stream.read_exact(&mut [0; 65_536]).ok();
+        }
+    });
+    assert_eq!(world.get("/open/x", &[]).status, 504);
+}
+
+#[test]
 fn rfc9110_15_2_interim_answers_without_an_end_are_a_bad_gateway() {
     let world = World::new();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -202,7 +220,10 @@ fn rfc9110_15_2_interim_answers_without_an_end_are_a_bad_gateway() {
     let hints = &*"HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n".repeat(1000).leak();
     std::thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
-            std::thread::spawn(move || while stream.write_all(hints.as_bytes()).is_ok() {});
+            std::thread::spawn(move || {
+                stream.read_exact(&mut [0; 16]).unwrap();
+                while stream.write_all(hints.as_bytes()).is_ok() {}
+            });
         }
     });
     let mut clients: Vec<_> = (0..4).map(|_| world.connect()).collect();
