@@ -68,9 +68,8 @@ impl Call {
         Err(Failure::Invalid(format!("the query parameter `limit`: expected 1 to {MAX_LIMIT}")))
     }
 
-    /// Refuses what the endpoint does not read: query parameters that it does not know or that are repeated, and a body
-    /// where it takes none. Whoever sent them meant something.
-    pub(crate) fn only(&self, parameters: &[(&str, &str)], takes_body: bool) -> Result<(), Failure> {
+    /// Refuses query parameters that the endpoint does not know, or that are repeated: whoever sent them meant something.
+    pub(crate) fn only(&self, parameters: &[(&str, &str)]) -> Result<(), Failure> {
         let known: Vec<_> = parameters.iter().map(|(name, _)| *name).collect();
         for (index, (name, _)) in self.query.iter().enumerate() {
             if !known.contains(&name.as_str()) {
@@ -80,9 +79,11 @@ impl Call {
                 return Err(Failure::Invalid(format!("the query parameter `{name}` is there twice")));
             }
         }
-        if takes_body || self.body.is_empty() {
-            return Ok(());
-        }
+        Ok(())
+    }
+
+    /// Refuses a body where the endpoint reads none; `{}` is none.
+    pub(crate) fn without_body(&self) -> Result<(), Failure> {
         self.json::<Nothing>().map(|Nothing {}| ())
     }
 

@@ -157,10 +157,15 @@ where
     let key = head.headers.get("idempotency-key");
     let idempotency_key = key.map(|value| value.to_str().unwrap_or_default().to_owned());
     let call = Call { permit, segments, query, idempotency_key, body };
-    if let Err(failure) = call.only(endpoint.parameters, endpoint.request.is_some()) {
-        return render(Err(failure));
+    render(handle(app, endpoint, call).await)
+}
+
+async fn handle(app: &App, endpoint: &Endpoint, call: Call) -> Result<Reply, Failure> {
+    call.only(endpoint.parameters)?;
+    if endpoint.request.is_none() {
+        call.without_body()?;
     }
-    render((endpoint.handler)(app, call).await)
+    (endpoint.handler)(app, call).await
 }
 
 /// A page of another origin must not use what a browser sends along (SAFETY 15).
