@@ -240,6 +240,9 @@ impl RouteTable {
         for (position, route) in self.routes.iter().enumerate().filter(|(_, one)| one.matches(host, path)) {
             match &route.methods {
                 Some(methods) if !methods.contains(method) => allowed.extend(methods.iter().cloned()),
+                // RFC 9110 §9.3.2: an upstream answers HEAD as it would GET, so a route for whatever is left is no way
+                // around the one that says what GET needs.
+                None if *method == Method::HEAD && allowed.contains(&Method::GET) => break,
                 Some(_) | None => {
                     let asked = Asked { method, host, path };
                     return self
@@ -272,7 +275,7 @@ impl RouteTable {
         }
         let meets = |one: &&Arc<CompiledRoute>| {
             one.takes_host(asked.host)
-                && one.takes_method(asked.method)
+                && one.speaks_for(asked.method)
                 && one.folded.matches_folded(&folded)
                 // Whoever writes both `/exact` and `/exact/` tells them apart, and so does the upstream.
                 && one.folded != route.folded
@@ -415,6 +418,11 @@ impl CompiledRoute {
 
     fn takes_method(&self, method: &Method) -> bool {
         self.methods.as_ref().is_none_or(|methods| methods.contains(method))
+    }
+
+    /// Tells whether what it requires concerns a method, `HEAD` with `GET`.
+    fn speaks_for(&self, method: &Method) -> bool {
+        self.takes_method(method) || (*method == Method::HEAD && self.takes_method(&Method::GET))
     }
 
     fn takes_host(&self, host: Option<Host<'_>>) -> bool {

@@ -61,6 +61,24 @@ fn the_first_match_wins_and_a_method_goes_on_to_the_next() {
 }
 
 #[test]
+fn rfc9110_9_3_2_head_is_no_way_around_the_route_that_says_what_get_needs() {
+    let mut read = route("read", "/orders/{**}");
+    read.methods = Some(vec![Method::GET]);
+    let mut head = route("head", "/orders/heads/{**}");
+    head.methods = Some(vec![Method::HEAD]);
+    let table = table(vec![read, head, route("all", "/{**}")]).unwrap();
+    for (method, path, expected) in [
+        (Method::HEAD, "/orders/42", "405 [GET]"),
+        (Method::HEAD, "/orders/heads/42", "head"),
+        (Method::HEAD, "/other", "all"),
+        (Method::HEAD, "/ORDERS/42", "400 read"),
+        (Method::POST, "/orders/42", "all"),
+    ] {
+        assert_eq!(found(&table, &method, "h", path), expected, "{method} {path}");
+    }
+}
+
+#[test]
 fn what_folds_onto_an_earlier_route_is_refused() {
     let mut write = route("write", "/orders/{id}");
     write.methods = Some(vec![Method::DELETE]);
