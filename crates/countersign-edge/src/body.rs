@@ -1,8 +1,8 @@
 //! Bodies with bounds: bytes, and the pause between them.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use thiserror::Error;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 /// Why a body did not arrive whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -45,22 +45,51 @@ impl BodyError {
 /// The content of a request; its connection knows whether it was read to its end.
 #[derive(Debug)]
 pub struct Content {
-    body: Incoming,
+    /// Taken when it is dropped, and only then.
+    body: Option<Incoming>,
     unread: Option<Arc<AtomicBool>>,
+    rest: Option<Arc<Rest>>,
 }
+
+/// What a service leaves of a content, for the connection to throw away.
+#[derive(Debug, Default)]
+pub(crate) struct Rest(Mutex<Option<Incoming>>);
 
 impl Content {
     /// Tells `unread` that there is content, and when there is no more.
     pub(crate) fn told(body: Incoming, unread: &Arc<AtomicBool>) -> Self {
         let some = !body.is_end_stream();
         unread.store(some, Ordering::Relaxed);
-        Self { body, unread: some.then(|| Arc::clone(unread)) }
+        Self { body: Some(body), unread: some.then(|| Arc::clone(unread)), rest: None }
+    }
+
+    /// Leaves to `rest` what is not read.
+    pub(crate) fn leaving(body: Incoming, rest: &Arc<Rest>) -> Self {
+        let rest = (!body.is_end_stream()).then(|| Arc::clone(rest));
+        Self { body: Some(body), unread: None, rest }
     }
 }
 
-impl From<Incoming> for Content {
-    fn from(body: Incoming) -> Self {
-        Self { body, unread: None }
+impl Drop for Content {
+    fn drop(&mut self) {
+        if let Some(rest) = self.rest.take() {
+            *rest.0.lock().unwrap_or_else(PoisonError::into_inner) = self.body.take();
+        }
+    }
+}
+
+impl Rest {
+    /// Reads what was left and throws it away: at most `bytes`, within `limit`.
+    pub(crate) async fn discard(&self, bytes: u64, limit: Duration) {
+        let left = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(left) = left else {
+            return;
+        };
+        let mut left = Bounded::new(left, bytes, limit);
+        let discarded = timeout(limit, async { while let Some(Ok(_)) = left.frame().await {} }).await;
+        if discarded.is_err() {
+            tracing::debug!("a peer did not end what nobody reads");
+        }
     }
 }
 
@@ -72,8 +101,11 @@ impl Body for Content {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
-        if (frame.is_none() || self.body.is_end_stream())
+        let Some(body) = &mut self.body else {
+            return Poll::Ready(None);
+        };
+        let frame = ready!(Pin::new(body).poll_frame(context));
+        if (frame.is_none() || self.is_end_stream())
             && let Some(unread) = self.unread.take()
         {
             unread.store(false, Ordering::Relaxed);
@@ -82,11 +114,11 @@ impl Body for Content {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
     }
 }
 

@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, Re
 use tokio::time::timeout;
 
 /// The most that is thrown away: several times the largest body that is taken by default.
-const MOST: u64 = 64 * 1024 * 1024;
+pub(crate) const MOST: u64 = 64 * 1024 * 1024;
 
 /// A transport that comes back when whoever reads and writes it is done.
 pub(crate) struct Held<T> {

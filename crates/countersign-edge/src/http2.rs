@@ -29,7 +29,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-use crate::body::{Content, Late};
+use crate::body::{Content, Late, Rest};
+use crate::closing::MOST;
 use crate::connection::{Shared, respond};
 use crate::drain::Draining;
 use crate::frame_guard::FrameGuard;
@@ -64,6 +65,7 @@ where
         tasks: Arc::downgrade(&tasks),
         activity: Arc::new(activity),
         pause: limits.write_pause,
+        closing: limits.closing,
         metrics: shared.metrics.clone(),
     };
     let service = service_fn(|request| answer(Arc::clone(&shared), request, peer));
@@ -142,6 +144,7 @@ struct Streams {
     tasks: Weak<Mutex<JoinSet<()>>>,
     activity: Arc<watch::Sender<Activity>>,
     pause: Duration,
+    closing: Duration,
     metrics: ListenerMetrics,
 }
 
@@ -159,7 +162,14 @@ where
             now.open += 1;
         });
         let open = Open { activity: Arc::clone(&self.activity), flow: Arc::clone(&flow) };
-        let stream = unless_stalled(stream, Arc::clone(&flow), self.pause, open);
+        let stream = unless_stalled(stream, Arc::clone(&flow), self.pause);
+        let (rest, closing) = (Arc::clone(&flow.rest), self.closing);
+        let stream = async move {
+            stream.await;
+            // RFC 9113 §8.1 allows to reset what nobody reads; a client that is still sending may miss the answer then.
+            rest.discard(MOST, closing).await;
+            drop(open);
+        };
         let mut tasks = tasks.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some(ended) = tasks.try_join_next() {
             // A panic in a body: the hook has told the log, and the stream was reset.
@@ -198,6 +208,8 @@ struct Flow {
     /// Since when the engine has asked for no more of it: the receiver grants no window (RFC 9113 §5.2).
     waiting: Mutex<Option<Instant>>,
     answered: AtomicBool,
+    /// What nobody has read of the request.
+    rest: Arc<Rest>,
 }
 
 impl Flow {
@@ -211,7 +223,7 @@ impl Flow {
 }
 
 /// Runs a stream; one whose receiver takes nothing for `pause` is dropped, which resets it.
-async fn unless_stalled(stream: impl Future<Output = ()>, flow: Arc<Flow>, pause: Duration, _open: Open) {
+async fn unless_stalled(stream: impl Future<Output = ()>, flow: Arc<Flow>, pause: Duration) {
     let mut stream = pin!(stream);
     let mut deadline = Deadline::default();
     std::future::poll_fn(move |context| {
@@ -229,14 +241,15 @@ async fn answer<S: Serve>(
     request: Request<Incoming>,
     peer: Peer,
 ) -> Result<Response<Streamed<S::Body>>, Infallible> {
-    let response = respond(&shared, settled(request), peer).await;
     let flow = FLOW.try_with(Arc::clone).unwrap_or_default();
+    let request = request.map(|body| Content::leaving(body, &flow.rest));
+    let response = respond(&shared, settled(request), peer).await;
     flow.wait(Some(Instant::now()));
     Ok(response.map(|body| Streamed { body: Late::new(body), flow }))
 }
 
 /// Writes a request as HTTP/1.1 would have it; the error is for the caller.
-fn settled(request: Request<Incoming>) -> Result<Request<Content>, &'static str> {
+fn settled(request: Request<Content>) -> Result<Request<Content>, &'static str> {
     let (mut head, body) = request.into_parts();
     // DIVERGES: RFC 9113 §8.3.1 also allows `*` for OPTIONS, and none for CONNECT; neither is served.
     let target = head.uri.path_and_query().filter(|target| target.as_str().starts_with('/'));
@@ -253,7 +266,7 @@ fn settled(request: Request<Incoming>) -> Result<Request<Content>, &'static str>
     }
     join_cookies(&mut head.headers);
     head.uri = Uri::from(target);
-    Ok(Request::from_parts(head, body.into()))
+    Ok(Request::from_parts(head, body))
 }
 
 /// RFC 9110 §8.6: the parser takes equal lengths for one and nothing for 0, and hands them on.

@@ -186,6 +186,28 @@ async fn rfc9113_8_1_refusals_of_uploads_are_read_in_http2() {
     }
 }
 
+#[tokio::test]
+async fn rfc9113_8_1_what_is_refused_may_be_sent_to_its_end() {
+    let world = World::new();
+    let mut sender = crate::http2::connect(world.address).await;
+    let request = Request::post("http://a/x").body(()).unwrap();
+    let (answer, mut upload) = sender.send_request(request, false).unwrap();
+    let answer = timeout(PATIENCE, answer).await.unwrap().unwrap();
+    assert_eq!(answer.status(), 401);
+    let mut body = answer.into_body();
+    while let Some(data) = timeout(PATIENCE, body.data()).await.unwrap() {
+        data.expect("a whole answer");
+    }
+    let mut left = UPLOAD;
+    while left > 0 {
+        upload.reserve_capacity(left);
+        let granted = timeout(PATIENCE, std::future::poll_fn(|context| upload.poll_capacity(context)));
+        let granted = granted.await.unwrap().expect("the stream is open").expect("and takes what comes");
+        left -= granted;
+        upload.send_data(Bytes::from(vec![b'a'; granted]), left == 0).unwrap();
+    }
+}
+
 #[test]
 fn rfc9110_15_2_interim_answers_are_passed_over() {
     let world = World::new();
