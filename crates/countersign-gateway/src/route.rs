@@ -1,8 +1,8 @@
 //! Routes: which upstream answers a path, and what a caller must be.
 //!
-//! The first route that matches path, host and method wins; paths are matched by [`crate::pattern`].
+//! The first route that matches path, host and method wins; paths are matched by `pattern`.
 //!
-//! An upstream may read a path more freely than it is matched here (see [`crate::fold`]). Where the folded path meets an
+//! An upstream may read a path more freely than it is matched here (see `fold`). Where the folded path meets an
 //! earlier route that the exact one does not, the request is refused: the exact path decides, the fold only objects.
 //!
 //! **Invariants.** What no route matches is refused, never open. A table that cannot be decided on is not built.
