@@ -48,7 +48,7 @@ pub(crate) async fn import(app: &App, call: Call) -> Result<Reply, Failure> {
     Reply::ok(&KeysImported { imported, existing, refused, dry_run: asked.dry_run, data })
 }
 
-/// Reads a line of a file of keys, as [`import`] reads each key.
+/// Reads a line of a file of keys, as an import reads each key.
 ///
 /// # Errors
 ///

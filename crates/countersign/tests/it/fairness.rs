@@ -13,8 +13,9 @@ fn tenant(server: &Server, name: &str) -> (String, String) {
     let owner = owner["id"].as_str().unwrap().to_owned();
     let scopes = json!(["keys:read", "keys:write", "owners:write", "audit:read"]);
     let body = json!({ "name": name, "owner": owner, "scopes": scopes, "grantable": ["orders:read"] });
-    let key = server.manage("POST", "/v1/management-keys", &body).json()["key"].as_str().unwrap().to_owned();
-    (owner, key)
+    let made = server.manage("POST", "/v1/management-keys", &body);
+    assert_eq!(made.status, 201, "{made:?}");
+    (owner, made.json()["key"].as_str().unwrap().to_owned())
 }
 
 /// Reads the bodies of the latest audit lines.
