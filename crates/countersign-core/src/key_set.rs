@@ -232,7 +232,8 @@ pub enum Source<'a> {
 pub struct Upgrade {
     credential: CredentialId,
     wrapped: SecretHash,
-    own: SecretHash,
+    /// Under every pepper, the current one first.
+    own: Vec<SecretHash>,
     pepper: u32,
 }
 
@@ -241,7 +242,7 @@ impl Upgrade {
     pub(crate) const fn assertion(
         credential: CredentialId,
         wrapped: SecretHash,
-        own: SecretHash,
+        own: Vec<SecretHash>,
         pepper: u32,
     ) -> Self {
         Self { credential, wrapped, own, pepper }
@@ -258,12 +259,13 @@ impl Upgrade {
         self.wrapped
     }
 
-    /// Returns the key's own hash.
-    pub(crate) const fn own(&self) -> SecretHash {
-        self.own
+    /// Returns the key's own hash under every pepper, the current one first.
+    #[must_use]
+    pub fn own(&self) -> &[SecretHash] {
+        &self.own
     }
 
-    /// Returns the version of the pepper that the own hash was made with.
+    /// Returns the version of the pepper that the first of the own hashes was made with.
     pub(crate) const fn pepper(&self) -> u32 {
         self.pepper
     }

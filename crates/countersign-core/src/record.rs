@@ -248,7 +248,8 @@ pub struct MarkRecord {
     pub until: Timestamp,
 }
 
-/// The hash of a foreign key that was taken over once. It outlives the key: a secret lives once.
+/// A hash of a foreign key that was taken over once: the hash that came over, and after its first use the key's own.
+/// It outlives the key: a secret lives once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TakenOver {
     /// The keyed hash under which the key was found until its first use; it is bound to the key's set.

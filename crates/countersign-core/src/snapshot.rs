@@ -127,7 +127,7 @@ impl Snapshot {
             self.peppers.all().find_map(|pepper| find(pepper.hash_bytes(Purpose::Imported, digest)))
         })?;
         let (pepper, wrapped) = (self.peppers.current(), known.lookup);
-        let own = pepper.hash(Purpose::Credential, text);
+        let own = self.peppers.all().map(|pepper| pepper.hash(Purpose::Credential, text)).collect();
         let upgrade = Some(Upgrade::assertion(known.id, wrapped, own, pepper.version()));
         Some(FoundImported { known, upgrade })
     }

@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 
 use crate::closing::Closing;
 use crate::queue::Queue;
-use crate::{commit, credential};
+use crate::{commit, credential, taken_over};
 
 /// The most first uses that wait; beyond it the newest are left to the next use.
 const WAITING: usize = 10_000;
@@ -63,8 +63,11 @@ impl Upgrades {
 
     async fn write(&self, upgrade: &Upgrade) -> Result<(), Unavailable> {
         let now = self.clock.now();
+        // In this order: what is remembered of this very key is then seen in its record too.
+        let taken = taken_over::find(&self.database, upgrade.own()).await?;
         let record = credential::find(&self.database, upgrade.credential()).await?;
-        let Some(outcome) = imported::upgrade(now, upgrade, Found::Record(record.map(Box::new))) else {
+        let found = Found::Record(record.map(Box::new));
+        let Some(outcome) = imported::upgrade(now, upgrade, &taken, found) else {
             return Ok(());
         };
         let steps = commit::steps(&outcome.effects, &self.node, now)?;

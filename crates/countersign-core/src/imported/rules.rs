@@ -101,22 +101,46 @@ pub(crate) fn not_taken_over(
     if taken.iter().any(in_the_way) { Err(Refusal::HashRefused) } else { Ok(()) }
 }
 
-/// Decides to keep the key's own hash instead of the wrapped one; `None`: that has been done.
+/// Decides to keep the key's own hash instead of the wrapped one, and to remember it like the hash that came over;
+/// `None`: that has been done. `taken`: what is remembered of the key's own hash; asked for before `found` is, so that
+/// it is not what another node has just remembered of this key.
+///
+/// Before it is presented, nobody can tell that a secret came over twice, under two algorithms. Now it is seen: it
+/// has lived, and is ended.
 #[must_use]
-pub fn upgrade(now: Timestamp, upgrade: &Upgrade, found: Found) -> Option<Outcome<(), ()>> {
+pub fn upgrade(
+    now: Timestamp,
+    upgrade: &Upgrade,
+    taken: &[TakenOver],
+    found: Found,
+) -> Option<Outcome<(), ()>> {
     let Found::Record(Some(mut record)) = found else {
         return None;
     };
     if !record.lookup.matches(&upgrade.wrapped()) {
         return None;
     }
-    let imported = record.terms.imported.as_mut()?;
-    imported.upgraded = true;
-    record.lookup = upgrade.own();
+    let audit = |action| {
+        AuditEvent::granted(now, action, Actor::SYSTEM)
+            .within(Some(record.organisation))
+            .about(record.id.to_string())
+    };
+    if taken.iter().any(|one| one.organisation == record.organisation) {
+        let audit = audit("api_key.revoke").detail("reason", Refusal::TakenOver.code());
+        let effects = vec![Effect::Revoke { credential: record.id, at: now }];
+        return Some(Outcome::granted((), effects, audit));
+    }
+    let (audit, own) = (audit("api_key.upgrade"), *upgrade.own().first()?);
+    record.terms.imported.as_mut()?.upgraded = true;
+    record.lookup = own;
     record.pepper = upgrade.pepper();
     record.version += 1;
-    let audit = AuditEvent::granted(now, "api_key.upgrade", Actor::SYSTEM)
-        .within(Some(record.organisation))
-        .about(record.id.to_string());
-    Some(Outcome::granted((), vec![Effect::AdvanceCredential { next: record }], audit))
+    let mut effects = Vec::with_capacity(2);
+    // What another tenant has taken over is no hindrance, and is remembered as it is.
+    if taken.is_empty() {
+        let (organisation, owner) = (record.organisation, record.owner);
+        effects.push(Effect::TakeOver(TakenOver { lookup: own, digest: own, organisation, owner, at: now }));
+    }
+    effects.push(Effect::AdvanceCredential { next: record });
+    Some(Outcome::granted((), effects, audit))
 }

@@ -5,12 +5,16 @@ use std::sync::Arc;
 use crate::context::SeededEntropy;
 use crate::credential::Rejection;
 use crate::decision::{Condition, Decision, Permit, Requirement, decide};
+use crate::effect::Effect;
 use crate::environment::Environment;
 use crate::id::{CredentialKind, OwnerId, OwnerKind};
-use crate::imported::{Declaration, PreparedSet, PresentedText, may_take_over, not_taken_over, read_digest};
-use crate::key_set::{Digest, Encoding, KeySet, MAX_KEY_SETS, NotAKeySet, Part, Source};
+use crate::imported::{
+    Declaration, PreparedSet, PresentedText, may_take_over, not_taken_over, read_digest, upgrade,
+};
+use crate::key_set::{Digest, Encoding, Imported, KeySet, MAX_KEY_SETS, NotAKeySet, Part, Source, Upgrade};
 use crate::key_string::Malformed;
 use crate::known::KnownOwner;
+use crate::ledger::Found;
 use crate::principal::{Principal, Proof, Scheme};
 use crate::record::{CredentialRecord, OwnerRecord, TakenOver, Terms};
 use crate::refusal::Refusal;
@@ -231,6 +235,42 @@ fn a_secret_lives_once_and_only_its_owner_is_told() {
         let judged = not_taken_over(&caller(who, scopes), owner, &hash(lookup), &earlier);
         assert_eq!(judged, expected, "{what}");
     }
+}
+
+#[test]
+fn a_secret_that_lived_before_ends_at_its_first_use() {
+    let hash = |byte: u8| SecretHash::from_bytes(&[byte; 32]).unwrap();
+    let (a, b, now) = (organisation(1), organisation(2), Timestamp::from_millis(5));
+    let mut record = key_of(&a, "acme");
+    let set = KeySet::new("acme_", None, Digest::Sha256, Part::Key).unwrap();
+    record.lookup = hash(1);
+    record.terms.imported = Some(Box::new(Imported { set, upgraded: false }));
+    let seen = |wrapped| Upgrade::assertion(record.id, hash(wrapped), vec![hash(2), hash(3)], 7);
+    let remembered = |owner: &OwnerRecord| TakenOver {
+        lookup: hash(2),
+        digest: hash(2),
+        organisation: owner.organisation,
+        owner: owner.id,
+        at: now,
+    };
+    let found = || Found::Record(Some(Box::new(record.clone())));
+    let kinds = |wrapped, taken: &[TakenOver]| {
+        let outcome = upgrade(now, &seen(wrapped), taken, found())?;
+        Some((outcome.effects, outcome.audit.action.into_owned()))
+    };
+    let mut next = record.clone();
+    next.lookup = hash(2);
+    next.pepper = 7;
+    next.version += 1;
+    next.terms.imported.as_mut().unwrap().upgraded = true;
+    let advance = Effect::AdvanceCredential { next: Box::new(next) };
+    let upgraded = |effects| Some((effects, "api_key.upgrade".to_owned()));
+    assert_eq!(kinds(1, &[]), upgraded(vec![Effect::TakeOver(remembered(&a)), advance.clone()]));
+    assert_eq!(kinds(1, &[remembered(&b)]), upgraded(vec![advance]), "another tenant's is no hindrance");
+    let ended = vec![Effect::Revoke { credential: record.id, at: now }];
+    let taken = [remembered(&b), remembered(&client(&a, 3))];
+    assert_eq!(kinds(1, &taken), Some((ended, "api_key.revoke".to_owned())));
+    assert_eq!(kinds(2, &taken), None, "it was upgraded meanwhile, and what is remembered is itself");
 }
 
 #[test]

@@ -283,6 +283,36 @@ fn a_secret_that_was_taken_over_lives_once() {
 }
 
 #[test]
+fn a_secret_that_came_over_under_two_algorithms_lives_once() {
+    let place = Place::new();
+    let server = place.up("data", &[]);
+    let declared = json!({ "algorithm": "sha256", "prefix": "acme_" });
+    let sha512 = |text: &str| digest::digest(&digest::SHA512, text.as_bytes()).as_ref().to_vec();
+    let (one, two) = (key("acme_", 1), key("acme_", 2));
+    let others = [
+        (&one, json!({ "algorithm": "sha512", "prefix": "acme_" }), sha512(&one)),
+        (
+            &two,
+            json!({ "algorithm": "sha256", "prefix": "acme_", "of": "secret" }),
+            sha256(&two["acme_".len()..]),
+        ),
+    ];
+    for (key, other, hash) in others {
+        let id = |told: &Value| told["data"][0]["id"].as_str().unwrap().to_owned();
+        let first = id(&import(&server, &declared, &[hex(&sha256(key))]));
+        assert_eq!(server.call("/x", Some(key)).status, 200);
+        eventually("the key is upgraded", || upgraded(&server, &first));
+        let second = id(&import(&server, &other, &[hex(&hash)]));
+        assert_eq!(server.manage("DELETE", &format!("/v1/keys/{first}"), &Value::Null).status, 204);
+        eventually("its second hash ends with its first use", || server.call("/x", Some(key)).status == 401);
+        let record = server.manage("GET", &format!("/v1/keys/{second}"), &Value::Null).json();
+        assert_eq!(record["state"], "revoked", "{other} {record}");
+        let audit = server.manage("GET", "/v1/audit?last=true&limit=200", &Value::Null).body;
+        assert!(audit.contains("api_key.revoke") && audit.contains("taken_over"), "{audit}");
+    }
+}
+
+#[test]
 fn whoever_imports_a_hash_first_speaks_for_no_caller_of_another() {
     let place = Place::new();
     let server = place.up("data", &[]);
