@@ -1,7 +1,8 @@
 //! Places for what costs memory: so many at a time, and of one sender a share of them.
 //!
 //! **Invariant.** A credential holds no more than its share, whatever its tenant's others hold, so that whoever has stolen
-//! one keeps nobody from revoking it; a tenant holds no more than half, however many credentials it makes.
+//! one keeps nobody from revoking it; a tenant holds no more than half, however many credentials it makes. And operators
+//! wait for no tenants, however many these are: who can end their keys has places beside theirs.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -9,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use countersign_core::id::{CredentialId, OwnerId};
 use countersign_core::principal::Principal;
+use countersign_core::reach::{Reach, reach};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Shares that are remembered before those of which nothing is taken are forgotten.
@@ -21,14 +23,21 @@ const OF_TENANT: usize = 4;
 pub(crate) enum Sender {
     /// Whoever is at this address.
     Address(Option<IpAddr>),
-    /// A proven caller: its organisation and its credential. The operator of this machine has neither.
-    Caller(Option<OwnerId>, Option<CredentialId>),
+    /// A proven caller of a tenant: its organisation and its credential.
+    Tenant(Option<OwnerId>, Option<CredentialId>),
+    /// A proven operator: its credential, which the operator of this machine does not have.
+    Operator(Option<CredentialId>),
 }
 
 impl Sender {
     /// Names a proven caller.
     pub(crate) fn of(principal: &Principal) -> Self {
-        Self::Caller(principal.organisation(), principal.credential())
+        match reach(principal) {
+            Reach::Installation => Self::Operator(principal.credential()),
+            Reach::Organisation(_) | Reach::Owner(_) | Reach::Nothing => {
+                Self::Tenant(principal.organisation(), principal.credential())
+            }
+        }
     }
 }
 
@@ -49,7 +58,7 @@ enum Holder {
     Tenant(Option<OwnerId>),
 }
 
-/// A place that is taken, of all and of each share; given up when it is dropped.
+/// A place that is taken, of each share and of all; given up when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Place {
     _permits: [Option<OwnedSemaphorePermit>; 3],
@@ -67,17 +76,23 @@ impl Places {
     pub(crate) async fn take(&self, sender: Sender) -> Option<Place> {
         let (one, tenant) = match sender {
             Sender::Address(address) => (Holder::Address(address), None),
-            Sender::Caller(tenant, credential) => {
+            Sender::Tenant(tenant, credential) => {
                 (Holder::Credential(credential), Some(Holder::Tenant(tenant)))
             }
+            Sender::Operator(credential) => (Holder::Credential(credential), None),
         };
         let one = self.share(one, self.of_one).acquire_owned().await.ok()?;
         let tenant = match tenant {
             Some(tenant) => Some(self.share(tenant, self.of_tenant).acquire_owned().await.ok()?),
             None => None,
         };
-        let all = Arc::clone(&self.all).acquire_owned().await.ok()?;
-        Some(Place { _permits: [Some(all), Some(one), tenant] })
+        let all = match sender {
+            Sender::Address(_) | Sender::Tenant(..) => {
+                Some(Arc::clone(&self.all).acquire_owned().await.ok()?)
+            }
+            Sender::Operator(_) => None,
+        };
+        Some(Place { _permits: [Some(one), tenant, all] })
     }
 
     fn share(&self, holder: Holder, most: usize) -> Arc<Semaphore> {
@@ -118,10 +133,10 @@ mod tests {
     fn a_credential_has_a_share_a_tenant_several_and_nobody_all() {
         let mut entropy = SeededEntropy::new(1);
         let mut caller = |tenant| {
-            Sender::Caller(tenant, Some(CredentialId::random(CredentialKind::ManagementKey, &mut entropy)))
+            Sender::Tenant(tenant, Some(CredentialId::random(CredentialKind::ManagementKey, &mut entropy)))
         };
         let tenant = Some(OwnerId::random(OwnerKind::Organisation, &mut SeededEntropy::new(2)));
-        let (stolen, own, operator) = (caller(tenant), caller(tenant), Sender::Caller(None, None));
+        let (stolen, own, operator) = (caller(tenant), caller(tenant), Sender::Operator(None));
         let many: Vec<_> = (0..40).map(|_| caller(tenant)).collect();
         let places = Places::new(16, 2);
         let _held = all_of(&places, &[stolen]);
@@ -135,5 +150,23 @@ mod tests {
         assert!(places.take(own).now_or_never().is_none());
         assert!(places.take(operator).now_or_never().is_some());
         assert!(places.take(Sender::Address(None)).now_or_never().is_some());
+    }
+
+    #[test]
+    fn operators_have_places_beside_those_of_all_tenants() {
+        let mut entropy = SeededEntropy::new(1);
+        let key = |entropy: &mut SeededEntropy| CredentialId::random(CredentialKind::ManagementKey, entropy);
+        let mut tenant = || {
+            let organisation = OwnerId::random(OwnerKind::Organisation, &mut entropy);
+            Sender::Tenant(Some(organisation), Some(key(&mut entropy)))
+        };
+        let tenants: Vec<_> = (0..40).map(|_| tenant()).collect();
+        let places = Places::new(16, 2);
+        let _held = all_of(&places, &tenants);
+        assert_eq!(_held.len(), 16);
+        assert!(places.take(tenant()).now_or_never().is_none());
+        for operator in [Sender::Operator(None), Sender::Operator(Some(key(&mut SeededEntropy::new(2))))] {
+            assert_eq!(all_of(&places, &[operator]).len(), 2, "and no more than a share: {operator:?}");
+        }
     }
 }
