@@ -303,11 +303,15 @@ fn warn_of_expiry(app: &Arc<App>, before: Duration) -> JoinHandle<()> {
     })
 }
 
+/// Callers' connections that are enough for most: who has asked for no number is not told of fewer than the default.
+const FEW: usize = 1_000;
+
 /// Divides the descriptors of the process, and says if they are too few for what is set.
 fn shares_of_descriptors(limits: &Limits) -> Shares {
     let descriptors = descriptors::raise();
     let shares = descriptors::shares(descriptors);
-    if shares.gateway < limits.connections {
+    let asked_for = limits.connections != Limits::default().connections;
+    if shares.gateway < limits.connections && (asked_for || shares.gateway < FEW) {
         tracing::warn!(
             descriptors,
             connections = shares.gateway,

@@ -51,7 +51,7 @@ pub(crate) const SETTINGS: &[Setting] = settings![
     "egress.timeout" "duration" "10s" "How long a call of Countersign's own may take, from the name to the end of the answer."
     "log.format" "`text` or `json`" "text on a terminal, else json" "How log lines are written, on stderr."
     "log.level" "`error`, `warn`, `info`, `debug`" "info" "The least important lines that are written."
-    "limits.connections" "number" "10000" "Open connections per listener; further ones are closed at once. Fewer, where the limit of open files leaves no room for them: the log says so at the start."
+    "limits.connections" "number" "10000" "Open connections per listener; further ones are closed at once. Fewer, where the limit of open files leaves no room for them: at the start the log says if it is less than what is set here, or than 1,000."
     "limits.header_timeout" "duration" "10s" "How long a client may take to send a request's header fields."
     "limits.idle_timeout" "duration" "75s for a kept connection, 30s for bodies, 60s for an upstream's answer" "How long a kept connection, a request body or an answer may stand still; set, it holds for all of them."
     "limits.request_body" "bytes" "10485760" "The largest request body that the gateway forwards."
