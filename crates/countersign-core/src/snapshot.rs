@@ -7,7 +7,7 @@
 
 use std::hash::Hash;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::HeaderName;
@@ -191,7 +191,9 @@ impl Snapshot {
         match change {
             Change::Credential(record) => self.apply_credential(record),
             Change::Forgotten(lookup) => {
-                self.credentials.pin().remove(lookup);
+                if let Some(known) = self.credentials.pin().remove(lookup) {
+                    self.imported.lookups.pin().remove(&known.id);
+                }
                 Applied::Taken
             }
             Change::Owner(record) => self.apply_owner(record),
@@ -285,24 +287,36 @@ impl Snapshot {
     }
 }
 
-/// Values that many records share: kept once.
+/// Fewer values than this are not worth looking through; a bound, not a clause.
+const FEW: usize = 1_000;
+
+/// Values that many records share: kept once, and no longer than a record has them, since whoever changes a record makes
+/// as many values as they like.
 #[derive(Debug)]
-struct Interned<T: Eq + Hash>(HashMap<Arc<T>, ()>);
+struct Interned<T: Eq + Hash> {
+    values: HashMap<Arc<T>, ()>,
+    /// Beyond so many, those that no record has are dropped.
+    most: AtomicUsize,
+}
 
 impl<T: Eq + Hash> Default for Interned<T> {
     fn default() -> Self {
-        Self(HashMap::new())
+        Self { values: HashMap::new(), most: AtomicUsize::new(FEW) }
     }
 }
 
 impl<T: Clone + Eq + Hash> Interned<T> {
     fn share(&self, value: &T) -> Arc<T> {
-        let values = self.0.pin();
+        let values = self.values.pin();
         if let Some((shared, ())) = values.get_key_value(value) {
             return Arc::clone(shared);
         }
         let fresh = Arc::new(value.clone());
         values.insert(Arc::clone(&fresh), ());
+        if values.len() > self.most.load(Ordering::Relaxed) {
+            values.retain(|shared, ()| Arc::strong_count(shared) > 1);
+            self.most.store((2 * values.len()).max(FEW), Ordering::Relaxed);
+        }
         fresh
     }
 }
@@ -312,7 +326,7 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use super::{Applied, Change, Snapshot};
+    use super::{Applied, Change, FEW, Snapshot};
     use crate::context::SeededEntropy;
     use crate::environment::Environment;
     use crate::id::{CredentialId, CredentialKind, OwnerId, OwnerKind};
@@ -412,6 +426,27 @@ mod tests {
         assert!(snapshot.find(CredentialKind::ApiKey, &key).is_none());
         assert!(snapshot.current(&known).is_none());
     }
+
+    #[test]
+    fn what_no_record_has_any_more_is_not_kept() {
+        let (snapshot, peppers) = snapshot();
+        let owner = organisation();
+        snapshot.apply(&Change::Owner(Box::new(owner.clone())));
+        let (mut record, key) = credential(owner.id, &peppers, 2);
+        for number in 0..10_000 {
+            record.terms.scopes = format!("orders:{number}").parse().unwrap();
+            snapshot.apply(&Change::Credential(Box::new(record.clone())));
+        }
+        assert!(snapshot.scopes.values.len() <= 2 * FEW, "{}", snapshot.scopes.values.len());
+        assert_eq!(*snapshot.find(CredentialKind::ApiKey, &key).unwrap().scopes, record.terms.scopes);
+        let set = KeySet::new("acme_", None, Digest::Sha256, Part::Key).unwrap();
+        import(&snapshot, &peppers, &set, "acme_1", 3);
+        let found = snapshot.find_imported(Source::Usual, "acme_1").unwrap().known;
+        assert_eq!(snapshot.imported.lookups.len(), 1);
+        snapshot.apply(&Change::Forgotten(found.lookup));
+        assert_eq!(snapshot.imported.lookups.len(), 0);
+    }
+
     /// Applies a key that was imported into `set`, by the hash of `text`.
     fn import(snapshot: &Snapshot, peppers: &Peppers, set: &KeySet, text: &str, seed: u64) -> CredentialId {
         let owner = organisation();
