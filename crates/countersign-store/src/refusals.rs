@@ -1,7 +1,8 @@
 //! Refusals leave audit lines, up to a rate: neither a stranger nor a tenant must fill the store, nor buy a durable
 //! commit with each guess. What is beyond the rate is counted, and the count is filed (SAFETY 20).
 //!
-//! **Invariant.** Nobody's refusals displace another's: each actor has a rate of its own, below the rate of all.
+//! **Invariant.** Nobody's refusals displace another's: each actor has a rate of its own, and each tenant one for all of
+//! its clients and users, below the rate of all.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,6 +13,8 @@ use countersign_core::timestamp::Timestamp;
 
 /// Lines filed per second of one owner; all strangers together are one. A person who tries things stays below it.
 const OF_ONE: u32 = 20;
+/// Lines filed per second of one tenant: half of all, however many clients and users it makes.
+const OF_TENANT: u32 = 100;
 /// Lines filed per second of all: ten owners at their full rate, some 17 million lines a day.
 const OF_ALL: u32 = 200;
 /// Owners that are told apart within a second; those beyond share the strangers' rate.
@@ -27,6 +30,7 @@ struct Second {
     number: i64,
     filed: u32,
     of: HashMap<Option<OwnerId>, Count>,
+    of_tenant: HashMap<OwnerId, u32>,
 }
 
 #[derive(Debug, Default)]
@@ -40,7 +44,9 @@ impl Refusals {
     pub(crate) fn admit(&self, now: Timestamp, event: AuditEvent) -> Vec<AuditEvent> {
         let mut second = self.lock();
         let mut lines = second.turn(now);
-        if second.admit(event.actor.owner) {
+        let owner = event.actor.owner;
+        // A tenant's own acts: a stranger's with a key of the tenant are a stranger's.
+        if second.admit(owner, owner.and(event.organisation)) {
             lines.push(event);
         }
         lines
@@ -68,11 +74,17 @@ impl Second {
         dropped.map(|(owner, count)| gap(now, owner, count.dropped)).collect()
     }
 
-    fn admit(&mut self, owner: Option<OwnerId>) -> bool {
+    fn admit(&mut self, owner: Option<OwnerId>, tenant: Option<OwnerId>) -> bool {
         let owner = owner.filter(|_| self.of.len() < APART || self.of.contains_key(&owner));
         let count = self.of.entry(owner).or_default();
-        if count.filed < OF_ONE && self.filed < OF_ALL {
+        let mut none = 0;
+        let of_tenant = match (owner, tenant) {
+            (Some(_), Some(tenant)) => self.of_tenant.entry(tenant).or_default(),
+            (None, _) | (_, None) => &mut none,
+        };
+        if count.filed < OF_ONE && *of_tenant < OF_TENANT && self.filed < OF_ALL {
             count.filed += 1;
+            *of_tenant += 1;
             self.filed += 1;
             return true;
         }
@@ -134,6 +146,26 @@ mod tests {
         file(&refusals, Some(organisation(1)), 0, 10_000);
         file(&refusals, None, 0, 10_000);
         assert_eq!(file(&refusals, Some(organisation(2)), 0, 100), one);
+    }
+
+    #[test]
+    fn a_tenants_refusals_displace_no_other_tenants_however_many_members_it_has() {
+        let (refusals, now) = (Refusals::default(), Timestamp::from_millis(0));
+        let refused = |tenant: u8, member: u8| {
+            let owner = Some(OwnerId::random(OwnerKind::Client, &mut SeededEntropy::new(member.into())));
+            let actor = Actor { owner, ..Actor::UNVERIFIED };
+            AuditEvent::refused(now, "x", actor, "unknown").within(Some(organisation(tenant)))
+        };
+        let admitted = |tenant, members: std::ops::Range<u8>| -> usize {
+            members
+                .map(|member| {
+                    (0..20).map(|_| refusals.admit(now, refused(tenant, member)).len()).sum::<usize>()
+                })
+                .sum()
+        };
+        assert_eq!(admitted(1, 0..40), 100, "half of all");
+        assert_eq!(admitted(2, 40..41), 20);
+        assert_eq!(file(&refusals, None, 0, 100), OF_ONE);
     }
 
     #[test]
