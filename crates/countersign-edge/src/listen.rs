@@ -8,7 +8,9 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::BufMut as _;
 use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
@@ -282,35 +284,77 @@ async fn converse_tls<S: Serve>(
     shared: Arc<Shared<S>>,
     draining: Draining,
 ) {
-    match stream.get_ref().1.alpn_protocol() {
-        Some(HTTP2) => http2::converse(stream, peer, shared, draining).await,
-        Some(_) | None => converse(stream, peer, shared, draining).await,
-    }
+    let protocol = Protocol::of(stream.get_ref().1.alpn_protocol() == Some(HTTP2));
+    protocol.converse(stream, peer, shared, draining).await;
 }
 
 /// RFC 9113 §3.3: without TLS, a client that knows sends the preface of HTTP/2; there is no upgrade to it.
 async fn converse_plain<S: Serve>(
-    stream: TcpStream,
+    mut stream: TcpStream,
     peer: Peer,
     shared: Arc<Shared<S>>,
     mut draining: Draining,
 ) {
-    let mut first = [0; PREFACE.len()];
-    let peeked = tokio::select! {
-        peeked = timeout(shared.limits.head, stream.peek(&mut first)) => peeked,
+    let begun = tokio::select! {
+        begun = timeout(shared.limits.head, begin(&mut stream)) => begun,
         _limit = draining.begun() => return,
     };
-    let Ok(Ok(count)) = peeked else {
-        return;
-    };
-    let seen = first.get(..count).unwrap_or_default();
-    // Four bytes are enough to tell: no method is called `PRI` (RFC 9113 §11.4), and the engine reads the rest.
-    if seen.len() >= 4 && PREFACE.starts_with(seen) {
-        http2::converse(stream, peer, shared, draining).await;
-    } else {
-        converse(stream, peer, shared, draining).await;
+    match begun {
+        Ok(Ok((protocol, taken))) if taken.is_empty() => {
+            protocol.converse(stream, peer, shared, draining).await;
+        }
+        Ok(Ok((protocol, taken))) => {
+            let (reader, writer) = stream.into_split();
+            let transport = tokio::io::join(io::Cursor::new(taken).chain(reader), writer);
+            protocol.converse(transport, peer, shared, draining).await;
+        }
+        Ok(Err(_)) | Err(_) => {}
     }
 }
+
+/// What a connection speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Protocol {
+    Http1,
+    Http2,
+}
+
+impl Protocol {
+    const fn of(http2: bool) -> Self {
+        if http2 { Self::Http2 } else { Self::Http1 }
+    }
+
+    async fn converse<S, T>(self, transport: T, peer: Peer, shared: Arc<Shared<S>>, draining: Draining)
+    where
+        S: Serve,
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        match self {
+            Self::Http1 => converse(transport, peer, shared, draining).await,
+            Self::Http2 => http2::converse(transport, peer, shared, draining).await,
+        }
+    }
+}
+
+/// Waits for the first bytes of a connection. Returns also what of them had to be taken, because fewer had come than tell.
+async fn begin(stream: &mut TcpStream) -> io::Result<(Protocol, Vec<u8>)> {
+    let mut first = [0; TELLING];
+    let count = stream.peek(&mut first).await?;
+    let mut taken = Vec::new();
+    if count == TELLING || !PREFACE.starts_with(first.get(..count).unwrap_or_default()) {
+        return Ok((Protocol::of(PREFACE.starts_with(&first)), taken));
+    }
+    while taken.len() < TELLING && PREFACE.starts_with(&taken) {
+        let missing = TELLING - taken.len();
+        if stream.read_buf(&mut (&mut taken).limit(missing)).await? == 0 {
+            break;
+        }
+    }
+    Ok((Protocol::of(taken.len() == TELLING && PREFACE.starts_with(&taken)), taken))
+}
+
+/// Bytes that are enough to tell: no method is called `PRI` (RFC 9113 §11.4), and the engine reads the rest.
+const TELLING: usize = 4;
 
 /// Counts a connection for as long as it lives.
 struct Open(ListenerMetrics);
@@ -325,5 +369,49 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         self.0.connections.dec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::Poll;
+
+    use tokio::io::AsyncWriteExt as _;
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::{PREFACE, Protocol, begin};
+
+    /// Checks what is taken for the beginning when `first` comes before the rest.
+    async fn check(first: &[u8], rest: &[u8], expected: (Protocol, &[u8])) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut theirs = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (mut ours, _) = listener.accept().await.unwrap();
+        theirs.write_all(first).await.unwrap();
+        ours.readable().await.unwrap();
+        let mut beginning = pin!(begin(&mut ours));
+        let early = std::future::poll_fn(|context| Poll::Ready(beginning.as_mut().poll(context))).await;
+        theirs.write_all(rest).await.unwrap();
+        drop(theirs);
+        let found = match early {
+            Poll::Ready(found) => found,
+            Poll::Pending => beginning.await,
+        };
+        let (protocol, taken) = found.unwrap();
+        assert_eq!((protocol, &taken[..]), expected, "{first:?}, then {rest:?}");
+    }
+
+    #[tokio::test]
+    async fn rfc9113_3_4_a_preface_may_come_in_pieces() {
+        for at in 1..PREFACE.len() {
+            let (first, rest) = PREFACE.split_at(at);
+            let taken = if at < 4 { &PREFACE[..4] } else { b"" };
+            check(first, rest, (Protocol::Http2, taken)).await;
+        }
+        check(b"P", b"OST / HTTP/1.1", (Protocol::Http1, b"POST")).await;
+        check(b"PR", b"I", (Protocol::Http1, b"PRI")).await;
+        check(b"PRI", b"X / HTTP/1.1", (Protocol::Http1, b"PRIX")).await;
+        check(b"G", b"ET / HTTP/1.1", (Protocol::Http1, b"")).await;
+        check(b"PRIX / HTTP/1.1", b"", (Protocol::Http1, b"")).await;
     }
 }

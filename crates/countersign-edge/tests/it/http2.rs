@@ -332,13 +332,13 @@ fn exactly(stream: &mut impl Read, size: usize) -> Option<Vec<u8>> {
     stream.read_exact(&mut bytes).ok().map(|()| bytes)
 }
 
-/// Sends frames behind preface and settings, in one piece or byte by byte, and waits for what becomes of them.
+/// Sends frames behind preface and settings, all in one piece or byte by byte, and waits for what becomes of them.
 fn verdict(address: SocketAddr, frames: &[u8], pieces: usize) -> Verdict {
     let mut stream = connect(address);
     stream.set_nodelay(true).unwrap();
-    stream.write_all(&[PREFACE, SETTINGS].concat()).unwrap();
+    let bytes = [PREFACE, SETTINGS, frames].concat();
     // The connection may have ended before the last piece.
-    let _refused_early = frames.chunks(pieces).try_for_each(|piece| stream.write_all(piece));
+    let _refused_early = bytes.chunks(pieces).try_for_each(|piece| stream.write_all(piece));
     loop {
         let Some(header) = exactly(&mut stream, 9) else { return Verdict::Closed };
         let length = usize::from(header[1]) * 256 + usize::from(header[2]);
