@@ -254,8 +254,9 @@ fn settled(request: Request<Content>) -> Result<Request<Content>, &'static str> 
     // DIVERGES: RFC 9113 §8.3.1 also allows `*` for OPTIONS, and none for CONNECT; neither is served.
     let target = head.uri.path_and_query().filter(|target| target.as_str().starts_with('/'));
     let target = target.cloned().ok_or("The request target is not a path")?;
-    // DIVERGES: RFC 9113 §8.3.1 lets a request be for other schemes; nothing else is served here.
-    if !matches!(head.uri.scheme_str(), Some("http" | "https")) {
+    // DIVERGES: RFC 9113 §8.3.1 lets a request be for other schemes; nothing else is served here. Without `:authority`,
+    // where `Host` names the host, the parser does not tell the scheme.
+    if !matches!(head.uri.scheme_str(), None | Some("http" | "https")) {
         return Err("The scheme is http or https");
     }
     if !says_one_length(&head.headers) {

@@ -372,6 +372,7 @@ fn rfc9113_8_1_1_a_malformed_request_reaches_no_service() {
     for (fields, expected) in [
         (&[get, SCHEME, HOST, PATH][..], Verdict::Status(200)),
         (&[get, SCHEME, HOST, PATH, ("te", "trailers"), ("content-length", "0")], Verdict::Status(200)),
+        (&[get, SCHEME, PATH, ("host", "a")], Verdict::Status(200)),
         (&[get, SCHEME, HOST, (":path", "/a#b")], Verdict::Reset),
         (&[get, SCHEME, HOST, (":path", "/a?b#")], Verdict::Reset),
         (&[get, SCHEME, HOST, (":path", "#")], Verdict::Reset),
