@@ -132,7 +132,7 @@ impl Frames {
             3 => self.kind = byte,
             4 => (self.flags, self.stream) = (byte, 0),
             // RFC 9113 §4.1: the first bit is reserved.
-            _ => self.stream = (self.stream << 8 | u32::from(byte)) & 0x7FFF_FFFF,
+            _ => self.stream = (self.stream << 8 | u32::from(byte)) & STREAM,
         }
         self.header += 1;
         if self.header == HEADER_BYTES {
@@ -179,9 +179,20 @@ impl Frames {
         let padding = self.block.first().filter(|_| padded).copied().map_or(0, usize::from);
         let before = usize::from(padded) + if self.flags & PRIORITY != 0 { PRIORITY_BYTES } else { 0 };
         let end = self.block.len().checked_sub(padding).filter(|end| *end >= before).ok_or(Broken)?;
+        // The parser behind does not read the block of a stream that depends on itself, so that the tables would differ;
+        // RFC 9113 §4.3: a block that is not read ends the connection.
+        if self.flags & PRIORITY != 0 && self.depends_on_itself(usize::from(padded)) {
+            return Err(Broken);
+        }
         self.block.truncate(end);
         self.block.drain(..before);
         Ok(())
+    }
+
+    /// Tells whether the priority that begins at `at` names its own stream; the first bit means something else.
+    fn depends_on_itself(&self, at: usize) -> bool {
+        let named = self.block.get(at..).and_then(<[u8]>::first_chunk).copied().map(u32::from_be_bytes);
+        named.is_some_and(|stream| stream & STREAM == self.stream)
     }
 }
 
@@ -193,6 +204,8 @@ enum Verdict {
 }
 
 const HEADER_BYTES: u8 = 9;
+/// The bits of a stream's number (RFC 9113 §5.1.1).
+const STREAM: u32 = 0x7FFF_FFFF;
 /// From the flags in a frame's header to its payload.
 const FLAGS_TO_PAYLOAD: usize = 5;
 const HEADERS: u8 = 0x1;
@@ -336,6 +349,13 @@ mod tests {
         check(&[frame(1, 4, b"\xff")], Err(Broken));
         check(&[frame(1, 4 | 8, &[9, 0x82])], Err(Broken));
         check(&[frame(1, 4 | 0x20, &[0, 0, 0])], Err(Broken));
+        // A stream that depends on itself, exclusively, and behind padding.
+        for dependency in [[0, 0, 0, 1], [0x80, 0, 0, 1]] {
+            let weighed = [&dependency[..], &[15], GET].concat();
+            check(&[frame(1, 4 | 0x20, &weighed)], Err(Broken));
+            check(&[on(3, frame(1, 4 | 0x20, &weighed))], SOUND);
+            check(&[frame(1, 4 | 8 | 0x20, &[&[1], &weighed[..], &[0]].concat())], Err(Broken));
+        }
         check(&[frame(1, 0, &[0; 201]), frame(9, 0, &[0; 200])], Err(Broken));
         check(&[frame(0, 0, b"#"), frame(6, 0, &[0; 8]), frame(1, 4, GET)], SOUND);
     }
