@@ -46,8 +46,10 @@ fn a_reload_holds_as_a_whole_or_not_at_all() {
     for words in ["route[a].require", "route[b] added", "upstream[second] added", "limits.drain"] {
         assert!(log.contains(words), "{words}: {log}");
     }
-    let audit = server.manage("GET", "/v1/audit?limit=50", &json!(null)).body;
-    assert!(audit.contains("settings.reload") && audit.contains("route[b] added"), "{audit}");
+    eventually("the audit's line", || {
+        let audit = server.manage("GET", "/v1/audit?limit=50", &json!(null)).body;
+        audit.contains("settings.reload") && audit.contains("route[b] added")
+    });
     let routes = server.manage("GET", "/v1/routes", &json!(null)).body;
     assert!(routes.contains("/b/{**}"), "{routes}");
 
