@@ -249,6 +249,14 @@ pub static ENDPOINTS: &[Endpoint] = &[
         ..ROW
     },
     Endpoint {
+        method: "DELETE",
+        path: "/v1/management-keys/{id}",
+        scope: ManagementScope::ManagementKeysWrite,
+        summary: "Revokes a management key and forgets it; its audit remains.",
+        handler: handler!(management_key::forget),
+        ..ROW
+    },
+    Endpoint {
         method: "POST",
         path: "/v1/management-keys/{id}/revoke",
         scope: ManagementScope::ManagementKeysWrite,

@@ -1,7 +1,7 @@
 //! `/v1/management-keys`: what guards this API.
 
 use countersign_core::id::CredentialKind;
-use countersign_core::lifecycle::Revoke;
+use countersign_core::lifecycle::{Forget, Revoke};
 use countersign_core::management_key::Create;
 use countersign_core::minting::Expiry;
 use countersign_core::reach::{ManagementScope, reach};
@@ -51,6 +51,12 @@ pub(crate) async fn revoke(app: &App, call: Call) -> Result<Reply, Failure> {
     let act = Revoke { id: id(&call, CredentialKind::ManagementKey)? };
     let record = app.perform(&call.permit, &act).await?;
     Reply::ok(&KeyView::new(&record, app.now()))
+}
+
+pub(crate) async fn forget(app: &App, call: Call) -> Result<Reply, Failure> {
+    let act = Forget { id: id(&call, CredentialKind::ManagementKey)? };
+    app.perform(&call.permit, &act).await?;
+    Ok(Reply::Nothing)
 }
 
 /// Replaces the installation's own key, whose text was shown on the first start alone. The old one ends at once:

@@ -486,6 +486,13 @@ pub(crate) enum ManagementKey {
         #[command(flatten)]
         reach: Reach,
     },
+    /// Revokes a management key and forgets it; its audit remains
+    Delete {
+        /// The key's id
+        id: String,
+        #[command(flatten)]
+        reach: Reach,
+    },
 }
 
 /// What is done with the audit.

@@ -10,6 +10,7 @@ use crate::cli::ManagementKey;
 use crate::commands::key::{segment, with_end};
 use crate::commands::{call, list, minted, object};
 use crate::listing::Columns;
+use crate::output;
 
 const COLUMNS: Columns = &[
     ("ID", "id"),
@@ -35,6 +36,11 @@ pub(crate) async fn run(command: ManagementKey) -> Result<ExitCode> {
         ManagementKey::Revoke { id, reach } => {
             let path = segment("/v1/management-keys", &id, "/revoke")?;
             object(&reach, &call(&reach, Method::POST, &path, None).await?)
+        }
+        ManagementKey::Delete { id, reach } => {
+            call(&reach, Method::DELETE, &segment("/v1/management-keys", &id, "")?, None).await?;
+            output::note(&format!("{id} is revoked and forgotten"));
+            Ok(ExitCode::SUCCESS)
         }
     }
 }

@@ -207,3 +207,57 @@ fn a_tenant_keeps_as_many_keys_and_owners_as_its_caps_allow_whatever_races() {
     let (_, other) = tenant(&server, "other");
     assert_eq!(manage(&admin, &other, "POST", "/v1/keys", &body).status, 201, "each has caps of its own");
 }
+
+#[test]
+fn what_counts_against_a_cap_can_be_deleted_management_keys_too() {
+    let place = Place::new();
+    let config = place.write("c.toml", "[tenant]\nmax_keys = 4\n");
+    let server = place.up("data", &["--config", config.to_str().unwrap()]);
+    let organisation =
+        server.manage("POST", "/v1/owners", &json!({ "kind": "organisation", "name": "acme" })).json();
+    let client = json!({ "kind": "client", "name": "c", "organisation": organisation["id"] });
+    let client = server.manage("POST", "/v1/owners", &client).json();
+    let manager = |owner: &Value| {
+        let scopes = json!(["keys:write", "management-keys:write"]);
+        let body = json!({ "name": "m", "owner": owner["id"], "scopes": scopes });
+        let made = server.manage("POST", "/v1/management-keys", &body).json();
+        (made["id"].as_str().unwrap().to_owned(), made["key"].as_str().unwrap().to_owned())
+    };
+    let ((above, tenant), (_, member)) = (manager(&organisation), manager(&client));
+    let admin = server.address("admin");
+    let path = |id: &str, verb: &str| format!("/v1/management-keys/{id}{verb}");
+    let mint = || {
+        let body = json!({ "name": "more", "scopes": ["keys:write"] });
+        manage(&admin, &member, "POST", "/v1/management-keys", &body)
+    };
+    let made: Vec<_> = (0..3).map(|_| mint()).collect();
+    let statuses: Vec<_> = made.iter().map(|one| one.status).collect();
+    assert_eq!(statuses, [201, 201, 409], "a member fills its organisation's cap");
+    let more = made[0].json()["id"].as_str().unwrap().to_owned();
+    assert_eq!(manage(&admin, &tenant, "POST", &path(&more, "/revoke"), &Value::Null).status, 200);
+    assert_eq!(manage(&admin, &tenant, "POST", "/v1/keys", &json!({ "name": "k" })).status, 409);
+    assert_eq!(manage(&admin, &tenant, "DELETE", &path(&more, ""), &Value::Null).status, 204);
+    assert_eq!(manage(&admin, &tenant, "POST", "/v1/keys", &json!({ "name": "k" })).status, 201);
+    assert_eq!(
+        manage(&admin, &member, "DELETE", &path(&above, ""), &Value::Null).status,
+        404,
+        "beyond its reach"
+    );
+    let all = server.manage("GET", "/v1/management-keys", &Value::Null).json();
+    let first =
+        all["data"].as_array().unwrap().iter().find(|one| one["name"] == "first management key").unwrap();
+    let operators = first["id"].as_str().unwrap().to_owned();
+    assert_eq!(manage(&admin, &tenant, "DELETE", &path(&operators, ""), &Value::Null).status, 404);
+
+    let last = made[1].json();
+    let id = last["id"].as_str().unwrap();
+    let deleted = place.run(&["management-key", "delete", id, "--data", "data"], &[]);
+    assert!(deleted.status.success(), "{deleted:?}");
+    let key = last["key"].as_str().unwrap();
+    assert_eq!(
+        manage(&admin, key, "POST", "/v1/keys", &json!({ "name": "k" })).status,
+        401,
+        "and it has ended"
+    );
+    assert!(audit(&server).iter().any(|line| line.contains("management_key.forget") && line.contains(id)));
+}
