@@ -124,7 +124,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         path: "/v1/keys",
         scope: ManagementScope::KeysRead,
-        summary: "Lists API keys, the newest first.",
+        summary: "Lists API keys, the oldest first.",
         answer: shape!(Page<KeyView>),
         parameters: KEYS,
         handler: handler!(api_key::list),
@@ -221,7 +221,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         path: "/v1/management-keys",
         scope: ManagementScope::ManagementKeysWrite,
-        summary: "Lists management keys, the newest first.",
+        summary: "Lists management keys, the oldest first.",
         answer: shape!(Page<KeyView>),
         parameters: KEYS,
         handler: handler!(management_key::list),
