@@ -91,7 +91,7 @@ impl Call {
     pub(crate) fn idempotency_key(&self) -> Result<Option<&str>, Failure> {
         match &self.idempotency_key {
             Some(key) if key.is_empty() || key.len() > MAX_IDEMPOTENCY_KEY => Err(Failure::Invalid(format!(
-                "the header field `Idempotency-Key`: expected 1 to {MAX_IDEMPOTENCY_KEY} characters"
+                "the header field `Idempotency-Key`: expected it once, with 1 to {MAX_IDEMPOTENCY_KEY} characters"
             ))),
             key => Ok(key.as_deref()),
         }

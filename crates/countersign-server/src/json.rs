@@ -1,8 +1,10 @@
 //! JSON from outside, read strictly: what is unknown is an error that says where, and which name is nearest.
 
+use std::collections::HashSet;
 use std::fmt;
 
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
 /// The longest name of a stranger's that an error repeats.
 const MAX_NAME: usize = 40;
@@ -31,7 +33,66 @@ pub(crate) fn object<T: DeserializeOwned>(text: &[u8]) -> Result<T, NotRead> {
     if text.trim_ascii_start().first() != Some(&b'{') {
         return Err(NotRead { line: 1, column: 1, message: "expected a JSON object".to_owned() });
     }
-    serde_json::from_slice(text).map_err(|error| not_read(&error))
+    let read = serde_json::from_slice(text).map_err(|error| not_read(&error))?;
+    let Unrepeated = serde_json::from_slice(text).map_err(|error| not_read(&error))?;
+    Ok(read)
+}
+
+/// Any JSON in which no member is there twice, at any depth: of two, readers keep either one (RFC 8259 §4).
+struct Unrepeated;
+
+impl<'de> Deserialize<'de> for Unrepeated {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Unrepeated {
+    type Value = Self;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut values: A) -> Result<Self, A::Error> {
+        while values.next_element::<Self>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self, A::Error> {
+        let mut seen = HashSet::new();
+        while let Some(name) = members.next_key::<String>()? {
+            if !seen.insert(name) {
+                return Err(A::Error::custom("a member is there twice"));
+            }
+            members.next_value::<Self>()?;
+        }
+        Ok(self)
+    }
 }
 
 fn not_read(error: &serde_json::Error) -> NotRead {
@@ -112,6 +173,11 @@ mod tests {
             line(r#"{"hash":"0","scopes":["a"],"scopes":[]}"#),
             "duplicate field `scopes` (line 1 column 35)",
         );
+        let metadata = line(r#"{"hash":"0","metadata":{"team":"a","team":"b"}}"#);
+        check(metadata, "a member is there twice (line 1 column 41)");
+        let within = line(r#"{"hash":"0","metadata":{"a":[null,1,-1,1.5,true,"x",{"b":{},"\u0062":{}}]}}"#);
+        assert!(within.unwrap_err().message.contains("twice"), "at any depth, however it is written");
+        assert_eq!(line(r#"{"hash":"0","metadata":{"a":{"x":1},"b":[{"x":1},{"x":null}]}}"#), Ok(()));
         check(line(r#"["0"]"#), "expected a JSON object (line 1 column 1)");
         check(
             line(r#"{"hash":"0","prefix":"partner"}"#).map_err(|error| NotRead {

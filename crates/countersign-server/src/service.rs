@@ -154,8 +154,13 @@ where
     };
     let query =
         form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
-    let key = head.headers.get("idempotency-key");
-    let idempotency_key = key.map(|value| value.to_str().unwrap_or_default().to_owned());
+    let mut keys = head.headers.get_all("idempotency-key").iter();
+    // One that is there twice is none: which of them was meant is not ours to guess.
+    let once = |value: &HeaderValue, again: Option<&HeaderValue>| match again {
+        None => value.to_str().unwrap_or_default().to_owned(),
+        Some(_) => String::new(),
+    };
+    let idempotency_key = keys.next().map(|value| once(value, keys.next()));
     let call = Call { permit, segments, query, idempotency_key, body };
     render(handle(app, endpoint, call).await)
 }

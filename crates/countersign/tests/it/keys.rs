@@ -189,6 +189,12 @@ fn safety_9_a_repeated_idempotency_key_makes_one_key_and_shows_no_secret_again()
         "one answer shows the key"
     );
     assert_eq!(create("b").status, 422, "the same Idempotency-Key with another request");
+    let twice = format!(
+        "POST /v1/keys HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\nIdempotency-Key: one\r\n\
+         Idempotency-Key: two\r\nContent-Length: 12\r\nConnection: close\r\n\r\n{{\"name\":\"a\"}}",
+        server.management_key()
+    );
+    assert_eq!(raw(&server.address("admin"), &twice).status, 400, "which of two was meant is not guessed");
     assert_eq!(server.manage("GET", "/v1/keys", &Value::Null).json()["data"].as_array().unwrap().len(), 1);
 }
 
