@@ -14,7 +14,9 @@ use thiserror::Error;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum HostRefusal {
     /// It names none, two, or not one at all: 400 (RFC 9112 §3.2).
-    #[error("expected one Host field with one host, equal to that of an absolute-form target")]
+    #[error(
+        "expected one Host field with one host, equal to that of an absolute-form target of http or https"
+    )]
     Invalid,
     /// It names somebody else: 421 (RFC 9110 §15.5.20, SAFETY 15).
     #[error("the host is not served here")]
@@ -102,6 +104,10 @@ pub fn host<'a>(uri: &Uri, headers: &'a HeaderMap) -> Result<&'a str, HostRefusa
     };
     let text = field.to_str().map_err(|_| HostRefusal::Invalid)?;
     if canonical(text).is_none() {
+        return Err(HostRefusal::Invalid);
+    }
+    // DIVERGES: RFC 9112 §3.2.2 lets a target name any scheme; nothing else is served here.
+    if !matches!(uri.scheme_str(), None | Some("http" | "https")) {
         return Err(HostRefusal::Invalid);
     }
     match uri.authority() {
@@ -192,6 +198,14 @@ mod tests {
         check("/", &["localhost", "localhost"], Err(HostRefusal::Invalid));
         check("http://localhost:1/", &["localhost:1"], Ok(()));
         check("http://localhost/", &["admin.example.com"], Err(HostRefusal::Invalid));
+        for (scheme, expected) in [
+            ("HTTP", Ok(())),
+            ("https", Ok(())),
+            ("ftp", Err(HostRefusal::Invalid)),
+            ("ws", Err(HostRefusal::Invalid)),
+        ] {
+            check(&format!("{scheme}://localhost/"), &["localhost"], expected);
+        }
         for host in [
             "",
             "a,b",
