@@ -29,11 +29,22 @@ pub struct Metered {
     meter: Arc<Meter>,
 }
 
+/// Fewer meters than this are not worth looking through; a bound, not a clause.
+const FEW: usize = 1_000;
+
 /// The meters of a node.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Meters {
     meters: papaya::HashMap<CredentialId, Arc<Meter>>,
+    /// Beyond so many, those on which no key counts are dropped. Locked while one is handed out, so that it counts.
+    most: Mutex<usize>,
     touched: Mutex<Vec<Arc<Meter>>>,
+}
+
+impl Default for Meters {
+    fn default() -> Self {
+        Self { meters: papaya::HashMap::new(), most: Mutex::new(FEW), touched: Mutex::default() }
+    }
 }
 
 impl Meters {
@@ -44,7 +55,13 @@ impl Meters {
         if allowances.is_empty() {
             return None;
         }
-        let meter = Arc::clone(self.meters.pin().get_or_insert_with(id, || Arc::new(Meter::new(id))));
+        let mut most = self.most.lock().unwrap_or_else(PoisonError::into_inner);
+        let meters = self.meters.pin();
+        let meter = Arc::clone(meters.get_or_insert_with(id, || Arc::new(Meter::new(id))));
+        if meters.len() > *most {
+            meters.retain(|_, meter| Arc::strong_count(meter) > 1);
+            *most = (2 * meters.len()).max(FEW);
+        }
         Some(Metered { allowances: allowances.into(), meter })
     }
 
@@ -98,5 +115,32 @@ impl Meters {
         if let Some(meter) = self.meters.pin().get(&meter) {
             meter.absorb(allowance, window, spent, whose);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{FEW, Meters};
+    use crate::context::SeededEntropy;
+    use crate::id::{CredentialId, CredentialKind};
+    use crate::meter::Allowance;
+
+    #[test]
+    fn meters_on_which_no_key_counts_are_not_kept() {
+        let (meters, mut entropy) = (Meters::default(), SeededEntropy::new(1));
+        let limits = [Allowance { name: "burst".parse().unwrap(), amount: 1, every: "1s".parse().unwrap() }];
+        let mut share = || {
+            let id = CredentialId::random(CredentialKind::ApiKey, &mut entropy);
+            (id, meters.share(id, &limits).unwrap())
+        };
+        let (id, kept) = share();
+        for _ in 0..10_000 {
+            share();
+        }
+        assert!(meters.meters.len() <= 2 * FEW, "{}", meters.meters.len());
+        let again = meters.share(id, &limits).unwrap();
+        assert!(Arc::ptr_eq(&kept.meter, &again.meter), "a key's own stays, with what was spent");
     }
 }
