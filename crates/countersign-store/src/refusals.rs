@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use countersign_core::audit::{Actor, AuditEvent};
-use countersign_core::id::{OwnerId, OwnerKind};
+use countersign_core::id::OwnerId;
 use countersign_core::timestamp::Timestamp;
 
 /// Lines filed per second of one owner; all strangers together are one. A person who tries things stays below it.
@@ -35,6 +35,7 @@ struct Second {
 
 #[derive(Debug, Default)]
 struct Count {
+    tenant: Option<OwnerId>,
     filed: u32,
     dropped: u64,
 }
@@ -71,16 +72,17 @@ impl Second {
         }
         let before = std::mem::replace(self, Self { number, ..Self::default() });
         let dropped = before.of.into_iter().filter(|(_, count)| count.dropped > 0);
-        dropped.map(|(owner, count)| gap(now, owner, count.dropped)).collect()
+        dropped.map(|(owner, count)| gap(now, owner, &count)).collect()
     }
 
     fn admit(&mut self, owner: Option<OwnerId>, tenant: Option<OwnerId>) -> bool {
         let owner = owner.filter(|_| self.of.len() < APART || self.of.contains_key(&owner));
         let count = self.of.entry(owner).or_default();
         let mut none = 0;
-        let of_tenant = match (owner, tenant) {
-            (Some(_), Some(tenant)) => self.of_tenant.entry(tenant).or_default(),
-            (None, _) | (_, None) => &mut none,
+        count.tenant = owner.and(tenant);
+        let of_tenant = match count.tenant {
+            Some(tenant) => self.of_tenant.entry(tenant).or_default(),
+            None => &mut none,
         };
         if count.filed < OF_ONE && *of_tenant < OF_TENANT && self.filed < OF_ALL {
             count.filed += 1;
@@ -93,10 +95,10 @@ impl Second {
     }
 }
 
-fn gap(now: Timestamp, owner: Option<OwnerId>, dropped: u64) -> AuditEvent {
+fn gap(now: Timestamp, owner: Option<OwnerId>, count: &Count) -> AuditEvent {
     let line = AuditEvent::granted(now, "audit.gap", Actor::SYSTEM)
-        .within(owner.filter(|owner| owner.kind() == OwnerKind::Organisation))
-        .detail("dropped", dropped.to_string());
+        .within(count.tenant)
+        .detail("dropped", count.dropped.to_string());
     match owner {
         Some(owner) => line.about(owner.to_string()),
         None => line,
@@ -120,7 +122,7 @@ mod tests {
     fn file(refusals: &Refusals, owner: Option<OwnerId>, millis: i64, count: usize) -> u32 {
         let now = Timestamp::from_millis(millis);
         let actor = Actor { owner, ..Actor::UNVERIFIED };
-        let event = || AuditEvent::refused(now, "x", actor.clone(), "unknown");
+        let event = || AuditEvent::refused(now, "x", actor.clone(), "unknown").within(owner);
         let lines = (0..count).map(|_| refusals.admit(now, event()).len()).sum::<usize>();
         u32::try_from(lines).unwrap()
     }
@@ -165,6 +167,12 @@ mod tests {
         };
         assert_eq!(admitted(1, 0..40), 100, "half of all");
         assert_eq!(admitted(2, 40..41), 20);
+        let gaps = refusals.gaps(Timestamp::from_millis(1_000));
+        assert_eq!(gaps.len(), 35, "told of each");
+        assert!(
+            gaps.iter().all(|gap| gap.organisation == Some(organisation(1))),
+            "and to its tenant: {gaps:?}"
+        );
         assert_eq!(file(&refusals, None, 0, 100), OF_ONE);
     }
 
