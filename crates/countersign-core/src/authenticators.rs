@@ -109,7 +109,7 @@ mod tests {
                 HeaderValue::from_bytes(value.as_bytes()).unwrap(),
             );
         }
-        let found = recognise(GATEWAY, &RequestHead { headers: &headers, peer: None, key_headers: &[] });
+        let found = recognise(GATEWAY, &RequestHead { headers: &headers, key_headers: &[] });
         assert_eq!(found.map(|one| one.map(|one| one.scheme)), expected, "{fields:?}");
     }
 

@@ -33,7 +33,7 @@ pub struct Context<'a> {
     /// What the operator's settings allow.
     pub policy: &'a Policy,
     /// The address of whoever presents a credential, as far as it is known and believed.
-    pub client: Option<IpAddr>,
+    pub address: Option<IpAddr>,
 }
 
 impl fmt::Debug for Context<'_> {

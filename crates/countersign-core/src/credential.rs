@@ -1,7 +1,5 @@
 //! A credential on its way in: recognised, found, verified.
 
-use std::net::IpAddr;
-
 use http::{HeaderMap, HeaderName};
 use thiserror::Error;
 
@@ -16,8 +14,6 @@ use crate::principal::{Principal, Scheme};
 pub struct RequestHead<'a> {
     /// The header fields as received.
     pub headers: &'a HeaderMap,
-    /// The address of the connection's peer.
-    pub peer: Option<IpAddr>,
     /// Further header fields that carry keys: those of imported sets.
     pub key_headers: &'a [HeaderName],
 }

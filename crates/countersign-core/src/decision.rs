@@ -58,8 +58,8 @@ pub struct Condition {
     pub owner: Option<OwnerId>,
     /// The environment that it must be made for.
     pub environment: Environment,
-    /// The key set that it must come from.
-    pub key_set: Option<KeyPrefix>,
+    /// The prefix that it must have.
+    pub prefix: Option<KeyPrefix>,
 }
 
 impl Condition {
@@ -71,7 +71,7 @@ impl Condition {
             scopes: ScopeSet::default(),
             owner: None,
             environment: Environment::Live,
-            key_set: None,
+            prefix: None,
         }
     }
 
@@ -82,8 +82,8 @@ impl Condition {
         if principal.environment() != self.environment {
             return Err(Denial::WrongEnvironment);
         }
-        if self.key_set.as_ref().is_some_and(|wanted| principal.key_set() != Some(wanted)) {
-            return Err(Denial::WrongKeySet);
+        if self.prefix.as_ref().is_some_and(|wanted| principal.prefix() != Some(wanted)) {
+            return Err(Denial::WrongPrefix);
         }
         if self
             .owner
@@ -108,9 +108,9 @@ pub enum Denial {
     /// Its credential was made for another environment.
     #[error("the credential was made for another environment")]
     WrongEnvironment,
-    /// Its credential comes from another key set.
+    /// Its credential has another prefix than the route asks for.
     #[error("the credential comes from another key set")]
-    WrongKeySet,
+    WrongPrefix,
     /// It belongs to another owner.
     #[error("the credential belongs to another owner")]
     WrongOwner,
@@ -126,7 +126,7 @@ impl Denial {
         match self {
             Self::InsufficientScope(_) => "insufficient_scope",
             Self::WrongEnvironment => "wrong_environment",
-            Self::WrongKeySet => "wrong_key_set",
+            Self::WrongPrefix => "wrong_key_set",
             Self::WrongOwner => "wrong_owner",
             Self::WrongScheme => "wrong_scheme",
         }
@@ -137,7 +137,7 @@ impl Denial {
         match self {
             Self::InsufficientScope(_) => 4,
             Self::WrongOwner => 3,
-            Self::WrongKeySet => 2,
+            Self::WrongPrefix => 2,
             Self::WrongEnvironment => 1,
             Self::WrongScheme => 0,
         }

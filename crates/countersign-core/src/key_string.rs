@@ -16,7 +16,7 @@ use crate::base62;
 use crate::context::Entropy;
 use crate::secret::{Pepper, Purpose, Secret, SecretHash};
 
-/// The key set of all management keys; every other prefix belongs to API keys.
+/// The prefix of all management keys; every other prefix belongs to API keys.
 pub const MANAGEMENT_PREFIX: &str = "cs_mgmt";
 
 /// The header field that may carry a key, beside `Authorization`.
@@ -42,7 +42,7 @@ pub enum Malformed {
     Shape,
 }
 
-/// The leading part of a key, which names its key set.
+/// The leading part of a key, which tells the keys that belong together.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct KeyPrefix(String);

@@ -67,8 +67,8 @@ pub struct KnownCredential {
     pub owner: Arc<KnownOwner>,
     /// Its span and switches.
     pub life: Life,
-    /// The key set.
-    pub key_set: Arc<KeyPrefix>,
+    /// The prefix of its text, which names the keys that belong together.
+    pub prefix: Arc<KeyPrefix>,
     /// Where it may be used.
     pub environment: Environment,
     /// What it may do.
@@ -96,7 +96,7 @@ impl KnownCredential {
     pub fn new(
         record: &CredentialRecord,
         owner: Arc<KnownOwner>,
-        key_set: Arc<KeyPrefix>,
+        prefix: Arc<KeyPrefix>,
         scopes: Arc<ScopeSet>,
         grantable: Arc<Grantable>,
         metered: Option<Metered>,
@@ -106,7 +106,7 @@ impl KnownCredential {
             lookup: record.lookup,
             owner,
             life: record.life(),
-            key_set,
+            prefix,
             environment: record.terms.environment,
             scopes,
             grantable,
@@ -118,11 +118,11 @@ impl KnownCredential {
         }
     }
 
-    /// Tells whether the credential may be used from `client`. An unknown address is in no list.
+    /// Tells whether the credential may be used from `address`. An unknown address is in no list.
     #[must_use]
-    pub fn admits(&self, client: Option<IpAddr>) -> bool {
+    pub fn admits(&self, address: Option<IpAddr>) -> bool {
         self.allow_from.is_empty()
-            || client.is_some_and(|client| self.allow_from.iter().any(|block| block.contains(client)))
+            || address.is_some_and(|address| self.allow_from.iter().any(|block| block.contains(address)))
     }
 
     /// Notes a use at `now`; true if it is worth a report, at most once a minute.

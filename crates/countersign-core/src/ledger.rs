@@ -7,7 +7,7 @@ use thiserror::Error;
 use crate::audit::AuditEvent;
 use crate::effect::Effect;
 use crate::id::{CredentialId, CredentialKind, OwnerId};
-use crate::key_set::{Source, Upgrade};
+use crate::imported_set::{Source, Upgrade};
 use crate::key_string::KeyString;
 use crate::known::KnownCredential;
 use crate::record::{CredentialRecord, MarkRecord, OwnerRecord, TakenOver};

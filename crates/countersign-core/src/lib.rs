@@ -24,7 +24,7 @@ pub mod environment;
 pub mod exchange;
 pub mod id;
 pub mod imported;
-pub mod key_set;
+pub mod imported_set;
 pub mod key_string;
 pub mod known;
 pub mod leak;

@@ -74,11 +74,11 @@ pub(crate) fn mintable(
     room(context, permit, record.organisation, holder.tally, Kept::Credentials)
 }
 
-/// Nobody grants what they do not hold (SAFETY 13): the scopes of `record`, its key set, and what it may grant itself.
+/// Nobody grants what they do not hold (SAFETY 13): the scopes of `record`, its prefix, and what it may grant itself.
 ///
 /// # Errors
 ///
-/// [`Refusal::ExcessScope`] and [`Refusal::ExcessKeySet`].
+/// [`Refusal::ExcessScope`] and [`Refusal::ExcessPrefix`].
 pub(crate) fn granted(permit: &Permit, record: &CredentialRecord) -> Result<(), Refusal> {
     let (principal, terms) = (permit.principal(), &record.terms);
     let excess = match record.id.kind() {
@@ -89,13 +89,13 @@ pub(crate) fn granted(permit: &Permit, record: &CredentialRecord) -> Result<(), 
     if let Some(scope) = excess {
         return Err(Refusal::ExcessScope(scope.clone()));
     }
-    if is_own(record) || principal.grantable().covers_key_set(&terms.prefix) {
+    if is_own(record) || principal.grantable().covers_prefix(&terms.prefix) {
         return Ok(());
     }
-    Err(Refusal::ExcessKeySet(terms.prefix.clone()))
+    Err(Refusal::ExcessPrefix(terms.prefix.clone()))
 }
 
-/// Tells whether the key set is what keys of this kind and environment come from by default: free to everybody who
+/// Tells whether the prefix is what keys of this kind and environment come from by default: free to everybody who
 /// may mint at all.
 fn is_own(record: &CredentialRecord) -> bool {
     let own = match record.id.kind() {
@@ -111,7 +111,7 @@ fn is_reserved(record: &CredentialRecord) -> bool {
     !is_own(record) && (prefix.starts_with("cs_") || prefix == "cs")
 }
 
-/// Returns the key set of an environment for which none was named.
+/// Returns the prefix of an environment for which none was named.
 pub(crate) const fn default_prefix(environment: Environment) -> &'static str {
     match environment {
         Environment::Live => "cs_live",

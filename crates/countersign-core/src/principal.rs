@@ -43,7 +43,7 @@ pub struct Principal {
     scheme: Scheme,
     credential: Option<CredentialId>,
     owner: Option<Arc<KnownOwner>>,
-    key_set: Option<Arc<KeyPrefix>>,
+    prefix: Option<Arc<KeyPrefix>>,
     environment: Environment,
     scopes: Arc<ScopeSet>,
     grantable: Arc<Grantable>,
@@ -56,7 +56,7 @@ impl Principal {
             scheme: proof.scheme,
             credential: proof.credential,
             owner: proof.owner,
-            key_set: proof.key_set,
+            prefix: proof.prefix,
             environment: proof.environment,
             scopes: proof.scopes,
             grantable: proof.grantable,
@@ -69,7 +69,7 @@ impl Principal {
             scheme: Scheme::Anonymous,
             credential: None,
             owner: None,
-            key_set: None,
+            prefix: None,
             environment: Environment::Live,
             scopes: Arc::default(),
             grantable: Arc::default(),
@@ -106,10 +106,10 @@ impl Principal {
         self.owner().filter(|owner| owner.kind() == OwnerKind::Client)
     }
 
-    /// Returns the key set of the credential.
+    /// Returns the prefix of the credential.
     #[must_use]
-    pub fn key_set(&self) -> Option<&KeyPrefix> {
-        self.key_set.as_deref()
+    pub fn prefix(&self) -> Option<&KeyPrefix> {
+        self.prefix.as_deref()
     }
 
     /// Returns the environment that the credential was made for.
@@ -137,7 +137,7 @@ pub(crate) struct Proof {
     pub(crate) scheme: Scheme,
     pub(crate) credential: Option<CredentialId>,
     pub(crate) owner: Option<Arc<KnownOwner>>,
-    pub(crate) key_set: Option<Arc<KeyPrefix>>,
+    pub(crate) prefix: Option<Arc<KeyPrefix>>,
     pub(crate) environment: Environment,
     pub(crate) scopes: Arc<ScopeSet>,
     pub(crate) grantable: Arc<Grantable>,

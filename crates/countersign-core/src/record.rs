@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::authority::Authority;
 use crate::environment::Environment;
 use crate::id::{CredentialId, CredentialKind, OwnerId};
-use crate::key_set::Imported;
+use crate::imported_set::Imported;
 use crate::key_string::KeyPrefix;
 use crate::meter::Allowance;
 use crate::network::AddressBlock;
@@ -50,7 +50,7 @@ pub struct CredentialRecord {
 pub struct Terms {
     /// What people call it.
     pub name: String,
-    /// The key set.
+    /// The prefix of its text, which names the keys that belong together.
     pub prefix: KeyPrefix,
     /// What may be shown of the key for ever.
     pub hint: String,

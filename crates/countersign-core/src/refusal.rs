@@ -5,7 +5,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::authority::Authority;
-use crate::key_set::MAX_KEY_SETS;
+use crate::imported_set::MAX_IMPORTED_SETS;
 use crate::key_string::KeyPrefix;
 use crate::meter::MAX_ALLOWANCES;
 use crate::scope::Scope;
@@ -24,7 +24,7 @@ pub enum Refusal {
     DisabledAbove(Authority),
     /// The caller may not mint keys of this set.
     #[error("you cannot grant the key set {0}: you do not hold key_set:{0}")]
-    ExcessKeySet(KeyPrefix),
+    ExcessPrefix(KeyPrefix),
     /// The caller may not give this scope to others.
     #[error("you cannot grant the scope {0}: you do not hold it")]
     ExcessScope(Scope),
@@ -56,10 +56,10 @@ pub enum Refusal {
     #[error(
         "this key set is not declared for you, and only an operator declares one: it decides what every caller's credential is taken for"
     )]
-    KeySetNotDeclared,
+    SetNotDeclared,
     /// There are as many sets of imported keys as are looked through.
-    #[error("there are {MAX_KEY_SETS} key sets already: import into one of them")]
-    TooManyKeySets,
+    #[error("there are {MAX_IMPORTED_SETS} key sets already: import into one of them")]
+    TooManySets,
     /// The organisation keeps as much as a tenant may.
     #[error(
         "the organisation has {1} {n} already, as many as {s} allows: delete what has ended, or ask the operator",
@@ -95,7 +95,7 @@ impl Refusal {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::DisabledAbove(_) => "disabled_above",
-            Self::ExcessKeySet(_) => "excess_key_set",
+            Self::ExcessPrefix(_) => "excess_key_set",
             Self::ExcessScope(_) => "excess_scope",
             Self::EmptyLife => "empty_life",
             Self::LifetimeExceedsPolicy(_) => "lifetime_exceeds_policy",
@@ -105,8 +105,8 @@ impl Refusal {
             Self::NotFound => "not_found",
             Self::TakenOver => "taken_over",
             Self::HashRefused => "hash_refused",
-            Self::KeySetNotDeclared => "key_set_not_declared",
-            Self::TooManyKeySets => "too_many_key_sets",
+            Self::SetNotDeclared => "key_set_not_declared",
+            Self::TooManySets => "too_many_key_sets",
             Self::Full(..) => "too_many",
             Self::OwnerNotFound => "owner_not_found",
             Self::OwnerDisabled => "owner_disabled",

@@ -198,10 +198,10 @@ impl Grantable {
         })
     }
 
-    /// Tells whether keys may be minted into `key_set`, or taken over into it.
+    /// Tells whether keys may be minted with `prefix`, or taken over into it.
     #[must_use]
-    pub fn covers_key_set(&self, key_set: &KeyPrefix) -> bool {
-        self.covers(&format!("{KEY_SET}{key_set}"))
+    pub fn covers_prefix(&self, prefix: &KeyPrefix) -> bool {
+        self.covers(&format!("{KEY_SET}{prefix}"))
     }
 
     /// Returns the first scope of `asked` that may not be given.
@@ -246,7 +246,7 @@ mod tests {
             ("*", "partner", true),
         ] {
             let grantable = Grantable::new(patterns.parse().unwrap());
-            assert_eq!(grantable.covers_key_set(&key_set.parse().unwrap()), allowed, "{patterns} {key_set}");
+            assert_eq!(grantable.covers_prefix(&key_set.parse().unwrap()), allowed, "{patterns} {key_set}");
         }
         let sets = Grantable::new("key_set:*".parse().unwrap());
         for (asked, excess) in [

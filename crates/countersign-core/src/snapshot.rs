@@ -15,7 +15,7 @@ use papaya::HashMap;
 
 use crate::id::{CredentialId, CredentialKind, OwnerId};
 use crate::imported::{Declaration, Imports};
-use crate::key_set::{Digest, KeySet, Source, Upgrade};
+use crate::imported_set::{Digest, ImportedSet, Source, Upgrade};
 use crate::key_string::{KeyPrefix, KeyString};
 use crate::known::{KnownCredential, KnownOwner};
 use crate::ledger::FoundImported;
@@ -57,7 +57,7 @@ pub struct Snapshot {
     max_age: Duration,
     credentials: HashMap<SecretHash, Arc<KnownCredential>>,
     owners: HashMap<OwnerId, Arc<KnownOwner>>,
-    key_sets: Interned<KeyPrefix>,
+    prefixes: Interned<KeyPrefix>,
     scopes: Interned<ScopeSet>,
     imported: Imports,
     grantables: Interned<Grantable>,
@@ -74,7 +74,7 @@ impl Snapshot {
             max_age,
             credentials: HashMap::new(),
             owners: HashMap::new(),
-            key_sets: Interned::default(),
+            prefixes: Interned::default(),
             scopes: Interned::default(),
             imported: Imports::default(),
             grantables: Interned::default(),
@@ -140,13 +140,13 @@ impl Snapshot {
 
     /// Returns what is known of a set; `None`: it is not declared, no key of it was ever imported.
     #[must_use]
-    pub fn declaration(&self, set: &KeySet) -> Option<Declaration> {
+    pub fn declaration(&self, set: &ImportedSet) -> Option<Declaration> {
         self.imported.declarations.pin().get(set).cloned()
     }
 
     /// Counts the sets of imported keys.
     #[must_use]
-    pub fn key_sets(&self) -> usize {
+    pub fn imported_sets(&self) -> usize {
         self.imported.sets.len()
     }
 
@@ -154,7 +154,7 @@ impl Snapshot {
     #[must_use]
     pub fn hmac_digest(&self, prefix: &str, header: Option<&str>, key: &Secret<Vec<u8>>) -> Option<Digest> {
         let header = header.map(str::to_ascii_lowercase);
-        let binding = KeySet::binding(prefix, header.as_deref());
+        let binding = ImportedSet::binding(prefix, header.as_deref());
         let sets = self.imported.sets.pin();
         let same = sets.keys().find(|set| {
             let Digest::HmacSha256(sealed) = &set.digest else { return false };
@@ -213,7 +213,7 @@ impl Snapshot {
         let mut known = KnownCredential::new(
             record,
             owner,
-            self.key_sets.share(&record.terms.prefix),
+            self.prefixes.share(&record.terms.prefix),
             self.scopes.share(&record.terms.scopes),
             self.grantables.share(&record.terms.grantable),
             self.meters.share(record.meter(), &record.terms.allowances),
@@ -331,7 +331,7 @@ mod tests {
     use crate::environment::Environment;
     use crate::id::{CredentialId, CredentialKind, OwnerId, OwnerKind};
     use crate::imported::PreparedSet;
-    use crate::key_set::{Digest, Imported, KeySet, Part, Source};
+    use crate::imported_set::{Digest, Imported, ImportedSet, Part, Source};
     use crate::key_string::KeyString;
     use crate::record::{CredentialRecord, OwnerRecord, Terms};
     use crate::secret::{Pepper, Peppers, Purpose, Secret};
@@ -439,7 +439,7 @@ mod tests {
         }
         assert!(snapshot.scopes.values.len() <= 2 * FEW, "{}", snapshot.scopes.values.len());
         assert_eq!(*snapshot.find(CredentialKind::ApiKey, &key).unwrap().scopes, record.terms.scopes);
-        let set = KeySet::new("acme_", None, Digest::Sha256, Part::Key).unwrap();
+        let set = ImportedSet::new("acme_", None, Digest::Sha256, Part::Key).unwrap();
         import(&snapshot, &peppers, &set, "acme_1", 3);
         let found = snapshot.find_imported(Source::Usual, "acme_1").unwrap().known;
         assert_eq!(snapshot.imported.lookups.len(), 1);
@@ -448,7 +448,13 @@ mod tests {
     }
 
     /// Applies a key that was imported into `set`, by the hash of `text`.
-    fn import(snapshot: &Snapshot, peppers: &Peppers, set: &KeySet, text: &str, seed: u64) -> CredentialId {
+    fn import(
+        snapshot: &Snapshot,
+        peppers: &Peppers,
+        set: &ImportedSet,
+        text: &str,
+        seed: u64,
+    ) -> CredentialId {
         let owner = organisation();
         snapshot.apply(&Change::Owner(Box::new(owner.clone())));
         let (mut record, _) = credential(owner.id, peppers, seed);
@@ -466,7 +472,7 @@ mod tests {
 
     #[test]
     fn safety_13_a_hash_in_another_set_speaks_for_no_caller() {
-        let set = |prefix, header| KeySet::new(prefix, header, Digest::Sha256, Part::Key).unwrap();
+        let set = |prefix, header| ImportedSet::new(prefix, header, Digest::Sha256, Part::Key).unwrap();
         let rightful = set("acme_", None);
         for other in [
             set("other_", None),

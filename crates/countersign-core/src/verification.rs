@@ -44,19 +44,19 @@ pub(crate) fn refuse(
 
 /// Returns why a key is not good now; `None`: it is.
 pub(crate) fn rejection(context: &Context<'_>, known: &KnownCredential) -> Option<Rejection> {
-    rejection_at(context.now, context.client, known)
+    rejection_at(context.now, context.address, known)
 }
 
-/// Returns why a key is not good at `now` for `client`; `None`: it is. For what is judged again after it was verified (SAFETY 18).
+/// Returns why a key is not good at `now` from `address`; `None`: it is. For what is judged again after it was verified (SAFETY 18).
 #[must_use]
-pub fn rejection_at(now: Timestamp, client: Option<IpAddr>, known: &KnownCredential) -> Option<Rejection> {
+pub fn rejection_at(now: Timestamp, address: Option<IpAddr>, known: &KnownCredential) -> Option<Rejection> {
     match known.life.state(now) {
         State::Revoked => Some(Rejection::Revoked),
         State::Disabled => Some(Rejection::Disabled),
         State::Expired => Some(Rejection::Expired),
         State::NotYetValid => Some(Rejection::NotYetValid),
         State::Live if !known.owner.is_live() => Some(Rejection::OwnerDisabled),
-        State::Live if !known.admits(client) => Some(Rejection::AddressNotAllowed),
+        State::Live if !known.admits(address) => Some(Rejection::AddressNotAllowed),
         State::Live => None,
     }
 }
@@ -74,7 +74,7 @@ pub(crate) fn principal(scheme: Scheme, known: &KnownCredential) -> Principal {
         scheme,
         credential: Some(known.id),
         owner: Some(Arc::clone(&known.owner)),
-        key_set: Some(Arc::clone(&known.key_set)),
+        prefix: Some(Arc::clone(&known.prefix)),
         environment: known.environment,
         scopes: Arc::clone(&known.scopes),
         grantable: Arc::clone(&known.grantable),

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use crate::fault::Fault;
 use crate::open_error::OpenError;
-use crate::place::Place;
+use crate::place::DatabasePlace;
 use crate::statement::{Attempt, Done, Statement, Step};
 use crate::value::{Row, Value};
 use crate::{postgres, sqlite};
@@ -65,9 +65,9 @@ impl Database {
     /// # Errors
     ///
     /// [`OpenError`].
-    pub async fn open(place: &Place, patience: Duration) -> Result<(Self, Writer), OpenError> {
+    pub async fn open(place: &DatabasePlace, patience: Duration) -> Result<(Self, Writer), OpenError> {
         match place {
-            Place::Sqlite { path, max_pages } => {
+            DatabasePlace::Sqlite { path, max_pages } => {
                 let file = sqlite::File { path: path.clone(), patience, max_pages: *max_pages };
                 let opened = {
                     let file = file.clone();
@@ -76,7 +76,7 @@ impl Database {
                 let readers = opened.map_err(|panic| unusable(path, &panic))??;
                 Ok((Self { readers: Readers::Sqlite(readers), patience }, Writer(Engine::Sqlite(file))))
             }
-            Place::Postgres { url, danger_plaintext } => {
+            DatabasePlace::Postgres { url, danger_plaintext } => {
                 let server = Arc::new(postgres::Server::parse(url, *danger_plaintext, patience)?);
                 server.prepare().await?;
                 let readers = Readers::Postgres(postgres::Readers::new(&server)?);

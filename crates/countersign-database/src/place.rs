@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 /// Where the database is, with what decides how it may be opened.
 #[derive(Clone)]
-pub enum Place {
+pub enum DatabasePlace {
     /// A file of SQLite.
     Sqlite {
         /// Where it lies.
@@ -22,7 +22,7 @@ pub enum Place {
     },
 }
 
-impl fmt::Debug for Place {
+impl fmt::Debug for DatabasePlace {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite { path, .. } => formatter.debug_tuple("Sqlite").field(path).finish(),

@@ -10,13 +10,13 @@ pub(crate) struct Broken;
 /// How far a chunked body is.
 #[derive(Debug, Default)]
 pub(crate) struct Chunks {
-    place: Place,
+    place: ChunkPart,
     /// The size that is read, and then what is left of the chunk.
     size: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Place {
+enum ChunkPart {
     #[default]
     Start,
     Size,
@@ -44,13 +44,13 @@ impl Chunks {
     pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<Option<usize>, Broken> {
         let mut rest = bytes;
         while let Some((byte, after)) = rest.split_first() {
-            if self.place == Place::Data {
+            if self.place == ChunkPart::Data {
                 rest = self.data(rest);
                 continue;
             }
             rest = after;
             self.place = self.next(*byte)?;
-            if self.place == Place::End {
+            if self.place == ChunkPart::End {
                 return Ok(Some(bytes.len() - rest.len()));
             }
         }
@@ -65,35 +65,37 @@ impl Chunks {
             return &[];
         }
         let taken = usize::try_from(self.size).unwrap_or(usize::MAX);
-        (self.size, self.place) = (0, Place::DataCr);
+        (self.size, self.place) = (0, ChunkPart::DataCr);
         bytes.get(taken..).unwrap_or_default()
     }
 
-    fn next(&mut self, byte: u8) -> Result<Place, Broken> {
+    fn next(&mut self, byte: u8) -> Result<ChunkPart, Broken> {
         let digit = char::from(byte).to_digit(16);
         match (self.place, byte) {
-            (Place::Start | Place::Size, _) if digit.is_some() => self.digit(digit.unwrap_or_default()),
-            (Place::Size | Place::Blank, b' ' | b'\t') => Ok(Place::Blank),
-            (Place::Size | Place::Blank, b';') => Ok(Place::Extension),
-            (Place::Size | Place::Blank | Place::Extension, b'\r') => Ok(Place::SizeLf),
-            (Place::Extension, byte) if is_text(byte) => Ok(Place::Extension),
-            (Place::SizeLf, b'\n') if self.size == 0 => Ok(Place::Line),
-            (Place::SizeLf, b'\n') => Ok(Place::Data),
-            (Place::DataCr, b'\r') => Ok(Place::DataLf),
-            (Place::DataLf, b'\n') => Ok(Place::Start),
-            (Place::Line, b'\r') => Ok(Place::EndLf),
-            (Place::Trailer, b'\r') => Ok(Place::TrailerLf),
-            (Place::Line | Place::Trailer, byte) if is_text(byte) => Ok(Place::Trailer),
-            (Place::TrailerLf, b'\n') => Ok(Place::Line),
-            (Place::EndLf, b'\n') => Ok(Place::End),
+            (ChunkPart::Start | ChunkPart::Size, _) if digit.is_some() => {
+                self.digit(digit.unwrap_or_default())
+            }
+            (ChunkPart::Size | ChunkPart::Blank, b' ' | b'\t') => Ok(ChunkPart::Blank),
+            (ChunkPart::Size | ChunkPart::Blank, b';') => Ok(ChunkPart::Extension),
+            (ChunkPart::Size | ChunkPart::Blank | ChunkPart::Extension, b'\r') => Ok(ChunkPart::SizeLf),
+            (ChunkPart::Extension, byte) if is_text(byte) => Ok(ChunkPart::Extension),
+            (ChunkPart::SizeLf, b'\n') if self.size == 0 => Ok(ChunkPart::Line),
+            (ChunkPart::SizeLf, b'\n') => Ok(ChunkPart::Data),
+            (ChunkPart::DataCr, b'\r') => Ok(ChunkPart::DataLf),
+            (ChunkPart::DataLf, b'\n') => Ok(ChunkPart::Start),
+            (ChunkPart::Line, b'\r') => Ok(ChunkPart::EndLf),
+            (ChunkPart::Trailer, b'\r') => Ok(ChunkPart::TrailerLf),
+            (ChunkPart::Line | ChunkPart::Trailer, byte) if is_text(byte) => Ok(ChunkPart::Trailer),
+            (ChunkPart::TrailerLf, b'\n') => Ok(ChunkPart::Line),
+            (ChunkPart::EndLf, b'\n') => Ok(ChunkPart::End),
             (_, _) => Err(Broken),
         }
     }
 
-    fn digit(&mut self, digit: u32) -> Result<Place, Broken> {
+    fn digit(&mut self, digit: u32) -> Result<ChunkPart, Broken> {
         let shifted = self.size.checked_mul(16).ok_or(Broken)?;
         self.size = shifted.checked_add(u64::from(digit)).ok_or(Broken)?;
-        Ok(Place::Size)
+        Ok(ChunkPart::Size)
     }
 }
 

@@ -41,7 +41,7 @@ impl Fault {
 /// Follows the heads of a connection.
 #[derive(Debug, Default)]
 pub(crate) struct Heads {
-    place: Place,
+    awaited: Awaited,
     /// The number of the head that is read, or comes next, from 0.
     number: u64,
     target: Scan,
@@ -53,7 +53,7 @@ pub(crate) struct Heads {
 
 /// Where the next byte belongs.
 #[derive(Debug, Default)]
-enum Place {
+enum Awaited {
     #[default]
     Head,
     /// A body of which so many bytes are to come.
@@ -89,7 +89,7 @@ impl Heads {
             match self.step(rest) {
                 Ok(after) => rest = after,
                 Err(fault) => {
-                    self.place = Place::Lost;
+                    self.awaited = Awaited::Lost;
                     return Some((self.number, fault));
                 }
             }
@@ -97,24 +97,24 @@ impl Heads {
         None
     }
 
-    /// Reads on within one place, and returns what follows.
+    /// Reads on within one message, and returns what follows.
     fn step<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], Fault> {
-        match &mut self.place {
-            Place::Lost => Ok(&[]),
-            Place::Body(left) => {
+        match &mut self.awaited {
+            Awaited::Lost => Ok(&[]),
+            Awaited::Body(left) => {
                 let there = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
                 let taken = usize::try_from(*left).ok().filter(|taken| *taken <= bytes.len());
-                self.place = if *left > there { Place::Body(*left - there) } else { Place::Head };
+                self.awaited = if *left > there { Awaited::Body(*left - there) } else { Awaited::Head };
                 Ok(taken.and_then(|taken| bytes.get(taken..)).unwrap_or_default())
             }
-            Place::Chunked(chunks) => match chunks.feed(bytes).map_err(|_broken| Fault::Chunk)? {
+            Awaited::Chunked(chunks) => match chunks.feed(bytes).map_err(|_broken| Fault::Chunk)? {
                 Some(taken) => {
-                    self.place = Place::Head;
+                    self.awaited = Awaited::Head;
                     Ok(bytes.get(taken..).unwrap_or_default())
                 }
                 None => Ok(&[]),
             },
-            Place::Head => {
+            Awaited::Head => {
                 let end = bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |at| at + 1);
                 let (part, after) = bytes.split_at_checked(end).unwrap_or((bytes, &[]));
                 self.part(part)?;
@@ -169,12 +169,12 @@ impl Heads {
     }
 
     fn head_ends(&mut self) {
-        let place = match self.length {
-            _ if self.chunked => Place::Chunked(Chunks::default()),
-            None | Some(0) => Place::Head,
-            Some(length) => Place::Body(length),
+        let awaited = match self.length {
+            _ if self.chunked => Awaited::Chunked(Chunks::default()),
+            None | Some(0) => Awaited::Head,
+            Some(length) => Awaited::Body(length),
         };
-        *self = Self { place, number: self.number + 1, ..Self::default() };
+        *self = Self { awaited, number: self.number + 1, ..Self::default() };
     }
 }
 

@@ -1,6 +1,6 @@
 //! How limits stand, told in header fields (draft-ietf-httpapi-ratelimit-headers-10 §3, §4).
 
-use countersign_core::meter::Standing;
+use countersign_core::meter::LimitLevel;
 use countersign_core::timestamp::Timestamp;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -10,16 +10,16 @@ const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const STATE: HeaderName = HeaderName::from_static("ratelimit");
 
 /// Sets the fields that tell how limits stand, instead of any that are there.
-pub fn tell(headers: &mut HeaderMap, standings: &[Standing], now: Timestamp) {
-    if standings.is_empty() {
+pub fn tell(headers: &mut HeaderMap, levels: &[LimitLevel], now: Timestamp) {
+    if levels.is_empty() {
         return;
     }
-    let list = |item: &dyn Fn(&Standing) -> String| {
-        let items: Vec<_> = standings.iter().map(item).collect();
+    let list = |item: &dyn Fn(&LimitLevel) -> String| {
+        let items: Vec<_> = levels.iter().map(item).collect();
         HeaderValue::try_from(items.join(", "))
     };
     // Names are plain letters and the rest are numbers: both values are visible ASCII.
-    if let (Ok(policy), Ok(state)) = (list(&policy), list(&|standing| state(standing, now))) {
+    if let (Ok(policy), Ok(state)) = (list(&policy), list(&|level| state(level, now))) {
         headers.insert(POLICY, policy);
         headers.insert(STATE, state);
     }
@@ -32,20 +32,20 @@ pub fn seconds_until(end: Timestamp, now: Timestamp) -> u64 {
     millis.div_ceil(1_000).max(1)
 }
 
-fn policy(standing: &Standing) -> String {
-    let allowance = &standing.allowance;
+fn policy(level: &LimitLevel) -> String {
+    let allowance = &level.allowance;
     let window = allowance.every.seconds().map(|seconds| format!(";w={seconds}")).unwrap_or_default();
     format!("\"{}\";q={}{window}", allowance.name.as_str(), allowance.amount)
 }
 
-fn state(standing: &Standing, now: Timestamp) -> String {
-    let reset = standing.resets_at.map(|end| format!(";t={}", seconds_until(end, now))).unwrap_or_default();
-    format!("\"{}\";r={}{reset}", standing.allowance.name.as_str(), standing.remaining)
+fn state(level: &LimitLevel, now: Timestamp) -> String {
+    let reset = level.resets_at.map(|end| format!(";t={}", seconds_until(end, now))).unwrap_or_default();
+    format!("\"{}\";r={}{reset}", level.allowance.name.as_str(), level.remaining)
 }
 
 #[cfg(test)]
 mod tests {
-    use countersign_core::meter::{Allowance, Standing};
+    use countersign_core::meter::{Allowance, LimitLevel};
     use countersign_core::timestamp::Timestamp;
     use http::HeaderMap;
 
@@ -53,16 +53,15 @@ mod tests {
 
     #[test]
     fn the_fields_are_lists_of_the_drafts_items() {
-        let standing = |name: &str, amount, every: &str, remaining, end: Option<i64>| Standing {
+        let level = |name: &str, amount, every: &str, remaining, end: Option<i64>| LimitLevel {
             allowance: Allowance { name: name.parse().unwrap(), amount, every: every.parse().unwrap() },
             remaining,
             resets_at: end.map(Timestamp::from_millis),
         };
         let mut headers = HeaderMap::new();
         headers.insert("ratelimit", "\"upstream\";r=1".parse().unwrap());
-        let standings =
-            [standing("burst", 10, "1m", 9, Some(60_000)), standing("quota", 500, "ever", 0, None)];
-        tell(&mut headers, &standings, Timestamp::from_millis(58_999));
+        let levels = [level("burst", 10, "1m", 9, Some(60_000)), level("quota", 500, "ever", 0, None)];
+        tell(&mut headers, &levels, Timestamp::from_millis(58_999));
         assert_eq!(headers["ratelimit-policy"], "\"burst\";q=10;w=60, \"quota\";q=500");
         assert_eq!(headers["ratelimit"], "\"burst\";r=9;t=2, \"quota\";r=0");
     }

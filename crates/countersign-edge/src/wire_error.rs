@@ -241,7 +241,7 @@ pub fn from_denial(
             // A scope-token holds neither quote nor backslash (RFC 6749 §3.3).
             ("The credential lacks a scope that is required here", format!(", scope=\"{scope}\""))
         }
-        Denial::WrongEnvironment | Denial::WrongKeySet | Denial::WrongOwner | Denial::WrongScheme => {
+        Denial::WrongEnvironment | Denial::WrongPrefix | Denial::WrongOwner | Denial::WrongScheme => {
             ("The credential is not for use here", String::new())
         }
     };
@@ -273,16 +273,16 @@ pub fn from_exceeded(
 ) -> Response<Full<Bytes>> {
     let binding = exceeded.binding();
     let detail = match binding {
-        Some(standing) => {
-            format!("The limit `{}` of the credential is reached", standing.allowance.name.as_str())
+        Some(level) => {
+            format!("The limit `{}` of the credential is reached", level.allowance.name.as_str())
         }
         None => String::new(),
     };
     let mut response = problem(Problem::TooManyRequests, &detail, instance);
-    if let Some(resets_at) = binding.and_then(|standing| standing.resets_at) {
+    if let Some(resets_at) = binding.and_then(|level| level.resets_at) {
         with(&mut response, RETRY_AFTER, &rate_limit::seconds_until(resets_at, now).to_string());
     }
-    rate_limit::tell(response.headers_mut(), &exceeded.standings, now);
+    rate_limit::tell(response.headers_mut(), &exceeded.levels, now);
     response
 }
 
@@ -444,7 +444,7 @@ mod tests {
              {\"type\":\"urn:countersign:problem:forbidden\",\"title\":\"Forbidden\",\"status\":403,\
              \"detail\":\"The credential lacks a scope that is required here\"}",
         );
-        let others = [Denial::WrongEnvironment, Denial::WrongKeySet, Denial::WrongOwner, Denial::WrongScheme];
+        let others = [Denial::WrongEnvironment, Denial::WrongPrefix, Denial::WrongOwner, Denial::WrongScheme];
         let texts: Vec<_> = others.iter().map(|one| text(from_denial(one, &necessary, None))).collect();
         assert!(
             texts.windows(2).all(|pair| pair[0] == pair[1]),

@@ -3,7 +3,7 @@
 //! The blocks are those of the special-purpose registries (RFC 6890 and IANA's successors to it), and the addresses
 //! under which clouds tell machines their secrets.
 //!
-//! **Invariant.** Only [`Reach::check`] makes a [`Checked`]. Our own listeners are refused whatever is allowed.
+//! **Invariant.** Only [`AddressPolicy::check`] makes a [`Checked`]. Our own listeners are refused whatever is allowed.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
@@ -70,7 +70,7 @@ pub enum Transport {
 
 /// What the operator lets us call.
 #[derive(Debug, Clone, Default)]
-pub struct Reach {
+pub struct AddressPolicy {
     /// Blocks that may be called though they are not public.
     pub allow: Vec<AddressBlock>,
     /// Our own listeners; an unspecified address stands for every address of this machine.
@@ -93,7 +93,7 @@ impl Checked {
     }
 }
 
-impl Reach {
+impl AddressPolicy {
     /// Judges one address.
     ///
     /// # Errors
@@ -166,17 +166,17 @@ const fn within_v6(ip: Ipv6Addr, block: Ipv6Addr, bits: u32) -> bool {
 mod tests {
     use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
-    use super::{Reach, Transport, Unreachable};
+    use super::{AddressPolicy, Transport, Unreachable};
 
-    fn reach(allow: &[&str], own: &[&str]) -> Reach {
-        Reach {
+    fn reach(allow: &[&str], own: &[&str]) -> AddressPolicy {
+        AddressPolicy {
             allow: allow.iter().map(|block| block.parse().unwrap()).collect(),
             own: own.iter().map(|address| address.parse().unwrap()).collect(),
         }
     }
 
     #[track_caller]
-    fn check(reach: &Reach, address: &str, transport: Transport, expected: Result<(), &str>) {
+    fn check(reach: &AddressPolicy, address: &str, transport: Transport, expected: Result<(), &str>) {
         let address: SocketAddr = address.parse().unwrap();
         match (reach.check(address, transport), expected) {
             (Ok(checked), Ok(())) => assert_eq!(checked.address(), address),
@@ -322,8 +322,10 @@ mod tests {
         let own = SocketAddr::new(socket.local_addr().unwrap().ip(), 8081);
         let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
         assert!(listener.local_addr().unwrap().ip().is_unspecified());
-        let everything =
-            Reach { allow: vec![own.ip().to_string().parse().unwrap()], ..reach(&[], &["0.0.0.0:8081"]) };
+        let everything = AddressPolicy {
+            allow: vec![own.ip().to_string().parse().unwrap()],
+            ..reach(&[], &["0.0.0.0:8081"])
+        };
         assert_eq!(everything.check(own, Transport::Tls), Err(Unreachable::Ours(own)));
     }
 }

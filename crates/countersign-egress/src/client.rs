@@ -25,7 +25,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use url::{Host, Url};
 
-use crate::address::{Checked, Reach, Transport, Unreachable};
+use crate::address::{AddressPolicy, Checked, Transport, Unreachable};
 use crate::resolve::Resolve;
 
 /// How we call ourselves; GitHub's API refuses callers without a name.
@@ -80,7 +80,7 @@ pub enum EgressError {
 /// The client.
 #[derive(Clone)]
 pub struct Egress {
-    reach: Reach,
+    reach: AddressPolicy,
     resolver: Arc<dyn Resolve>,
     tls: Arc<ClientConfig>,
     limits: CallLimits,
@@ -95,7 +95,12 @@ impl fmt::Debug for Egress {
 impl Egress {
     /// Makes a client that calls what is public and what `reach` adds.
     #[must_use]
-    pub fn new(reach: Reach, resolver: Arc<dyn Resolve>, tls: Arc<ClientConfig>, limits: CallLimits) -> Self {
+    pub fn new(
+        reach: AddressPolicy,
+        resolver: Arc<dyn Resolve>,
+        tls: Arc<ClientConfig>,
+        limits: CallLimits,
+    ) -> Self {
         Self { reach, resolver, tls, limits }
     }
 

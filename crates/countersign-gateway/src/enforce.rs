@@ -14,7 +14,7 @@ use countersign_core::credential::{Rejection, RequestHead};
 use countersign_core::decision::{Decision, Denial, Permit, Requirement, decide};
 use countersign_core::exchange;
 use countersign_core::id::EventId;
-use countersign_core::key_set::Upgrade;
+use countersign_core::imported_set::Upgrade;
 use countersign_core::known::KnownCredential;
 use countersign_core::ledger::Unavailable;
 use countersign_core::meter::{Charge, Exceeded};
@@ -31,7 +31,7 @@ use http::{HeaderMap, HeaderName, Method, Response};
 use http_body_util::Full;
 
 use crate::caller::Caller;
-use crate::ledger::{Coalesced, SnapshotLedger};
+use crate::ledger::{Refresh, SnapshotLedger};
 use crate::path::{NormalPath, PathRefusal};
 use crate::route::{CompiledRoute, Match, RouteTable, is_upper_case};
 
@@ -115,7 +115,7 @@ impl Refusal {
 #[derive(Clone)]
 pub(crate) struct Sources {
     pub(crate) snapshot: Arc<Snapshot>,
-    pub(crate) feed: Arc<Coalesced>,
+    pub(crate) feed: Arc<dyn Refresh>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) policy: Arc<Policy>,
     pub(crate) metrics: Arc<Metrics>,
@@ -208,7 +208,7 @@ pub(crate) async fn authorise(
     let recognised = if route.forwards_credential() && !asks {
         None
     } else {
-        recognise(authenticators::GATEWAY, &RequestHead { headers, peer: caller.address, key_headers })
+        recognise(authenticators::GATEWAY, &RequestHead { headers, key_headers })
             .map_err(|rejection| Refused::unproven(now, Refusal::Rejected(rejection)))?
     };
     let Some(recognised) = recognised else {
@@ -261,9 +261,9 @@ async fn prove(
     recognised: Recognised,
     caller: &Caller,
 ) -> Result<(Principal, Proven), Refused> {
-    let ledger = SnapshotLedger::new(&sources.snapshot, &sources.feed, now, caller.address);
+    let ledger = SnapshotLedger::new(&sources.snapshot, sources.feed.as_ref(), now, caller.address);
     let peppers = sources.snapshot.peppers();
-    let mut context = Context { now, entropy, peppers, policy: &sources.policy, client: caller.address };
+    let mut context = Context { now, entropy, peppers, policy: &sources.policy, address: caller.address };
     let outcome = exchange::verify(&ledger, &mut context, recognised.presented)
         .await
         .map_err(|reason| Refused::unproven(now, Refusal::Unavailable(reason)))?;

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use countersign_core::context::{Clock, Entropy, Policy};
-use countersign_core::id::EventId;
 use countersign_core::snapshot::Snapshot;
 use countersign_edge::drain::{Draining, Shutdown};
 use countersign_edge::host::Hosts;
@@ -24,11 +23,11 @@ use crate::caller::TrustedProxies;
 use crate::enforce::Sources;
 use crate::field_names::DroppedFields;
 use crate::journal::{DecisionRecord, Journal};
-use crate::ledger::{Coalesced, Feed};
+use crate::ledger::Refresh;
 use crate::report::DecisionSink;
 use crate::route::RouteTable;
 use crate::upstream::UpstreamLimits;
-use crate::worker::{Counter, Node, Worker};
+use crate::worker::{Node, Reception, Worker};
 
 /// How often a worker does what is due.
 const TICK: Duration = Duration::from_secs(1);
@@ -76,7 +75,7 @@ pub struct GatewayConfig {
     /// What verifiers know.
     pub snapshot: Arc<Snapshot>,
     /// What feeds the snapshot.
-    pub feed: Arc<dyn Feed>,
+    pub feed: Arc<dyn Refresh>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Unpredictable bytes.
@@ -156,14 +155,6 @@ impl Gateway {
         &self.addresses
     }
 
-    /// Finds a decision that a caller was told of, if it is still remembered.
-    #[must_use]
-    pub fn decision(&self, event: EventId) -> Option<DecisionRecord> {
-        self.workers.iter().find_map(|running| {
-            running.worker.journal().recent().find(|one| one.event == Some(event)).cloned()
-        })
-    }
-
     /// Returns the last decisions, the newest first.
     #[must_use]
     pub fn recent_decisions(&self, limit: usize) -> Vec<DecisionRecord> {
@@ -207,7 +198,7 @@ fn node(config: &GatewayConfig) -> Node {
     Node {
         sources: Sources {
             snapshot: Arc::clone(&config.snapshot),
-            feed: Arc::new(Coalesced::new(Arc::clone(&config.feed))),
+            feed: Arc::clone(&config.feed),
             clock: Arc::clone(&config.clock),
             policy: Arc::clone(&config.policy),
             metrics: Arc::clone(&config.metrics),
@@ -225,14 +216,14 @@ fn node(config: &GatewayConfig) -> Node {
 }
 
 /// A listener of one worker, and its share of the socket.
-type Door = (Listener<Counter>, Socket);
+type Door = (Listener<Reception>, Socket);
 
 fn doors(config: &GatewayConfig, worker: &Arc<Worker>, budget: &Budget) -> io::Result<Vec<Door>> {
     let door = |listener: &GatewayListener| {
         let socket = Socket::Tcp(listener.socket.try_clone()?, listener.tls.clone());
         let listener = Listener {
             name: listener.name,
-            service: Arc::new(Counter(Arc::clone(worker))),
+            service: Arc::new(Reception(Arc::clone(worker))),
             limits: config.limits.clone(),
             budget: budget.clone(),
             metrics: config.metrics.listener(listener.name),

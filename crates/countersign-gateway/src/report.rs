@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use countersign_core::audit::AuditEvent;
 use countersign_core::id::{CredentialId, EventId};
-use countersign_core::key_set::Upgrade;
+use countersign_core::imported_set::Upgrade;
 use countersign_core::timestamp::Timestamp;
 use thiserror::Error;
 use tokio::sync::mpsc;

@@ -43,12 +43,12 @@ pub(crate) struct Judge {
 pub(crate) struct Tether {
     judge: Arc<Judge>,
     known: Arc<KnownCredential>,
-    client: Option<IpAddr>,
+    address: Option<IpAddr>,
 }
 
 impl Tether {
-    pub(crate) const fn new(judge: Arc<Judge>, known: Arc<KnownCredential>, client: Option<IpAddr>) -> Self {
-        Self { judge, known, client }
+    pub(crate) const fn new(judge: Arc<Judge>, known: Arc<KnownCredential>, address: Option<IpAddr>) -> Self {
+        Self { judge, known, address }
     }
 
     /// Tells whether the stream may go on; that it may not is counted and told to the log.
@@ -70,7 +70,7 @@ impl Tether {
         match current {
             None => Some("forgotten"),
             Some(current) => {
-                rejection_at(judge.clock.now(), self.client, &current).map(|rejection| rejection.code())
+                rejection_at(judge.clock.now(), self.address, &current).map(|rejection| rejection.code())
             }
         }
     }

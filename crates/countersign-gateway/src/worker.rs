@@ -220,7 +220,7 @@ impl Worker {
             Ok(Forwarded::Answer(mut response)) => {
                 if let Some(charge) = &passage.charge {
                     let now = self.node.sources.clock.now();
-                    rate_limit::tell(response.headers_mut(), &charge.standings, now);
+                    rate_limit::tell(response.headers_mut(), &charge.levels, now);
                 }
                 response.map(|body| GatewayBody::Upstream(Tethered::new(body, tether)))
             }
@@ -325,9 +325,9 @@ fn is_own(path: &str) -> bool {
 }
 
 /// What one listener of a worker serves.
-pub(crate) struct Counter(pub(crate) Arc<Worker>);
+pub(crate) struct Reception(pub(crate) Arc<Worker>);
 
-impl Serve for Counter {
+impl Serve for Reception {
     type Body = GatewayBody;
 
     async fn serve(&self, request: Request<Content>, peer: Peer) -> Response<GatewayBody> {

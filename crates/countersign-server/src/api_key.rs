@@ -6,7 +6,7 @@ use countersign_core::api_key::{Create, Idempotency, Verification, verify_key};
 use countersign_core::credential::Rejection;
 use countersign_core::environment::Environment;
 use countersign_core::id::{CredentialId, CredentialKind};
-use countersign_core::key_set::{Source, Upgrade};
+use countersign_core::imported_set::{Source, Upgrade};
 use countersign_core::key_string::KeyString;
 use countersign_core::known::KnownCredential;
 use countersign_core::ledger::{Found, Ledger, Lookup};
@@ -175,7 +175,7 @@ pub(crate) async fn verify(app: &App, call: Call) -> Result<Reply, Failure> {
 /// What the verify API is asked of a key.
 struct Question {
     verification: Verification,
-    client: Option<IpAddr>,
+    address: Option<IpAddr>,
     route: Option<String>,
     cost: u32,
 }
@@ -188,10 +188,10 @@ impl Question {
                 scopes: scopes("scopes", &asked.scopes)?,
                 environment: optional::<Environment>("environment", asked.environment.as_ref())?
                     .unwrap_or_default(),
-                key_set: asked.prefix.as_ref().map(|prefix| member("prefix", prefix)).transpose()?,
+                prefix: asked.prefix.as_ref().map(|prefix| member("prefix", prefix)).transpose()?,
                 route: None,
             },
-            client: optional("client_ip", asked.client_ip.as_ref())?,
+            address: optional("client_ip", asked.client_ip.as_ref())?,
             route: None,
             cost: asked.cost.unwrap_or(1),
         };
@@ -217,7 +217,7 @@ impl Question {
             return Ok(KeyVerdict { code: "malformed", ..KeyVerdict::default() });
         };
         let stands = matches!(&found, Found::Key(Some(known)) if stands_at(app.now(), known));
-        let judged = app.with_context(self.client, |context| {
+        let judged = app.with_context(self.address, |context| {
             verify_key(context, &call.permit, found, &self.verification)
         });
         if stands && matches!(judged, Err(code) if code == Rejection::Unknown.code()) {
@@ -233,7 +233,7 @@ impl Question {
         let metered = known.metered.as_deref();
         let charged = metered.map(|metered| app.store.snapshot().meters().charge(metered, now, self.cost));
         let limits = match charged.transpose() {
-            Ok(charge) => charge.map(|charge| charge.standings).unwrap_or_default(),
+            Ok(charge) => charge.map(|charge| charge.levels).unwrap_or_default(),
             Err(exceeded) => return Ok(exhausted(&exceeded, self.route)),
         };
         if let Some(upgrade) = upgrade {
@@ -262,7 +262,7 @@ async fn find(app: &App, text: &str) -> Result<Option<(Found, Option<Upgrade>)>,
 }
 
 fn exhausted(exceeded: &Exceeded, route: Option<String>) -> KeyVerdict {
-    let limits = exceeded.standings.iter().map(LimitState::of).collect();
+    let limits = exceeded.levels.iter().map(LimitState::of).collect();
     KeyVerdict { code: exceeded.code(), limits, route, ..KeyVerdict::default() }
 }
 
@@ -275,7 +275,7 @@ fn good(known: &KnownCredential) -> KeyVerdict {
         owner: Some(known.owner.id().to_string()),
         organisation: Some(known.owner.organisation().to_string()),
         environment: Some(known.environment.to_string()),
-        prefix: Some(known.key_set.to_string()),
+        prefix: Some(known.prefix.to_string()),
         scopes: Some(known.scopes.iter().map(ToString::to_string).collect()),
         expires_at: known.life.expires_at.map(|end| end.to_string()),
         route: None,

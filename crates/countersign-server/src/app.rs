@@ -107,11 +107,11 @@ impl App {
     /// Runs `judge` with a context of this moment.
     pub(crate) fn with_context<T>(
         &self,
-        client: Option<IpAddr>,
+        address: Option<IpAddr>,
         judge: impl FnOnce(&mut Context<'_>) -> T,
     ) -> T {
         let mut entropy = (self.entropy)();
-        let mut context = self.context(entropy.as_mut(), client);
+        let mut context = self.context(entropy.as_mut(), address);
         judge(&mut context)
     }
 
@@ -119,16 +119,16 @@ impl App {
     pub(crate) async fn verify(
         &self,
         presented: Box<dyn Presented>,
-        client: Option<IpAddr>,
+        address: Option<IpAddr>,
     ) -> Result<Outcome<Principal, Rejection>, Unavailable> {
         let mut entropy = (self.entropy)();
-        let mut context = self.context(entropy.as_mut(), client);
+        let mut context = self.context(entropy.as_mut(), address);
         exchange::verify(self.store.as_ref(), &mut context, presented).await
     }
 
-    fn context<'a>(&'a self, entropy: &'a mut dyn Entropy, client: Option<IpAddr>) -> Context<'a> {
+    fn context<'a>(&'a self, entropy: &'a mut dyn Entropy, address: Option<IpAddr>) -> Context<'a> {
         let peppers = self.store.snapshot().peppers();
-        Context { now: self.now(), entropy, peppers, policy: &self.policy, client }
+        Context { now: self.now(), entropy, peppers, policy: &self.policy, address }
     }
 
     /// Performs an act for a permitted caller.

@@ -26,7 +26,7 @@ use tokio::time::timeout;
 use url::Url;
 
 use crate::app::App;
-use crate::github_keys::{Fetched, KeySet, Signed, Standing};
+use crate::github_keys::{Fetched, ProviderKeys, Signed, Trust};
 use crate::intake::Intake;
 use crate::leaks::end_one;
 use crate::places::Sender;
@@ -72,7 +72,7 @@ pub struct Asked {
 struct Keys {
     egress: Egress,
     url: Url,
-    set: Mutex<KeySet>,
+    set: Mutex<ProviderKeys>,
 }
 
 /// Makes what takes GitHub's reports, each to arrive `within` a time, and what fetches the keys for it from `url`.
@@ -95,7 +95,7 @@ pub async fn work(app: Arc<App>, mut asked: Asked) {
 }
 
 impl Keys {
-    fn set(&self) -> MutexGuard<'_, KeySet> {
+    fn set(&self) -> MutexGuard<'_, ProviderKeys> {
         self.set.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -152,9 +152,9 @@ impl Github {
             return unsigned();
         };
         let key = match self.key(app, id).await {
-            Standing::Current(key) => key,
-            Standing::Refused => return unsigned(),
-            Standing::Unavailable => return wire_error::from_unavailable(&Unavailable::Stale, None),
+            Trust::Current(key) => key,
+            Trust::Refused => return unsigned(),
+            Trust::Unavailable => return wire_error::from_unavailable(&Unavailable::Stale, None),
         };
         let sender = Sender::Address(peer);
         let _place = match self.intake.enter(sender).await {
@@ -172,15 +172,15 @@ impl Github {
     }
 
     /// Finds the key that `id` names, fetching the keys if that may help.
-    async fn key(&self, app: &App, id: &str) -> Standing {
+    async fn key(&self, app: &App, id: &str) -> Trust {
         if let Some(standing) = self.keys.set().known(id, app.clock.monotonic()) {
             return standing;
         }
         let (waiting, done) = oneshot::channel();
         if self.asking.try_send(waiting).is_err() || !matches!(timeout(WAIT, done).await, Ok(Ok(()))) {
-            return Standing::Unavailable;
+            return Trust::Unavailable;
         }
-        self.keys.set().standing(id, app.clock.monotonic())
+        self.keys.set().trust(id, app.clock.monotonic())
     }
 }
 
@@ -251,7 +251,7 @@ mod tests {
 
     use countersign_core::context::Clock;
     use countersign_core::timestamp::{Monotonic, Timestamp};
-    use countersign_egress::address::Reach;
+    use countersign_egress::address::AddressPolicy;
     use countersign_egress::client::{CallLimits, Egress};
     use countersign_egress::resolve::System;
     use http::HeaderMap;
@@ -278,7 +278,7 @@ mod tests {
             .unwrap()
             .with_root_certificates(RootCertStore::empty())
             .with_no_client_auth();
-        let reach = Reach { allow: vec!["127.0.0.1".parse().unwrap()], own: Vec::new() };
+        let reach = AddressPolicy { allow: vec!["127.0.0.1".parse().unwrap()], own: Vec::new() };
         let second = Duration::from_secs(10);
         let limits = CallLimits { connect: second, answer: second, total: second, bytes: 4096 };
         let egress = Egress::new(reach, Arc::new(System), Arc::new(tls), limits);

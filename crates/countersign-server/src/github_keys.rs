@@ -3,7 +3,7 @@
 //! **Invariant.** Only [`Key::verify`] makes a [`Signed`]. A key that is not current verifies nothing, and one that is
 //! older than [`LIFE`] is not known any more.
 //!
-//! What it does not do: fetch. [`KeySet`] says when to, and learns what came of it.
+//! What it does not do: fetch. [`ProviderKeys`] says when to, and learns what came of it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -60,7 +60,7 @@ impl Key {
 
 /// What is known of an id.
 #[derive(Debug)]
-pub(crate) enum Standing {
+pub(crate) enum Trust {
     /// It names this key.
     Current(Key),
     /// It names none, or one that may not sign any more.
@@ -81,7 +81,7 @@ pub(crate) enum Fetched<'a> {
 
 /// The keys that were fetched last, and when.
 #[derive(Debug, Default)]
-pub(crate) struct KeySet {
+pub(crate) struct ProviderKeys {
     /// By id; `None`: not current.
     keys: HashMap<String, Option<Key>>,
     version: Option<HeaderValue>,
@@ -102,19 +102,18 @@ struct Row {
     is_current: bool,
 }
 
-impl KeySet {
+impl ProviderKeys {
     /// Says what is known of `id`; `None`: fetching may tell more.
-    pub(crate) fn known(&self, id: &str, now: Monotonic) -> Option<Standing> {
+    pub(crate) fn known(&self, id: &str, now: Monotonic) -> Option<Trust> {
         if !self.is_alive(now) {
             return None;
         }
-        self.keys.get(id).map(|key| key.clone().map_or(Standing::Refused, Standing::Current))
+        self.keys.get(id).map(|key| key.clone().map_or(Trust::Refused, Trust::Current))
     }
 
     /// Says what `id` is after the keys were fetched, or when they must not be fetched yet.
-    pub(crate) fn standing(&self, id: &str, now: Monotonic) -> Standing {
-        let other =
-            if self.is_alive(now) && !self.failed { Standing::Refused } else { Standing::Unavailable };
+    pub(crate) fn trust(&self, id: &str, now: Monotonic) -> Trust {
+        let other = if self.is_alive(now) && !self.failed { Trust::Refused } else { Trust::Unavailable };
         self.known(id, now).unwrap_or(other)
     }
 
@@ -175,7 +174,7 @@ pub(crate) mod tests {
     use http::HeaderValue;
     use serde_json::json;
 
-    use super::{Fetched, Key, KeySet, Standing};
+    use super::{Fetched, Key, ProviderKeys, Trust};
 
     // The vector of GitHub's page on its partner programme.
     const ID: &str = "f9525bf080f75b3506ca1ead061add62b8633a346606dc5fe544e29231c6ee0d";
@@ -200,11 +199,11 @@ pub(crate) mod tests {
     }
 
     #[track_caller]
-    fn check(keys: &KeySet, id: &str, at: i64, expected: &str) {
-        let found = match keys.standing(id, Monotonic(at)) {
-            Standing::Current(_) => "current",
-            Standing::Refused => "refused",
-            Standing::Unavailable => "unavailable",
+    fn check(keys: &ProviderKeys, id: &str, at: i64, expected: &str) {
+        let found = match keys.trust(id, Monotonic(at)) {
+            Trust::Current(_) => "current",
+            Trust::Refused => "refused",
+            Trust::Unavailable => "unavailable",
         };
         assert_eq!(found, expected, "{id} at {at}");
     }
@@ -251,7 +250,7 @@ pub(crate) mod tests {
 
     #[test]
     fn keys_are_believed_for_a_day() {
-        let mut keys = KeySet::default();
+        let mut keys = ProviderKeys::default();
         check(&keys, ID, 0, "unavailable");
         assert_eq!(keys.attempt(Monotonic(0)), Some(None));
         keys.learn(&Fetched::Keys(&document(&[(ID, true), ("old", false)]), None), Monotonic(10));
@@ -267,7 +266,7 @@ pub(crate) mod tests {
 
     #[test]
     fn every_attempt_is_stamped_and_the_next_waits() {
-        let mut keys = KeySet::default();
+        let mut keys = ProviderKeys::default();
         assert!(keys.attempt(Monotonic(0)).is_some());
         assert!(keys.attempt(Monotonic(MINUTE - 1)).is_none(), "while the first one runs, too");
         keys.learn(&Fetched::Failed, Monotonic(1));
@@ -283,7 +282,7 @@ pub(crate) mod tests {
 
     #[test]
     fn rfc9110_13_1_2_an_unchanged_set_lives_on() {
-        let mut keys = KeySet::default();
+        let mut keys = ProviderKeys::default();
         keys.attempt(Monotonic(0));
         keys.learn(&Fetched::Unchanged, Monotonic(0));
         check(&keys, ID, 0, "unavailable");
@@ -299,7 +298,7 @@ pub(crate) mod tests {
 
     #[test]
     fn what_is_no_set_changes_nothing() {
-        let mut keys = KeySet::default();
+        let mut keys = ProviderKeys::default();
         keys.learn(&Fetched::Keys(&document(&[(ID, true)]), None), Monotonic(0));
         let many: Vec<_> = (0..65).map(|id| id.to_string()).collect();
         let many: Vec<_> = many.iter().map(|id| (id.as_str(), true)).collect();

@@ -3,7 +3,7 @@
 use countersign_core::api_key::{Create, Import};
 use countersign_core::effect::Outcome;
 use countersign_core::imported::{may_take_over, read_digest};
-use countersign_core::key_set::{Algorithm, Digest, Encoding, KeySet, Part};
+use countersign_core::imported_set::{Algorithm, Digest, Encoding, ImportedSet, Part};
 use countersign_core::key_string::KeyPrefix;
 use countersign_core::ledger::{Commit, Ledger, Unavailable};
 use countersign_core::minting::Minted;
@@ -36,7 +36,7 @@ pub(crate) async fn import(app: &App, call: Call) -> Result<Reply, Failure> {
     let batch = Batch::read(app, &asked)?;
     let (snapshot, set) = (app.store.snapshot(), &batch.set);
     let declared = snapshot.declaration(set);
-    may_take_over(&call.permit, &batch.key_set, declared.as_ref(), snapshot.key_sets())?;
+    may_take_over(&call.permit, &batch.prefix, declared.as_ref(), snapshot.imported_sets())?;
     let outcomes: Vec<_> = stream::iter(asked.keys.into_iter().enumerate())
         .map(|(index, key)| batch.take(app, &call, index, key))
         .buffered(AT_ONCE)
@@ -60,8 +60,8 @@ pub fn import_line(line: &str) -> Result<Map<String, Value>, NotRead> {
 
 /// What all keys of a call have in common.
 struct Batch {
-    set: KeySet,
-    key_set: KeyPrefix,
+    set: ImportedSet,
+    prefix: KeyPrefix,
     encoding: Encoding,
     dry_run: bool,
 }
@@ -77,11 +77,11 @@ impl Batch {
                 return Err(Failure::Invalid("the member `of`: expected `key` or `secret`".to_owned()));
             }
         };
-        let set = KeySet::new(&asked.prefix, header, digest, of)
+        let set = ImportedSet::new(&asked.prefix, header, digest, of)
             .map_err(|error| Failure::Invalid(format!("the key set: {error}")))?;
         Ok(Self {
             set,
-            key_set: key_set(asked)?,
+            prefix: prefix_of(asked)?,
             encoding: member("encoding", asked.encoding.as_deref().unwrap_or("hex"))?,
             dry_run: asked.dry_run,
         })
@@ -133,13 +133,13 @@ impl Batch {
             .map_err(|error| Failure::Invalid(format!("the member `hash`: {error}")))?;
         let hint = key.hint.as_deref().map(|hint| hinted(&self.set, hint));
         let imported = Some(Import { set: self.set.clone(), digest, hint });
-        Ok(Create { imported, ..creation(call, key.into_terms(&self.key_set))? })
+        Ok(Create { imported, ..creation(call, key.into_terms(&self.prefix))? })
     }
 }
 
 /// Shows the last four characters of what the importer wrote, as for a key that was minted here: whatever it was, it
 /// is not the key.
-fn hinted(set: &KeySet, hint: &str) -> String {
+fn hinted(set: &ImportedSet, hint: &str) -> String {
     let letters: Vec<char> = hint.chars().filter(char::is_ascii_graphic).collect();
     let last: String = letters.iter().skip(letters.len().saturating_sub(HINT)).collect();
     format!("{}…{last}", set.prefix)
@@ -166,7 +166,7 @@ async fn rehearse(app: &App, call: &Call, act: &Create) -> Result<Outcome<Minted
     Ok(app.with_context(None, |context| act.decide(context, &call.permit, found)))
 }
 
-fn key_set(asked: &KeyImport) -> Result<KeyPrefix, Failure> {
+fn prefix_of(asked: &KeyImport) -> Result<KeyPrefix, Failure> {
     let text = match &asked.key_set {
         Some(text) => text.clone(),
         None => {
@@ -200,7 +200,7 @@ fn seal(app: &App, asked: &KeyImport, key: &Secret<Vec<u8>>) -> Option<Digest> {
     known.or_else(|| {
         let mut nonce = [0; 12];
         (app.entropy)().fill(&mut nonce);
-        KeySet::sealed_hmac_key(
+        ImportedSet::sealed_hmac_key(
             snapshot.peppers().current(),
             nonce,
             &asked.prefix,

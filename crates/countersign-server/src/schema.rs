@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use countersign_core::authority::Authority;
 use countersign_core::key_string::KeyPrefix;
-use countersign_core::meter::{Allowance, Standing};
+use countersign_core::meter::{Allowance, LimitLevel};
 use countersign_core::record::{CredentialRecord, OwnerRecord};
 use countersign_core::timestamp::Timestamp;
 use schemars::JsonSchema;
@@ -63,11 +63,11 @@ pub(crate) struct LimitState {
 }
 
 impl LimitState {
-    pub(crate) fn of(standing: &Standing) -> Self {
+    pub(crate) fn of(level: &LimitLevel) -> Self {
         Self {
-            limit: Limit::of(&standing.allowance),
-            remaining: standing.remaining,
-            resets_at: standing.resets_at.map(|end| end.to_string()),
+            limit: Limit::of(&level.allowance),
+            remaining: level.remaining,
+            resets_at: level.resets_at.map(|end| end.to_string()),
         }
     }
 }

@@ -243,7 +243,7 @@ async fn admit(
 ) -> Result<Permit, Box<Answer>> {
     let (principal, scheme) = match caller {
         Caller::Local(peer) => (Some(local(app, peer)?), Scheme::LocalSocket),
-        Caller::Network(client) => (by_key(app, headers, client).await?, Scheme::ManagementKey),
+        Caller::Network(address) => (by_key(app, headers, address).await?, Scheme::ManagementKey),
     };
     let requirement = Requirement::Any(vec![Condition { scopes: scopes.clone(), ..Condition::of(scheme) }]);
     match decide(principal, &requirement) {
@@ -261,9 +261,9 @@ fn local(app: &App, peer: LocalPeer) -> Result<Principal, Box<Answer>> {
 async fn by_key(
     app: &App,
     headers: &HeaderMap,
-    client: Option<IpAddr>,
+    address: Option<IpAddr>,
 ) -> Result<Option<Principal>, Box<Answer>> {
-    let recognised = match recognise(MANAGEMENT, &RequestHead { headers, peer: client, key_headers: &[] }) {
+    let recognised = match recognise(MANAGEMENT, &RequestHead { headers, key_headers: &[] }) {
         Ok(recognised) => recognised,
         Err(rejection) => return Err(Box::new(wire_error::from_rejection(rejection, None))),
     };
@@ -273,7 +273,7 @@ async fn by_key(
     if !app.store.snapshot().is_fresh(app.clock.monotonic()) {
         return Err(Box::new(wire_error::from_unavailable(&Unavailable::Stale, None)));
     }
-    match app.verify(recognised.presented, client).await {
+    match app.verify(recognised.presented, address).await {
         Ok(outcome) => match outcome.answer {
             Ok(principal) => Ok(Some(seen(app, principal))),
             Err(rejection) => Err(refused(app, rejection, outcome.audit)),
@@ -319,15 +319,15 @@ const fn kind(refusal: &Refusal) -> Problem {
     match refusal {
         Refusal::NotFound | Refusal::OwnerNotFound => Problem::NotFound,
         Refusal::DisabledAbove(_)
-        | Refusal::ExcessKeySet(_)
+        | Refusal::ExcessPrefix(_)
         | Refusal::ExcessScope(_)
-        | Refusal::KeySetNotDeclared
+        | Refusal::SetNotDeclared
         | Refusal::Outranked(_) => Problem::Forbidden,
         Refusal::Full(..)
         | Refusal::OwnerDisabled
         | Refusal::Revoked
         | Refusal::Superseded
-        | Refusal::TooManyKeySets
+        | Refusal::TooManySets
         | Refusal::TakenOver
         | Refusal::HashRefused => Problem::Conflict,
         Refusal::IdempotencyMismatch => Problem::UnprocessableContent,

@@ -3,7 +3,7 @@
 use countersign_core::audit::AuditEvent;
 use countersign_core::effect::Effect;
 use countersign_core::id::CredentialId;
-use countersign_core::key_set::Upgrade;
+use countersign_core::imported_set::Upgrade;
 use countersign_core::ledger::{Commit, Unavailable};
 use countersign_core::reach::Reach;
 use countersign_core::record::{CredentialRecord, OwnerRecord};
@@ -115,21 +115,6 @@ impl Store {
     /// [`Unavailable`].
     pub async fn meta(&self, name: &str) -> Result<Option<String>, Unavailable> {
         meta::get(&self.database, name).await
-    }
-
-    /// Reads a small value; where there is none, `fresh` is written. Every node gets the same answer.
-    ///
-    /// # Errors
-    ///
-    /// [`Unavailable`].
-    pub async fn meta_or_insert(&self, name: &str, fresh: &str) -> Result<String, Unavailable> {
-        if let Some(value) = self.meta(name).await? {
-            return Ok(value);
-        }
-        match self.submit(vec![meta::put(name, fresh)], Vec::new()).await? {
-            Commit::Done => Ok(fresh.to_owned()),
-            Commit::Lost => self.meta(name).await?.ok_or_else(|| corrupt("a value of meta vanished")),
-        }
     }
 
     /// Makes what every installation begins with, once in the life of the database; true if it was this call.

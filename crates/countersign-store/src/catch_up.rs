@@ -101,3 +101,36 @@ impl Log {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+    use std::time::Duration;
+
+    use countersign_core::ledger::Unavailable;
+    use tokio::task::JoinSet;
+
+    use super::{CatchUp, Run};
+
+    #[tokio::test(start_paused = true)]
+    async fn one_run_answers_all_who_asked_before_it_began_and_nobody_else() {
+        let catch_up = CatchUp::new(Duration::from_secs(3));
+        let mut waiting = JoinSet::new();
+        for _ in 0..50 {
+            let catch_up = catch_up.clone();
+            waiting.spawn(async move { catch_up.catch_up().await });
+        }
+        tokio::task::yield_now().await;
+        let answers = catch_up.asked.load(Ordering::Acquire);
+        assert_eq!(answers, 50);
+        catch_up.done.send_replace(Run { answers, outcome: Ok(()) });
+        while let Some(outcome) = waiting.join_next().await {
+            assert_eq!(outcome.unwrap(), Ok(()));
+        }
+        assert_eq!(
+            catch_up.catch_up().await,
+            Err(Unavailable::Stale),
+            "an old run does not answer a new question"
+        );
+    }
+}

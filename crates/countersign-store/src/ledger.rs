@@ -3,7 +3,7 @@
 use countersign_core::audit::AuditEvent;
 use countersign_core::effect::Effect;
 use countersign_core::id::CredentialKind;
-use countersign_core::key_set::Source;
+use countersign_core::imported_set::Source;
 use countersign_core::key_string::KeyString;
 use countersign_core::ledger::{Commit, Found, Ledger, Lookup, Unavailable};
 use countersign_core::verification::stands_at;

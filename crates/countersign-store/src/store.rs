@@ -22,7 +22,7 @@ use crate::usage::Usage;
 use countersign_database::database::{Database, Running, Writer};
 use countersign_database::fault::{Fatal, Fault};
 use countersign_database::open_error::OpenError;
-use countersign_database::place::Place;
+use countersign_database::place::DatabasePlace;
 use countersign_database::statement::Step;
 
 /// Everything durable, behind one door.
@@ -212,13 +212,13 @@ async fn begin(feed: &Feed, usage: &Usage) -> Result<(), Unavailable> {
     usage.resume().await
 }
 
-fn placed(url: StoreUrl, danger_plaintext: bool, limits: &Limits) -> (String, Place) {
+fn placed(url: StoreUrl, danger_plaintext: bool, limits: &Limits) -> (String, DatabasePlace) {
     match url {
         StoreUrl::Sqlite(path) => {
-            (path.display().to_string(), Place::Sqlite { path, max_pages: limits.sqlite_pages })
+            (path.display().to_string(), DatabasePlace::Sqlite { path, max_pages: limits.sqlite_pages })
         }
         StoreUrl::Postgres(url) => {
-            ("the PostgreSQL server".to_owned(), Place::Postgres { url, danger_plaintext })
+            ("the PostgreSQL server".to_owned(), DatabasePlace::Postgres { url, danger_plaintext })
         }
     }
 }

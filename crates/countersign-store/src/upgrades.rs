@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use countersign_core::context::Clock;
 use countersign_core::id::CredentialId;
 use countersign_core::imported;
-use countersign_core::key_set::Upgrade;
+use countersign_core::imported_set::Upgrade;
 use countersign_core::ledger::{Found, Unavailable};
 use countersign_database::database::Database;
 use tokio::sync::Notify;

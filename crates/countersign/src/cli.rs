@@ -50,7 +50,7 @@ pub(crate) enum Command {
 
 /// How a command reaches the management API.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct Reach {
+pub(crate) struct Remote {
     /// The management API; with the key from `COUNTERSIGN_KEY`
     #[arg(long, value_name = "URL", env = "COUNTERSIGN_ADMIN", hide_env_values = true)]
     pub(crate) admin: Option<String>,
@@ -146,14 +146,14 @@ pub(crate) enum Key {
         #[command(flatten)]
         filter: KeyFilter,
         #[command(flatten)]
-        reach: Reach,
+        remote: Remote,
     },
     /// Shows a key, never its text
     Show {
         /// The key's id
         id: String,
         #[command(flatten)]
-        reach: Reach,
+        remote: Remote,
     },
     /// Changes a key: its name, scopes or end, or switches it on or off
     Update(KeyUpdate),
@@ -168,14 +168,14 @@ pub(crate) enum Key {
         #[arg(long, value_name = "DURATION")]
         expires_in: Option<String>,
         #[command(flatten)]
-        reach: Reach,
+        remote: Remote,
     },
     /// Revokes a key: the next request that presents it is refused
     Revoke {
         /// The key's id
         id: String,
         #[command(flatten)]
-        reach: Reach,
+        remote: Remote,
     },
     /// Revokes every key that the filters name
     RevokeMany {
@@ -188,14 +188,14 @@ pub(crate) enum Key {
         #[arg(long)]
         dry_run: bool,
         #[command(flatten)]
-        reach: Reach,
+        remote: Remote,
     },
     /// Revokes a key and forgets it; its audit remains
     Delete {
         /// The key's id
         id: String,
         #[command(flatten)]
-        reach: Reach,
+        remote: Remote,
     },
     /// Asks whether a key is good; exit status 1 if not
     Verify {
@@ -220,7 +220,7 @@ pub(crate) enum Key {
         #[arg(long)]
         cost: Option<u32>,
         #[command(flatten)]
-        reach: Reach,
+        remote: Remote,
     },
     /// Takes over keys that another system minted, by their hashes
     Import(KeyImport),
@@ -230,7 +230,7 @@ pub(crate) enum Key {
         #[arg(long, value_name = "ID")]
         owner: Option<String>,
         #[command(flatten)]
-        reach: Reach,
+        remote: Remote,
     },
     /// Prints rules by which secret scanners recognise keys, with no server
     Rules {
@@ -282,7 +282,7 @@ pub(crate) struct KeyCreate {
     #[arg(long = "metadata", value_name = "NAME=VALUE")]
     pub(crate) metadata: Vec<String>,
     #[command(flatten)]
-    pub(crate) reach: Reach,
+    pub(crate) remote: Remote,
 }
 
 /// Which keys.
@@ -371,7 +371,7 @@ pub(crate) struct KeyImport {
     #[arg(long)]
     pub(crate) dry_run: bool,
     #[command(flatten)]
-    pub(crate) reach: Reach,
+    pub(crate) remote: Remote,
 }
 
 /// Changes a key; what is not named stays.
@@ -404,7 +404,7 @@ pub(crate) struct KeyUpdate {
     #[arg(long)]
     pub(crate) disable: bool,
     #[command(flatten)]
-    pub(crate) reach: Reach,
+    pub(crate) remote: Remote,
 }
 
 /// What is done to owners.
@@ -422,26 +422,26 @@ pub(crate) enum Owner {
         #[arg(long, value_name = "ID")]
         organisation: Option<String>,
         #[command(flatten)]
-        reach: Reach,
+        remote: Remote,
     },
     /// Lists owners
     List {
         #[command(flatten)]
-        reach: Reach,
+        remote: Remote,
     },
     /// Disables an owner: all of its credentials are refused at the next request
     Disable {
         /// The owner's id
         id: String,
         #[command(flatten)]
-        reach: Reach,
+        remote: Remote,
     },
     /// Enables an owner again
     Enable {
         /// The owner's id
         id: String,
         #[command(flatten)]
-        reach: Reach,
+        remote: Remote,
     },
 }
 
@@ -467,31 +467,31 @@ pub(crate) enum ManagementKey {
         #[arg(long, value_name = "DURATION")]
         expires_in: Option<String>,
         #[command(flatten)]
-        reach: Reach,
+        remote: Remote,
     },
     /// Lists management keys
     List {
         #[command(flatten)]
-        reach: Reach,
+        remote: Remote,
     },
     /// Replaces the installation's own management key; the old one ends at once
     Rotate {
         #[command(flatten)]
-        reach: Reach,
+        remote: Remote,
     },
     /// Revokes a management key
     Revoke {
         /// The key's id
         id: String,
         #[command(flatten)]
-        reach: Reach,
+        remote: Remote,
     },
     /// Revokes a management key and forgets it; its audit remains
     Delete {
         /// The key's id
         id: String,
         #[command(flatten)]
-        reach: Reach,
+        remote: Remote,
     },
 }
 
@@ -507,12 +507,12 @@ pub(crate) enum Audit {
         #[arg(long, short)]
         follow: bool,
         #[command(flatten)]
-        reach: Reach,
+        remote: Remote,
     },
     /// Recomputes every chain; exit status 1 if one is broken
     Verify {
         #[command(flatten)]
-        reach: Reach,
+        remote: Remote,
     },
 }
 
@@ -522,7 +522,7 @@ pub(crate) enum Route {
     /// Lists the gateway's routes in the order in which they are tried
     List {
         #[command(flatten)]
-        reach: Reach,
+        remote: Remote,
     },
 }
 

@@ -19,9 +19,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use url::Url;
 
-use crate::cli::Reach;
+use crate::cli::Remote;
 use crate::data_directory::{DataDirectory, socket};
-use crate::node::{Node, Place};
+use crate::node::{Node, NodeConfig};
 use crate::tls;
 
 /// The longest answer that a command reads.
@@ -68,33 +68,33 @@ impl Connection {
     /// # Errors
     ///
     /// A text that says what is missing.
-    pub(crate) async fn open(reach: &Reach, key: Option<String>) -> Result<Self> {
+    pub(crate) async fn open(remote: &Remote, key: Option<String>) -> Result<Self> {
         if let Some(key) = key {
-            let base = reach.admin.as_deref().unwrap_or("http://localhost:8081");
+            let base = remote.admin.as_deref().unwrap_or("http://localhost:8081");
             let base = base.parse().with_context(|| format!("--admin {base} is no URL"))?;
-            return Ok(Self::Http { base, key: Secret::new(key), data: reach.data.clone() });
+            return Ok(Self::Http { base, key: Secret::new(key), data: remote.data.clone() });
         }
-        let path = socket(&reach.data);
+        let path = socket(&remote.data);
         if UnixStream::connect(&path).await.is_ok() {
             return Ok(Self::Socket(path));
         }
-        if !reach.data.is_dir() {
+        if !remote.data.is_dir() {
             bail!(
                 "there is no data directory {}: name it with --data, or the API with --admin and its key in COUNTERSIGN_KEY",
-                reach.data.display()
+                remote.data.display()
             );
         }
-        Self::open_store(reach).await
+        Self::open_store(remote).await
     }
 
-    async fn open_store(reach: &Reach) -> Result<Self> {
-        let Ok(directory) = DataDirectory::open(&reach.data)? else {
+    async fn open_store(remote: &Remote) -> Result<Self> {
+        let Ok(directory) = DataDirectory::open(&remote.data)? else {
             bail!(
                 "another process holds the data directory {} and its local socket does not answer",
-                reach.data.display()
+                remote.data.display()
             );
         };
-        let place = Place::of_command(reach)?;
+        let place = NodeConfig::of_command(remote)?;
         Ok(Self::InProcess(Box::new(Node::open(directory, &place).await?)))
     }
 

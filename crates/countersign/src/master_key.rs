@@ -121,7 +121,7 @@ impl MasterKey {
     /// # Errors
     ///
     /// A text, if the cipher fails.
-    pub(crate) fn seal(&self, place: &Place<'_>, plain: &[u8]) -> Result<Vec<u8>> {
+    pub(crate) fn seal(&self, place: &SealedRow<'_>, plain: &[u8]) -> Result<Vec<u8>> {
         let mut sealed = plain.to_vec();
         let nonce = self
             .sealing
@@ -131,7 +131,7 @@ impl MasterKey {
     }
 
     /// Opens what was sealed for the same row; `None` under another key, for another row, or if it was altered.
-    pub(crate) fn unseal(&self, place: &Place<'_>, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    pub(crate) fn unseal(&self, place: &SealedRow<'_>, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let (nonce, sealed) = sealed.split_at_checked(NONCE)?;
         let nonce: [u8; NONCE] = nonce.try_into().ok()?;
         let mut buffer = Zeroizing::new(sealed.to_vec());
@@ -158,14 +158,14 @@ fn key_bytes(text: &str) -> Result<Secret<[u8; 32]>> {
 
 /// The row that a sealed value belongs to.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Place<'a> {
+pub(crate) struct SealedRow<'a> {
     /// What it is for.
     pub(crate) purpose: &'a str,
     /// Whose it is.
     pub(crate) owner: &'a str,
 }
 
-impl Place<'_> {
+impl SealedRow<'_> {
     fn text(&self) -> String {
         format!("sealed\0{}\0{}", self.purpose, self.owner)
     }
@@ -173,7 +173,7 @@ impl Place<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{MasterKey, Place};
+    use super::{MasterKey, SealedRow};
 
     fn key(byte: &str) -> MasterKey {
         let text = byte.repeat(43);
@@ -183,11 +183,11 @@ mod tests {
     #[test]
     fn safety_14_a_sealed_value_opens_in_its_own_row_alone() {
         let key = key("A");
-        let place = Place { purpose: "ca", owner: "root" };
+        let place = SealedRow { purpose: "ca", owner: "root" };
         let sealed = key.seal(&place, b"secret").unwrap();
         assert_eq!(key.unseal(&place, &sealed).unwrap().as_slice(), b"secret");
-        assert!(key.unseal(&Place { purpose: "ca", owner: "other" }, &sealed).is_none());
-        assert!(key.unseal(&Place { purpose: "signing", owner: "root" }, &sealed).is_none());
+        assert!(key.unseal(&SealedRow { purpose: "ca", owner: "other" }, &sealed).is_none());
+        assert!(key.unseal(&SealedRow { purpose: "signing", owner: "root" }, &sealed).is_none());
         assert!(super::tests::key("E").unseal(&place, &sealed).is_none());
         let mut altered = sealed.clone();
         altered[13] ^= 1;

@@ -18,7 +18,7 @@ use countersign_store::{Store, StoreConfig, StoreUrl};
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use crate::cli::Reach;
+use crate::cli::Remote;
 use crate::data_directory::{DataDirectory, write_durably};
 use crate::environment;
 use crate::master_key::{self, MasterKey, Origin};
@@ -29,11 +29,11 @@ use crate::tls;
 /// The name of our certification authority; its certificates are recognised by it.
 const AUTHORITY: &str = "Countersign CA";
 /// The sealed value by which a wrong master key is noticed.
-const CHECK: master_key::Place<'static> =
-    master_key::Place { purpose: "master-key-check", owner: "installation" };
+const CHECK: master_key::SealedRow<'static> =
+    master_key::SealedRow { purpose: "master-key-check", owner: "installation" };
 /// The sealed certification authority.
-const CA: master_key::Place<'static> =
-    master_key::Place { purpose: "certification-authority", owner: "installation" };
+const CA: master_key::SealedRow<'static> =
+    master_key::SealedRow { purpose: "certification-authority", owner: "installation" };
 
 /// Imports that are read and worked on at a time: together at most 16 MiB of bodies.
 const IMPORTS: usize = 4;
@@ -42,7 +42,7 @@ const IMPORTS_OF_ONE: usize = 1;
 
 /// Where a node's things are.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct NodeConfig {
     /// The store, if it is not the data directory's own.
     pub(crate) store: Option<String>,
     /// Whether the store's connection may cross a network in clear.
@@ -57,18 +57,18 @@ pub(crate) struct Place {
     pub(crate) body_timeout: Duration,
 }
 
-impl Place {
+impl NodeConfig {
     /// Reads what a command that opens the store itself was told.
     ///
     /// # Errors
     ///
     /// The mistakes in the settings.
-    pub(crate) fn of_command(reach: &Reach) -> Result<Self> {
-        let file = resolved::read_file(reach.config.as_deref(), &environment::variables())?;
+    pub(crate) fn of_command(remote: &Remote) -> Result<Self> {
+        let file = resolved::read_file(remote.config.as_deref(), &environment::variables())?;
         Ok(Self {
-            store: reach.store.clone().or(file.store.url),
+            store: remote.store.clone().or(file.store.url),
             danger_store_plaintext: false,
-            master_key: master_key_origin(reach.master_key.clone()),
+            master_key: master_key_origin(remote.master_key.clone()),
             feed_max_age: Duration::from_secs(5),
             // The operator's policy holds whichever way a command takes.
             policy: resolved::policy(&file.api_key, &file.tenant)?,
@@ -114,7 +114,7 @@ impl Node {
     /// # Errors
     ///
     /// A text that names what cannot be opened and what to do.
-    pub(crate) async fn open(directory: DataDirectory, place: &Place) -> Result<Self> {
+    pub(crate) async fn open(directory: DataDirectory, place: &NodeConfig) -> Result<Self> {
         let master_key = MasterKey::open(&place.master_key, &directory, &mut SystemEntropy)?;
         let snapshot = Arc::new(Snapshot::new(Arc::new(master_key.peppers()?), place.feed_max_age));
         let store = Arc::new(open_store(&directory, place, &snapshot).await?);
@@ -143,7 +143,7 @@ impl Node {
 
 async fn assemble(
     directory: DataDirectory,
-    place: &Place,
+    place: &NodeConfig,
     master_key: &MasterKey,
     store: Arc<Store>,
     snapshot: Arc<Snapshot>,
@@ -172,7 +172,11 @@ pub(crate) fn entropy() -> EntropySource {
     Arc::new(|| -> Box<dyn Entropy> { Box::new(SystemEntropy) })
 }
 
-async fn open_store(directory: &DataDirectory, place: &Place, snapshot: &Arc<Snapshot>) -> Result<Store> {
+async fn open_store(
+    directory: &DataDirectory,
+    place: &NodeConfig,
+    snapshot: &Arc<Snapshot>,
+) -> Result<Store> {
     let url = match &place.store {
         None => StoreUrl::Sqlite(directory.database()),
         Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
@@ -230,7 +234,7 @@ fn seal_authority(master_key: &MasterKey) -> Result<Vec<u8>> {
 async fn initialise(store: &Store, peppers: &Peppers, policy: &Policy) -> Result<Option<Secret<String>>> {
     let mut entropy = SystemEntropy;
     let mut context =
-        context::Context { now: SystemClock.now(), entropy: &mut entropy, peppers, policy, client: None };
+        context::Context { now: SystemClock.now(), entropy: &mut entropy, peppers, policy, address: None };
     let organisation = first_organisation(&mut context);
     let owner = organisation.answer?;
     let key = first_key(&mut context, &owner);

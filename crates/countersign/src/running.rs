@@ -14,11 +14,11 @@ use countersign_edge::limits::Limits;
 use countersign_edge::listen::{Budget, Drained, Listener, Socket, bind};
 use countersign_edge::serve::Serve;
 use countersign_edge::unix::bind_local;
-use countersign_egress::address::Reach;
+use countersign_egress::address::AddressPolicy;
 use countersign_egress::client::{CallLimits, Egress};
 use countersign_egress::resolve::System;
 use countersign_gateway::gateway::{Gateway, GatewayConfig, GatewayListener};
-use countersign_gateway::ledger::Feed;
+use countersign_gateway::ledger::Refresh;
 use countersign_gateway::route::RouteTable;
 use countersign_gateway::upstream::UpstreamLimits;
 use countersign_server::app::App;
@@ -356,7 +356,7 @@ fn from_github(settings: &Settings, own: Vec<SocketAddr>) -> Result<Option<(Gith
     for block in &spec.allow {
         tracing::warn!(%block, "egress.allow: Countersign itself may call what is not public");
     }
-    let reach = Reach { allow: spec.allow.clone(), own };
+    let reach = AddressPolicy { allow: spec.allow.clone(), own };
     let limits =
         CallLimits { connect: spec.timeout, answer: spec.timeout, total: spec.timeout, bytes: FETCHED_BYTES };
     let tls = tls::egress_client(spec.extra_ca.as_deref())?;
@@ -408,7 +408,7 @@ fn gateway_config(
     shares: &Shares,
 ) -> GatewayConfig {
     let behind = Arc::new(BehindGateway(Arc::clone(&node.store)));
-    let feed: Arc<dyn Feed> = Arc::<BehindGateway>::clone(&behind);
+    let feed: Arc<dyn Refresh> = Arc::<BehindGateway>::clone(&behind);
     for field in settings.dropped.passed() {
         tracing::warn!(%field, "danger_pass_headers: upstreams read what callers write into this header field");
     }

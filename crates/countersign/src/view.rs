@@ -9,7 +9,7 @@ use countersign_core::audit::Verdict;
 use countersign_core::ledger::Unavailable;
 use countersign_gateway::gateway::Gateway;
 use countersign_gateway::journal::DecisionRecord;
-use countersign_gateway::ledger::Feed;
+use countersign_gateway::ledger::Refresh;
 use countersign_gateway::report::{DecisionSink, Dropped, PermitCount, Report};
 use countersign_gateway::route::RouteTable;
 use countersign_server::app::{CalledRoute, GatewayView};
@@ -24,7 +24,7 @@ use crate::settings::resolved::RouteSpec;
 #[derive(Debug)]
 pub(crate) struct BehindGateway(pub(crate) Arc<Store>);
 
-impl Feed for BehindGateway {
+impl Refresh for BehindGateway {
     fn catch_up(&self) -> Pin<Box<dyn Future<Output = Result<(), Unavailable>> + Send + '_>> {
         Box::pin(self.0.catch_up())
     }

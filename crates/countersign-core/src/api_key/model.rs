@@ -3,7 +3,7 @@
 use crate::decision::Requirement;
 use crate::environment::Environment;
 use crate::id::OwnerId;
-use crate::key_set::KeySet;
+use crate::imported_set::ImportedSet;
 use crate::key_string::KeyPrefix;
 use crate::meter::Allowance;
 use crate::minting::Expiry;
@@ -18,7 +18,7 @@ pub struct Create {
     pub name: String,
     /// Who it acts for; `None`: the caller's owner, for an operator the first organisation.
     pub owner: Option<OwnerId>,
-    /// Its key set; `None`: the environment's own, `cs_live` or `cs_test`.
+    /// Its prefix; `None`: the environment's own, `cs_live` or `cs_test`.
     pub prefix: Option<KeyPrefix>,
     /// Where it may be used.
     pub environment: Environment,
@@ -44,7 +44,7 @@ pub struct Create {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Import {
     /// The set that it comes with.
-    pub set: KeySet,
+    pub set: ImportedSet,
     /// The hash that came over.
     pub digest: Vec<u8>,
     /// What may be shown of the key for ever, if it is known.
@@ -67,8 +67,8 @@ pub struct Verification {
     pub scopes: ScopeSet,
     /// The environment that it must be made for.
     pub environment: Environment,
-    /// The key set that it must come from.
-    pub key_set: Option<KeyPrefix>,
+    /// The prefix that it must have.
+    pub prefix: Option<KeyPrefix>,
     /// What the route that is called requires beside, if one was named.
     pub route: Option<Requirement>,
 }

@@ -9,7 +9,7 @@ use crate::effect::{Effect, Outcome};
 use crate::exchange::Act;
 use crate::id::CredentialKind;
 use crate::imported::not_taken_over;
-use crate::key_set::Imported;
+use crate::imported_set::Imported;
 use crate::key_string::KeyPrefix;
 use crate::known::KnownCredential;
 use crate::ledger::{Found, Lookup};
@@ -52,7 +52,7 @@ pub fn verify_key(
     let condition = Condition {
         scopes: asked.scopes.clone(),
         environment: asked.environment,
-        key_set: asked.key_set.clone(),
+        prefix: asked.prefix.clone(),
         ..Condition::of(Scheme::ApiKey)
     };
     let own = Requirement::Any(vec![condition]);
@@ -140,13 +140,13 @@ impl Create {
             allowances: valid_allowances(&self.allowances)?,
             allow_from: valid_blocks(&self.allow_from)?,
             metadata: self.metadata.clone(),
-            ..Terms::new(name, self.key_set()?, self.environment, scopes)
+            ..Terms::new(name, self.resolved_prefix()?, self.environment, scopes)
         };
         let expires_at = end_of_life(context, CredentialKind::ApiKey, self.expiry, self.not_before)?;
         Ok(CredentialRecord::draft(CredentialKind::ApiKey, owner, expires_at, terms))
     }
 
-    fn key_set(&self) -> Result<KeyPrefix, Refusal> {
+    fn resolved_prefix(&self) -> Result<KeyPrefix, Refusal> {
         let own = || default_prefix(self.environment).parse().map_err(|_| Refusal::ReservedPrefix);
         self.prefix.clone().map_or_else(own, Ok)
     }

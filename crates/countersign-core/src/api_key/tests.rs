@@ -54,7 +54,7 @@ impl World {
             entropy: &mut self.entropy,
             peppers: &self.peppers,
             policy: &self.policy,
-            client: None,
+            address: None,
         }
     }
 
@@ -117,7 +117,7 @@ fn permit(owner: Arc<KnownOwner>, scopes: &str, grantable: &str) -> Permit {
         scheme: Scheme::ManagementKey,
         credential: Some(CredentialId::random(CredentialKind::ManagementKey, &mut SeededEntropy::new(5))),
         owner: Some(owner),
-        key_set: None,
+        prefix: None,
         environment: Environment::Live,
         scopes: Arc::new(scopes.parse().unwrap()),
         grantable: Arc::new(Grantable::new(grantable.parse().unwrap())),
@@ -342,7 +342,7 @@ fn the_verify_api_answers_stable_codes_and_no_other_tenants_existence() {
     let theirs = permit(Arc::new(KnownOwner::new(stranger.id, None, true)), "keys:verify", "");
     let scopes = |text: &str| Verification { scopes: text.parse().unwrap(), ..Verification::default() };
     let test = Verification { environment: Environment::Test, ..Verification::default() };
-    let other_set = Verification { key_set: Some("shss".parse().unwrap()), ..Verification::default() };
+    let other_set = Verification { prefix: Some("shss".parse().unwrap()), ..Verification::default() };
     let rows = [
         (&ours, scopes(""), Ok(())),
         (&ours, scopes("orders:read"), Ok(())),
@@ -517,7 +517,7 @@ fn safety_13_a_key_set_is_granted_like_a_scope_by_every_act() {
         let asked = Create { prefix: Some("partner".parse().unwrap()), scopes: scopes(), ..create() };
         let mut record = world.mint(&asked).record;
         record.expires_at = Some(later(HOUR));
-        let refusal = (!allowed).then(|| Refusal::ExcessKeySet("partner".parse().unwrap()));
+        let refusal = (!allowed).then(|| Refusal::ExcessPrefix("partner".parse().unwrap()));
         let (caller, found) = (world.caller("keys:write", grantable), world.found());
         let minted = asked.decide(&mut world.at(NOW), &caller, found);
         assert_eq!(minted.answer.err(), refusal, "mint: {grantable}");

@@ -6,7 +6,7 @@ use crate::audit::{Actor, AuditEvent};
 use crate::decision::Permit;
 use crate::effect::{Effect, Outcome};
 use crate::id::OwnerId;
-use crate::key_set::{MAX_KEY_SETS, Upgrade};
+use crate::imported_set::{MAX_IMPORTED_SETS, Upgrade};
 use crate::key_string::KeyPrefix;
 use crate::ledger::Found;
 use crate::reach::{Reach, reach};
@@ -56,25 +56,25 @@ impl Declaration {
     }
 }
 
-/// Decides whether the caller may take over keys of a set under the name `key_set`; `sets`: how many there are.
+/// Decides whether the caller may take over keys of a set under the name `prefix`; `sets`: how many there are.
 ///
 /// A set decides what everybody's credentials are taken for, so that an operator declares it, with its name. And
 /// whoever takes over a hash speaks for the caller who presents the key: only who reaches every key of the set may.
 ///
 /// # Errors
 ///
-/// [`Refusal::KeySetNotDeclared`] and [`Refusal::TooManyKeySets`].
+/// [`Refusal::SetNotDeclared`] and [`Refusal::TooManySets`].
 pub fn may_take_over(
     permit: &Permit,
-    key_set: &KeyPrefix,
+    prefix: &KeyPrefix,
     declared: Option<&Declaration>,
     sets: usize,
 ) -> Result<(), Refusal> {
     let reach = reach(permit.principal());
     match declared {
-        Some(declared) if declared.names.contains(key_set) && declared.is_within(reach) => Ok(()),
-        Some(_) | None if reach != Reach::Installation => Err(Refusal::KeySetNotDeclared),
-        None if sets >= MAX_KEY_SETS => Err(Refusal::TooManyKeySets),
+        Some(declared) if declared.names.contains(prefix) && declared.is_within(reach) => Ok(()),
+        Some(_) | None if reach != Reach::Installation => Err(Refusal::SetNotDeclared),
+        None if sets >= MAX_IMPORTED_SETS => Err(Refusal::TooManySets),
         Some(_) | None => Ok(()),
     }
 }

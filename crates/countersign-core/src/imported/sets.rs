@@ -7,7 +7,7 @@ use papaya::HashMap;
 
 use crate::id::CredentialId;
 use crate::imported::{Declaration, PreparedSet};
-use crate::key_set::{KeySet, Source};
+use crate::imported_set::{ImportedSet, Source};
 use crate::known::KnownCredential;
 use crate::record::CredentialRecord;
 use crate::secret::{Peppers, SecretHash};
@@ -15,8 +15,8 @@ use crate::secret::{Peppers, SecretHash};
 /// The sets of imported keys, and where each of their keys was last found.
 #[derive(Debug, Default)]
 pub(crate) struct Imports {
-    pub(crate) sets: HashMap<KeySet, Option<PreparedSet>>,
-    pub(crate) declarations: HashMap<KeySet, Declaration>,
+    pub(crate) sets: HashMap<ImportedSet, Option<PreparedSet>>,
+    pub(crate) declarations: HashMap<ImportedSet, Declaration>,
     pub(crate) lookups: HashMap<CredentialId, SecretHash>,
 }
 

@@ -11,7 +11,9 @@ use crate::id::{CredentialKind, OwnerId, OwnerKind};
 use crate::imported::{
     Declaration, PreparedSet, PresentedText, may_take_over, not_taken_over, read_digest, upgrade,
 };
-use crate::key_set::{Digest, Encoding, Imported, KeySet, MAX_KEY_SETS, NotAKeySet, Part, Source, Upgrade};
+use crate::imported_set::{
+    Digest, Encoding, Imported, ImportedSet, MAX_IMPORTED_SETS, NotAnImportedSet, Part, Source, Upgrade,
+};
 use crate::key_string::Malformed;
 use crate::known::KnownOwner;
 use crate::ledger::Found;
@@ -29,28 +31,28 @@ fn peppers() -> Peppers {
 #[test]
 fn a_declaration_that_recognises_nothing_or_too_much_is_refused() {
     let declared = |prefix: &str, header: Option<&str>| {
-        KeySet::new(prefix, header, Digest::Sha256, Part::Key).map(|set| set.header)
+        ImportedSet::new(prefix, header, Digest::Sha256, Part::Key).map(|set| set.header)
     };
     assert_eq!(declared("acme_", None), Ok(None));
     assert_eq!(declared("", Some("X-Acme-Key")), Ok(Some("x-acme-key".into())));
     assert_eq!(declared("", Some("apikey-key")), Ok(Some("apikey-key".into())));
     for prefix in ["", "a", "acme key", "ä_", "a,b", &"a".repeat(33)] {
-        assert_eq!(declared(prefix, None), Err(NotAKeySet::Prefix), "{prefix}");
+        assert_eq!(declared(prefix, None), Err(NotAnImportedSet::Prefix), "{prefix}");
     }
     for prefix in ["cs", "cs_", "cs_live_", "cs_x"] {
-        assert_eq!(declared(prefix, None), Err(NotAKeySet::Reserved), "{prefix}");
+        assert_eq!(declared(prefix, None), Err(NotAnImportedSet::Reserved), "{prefix}");
     }
     for header in
         ["authorization", "cookie", "host", "x-api-key", "x-forwarded-for", "x_acme_key", "x acme", ""]
     {
-        assert_eq!(declared("acme_", Some(header)), Err(NotAKeySet::Header), "{header}");
+        assert_eq!(declared("acme_", Some(header)), Err(NotAnImportedSet::Header), "{header}");
     }
 }
 
 #[test]
 fn a_set_claims_only_what_is_its_own() {
-    let usual = KeySet::new("acme_", None, Digest::Sha256, Part::Key).unwrap();
-    let own = KeySet::new("", Some("X-Acme-Key"), Digest::Sha256, Part::Key).unwrap();
+    let usual = ImportedSet::new("acme_", None, Digest::Sha256, Part::Key).unwrap();
+    let own = ImportedSet::new("", Some("X-Acme-Key"), Digest::Sha256, Part::Key).unwrap();
     for (set, source, text, expected) in [
         (&usual, Source::Usual, "acme_1", true),
         (&usual, Source::Usual, "acme_", false),
@@ -91,14 +93,14 @@ fn rfc4648_hashes_are_read_in_their_encoding_and_their_length() {
 fn fips180_4_and_rfc4231_hashes_match_their_published_values() {
     let hex = |bytes: Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     // FIPS 180-4's example "abc".
-    let set = KeySet::new("x-", None, Digest::Sha256, Part::Secret).unwrap();
+    let set = ImportedSet::new("x-", None, Digest::Sha256, Part::Secret).unwrap();
     let set = PreparedSet::new(set, &peppers()).unwrap();
     let found = hex(set.digest(Source::Usual, "x-abc").unwrap());
     assert_eq!(found, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     // RFC 4231 §4.3, test case 2.
     let key = Secret::new(b"Jefe".to_vec());
-    let digest = KeySet::sealed_hmac_key(peppers().current(), [7; 12], "x-", None, &key).unwrap();
-    let set = KeySet::new("x-", None, digest, Part::Secret).unwrap();
+    let digest = ImportedSet::sealed_hmac_key(peppers().current(), [7; 12], "x-", None, &key).unwrap();
+    let set = ImportedSet::new("x-", None, digest, Part::Secret).unwrap();
     let set = PreparedSet::new(set, &peppers()).unwrap();
     let found = hex(set.digest(Source::Usual, "x-what do ya want for nothing?").unwrap());
     assert_eq!(found, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
@@ -107,9 +109,9 @@ fn fips180_4_and_rfc4231_hashes_match_their_published_values() {
 #[test]
 fn safety_14_a_sealed_key_opens_only_under_its_pepper_and_for_its_set() {
     let key = Secret::new(b"old pepper".to_vec());
-    let sealed = peppers().current().seal([7; 12], &KeySet::binding("x-", None), &key).unwrap();
+    let sealed = peppers().current().seal([7; 12], &ImportedSet::binding("x-", None), &key).unwrap();
     let opens = |peppers: &Peppers, prefix: &str| {
-        let set = KeySet::new(prefix, None, Digest::HmacSha256(sealed.clone()), Part::Key).unwrap();
+        let set = ImportedSet::new(prefix, None, Digest::HmacSha256(sealed.clone()), Part::Key).unwrap();
         PreparedSet::new(set, peppers).is_some()
     };
     assert!(opens(&peppers(), "x-"));
@@ -158,7 +160,7 @@ fn caller(owner: &OwnerRecord, scopes: &str) -> Permit {
         scheme: Scheme::ManagementKey,
         credential: None,
         owner: Some(owner),
-        key_set: None,
+        prefix: None,
         environment: Environment::Live,
         scopes: Arc::new(scopes.parse().unwrap()),
         grantable: Arc::default(),
@@ -200,12 +202,12 @@ fn safety_13_only_who_reaches_every_key_of_a_set_imports_into_it() {
     ];
     for (what, owner, scopes, key_set, declared, may) in rows {
         let asked = may_take_over(&caller(owner, scopes), &key_set.parse().unwrap(), declared, 1);
-        assert_eq!(asked, if may { Ok(()) } else { Err(Refusal::KeySetNotDeclared) }, "{what}");
+        assert_eq!(asked, if may { Ok(()) } else { Err(Refusal::SetNotDeclared) }, "{what}");
     }
     let operator = caller(&a, "operator");
     let name = "acme".parse().unwrap();
-    assert_eq!(may_take_over(&operator, &name, None, MAX_KEY_SETS), Err(Refusal::TooManyKeySets));
-    assert_eq!(may_take_over(&operator, &name, Some(&of_a), MAX_KEY_SETS), Ok(()));
+    assert_eq!(may_take_over(&operator, &name, None, MAX_IMPORTED_SETS), Err(Refusal::TooManySets));
+    assert_eq!(may_take_over(&operator, &name, Some(&of_a), MAX_IMPORTED_SETS), Ok(()));
 }
 
 #[test]
@@ -242,7 +244,7 @@ fn a_secret_that_lived_before_ends_at_its_first_use() {
     let hash = |byte: u8| SecretHash::from_bytes(&[byte; 32]).unwrap();
     let (a, b, now) = (organisation(1), organisation(2), Timestamp::from_millis(5));
     let mut record = key_of(&a, "acme");
-    let set = KeySet::new("acme_", None, Digest::Sha256, Part::Key).unwrap();
+    let set = ImportedSet::new("acme_", None, Digest::Sha256, Part::Key).unwrap();
     record.lookup = hash(1);
     record.terms.imported = Some(Box::new(Imported { set, upgraded: false }));
     let seen = |wrapped| Upgrade::assertion(record.id, hash(wrapped), vec![hash(2), hash(3)], 7);
@@ -275,7 +277,7 @@ fn a_secret_that_lived_before_ends_at_its_first_use() {
 
 #[test]
 fn a_hash_is_bound_to_its_set() {
-    let set = |prefix, header, digest, of| KeySet::new(prefix, header, digest, of).unwrap();
+    let set = |prefix, header, digest, of| ImportedSet::new(prefix, header, digest, of).unwrap();
     let sets = [
         set("acme_", None, Digest::Sha256, Part::Key),
         set("acme", None, Digest::Sha256, Part::Key),

@@ -9,7 +9,7 @@ use thiserror::Error;
 use crate::context::Context;
 use crate::credential::{Presented, Rejection};
 use crate::effect::Outcome;
-use crate::key_set::{Digest, Encoding, KeySet, Part, Source};
+use crate::imported_set::{Digest, Encoding, ImportedSet, Part, Source};
 use crate::key_string::Malformed;
 use crate::ledger::{Found, Lookup};
 use crate::principal::{Principal, Scheme};
@@ -68,17 +68,17 @@ fn base64(text: &str, alphabet: &alphabet::Alphabet) -> Option<Vec<u8>> {
 /// A set that is ready to hash what is presented.
 #[derive(Debug)]
 pub(crate) struct PreparedSet {
-    pub(crate) set: KeySet,
+    pub(crate) set: ImportedSet,
     key: Option<hmac::Key>,
 }
 
 impl PreparedSet {
     /// Prepares a set; `None` if its sealed key does not open here.
-    pub(crate) fn new(set: KeySet, peppers: &Peppers) -> Option<Self> {
+    pub(crate) fn new(set: ImportedSet, peppers: &Peppers) -> Option<Self> {
         let key = match &set.digest {
             Digest::Sha256 | Digest::Sha512 => None,
             Digest::HmacSha256(sealed) => {
-                let binding = KeySet::binding(&set.prefix, set.header.as_deref());
+                let binding = ImportedSet::binding(&set.prefix, set.header.as_deref());
                 let key = peppers.all().find_map(|pepper| pepper.unseal(&binding, sealed))?;
                 Some(hmac::Key::new(hmac::HMAC_SHA256, key.expose()))
             }

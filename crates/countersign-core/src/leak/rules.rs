@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::audit::{Actor, AuditEvent};
 use crate::effect::{Effect, Outcome};
 use crate::id::CredentialKind;
-use crate::key_set::Source;
+use crate::imported_set::Source;
 use crate::key_string::{KeyString, MANAGEMENT_PREFIX};
 use crate::known::KnownCredential;
 use crate::snapshot::Snapshot;

@@ -42,7 +42,7 @@ pub fn local_operator(context: &Context<'_>, peer: LocalPeer) -> Outcome<Princip
         scheme: Scheme::LocalSocket,
         credential: None,
         owner: None,
-        key_set: None,
+        prefix: None,
         environment: Environment::Live,
         scopes: Arc::new(ManagementScope::everything()),
         grantable: Arc::new(everything_grantable()),

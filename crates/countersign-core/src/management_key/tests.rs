@@ -22,7 +22,7 @@ const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 fn with_context<T>(act: impl FnOnce(&mut Context<'_>) -> T) -> T {
     let peppers = Peppers::new(Pepper::new(1, &Secret::new([7; 32])), Vec::new());
     let (mut entropy, policy) = (SeededEntropy::new(1), Policy::default());
-    act(&mut Context { now: NOW, entropy: &mut entropy, peppers: &peppers, policy: &policy, client: None })
+    act(&mut Context { now: NOW, entropy: &mut entropy, peppers: &peppers, policy: &policy, address: None })
 }
 
 fn organisation() -> OwnerRecord {

@@ -35,7 +35,7 @@ struct Gauge {
 
 /// How an allowance stands after a charge.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
+pub struct LimitLevel {
     /// The allowance.
     pub allowance: Allowance,
     /// What is left of it in this window.
@@ -48,7 +48,7 @@ pub struct Standing {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Charge {
     /// How each allowance stands.
-    pub standings: Vec<Standing>,
+    pub levels: Vec<LimitLevel>,
     /// Whether this was the first charge since the meter was last reported.
     pub first: bool,
 }
@@ -57,23 +57,23 @@ pub struct Charge {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exceeded {
     /// How each allowance stands.
-    pub standings: Vec<Standing>,
-    /// The position in `standings` of the allowance that lacks room for longest.
+    pub levels: Vec<LimitLevel>,
+    /// The position in `levels` of the allowance that lacks room for longest.
     pub binding: usize,
 }
 
 impl Exceeded {
     /// Returns the allowance for which the caller must wait longest.
     #[must_use]
-    pub fn binding(&self) -> Option<&Standing> {
-        self.standings.get(self.binding)
+    pub fn binding(&self) -> Option<&LimitLevel> {
+        self.levels.get(self.binding)
     }
 
     /// Returns the stable name: `quota_exceeded` for windows of a day and more, else `rate_limited`.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self.binding() {
-            Some(standing) if standing.allowance.every.is_quota() => "quota_exceeded",
+            Some(level) if level.allowance.every.is_quota() => "quota_exceeded",
             Some(_) | None => "rate_limited",
         }
     }
@@ -134,27 +134,27 @@ impl Meter {
         if gauges.len() > MANY_GAUGES {
             gauges.retain(|gauge| gauge.window >= gauge.every.window(now).0);
         }
-        let mut standings: Vec<_> = allowances
+        let mut levels: Vec<_> = allowances
             .iter()
             .map(|allowance| {
                 let gauge = find(&mut gauges, &allowance.name, allowance.every);
                 let resets_at = gauge.turn(now);
                 let remaining = u64::from(allowance.amount).saturating_sub(gauge.spent());
-                Standing { allowance: allowance.clone(), remaining, resets_at }
+                LimitLevel { allowance: allowance.clone(), remaining, resets_at }
             })
             .collect();
         // A cost of 0 asks whether there is room at all.
-        if let Some(binding) = binding(&standings, u64::from(cost.max(1))) {
-            return Err(Exceeded { standings, binding });
+        if let Some(binding) = binding(&levels, u64::from(cost.max(1))) {
+            return Err(Exceeded { levels, binding });
         }
         let cost = u64::from(cost);
-        for standing in &mut standings {
-            let gauge = find(&mut gauges, &standing.allowance.name, standing.allowance.every);
+        for level in &mut levels {
+            let gauge = find(&mut gauges, &level.allowance.name, level.allowance.every);
             gauge.own = gauge.own.saturating_add(cost);
-            standing.remaining = standing.remaining.saturating_sub(cost);
+            level.remaining = level.remaining.saturating_sub(cost);
         }
         let first = cost > 0 && self.touch();
-        Ok(Charge { standings, first })
+        Ok(Charge { levels, first })
     }
 
     /// Notes that there is something to report; true if that was not known yet.
@@ -210,8 +210,8 @@ fn find<'a>(gauges: &'a mut Vec<Gauge>, name: &AllowanceName, every: Every) -> &
 }
 
 /// Finds the allowance without room for `needed` that the caller must wait for longest.
-fn binding(standings: &[Standing], needed: u64) -> Option<usize> {
-    let end = |standing: &Standing| standing.resets_at.map_or(i64::MAX, Timestamp::millis);
-    let lacking = standings.iter().enumerate().filter(|(_, standing)| standing.remaining < needed);
-    lacking.max_by_key(|(_, standing)| end(standing)).map(|(index, _)| index)
+fn binding(levels: &[LimitLevel], needed: u64) -> Option<usize> {
+    let end = |level: &LimitLevel| level.resets_at.map_or(i64::MAX, Timestamp::millis);
+    let lacking = levels.iter().enumerate().filter(|(_, level)| level.remaining < needed);
+    lacking.max_by_key(|(_, level)| end(level)).map(|(index, _)| index)
 }

@@ -21,5 +21,5 @@ mod register;
 mod tests;
 
 pub use allowance::{Allowance, AllowanceName, Every, MAX_ALLOWANCES, NotAPeriod, NotAnAllowanceName};
-pub use gauge::{Charge, Exceeded, Meter, Standing};
+pub use gauge::{Charge, Exceeded, LimitLevel, Meter};
 pub use register::{Metered, Meters, Spent};

@@ -50,8 +50,8 @@ fn several_allowances_are_charged_together_or_not_at_all() {
     let meters = Meters::default();
     charges(&meters, &both, &[(0, 1), (0, 1), (0, 1), (0, 1)]);
     let meter = meters.share(id(), &both).unwrap();
-    let standing = meters.charge(&meter, at(11), 1).unwrap().standings;
-    assert_eq!(standing.iter().map(|one| one.remaining).collect::<Vec<_>>(), [1, 0], "refusals cost nothing");
+    let level = meters.charge(&meter, at(11), 1).unwrap().levels;
+    assert_eq!(level.iter().map(|one| one.remaining).collect::<Vec<_>>(), [1, 0], "refusals cost nothing");
 }
 
 #[test]

@@ -40,7 +40,7 @@ fn caller(scopes: &str, grantable: &str) -> Permit {
         scheme: Scheme::ManagementKey,
         credential: None,
         owner: Some(Arc::new(KnownOwner::new(id(OwnerKind::Organisation, 1), None, true))),
-        key_set: None,
+        prefix: None,
         environment: Environment::Live,
         scopes: Arc::new(scopes.parse().unwrap()),
         grantable: Arc::new(Grantable::new(grantable.parse().unwrap())),
@@ -67,7 +67,7 @@ fn switch(
     let peppers = Peppers::new(Pepper::new(1, &Secret::new([7; 32])), Vec::new());
     let (mut entropy, policy) = (SeededEntropy::new(1), Policy::default());
     let mut context =
-        Context { now: NOW, entropy: &mut entropy, peppers: &peppers, policy: &policy, client: None };
+        Context { now: NOW, entropy: &mut entropy, peppers: &peppers, policy: &policy, address: None };
     let found = Found::Owner { owner: Some(Box::new(owner.clone())), management_keys };
     SwitchOwner { id: owner.id, switch }.decide(&mut context, permit, found).answer
 }
@@ -108,7 +108,7 @@ fn safety_13_nobody_ends_a_management_key_that_can_do_more() {
     let peppers = Peppers::new(Pepper::new(1, &Secret::new([7; 32])), Vec::new());
     let (mut entropy, policy) = (SeededEntropy::new(1), Policy::default());
     let mut context =
-        Context { now: NOW, entropy: &mut entropy, peppers: &peppers, policy: &policy, client: None };
+        Context { now: NOW, entropy: &mut entropy, peppers: &peppers, policy: &policy, address: None };
     let owner = record(OwnerKind::User);
     for (scopes, grantable, held_scopes, may) in [
         ("management-keys:write", "", "management-keys:write", true),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use countersign_egress::address::{Reach, Unreachable};
+use countersign_egress::address::{AddressPolicy, Unreachable};
 use countersign_egress::client::{Egress, EgressError};
 use http::{HeaderMap, HeaderValue};
 
@@ -40,7 +40,7 @@ async fn safety_15_no_spelling_of_an_address_goes_around_the_check() {
         ("mapped.example", &["::ffff:10.0.0.1"]),
         ("mixed.example", &["140.82.121.6", "10.0.0.1"]),
     ]);
-    let egress = client(Reach::default(), names, None);
+    let egress = client(AddressPolicy::default(), names, None);
     for host in [
         "127.0.0.1",
         "127.0.0.1.",
@@ -116,7 +116,7 @@ async fn safety_15_our_own_listeners_are_out_of_reach() {
 
 #[tokio::test]
 async fn plain_http_is_for_loopback_that_is_allowed() {
-    let reach = Reach { allow: vec!["10.0.0.0/8".parse().unwrap()], own: Vec::new() };
+    let reach = AddressPolicy { allow: vec!["10.0.0.0/8".parse().unwrap()], own: Vec::new() };
     let egress = client(reach, Names::of(&[("public.example", &["140.82.121.6"])]), None);
     refused(get(&egress, "http://10.0.0.1/").await, "plain HTTP is for loopback");
     refused(get(&egress, "http://public.example/").await, "plain HTTP is for loopback");

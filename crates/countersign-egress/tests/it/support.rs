@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use countersign_egress::address::Reach;
+use countersign_egress::address::AddressPolicy;
 use countersign_egress::client::{CallLimits, Egress};
 use countersign_egress::resolve::{Resolve, Resolving};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
@@ -51,14 +51,14 @@ impl Resolve for Names {
 }
 
 /// Allows loopback, with listeners of our own.
-pub(crate) fn reach(own: &[&str]) -> Reach {
-    Reach {
+pub(crate) fn reach(own: &[&str]) -> AddressPolicy {
+    AddressPolicy {
         allow: vec!["127.0.0.0/8".parse().unwrap()],
         own: own.iter().map(|address| address.parse().unwrap()).collect(),
     }
 }
 
-pub(crate) fn client(reach: Reach, names: Arc<Names>, authority: Option<&Authority>) -> Egress {
+pub(crate) fn client(reach: AddressPolicy, names: Arc<Names>, authority: Option<&Authority>) -> Egress {
     let mut roots = RootCertStore::empty();
     if let Some(authority) = authority {
         roots.add(authority.certificate.clone()).unwrap();

@@ -172,7 +172,8 @@ fn every_refusal_can_be_explained_and_is_told() {
     let answer = world.get("/orders/7?secret=1", &[&bearer(&revoked)]);
     let start = answer.body.find("evt_").unwrap();
     let event = answer.body.get(start..start + 26).unwrap().parse().unwrap();
-    let decision = world.gateway.as_ref().unwrap().decision(event).unwrap();
+    let decision = world.gateway.as_ref().unwrap().recent_decisions(1).remove(0);
+    assert_eq!(decision.event, Some(event));
     assert_eq!(decision.reason, Some("revoked"));
     assert_eq!(decision.path, "/orders/7");
     assert_eq!(decision.credential, Some(record.id));

@@ -24,7 +24,7 @@ use countersign_edge::listen::bind;
 use countersign_edge::metrics::Metrics;
 use countersign_gateway::address::HealthCheck;
 use countersign_gateway::gateway::{Gateway, GatewayConfig, GatewayListener};
-use countersign_gateway::ledger::Feed;
+use countersign_gateway::ledger::Refresh;
 use countersign_gateway::report::{Report, queue};
 use countersign_gateway::resolve::Resolve;
 use countersign_gateway::route::{Protocol, Route, RouteTable};
@@ -66,7 +66,7 @@ pub(crate) struct Prepared {
     pub(crate) snapshot: Mutex<Option<Arc<Snapshot>>>,
 }
 
-impl Feed for Prepared {
+impl Refresh for Prepared {
     fn catch_up(&self) -> Pin<Box<dyn Future<Output = Result<(), Unavailable>> + Send + '_>> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         let snapshot = self.snapshot.lock().unwrap().clone().unwrap();

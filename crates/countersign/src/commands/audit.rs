@@ -8,7 +8,7 @@ use anyhow::Result;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::cli::{Audit, Reach};
+use crate::cli::{Audit, Remote};
 use crate::commands::call;
 use crate::output;
 
@@ -17,31 +17,32 @@ const POLL: Duration = Duration::from_millis(500);
 
 pub(crate) async fn run(command: Audit) -> Result<ExitCode> {
     match command {
-        Audit::Tail { lines, follow, reach } => tail(lines, follow, &reach).await,
-        Audit::Verify { reach } => verify(&reach).await,
+        Audit::Tail { lines, follow, remote } => tail(lines, follow, &remote).await,
+        Audit::Verify { remote } => verify(&remote).await,
     }
 }
 
-async fn tail(lines: usize, follow: bool, reach: &Reach) -> Result<ExitCode> {
+async fn tail(lines: usize, follow: bool, remote: &Remote) -> Result<ExitCode> {
     let first =
-        call(reach, Method::GET, &format!("/v1/audit?last=true&limit={}", lines.clamp(1, 500)), None).await?;
+        call(remote, Method::GET, &format!("/v1/audit?last=true&limit={}", lines.clamp(1, 500)), None)
+            .await?;
     let mut seen = BTreeMap::new();
-    print(reach, rows(&first), &mut seen)?;
+    print(remote, rows(&first), &mut seen)?;
     if follow {
         let interrupted = tokio::signal::ctrl_c();
         tokio::select! {
-            followed = follow_on(reach, &mut seen) => followed?,
+            followed = follow_on(remote, &mut seen) => followed?,
             interrupted = interrupted => interrupted?,
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn follow_on(reach: &Reach, seen: &mut BTreeMap<String, i64>) -> Result<()> {
+async fn follow_on(remote: &Remote, seen: &mut BTreeMap<String, i64>) -> Result<()> {
     loop {
         tokio::time::sleep(POLL).await;
-        let news = call(reach, Method::GET, "/v1/audit?last=true&limit=500", None).await?;
-        print(reach, rows(&news), seen)?;
+        let news = call(remote, Method::GET, "/v1/audit?last=true&limit=500", None).await?;
+        print(remote, rows(&news), seen)?;
     }
 }
 
@@ -70,7 +71,7 @@ impl Row {
     }
 }
 
-fn print(reach: &Reach, rows: Vec<Row>, seen: &mut BTreeMap<String, i64>) -> Result<()> {
+fn print(remote: &Remote, rows: Vec<Row>, seen: &mut BTreeMap<String, i64>) -> Result<()> {
     for row in rows {
         let last = seen.entry(row.node.clone()).or_insert(0);
         if row.n <= *last {
@@ -78,7 +79,7 @@ fn print(reach: &Reach, rows: Vec<Row>, seen: &mut BTreeMap<String, i64>) -> Res
         }
         *last = row.n;
         let event: Value = serde_json::from_str(&row.body)?;
-        if reach.json {
+        if remote.json {
             output::json(&json!({ "node": row.node, "n": row.n, "hash": row.hash, "event": event }))?;
         } else {
             output::line(&sentence(&event))?;
@@ -107,10 +108,10 @@ fn sentence(event: &Value) -> String {
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("  ")
 }
 
-async fn verify(reach: &Reach) -> Result<ExitCode> {
-    let answer = call(reach, Method::GET, "/v1/audit/chains", None).await?;
+async fn verify(remote: &Remote) -> Result<ExitCode> {
+    let answer = call(remote, Method::GET, "/v1/audit/chains", None).await?;
     let chains = answer.get("data").and_then(Value::as_array).cloned().unwrap_or_default();
-    if reach.json {
+    if remote.json {
         output::json(&json!({ "chains": chains }))?;
     } else {
         for chain in &chains {

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::cli::{Demo, Up};
 use crate::client::{self, Connection};
 use crate::data_directory::DataDirectory;
-use crate::node::{Node, Place};
+use crate::node::{Node, NodeConfig};
 use crate::output;
 use crate::running::Running;
 use crate::settings::resolved::Settings;
@@ -79,7 +79,7 @@ async fn start(scratch: &Path) -> Result<Running> {
     let up = parse_up(&config, &data)?;
     let settings = Settings::read(&up, &[])?;
     let Ok(directory) = DataDirectory::open(&data)? else { bail!("the demo's directory is in use") };
-    let place = Place {
+    let place = NodeConfig {
         store: None,
         danger_store_plaintext: false,
         master_key: crate::master_key::Origin::DataDirectory,

@@ -8,7 +8,7 @@ use countersign_core::key_string::KeyString;
 use http::Method;
 use serde_json::{Map, Value, json};
 
-use crate::cli::{Key, KeyCreate, KeyFilter, KeyUpdate, Reach};
+use crate::cli::{Key, KeyCreate, KeyFilter, KeyUpdate, Remote};
 use crate::client::Connection;
 use crate::commands::{call, each_page, list, minted, object, rows};
 use crate::commands::{key_import, key_rules};
@@ -30,42 +30,42 @@ const COLUMNS: Columns = &[
 pub(crate) async fn run(command: Key) -> Result<ExitCode> {
     match command {
         Key::Create(create) => mint(&create).await,
-        Key::List { filter, reach } => list(&reach, &listing(&filter), COLUMNS).await,
-        Key::RevokeMany { filter, all, dry_run, reach } => revoke_many(&filter, all, dry_run, &reach).await,
-        Key::Show { id, reach } => {
-            object(&reach, &call(&reach, Method::GET, &key_path(&id, "")?, None).await?)
+        Key::List { filter, remote } => list(&remote, &listing(&filter), COLUMNS).await,
+        Key::RevokeMany { filter, all, dry_run, remote } => revoke_many(&filter, all, dry_run, &remote).await,
+        Key::Show { id, remote } => {
+            object(&remote, &call(&remote, Method::GET, &key_path(&id, "")?, None).await?)
         }
         Key::Update(update) => amend(&update).await,
-        Key::Rotate { id, overlap, expires_in, reach } => {
+        Key::Rotate { id, overlap, expires_in, remote } => {
             let overlap = overlap.map(|overlap| if overlap == "none" { "0s".to_owned() } else { overlap });
             let body = with_end(json!({ "overlap": overlap }), expires_in.as_deref());
-            minted(&reach, &call(&reach, Method::POST, &key_path(&id, "/rotate")?, Some(&body)).await?)
+            minted(&remote, &call(&remote, Method::POST, &key_path(&id, "/rotate")?, Some(&body)).await?)
         }
-        Key::Revoke { id, reach } => {
-            let revoked = call(&reach, Method::POST, &key_path(&id, "/revoke")?, None).await?;
-            if reach.json {
-                return object(&reach, &revoked);
+        Key::Revoke { id, remote } => {
+            let revoked = call(&remote, Method::POST, &key_path(&id, "/revoke")?, None).await?;
+            if remote.json {
+                return object(&remote, &revoked);
             }
             output::line(&format!("{id} is revoked: the next request that presents it is refused"))?;
             Ok(ExitCode::SUCCESS)
         }
-        Key::Delete { id, reach } => {
-            call(&reach, Method::DELETE, &key_path(&id, "")?, None).await?;
+        Key::Delete { id, remote } => {
+            call(&remote, Method::DELETE, &key_path(&id, "")?, None).await?;
             output::note(&format!("{id} is revoked and forgotten"));
             Ok(ExitCode::SUCCESS)
         }
-        Key::Verify { key, scopes, environment, client_ip, method, path, cost, reach } => {
+        Key::Verify { key, scopes, environment, client_ip, method, path, cost, remote } => {
             let asked = without_null(json!({
                 "key": given_or_read(key)?, "scopes": scopes, "environment": environment,
                 "client_ip": client_ip, "method": method, "path": path, "cost": cost,
             }));
-            verify(&asked, &reach).await
+            verify(&asked, &remote).await
         }
         Key::Import(import) => key_import::run(&import).await,
-        Key::Export { owner, reach } => {
+        Key::Export { owner, remote } => {
             let query = owner.map(|owner| format!("?owner={owner}")).unwrap_or_default();
             let lines = |keys: &[Value]| keys.iter().try_for_each(|key| output::line(&key.to_string()));
-            each_page(&reach, &format!("/v1/keys{query}"), lines).await?;
+            each_page(&remote, &format!("/v1/keys{query}"), lines).await?;
             Ok(ExitCode::SUCCESS)
         }
         Key::Rules { format, prefix } => key_rules::print(&format, &prefix),
@@ -81,9 +81,9 @@ fn listing(filter: &KeyFilter) -> String {
     if query.is_empty() { "/v1/keys".to_owned() } else { format!("/v1/keys?{query}") }
 }
 
-async fn revoke_many(filter: &KeyFilter, all: bool, dry_run: bool, reach: &Reach) -> Result<ExitCode> {
-    let mut listing = Listing::new(reach.json, COLUMNS);
-    let connection = Connection::open(reach, environment::management_key()).await?;
+async fn revoke_many(filter: &KeyFilter, all: bool, dry_run: bool, remote: &Remote) -> Result<ExitCode> {
+    let mut listing = Listing::new(remote.json, COLUMNS);
+    let connection = Connection::open(remote, environment::management_key()).await?;
     let walked = revoke_pages(&connection, filter, all, dry_run, &mut listing).await;
     connection.close().await?;
     let verb = if dry_run { "would be revoked" } else { "are revoked" };
@@ -149,7 +149,7 @@ async fn mint(create: &KeyCreate) -> Result<ExitCode> {
         "metadata": metadata(&create.metadata)?,
     });
     let body = with_end(terms, create.expires_in.as_deref());
-    minted(&create.reach, &call(&create.reach, Method::POST, "/v1/keys", Some(&body)).await?)
+    minted(&create.remote, &call(&create.remote, Method::POST, "/v1/keys", Some(&body)).await?)
 }
 
 fn metadata(pairs: &[String]) -> Result<Map<String, Value>> {
@@ -228,12 +228,12 @@ async fn amend(update: &KeyUpdate) -> Result<ExitCode> {
         members.extend(replaced.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
     }
     let path = key_path(&update.id, "")?;
-    object(&update.reach, &call(&update.reach, Method::PATCH, &path, Some(&body)).await?)
+    object(&update.remote, &call(&update.remote, Method::PATCH, &path, Some(&body)).await?)
 }
 
-async fn verify(asked: &Value, reach: &Reach) -> Result<ExitCode> {
-    let verdict = call(reach, Method::POST, "/v1/keys/verify", Some(asked)).await?;
-    object(reach, &verdict)?;
+async fn verify(asked: &Value, remote: &Remote) -> Result<ExitCode> {
+    let verdict = call(remote, Method::POST, "/v1/keys/verify", Some(asked)).await?;
+    object(remote, &verdict)?;
     let valid = verdict.get("valid").and_then(Value::as_bool).unwrap_or(false);
     Ok(if valid { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

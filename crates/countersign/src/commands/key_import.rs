@@ -30,7 +30,7 @@ const MAX_HMAC_KEY: u64 = 64 * 1024;
 pub(crate) async fn run(import: &KeyImport) -> Result<ExitCode> {
     let hmac_key = import.hmac_key_file.as_deref().map(hmac_key).transpose()?;
     let mut keys = Keys::open(import)?;
-    let connection = Connection::open(&import.reach, environment::management_key()).await?;
+    let connection = Connection::open(&import.remote, environment::management_key()).await?;
     let mut total = Total::new(import);
     let sent = send(&connection, import, hmac_key.as_deref(), &mut keys, &mut total).await;
     connection.close().await?;
@@ -79,7 +79,7 @@ struct Total {
 
 impl Total {
     fn new(import: &KeyImport) -> Self {
-        let reasons = import.reach.json.then(|| JsonRows::of("reasons"));
+        let reasons = import.remote.json.then(|| JsonRows::of("reasons"));
         Self { imported: 0, existing: 0, refused: 0, reasons }
     }
 

@@ -24,21 +24,21 @@ const COLUMNS: Columns = &[
 
 pub(crate) async fn run(command: ManagementKey) -> Result<ExitCode> {
     match command {
-        ManagementKey::Create { name, scopes, grantable, owner, expires_in, reach } => {
+        ManagementKey::Create { name, scopes, grantable, owner, expires_in, remote } => {
             let terms = json!({ "name": name, "scopes": scopes, "grantable": grantable, "owner": owner });
             let body = with_end(terms, expires_in.as_deref());
-            minted(&reach, &call(&reach, Method::POST, "/v1/management-keys", Some(&body)).await?)
+            minted(&remote, &call(&remote, Method::POST, "/v1/management-keys", Some(&body)).await?)
         }
-        ManagementKey::List { reach } => list(&reach, "/v1/management-keys", COLUMNS).await,
-        ManagementKey::Rotate { reach } => {
-            minted(&reach, &call(&reach, Method::POST, "/v1/management-keys/rotate", None).await?)
+        ManagementKey::List { remote } => list(&remote, "/v1/management-keys", COLUMNS).await,
+        ManagementKey::Rotate { remote } => {
+            minted(&remote, &call(&remote, Method::POST, "/v1/management-keys/rotate", None).await?)
         }
-        ManagementKey::Revoke { id, reach } => {
+        ManagementKey::Revoke { id, remote } => {
             let path = segment("/v1/management-keys", &id, "/revoke")?;
-            object(&reach, &call(&reach, Method::POST, &path, None).await?)
+            object(&remote, &call(&remote, Method::POST, &path, None).await?)
         }
-        ManagementKey::Delete { id, reach } => {
-            call(&reach, Method::DELETE, &segment("/v1/management-keys", &id, "")?, None).await?;
+        ManagementKey::Delete { id, remote } => {
+            call(&remote, Method::DELETE, &segment("/v1/management-keys", &id, "")?, None).await?;
             output::note(&format!("{id} is revoked and forgotten"));
             Ok(ExitCode::SUCCESS)
         }

@@ -17,19 +17,19 @@ use anyhow::Result;
 use http::Method;
 use serde_json::Value;
 
-use crate::cli::Reach;
+use crate::cli::Remote;
 use crate::client::Connection;
 use crate::environment;
 use crate::listing::{Columns, Listing};
 use crate::output;
 
-/// Calls one endpoint of the management API, over whichever way `reach` names.
+/// Calls one endpoint of the management API, over whichever way `remote` names.
 ///
 /// # Errors
 ///
 /// The API's refusal, or a text about the way.
-pub(crate) async fn call(reach: &Reach, method: Method, path: &str, body: Option<&Value>) -> Result<Value> {
-    let connection = Connection::open(reach, environment::management_key()).await?;
+pub(crate) async fn call(remote: &Remote, method: Method, path: &str, body: Option<&Value>) -> Result<Value> {
+    let connection = Connection::open(remote, environment::management_key()).await?;
     let answer = connection.call(method, path, body).await;
     connection.close().await?;
     answer
@@ -40,9 +40,9 @@ pub(crate) async fn call(reach: &Reach, method: Method, path: &str, body: Option
 /// # Errors
 ///
 /// The API's refusal, or a text about the way.
-pub(crate) async fn list(reach: &Reach, path: &str, columns: Columns) -> Result<ExitCode> {
-    let mut listing = Listing::new(reach.json, columns);
-    each_page(reach, path, |rows| listing.add(rows)).await?;
+pub(crate) async fn list(remote: &Remote, path: &str, columns: Columns) -> Result<ExitCode> {
+    let mut listing = Listing::new(remote.json, columns);
+    each_page(remote, path, |rows| listing.add(rows)).await?;
     listing.end(&serde_json::json!({ "next_cursor": null }))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -53,11 +53,11 @@ pub(crate) async fn list(reach: &Reach, path: &str, columns: Columns) -> Result<
 ///
 /// The API's refusal, a text about the way, or what `take` says.
 pub(crate) async fn each_page(
-    reach: &Reach,
+    remote: &Remote,
     path: &str,
     mut take: impl FnMut(&[Value]) -> Result<()>,
 ) -> Result<()> {
-    let connection = Connection::open(reach, environment::management_key()).await?;
+    let connection = Connection::open(remote, environment::management_key()).await?;
     let walked = walk(&connection, path, &mut take).await;
     connection.close().await?;
     walked
@@ -90,8 +90,8 @@ pub(crate) fn rows(page: &Value) -> &[Value] {
 /// # Errors
 ///
 /// If stdout is closed.
-pub(crate) fn object(reach: &Reach, object: &Value) -> Result<ExitCode> {
-    if reach.json {
+pub(crate) fn object(remote: &Remote, object: &Value) -> Result<ExitCode> {
+    if remote.json {
         output::json(object)?
     } else {
         output::members(object)?
@@ -104,9 +104,9 @@ pub(crate) fn object(reach: &Reach, object: &Value) -> Result<ExitCode> {
 /// # Errors
 ///
 /// If stdout is closed.
-pub(crate) fn minted(reach: &Reach, answer: &Value) -> Result<ExitCode> {
+pub(crate) fn minted(remote: &Remote, answer: &Value) -> Result<ExitCode> {
     let member = |name: &str| answer.get(name).cloned().unwrap_or(Value::Null);
-    if reach.json {
+    if remote.json {
         let mut shown = serde_json::json!({
             "id": member("id"), "key": member("key"), "hint": member("hint"), "expires_at": member("expires_at"),
         });

@@ -21,16 +21,18 @@ const COLUMNS: Columns = &[
 
 pub(crate) async fn run(command: Owner) -> Result<ExitCode> {
     match command {
-        Owner::Create { kind, name, organisation, reach } => {
+        Owner::Create { kind, name, organisation, remote } => {
             let body = without_null(json!({ "kind": kind, "name": name, "organisation": organisation }));
-            object(&reach, &call(&reach, Method::POST, "/v1/owners", Some(&body)).await?)
+            object(&remote, &call(&remote, Method::POST, "/v1/owners", Some(&body)).await?)
         }
-        Owner::List { reach } => list(&reach, "/v1/owners", COLUMNS).await,
-        Owner::Disable { id, reach } => {
-            object(&reach, &call(&reach, Method::POST, &segment("/v1/owners", &id, "/disable")?, None).await?)
-        }
-        Owner::Enable { id, reach } => {
-            object(&reach, &call(&reach, Method::POST, &segment("/v1/owners", &id, "/enable")?, None).await?)
-        }
+        Owner::List { remote } => list(&remote, "/v1/owners", COLUMNS).await,
+        Owner::Disable { id, remote } => object(
+            &remote,
+            &call(&remote, Method::POST, &segment("/v1/owners", &id, "/disable")?, None).await?,
+        ),
+        Owner::Enable { id, remote } => object(
+            &remote,
+            &call(&remote, Method::POST, &segment("/v1/owners", &id, "/enable")?, None).await?,
+        ),
     }
 }

@@ -20,9 +20,9 @@ const COLUMNS: Columns = &[
 
 pub(crate) async fn run(command: Route) -> Result<ExitCode> {
     match command {
-        Route::List { reach } => {
-            let routes = call(&reach, Method::GET, "/v1/routes", None).await?;
-            let mut listing = Listing::new(reach.json, COLUMNS);
+        Route::List { remote } => {
+            let routes = call(&remote, Method::GET, "/v1/routes", None).await?;
+            let mut listing = Listing::new(remote.json, COLUMNS);
             listing.add(rows(&routes))?;
             listing.end(&json!({ "next_cursor": null }))?;
             Ok(ExitCode::SUCCESS)

@@ -10,7 +10,7 @@ use crate::card;
 use crate::cli::Up;
 use crate::data_directory::DataDirectory;
 use crate::environment;
-use crate::node::{Node, Place, master_key_origin};
+use crate::node::{Node, NodeConfig, master_key_origin};
 use crate::output;
 use crate::running::Running;
 use crate::settings::resolved::Settings;
@@ -55,8 +55,8 @@ pub(crate) async fn run(up: Up) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn place(up: &Up, settings: &Settings) -> Place {
-    Place {
+fn place(up: &Up, settings: &Settings) -> NodeConfig {
+    NodeConfig {
         store: settings.store.clone(),
         danger_store_plaintext: up.danger_store_plaintext,
         master_key: master_key_origin(up.master_key.clone()),

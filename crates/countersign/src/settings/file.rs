@@ -43,7 +43,7 @@ pub(crate) struct FileSettings {
     pub(crate) mtls: Listener,
     pub(crate) admin: Listener,
     pub(crate) store: StoreSettings,
-    pub(crate) feed: Feed,
+    pub(crate) feed: FeedSettings,
     pub(crate) api_key: ApiKeySettings,
     pub(crate) tenant: TenantSettings,
     pub(crate) leaks: LeakSettings,
@@ -80,7 +80,7 @@ pub(crate) struct StoreSettings {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Feed {
+pub(crate) struct FeedSettings {
     pub(crate) max_age: Option<String>,
 }
 

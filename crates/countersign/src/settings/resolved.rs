@@ -506,7 +506,7 @@ fn api_key(table: &Table) -> Result<Condition> {
         condition.environment = environment.parse().map_err(|error| parsed(&error, "environment"))?;
     }
     condition.owner = text("owner")?.map(str::parse).transpose().map_err(|error| parsed(&error, "owner"))?;
-    condition.key_set =
+    condition.prefix =
         text("key_set")?.map(str::parse).transpose().map_err(|error| parsed(&error, "key_set"))?;
     Ok(condition)
 }

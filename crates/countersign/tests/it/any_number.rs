@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::{Value, json};
 
-use crate::harness::Place;
+use crate::harness::Ground;
 
 /// Pages of 500 rows with a kilobyte each: 30 MB altogether, which took well over 100 MB when it was collected.
 const PAGES: usize = 60;
@@ -91,7 +91,7 @@ fn resident(pid: u32) -> u64 {
 
 /// Runs a command against endless pages; what it wrote, and by how much it grew.
 #[track_caller]
-fn check(place: &Place, arguments: &[&str]) -> String {
+fn check(place: &Ground, arguments: &[&str]) -> String {
     let api = Endless::start();
     let (key, admin) = (("COUNTERSIGN_KEY", "unread"), ("COUNTERSIGN_ADMIN", api.address.as_str()));
     let child = place
@@ -112,7 +112,7 @@ fn check(place: &Place, arguments: &[&str]) -> String {
 
 #[test]
 fn lists_are_written_page_by_page() {
-    let place = Place::on_sqlite();
+    let place = Ground::on_sqlite();
     for noun in ["key", "owner", "management-key"] {
         let whole: Value = serde_json::from_str(&check(&place, &[noun, "list", "--json"])).unwrap();
         assert_eq!(whole["data"].as_array().unwrap().len(), PAGES * ROWS, "{noun}");
@@ -127,13 +127,13 @@ fn lists_are_written_page_by_page() {
 
 #[test]
 fn an_export_is_written_page_by_page() {
-    let lines = check(&Place::on_sqlite(), &["key", "export"]);
+    let lines = check(&Ground::on_sqlite(), &["key", "export"]);
     assert_eq!(lines.lines().count(), PAGES * ROWS);
 }
 
 #[test]
 fn a_bulk_revocation_is_told_page_by_page() {
-    let place = Place::on_sqlite();
+    let place = Ground::on_sqlite();
     assert_eq!(check(&place, &["key", "revoke-many", "--all"]).lines().count(), 1 + PAGES * ROWS);
     let told: Value =
         serde_json::from_str(&check(&place, &["key", "revoke-many", "--all", "--json"])).unwrap();
@@ -142,7 +142,7 @@ fn a_bulk_revocation_is_told_page_by_page() {
 
 #[test]
 fn an_import_is_read_as_it_is_sent() {
-    let place = Place::on_sqlite();
+    let place = Ground::on_sqlite();
     let line = |number: usize| {
         format!("{{\"hash\":\"{number:064x}\",\"metadata\":{{\"text\":\"{}\"}}}}\n", "x".repeat(500))
     };

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Place, Server, manage};
+use crate::harness::{Ground, Server, manage};
 
 /// An upstream that remembers the heads and bodies that it received.
 struct Recorder {
@@ -121,12 +121,12 @@ struct World {
     server: Server,
     recorder: Recorder,
     key: String,
-    _place: Place,
+    _place: Ground,
 }
 
 impl World {
     fn new(routes: &str) -> Self {
-        let place = Place::new();
+        let place = Ground::new();
         let recorder = Recorder::start();
         let config = place.write("c.toml", routes);
         let server = place.up("data", &["--config", config.to_str().unwrap(), "--upstream", &recorder.url]);
@@ -407,7 +407,7 @@ fn keys_that_are_not_presented_as_keys_are() {
 
 #[test]
 fn management_that_is_not_the_callers() {
-    let place = Place::new();
+    let place = Ground::new();
     let server = place.up("data", &[]);
     let admin = server.address("admin");
     let body = json!({ "name": "stolen", "owner": "org_0000000000000000000001", "scopes": ["*"] });

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Place, Server, eventually, manage};
+use crate::harness::{Ground, Server, eventually, manage};
 
 fn mint(server: &Server, body: &Value) -> (String, String) {
     let minted = server.manage("POST", "/v1/keys", body);
@@ -25,7 +25,7 @@ fn listed(server: &Server, query: &str) -> usize {
 
 #[test]
 fn keys_are_listed_and_revoked_by_what_they_are() {
-    let place = Place::new();
+    let place = Ground::new();
     let server = place.up("data", &[]);
     let keys = |body: Value, count: usize| (0..count).map(|_| mint(&server, &body).1).collect::<Vec<_>>();
     let acme = keys(json!({ "name": "a", "prefix": "acme" }), 5);
@@ -71,7 +71,7 @@ fn keys_are_listed_and_revoked_by_what_they_are() {
 
 #[test]
 fn a_tenant_revokes_its_own_keys_alone() {
-    let place = Place::new();
+    let place = Ground::new();
     let server = place.up("data", &[]);
     let tenant = |name: &str| {
         let owner =
@@ -93,7 +93,7 @@ fn a_tenant_revokes_its_own_keys_alone() {
 
 #[test]
 fn a_key_that_ends_soon_is_named_once() {
-    let place = Place::new();
+    let place = Ground::new();
     let server = place.up("data", &[]);
     let manager = server.management_key();
     let (id, _) = mint(&server, &json!({ "name": "soon", "expires_in": "1d" }));

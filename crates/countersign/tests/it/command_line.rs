@@ -5,7 +5,7 @@ use std::process::{Output, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Place, Server};
+use crate::harness::{Ground, Server};
 
 #[track_caller]
 fn ok(output: &Output) -> String {
@@ -19,7 +19,7 @@ fn as_json(output: &Output) -> Value {
 }
 
 /// A key's life by commands alone.
-fn life(place: &Place, way: &[&str], environment: &[(&str, &str)]) -> String {
+fn life(place: &Ground, way: &[&str], environment: &[(&str, &str)]) -> String {
     let run = |arguments: &[&str]| place.run(&[arguments, way].concat(), environment);
     let create = [
         "key",
@@ -65,7 +65,7 @@ fn life(place: &Place, way: &[&str], environment: &[(&str, &str)]) -> String {
 
 #[test]
 fn commands_reach_a_running_server_over_its_local_socket() {
-    let place = Place::new();
+    let place = Ground::new();
     let server = place.up("data", &[]);
     let key = life(&place, &["--data", "data"], &[]);
     assert_eq!(server.call("/x", Some(&key)).status, 200);
@@ -74,7 +74,7 @@ fn commands_reach_a_running_server_over_its_local_socket() {
 
 #[test]
 fn commands_reach_a_running_server_with_a_management_key() {
-    let place = Place::new();
+    let place = Ground::new();
     let server = place.up("data", &[]);
     let admin = server.card["admin"].as_str().unwrap().to_owned();
     let environment = [("COUNTERSIGN_ADMIN", admin.as_str()), ("COUNTERSIGN_KEY", &server.management_key())];
@@ -85,7 +85,7 @@ fn commands_reach_a_running_server_with_a_management_key() {
 
 #[test]
 fn commands_work_on_the_data_directory_when_no_server_runs() {
-    let place = Place::new();
+    let place = Ground::new();
     place.up("data", &[]).stop();
     let key = life(&place, &["--data", "data"], &[]);
     let server = place.up("data", &[]);
@@ -105,7 +105,7 @@ fn commands_work_on_the_data_directory_when_no_server_runs() {
 
 #[test]
 fn a_new_management_key_ends_the_old_one() {
-    let place = Place::new();
+    let place = Ground::new();
     let server = place.up("data", &[]);
     // A key of the same name that cannot do as much is none of the operator's.
     let namesake = json!({ "name": "first management key", "scopes": ["keys:read"] });
@@ -126,7 +126,7 @@ fn a_new_management_key_ends_the_old_one() {
 
 #[test]
 fn verify_and_check_read_a_key_from_standard_input() {
-    let place = Place::new();
+    let place = Ground::new();
     let _server = place.up("data", &[]);
     let key = ok(&place.run(&["key", "create", "--name", "a", "--data", "data"], &[]));
     let piped = |arguments: &[&str], text: &str| {
@@ -150,7 +150,7 @@ fn verify_and_check_read_a_key_from_standard_input() {
 
 #[test]
 fn safety_20_a_tampered_audit_is_noticed() {
-    let place = Place::on_sqlite();
+    let place = Ground::on_sqlite();
     place.up("data", &[]).stop();
     ok(&place.run(&["key", "create", "--name", "a", "--data", "data"], &[]));
     ok(&place.run(&["audit", "verify", "--data", "data"], &[]));
@@ -182,7 +182,7 @@ fn safety_20_a_tampered_audit_is_noticed() {
 
 #[test]
 fn the_demo_plays_and_every_attempt_to_break_in_is_refused() {
-    let place = Place::new();
+    let place = Ground::new();
     let played = place.run(&["demo", "developer-key"], &[]);
     let story = ok(&played);
     for words in [
@@ -202,7 +202,7 @@ fn the_demo_plays_and_every_attempt_to_break_in_is_refused() {
 
 #[test]
 fn completions_and_help_are_printed() {
-    let place = Place::new();
+    let place = Ground::new();
     for shell in ["bash", "zsh", "fish"] {
         assert!(ok(&place.run(&["completions", shell], &[])).contains("management-key"));
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Place, eventually, manage};
+use crate::harness::{Ground, eventually, manage};
 
 /// Rounds in the gate; more by hand with `CRASH_ROUNDS`.
 fn rounds() -> usize {
@@ -24,7 +24,7 @@ struct Key {
 
 #[test]
 fn kill_9_loses_nothing_that_was_acknowledged() {
-    let place = Place::new();
+    let place = Ground::new();
     let management_key = Mutex::new(String::new());
     let keys: Mutex<BTreeMap<String, Key>> = Mutex::new(BTreeMap::new());
     for round in 0..rounds() {

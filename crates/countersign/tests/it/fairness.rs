@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use serde_json::{Value, json};
 
-use crate::harness::{PATIENCE, Place, Server, eventually, manage};
+use crate::harness::{Ground, PATIENCE, Server, eventually, manage};
 
 /// Makes a tenant with a management key; its organisation and the key.
 fn tenant(server: &Server, name: &str) -> (String, String) {
@@ -27,7 +27,7 @@ fn audit(server: &Server) -> Vec<String> {
 
 #[test]
 fn refused_acts_of_one_tenant_are_filed_up_to_a_rate_and_anothers_beside_them() {
-    let place = Place::new();
+    let place = Ground::new();
     let server = place.up("data", &[]);
     let ((noisy, noisy_key), (quiet, quiet_key)) = (tenant(&server, "noisy"), tenant(&server, "quiet"));
     let excess = json!({ "name": "k", "scopes": ["payments"] });
@@ -87,7 +87,7 @@ fn resident(server: &Server) -> u64 {
 
 #[test]
 fn unfinished_bodies_are_bounded_and_keep_nobody_else_waiting() {
-    let place = Place::new();
+    let place = Ground::new();
     let config = place.write("c.toml", "[limits]\nbody_timeout = \"3s\"\n");
     let server = place.up("data", &["--config", config.to_str().unwrap()]);
     let ((organisation, greedy), (_, other)) = (tenant(&server, "greedy"), tenant(&server, "other"));
@@ -124,14 +124,14 @@ fn unfinished_bodies_are_bounded_and_keep_nobody_else_waiting() {
 }
 
 /// Starts `up` with limits of open files: a soft one and a hard one.
-fn up_with_descriptors(place: &Place, soft: u32, hard: u32) -> Server {
+fn up_with_descriptors(place: &Ground, soft: u32, hard: u32) -> Server {
     let script = format!("ulimit -S -n {soft} && ulimit -H -n {hard} && exec \"$0\" \"$@\"");
     place.try_up_through(&["sh", "-c", &script], "data", &[], &[]).unwrap()
 }
 
 #[test]
 fn the_soft_limit_of_descriptors_is_raised_to_the_hard_one() {
-    let place = Place::new();
+    let place = Ground::new();
     let server = up_with_descriptors(&place, 256, 4_000);
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.pid())).unwrap();
     let open_files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
@@ -140,7 +140,7 @@ fn the_soft_limit_of_descriptors_is_raised_to_the_hard_one() {
 
 #[test]
 fn idle_strangers_keep_no_revocation_out() {
-    let place = Place::new();
+    let place = Ground::new();
     let server = up_with_descriptors(&place, 1_024, 1_024);
     assert!(server.log().contains("limits.connections: fewer are taken"), "{}", server.log());
     let minted = server.manage("POST", "/v1/keys", &json!({ "name": "k" })).json();
@@ -168,7 +168,7 @@ fn idle_strangers_keep_no_revocation_out() {
 
 #[test]
 fn a_tenant_keeps_as_many_keys_and_owners_as_its_caps_allow_whatever_races() {
-    let place = Place::new();
+    let place = Ground::new();
     let config = place.write("c.toml", "[tenant]\nmax_keys = 12\nmax_owners = 3\n");
     let server = place.up("data", &["--config", config.to_str().unwrap()]);
     let (organisation, key) = tenant(&server, "acme");
@@ -210,7 +210,7 @@ fn a_tenant_keeps_as_many_keys_and_owners_as_its_caps_allow_whatever_races() {
 
 #[test]
 fn what_counts_against_a_cap_can_be_deleted_management_keys_too() {
-    let place = Place::new();
+    let place = Ground::new();
     let config = place.write("c.toml", "[tenant]\nmax_keys = 4\n");
     let server = place.up("data", &["--config", config.to_str().unwrap()]);
     let organisation =

@@ -3,10 +3,10 @@
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 
-use crate::harness::Place;
+use crate::harness::Ground;
 
 #[track_caller]
-fn refused(place: &Place, arguments: &[&str], environment: &[(&str, &str)], words: &[&str]) {
+fn refused(place: &Ground, arguments: &[&str], environment: &[(&str, &str)], words: &[&str]) {
     let log = place.try_up("data", arguments, environment).err().expect("it must not start");
     for word in words {
         assert!(log.contains(word), "expected `{word}` in:\n{log}");
@@ -15,7 +15,7 @@ fn refused(place: &Place, arguments: &[&str], environment: &[(&str, &str)], word
 
 #[test]
 fn an_unknown_setting_is_told_with_position_and_suggestion() {
-    let place = Place::new();
+    let place = Ground::new();
     let config = place.write("c.toml", "[gateway]\nlistn = \"127.0.0.1:0\"\n");
     refused(
         &place,
@@ -28,7 +28,7 @@ fn an_unknown_setting_is_told_with_position_and_suggestion() {
 
 #[test]
 fn a_value_with_which_nothing_would_be_served_is_told() {
-    let place = Place::new();
+    let place = Ground::new();
     for (text, setting) in [
         ("[limits]\nconnections = 0\n", "limits.connections"),
         ("[feed]\nmax_age = \"0s\"\n", "feed.max_age"),
@@ -43,7 +43,7 @@ fn a_value_with_which_nothing_would_be_served_is_told() {
 
 #[test]
 fn a_route_that_cannot_be_is_told() {
-    let place = Place::new();
+    let place = Ground::new();
     let rows = [
         ("[[route]]\npath = \"/a\"\nupstream = \"nowhere\"\nrequire = { api_key = {} }\n", "nowhere"),
         ("[[route]]\npath = \"a\"\nupstream = \"default\"\nrequire = { api_key = {} }\n", "route 1"),
@@ -61,7 +61,7 @@ fn a_route_that_cannot_be_is_told() {
 
 #[test]
 fn a_port_in_use_is_told_with_its_setting() {
-    let place = Place::new();
+    let place = Ground::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     for listener in ["issuer", "gateway", "mtls", "admin"] {
@@ -76,7 +76,7 @@ fn a_port_in_use_is_told_with_its_setting() {
 
 #[test]
 fn plain_http_beyond_loopback_needs_a_danger_setting() {
-    let place = Place::new();
+    let place = Ground::new();
     refused(&place, &["--gateway-listen", "0.0.0.0:0"], &[], &["gateway.danger_plaintext"]);
     let config = place.write("c.toml", "[gateway]\ndanger_plaintext = true\n");
     let server = place.up("data", &["--config", config.to_str().unwrap(), "--gateway-listen", "0.0.0.0:0"]);
@@ -85,7 +85,7 @@ fn plain_http_beyond_loopback_needs_a_danger_setting() {
 
 #[test]
 fn safety_5_a_second_process_on_one_data_directory_is_refused() {
-    let place = Place::new();
+    let place = Ground::new();
     let server = place.up("data", &[]);
     refused(&place, &[], &[], &["another process", "--data"]);
     assert_eq!(server.call("/x", None).status, 401, "the first goes on");
@@ -93,10 +93,10 @@ fn safety_5_a_second_process_on_one_data_directory_is_refused() {
 
 #[test]
 fn an_unusable_data_directory_is_told() {
-    let place = Place::new();
+    let place = Ground::new();
     place.write("data", "a file");
     refused(&place, &[], &[], &["data directory"]);
-    let place = Place::new();
+    let place = Ground::new();
     std::fs::create_dir(place.path("data")).unwrap();
     std::fs::set_permissions(place.path("data"), PermissionsExt::from_mode(0o755)).unwrap();
     refused(&place, &[], &[], &["open to other users", "chmod 700"]);
@@ -104,7 +104,7 @@ fn an_unusable_data_directory_is_told() {
 
 #[test]
 fn a_foreign_or_corrupt_database_is_told_and_left_alone() {
-    let place = Place::on_sqlite();
+    let place = Ground::on_sqlite();
     place.up("data", &[]).stop();
     let database = place.path("data/countersign.db");
     let good = std::fs::read(&database).unwrap();
@@ -126,12 +126,12 @@ fn a_foreign_or_corrupt_database_is_told_and_left_alone() {
 
 #[test]
 fn a_wrong_master_key_is_told() {
-    let place = Place::on_sqlite();
+    let place = Ground::on_sqlite();
     place.up("data", &[]).stop();
     place.up("other", &[]).stop();
     std::fs::copy(place.path("other/master.key"), place.path("data/master.key")).unwrap();
     refused(&place, &[], &[], &["another master key", "--master-key"]);
-    let place = Place::on_sqlite();
+    let place = Ground::on_sqlite();
     place.up("data", &[]).stop();
     std::fs::write(place.path("data/master.key"), "nonsense").unwrap();
     refused(&place, &[], &[], &["master.key", "expected lines"]);
@@ -139,7 +139,7 @@ fn a_wrong_master_key_is_told() {
 
 #[test]
 fn an_upstream_that_is_down_is_502_for_permitted_callers_alone() {
-    let place = Place::new();
+    let place = Ground::new();
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let server = place.up("data", &["--upstream", &format!("http://{free}")]);
     let minted = server.manage("POST", "/v1/keys", &serde_json::json!({ "name": "a" })).json();

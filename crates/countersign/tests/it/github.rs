@@ -13,7 +13,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Place, Server, raw};
+use crate::harness::{Answer, Ground, Server, raw};
 
 /// Stands in for GitHub: signs, and publishes its keys on loopback.
 struct Github {
@@ -58,7 +58,7 @@ impl Github {
         self.fetches.load(Ordering::SeqCst)
     }
 
-    fn up(&self, place: &Place) -> Server {
+    fn up(&self, place: &Ground) -> Server {
         place.write(
             "countersign.toml",
             &format!(
@@ -116,7 +116,7 @@ fn finding(token: &str, url: &str) -> Value {
 
 #[test]
 fn github_secret_scanning_what_was_found_is_refused_by_the_next_request() {
-    let (place, github) = (Place::new(), Github::start());
+    let (place, github) = (Ground::new(), Github::start());
     let server = github.up(&place);
     let (id, leaked) = mint(&server, "leaked");
     let (_, other) = mint(&server, "other");
@@ -162,7 +162,7 @@ fn github_secret_scanning_what_was_found_is_refused_by_the_next_request() {
 
 #[test]
 fn github_secret_scanning_a_report_that_is_not_signed_ends_nothing() {
-    let (place, github) = (Place::new(), Github::start());
+    let (place, github) = (Ground::new(), Github::start());
     let server = github.up(&place);
     let issuer = server.address("issuer");
     let (_, key) = mint(&server, "a");
@@ -203,7 +203,7 @@ fn github_secret_scanning_a_report_that_is_not_signed_ends_nothing() {
 
 #[test]
 fn github_secret_scanning_reports_that_come_together_wait_for_one_fetch() {
-    let (place, github) = (Place::new(), Github::start());
+    let (place, github) = (Ground::new(), Github::start());
     let server = github.up(&place);
     let body = json!([finding("x", "")]).to_string();
     let (issuer, fields) = (server.address("issuer"), signed("now", &github.sign(&body)));
@@ -218,7 +218,7 @@ fn github_secret_scanning_reports_that_come_together_wait_for_one_fetch() {
 
 #[test]
 fn github_secret_scanning_is_taken_where_it_is_asked_for_alone() {
-    let (place, github) = (Place::new(), Github::start());
+    let (place, github) = (Ground::new(), Github::start());
     let server = place.up("data", &[]);
     assert_eq!(report(&server, &github, "[]").status, 404);
     assert_eq!(github.fetches(), 0);
@@ -238,7 +238,7 @@ fn safety_15_keys_that_cannot_be_fetched_are_503_and_our_own_listeners_are_never
         (9, "\"127.0.0.1\"", "no connection"),
         (free.port(), "\"127.0.0.1\"", "our own listeners"),
     ] {
-        let place = Place::new();
+        let place = Ground::new();
         place.write("countersign.toml", &settings(port, allow));
         let server = place.up("data", &["--admin-listen", &free.to_string()]);
         let (_, key) = mint(&server, "a");
@@ -251,7 +251,7 @@ fn safety_15_keys_that_cannot_be_fetched_are_503_and_our_own_listeners_are_never
     }
     assert_eq!(github.fetches(), 0);
     *github.published.lock().unwrap() = json!({ "public_keys": [] });
-    let place = Place::new();
+    let place = Ground::new();
     place.write("countersign.toml", &settings(github.port, "\"127.0.0.1\""));
     let server = place.up("data", &[]);
     assert_eq!(report(&server, &github, "[]").status, 503, "an empty set is none");

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Place, Server, manage};
+use crate::harness::{Answer, Ground, Server, manage};
 
 const ROUTES: &str = "[[route]]\npath = \"/partner/{**}\"\nupstream = \"default\"\nrequire = { api_key = { key_set = \"partner\" } }\n\n\
     [[route]]\npath = \"/{**}\"\nupstream = \"default\"\nrequire = { api_key = {} }\n";
@@ -37,7 +37,7 @@ fn text(answer: &Answer, member: &str) -> String {
 
 #[test]
 fn safety_13_a_key_set_that_a_route_demands_must_have_been_given() {
-    let place = Place::new();
+    let place = Ground::new();
     place.write("countersign.toml", ROUTES);
     let server = place.up("data", &["--config", "countersign.toml"]);
     let minted = server.manage("POST", "/v1/keys", &json!({ "name": "p", "prefix": "partner" }));
@@ -78,7 +78,7 @@ fn safety_13_a_key_set_that_a_route_demands_must_have_been_given() {
 
 #[test]
 fn safety_13_a_tenant_widens_no_key_that_it_could_not_make() {
-    let place = Place::new();
+    let place = Ground::new();
     let server = place.up("data", &[]);
     let tenant = Manager::new(&server, "t", &["orders:*"]);
     let restricted = json!({
@@ -116,7 +116,7 @@ fn safety_13_a_tenant_widens_no_key_that_it_could_not_make() {
 
 #[test]
 fn a_rotation_is_refused_where_a_creation_is() {
-    let place = Place::new();
+    let place = Ground::new();
     let server = place.up("data", &[]);
     let tenant = Manager::new(&server, "t", &[]);
     let key = json!({ "name": "k", "owner": tenant.organisation });
@@ -152,7 +152,7 @@ fn a_rotation_is_refused_where_a_creation_is() {
 
 #[test]
 fn a_rotation_without_overlap_is_a_revocation() {
-    let place = Place::new();
+    let place = Ground::new();
     let server = place.up("data", &[]);
     let minted = server.manage("POST", "/v1/keys", &json!({ "name": "k" }));
     let path = format!("/v1/keys/{}", text(&minted, "id"));
@@ -173,7 +173,7 @@ fn a_rotation_without_overlap_is_a_revocation() {
 
 #[test]
 fn safety_13_nobody_locks_out_who_can_do_more_or_enables_what_they_disabled() {
-    let place = Place::new();
+    let place = Ground::new();
     let server = place.up("data", &[]);
     let tenant = Manager::new(&server, "t", &[]);
     let user = json!({ "kind": "user", "name": "u", "organisation": tenant.organisation });

@@ -20,12 +20,12 @@ pub(crate) fn binary() -> &'static str {
 }
 
 /// A place for data directories and files, removed at the end, with the store that the run is about.
-pub(crate) struct Place {
+pub(crate) struct Ground {
     directory: TempDir,
     postgres: Option<Postgres>,
 }
 
-impl Place {
+impl Ground {
     /// Makes a place with the store of this run: SQLite, or PostgreSQL with `TEST_STORE=postgres`.
     pub(crate) fn new() -> Self {
         let postgres = std::env::var("TEST_STORE").is_ok_and(|store| store == "postgres");

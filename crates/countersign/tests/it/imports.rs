@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Place, Server, eventually, get, manage};
+use crate::harness::{Answer, Ground, Server, eventually, get, manage};
 
 /// A key of the commonest pattern of all: a prefix and base64url of 32 bytes.
 fn key(prefix: &str, number: u8) -> String {
@@ -36,7 +36,7 @@ fn upgraded(server: &Server, id: &str) -> bool {
 
 #[test]
 fn a_list_of_hashes_is_imported_used_and_upgraded() {
-    let place = Place::new();
+    let place = Ground::new();
     let server = place.up("data", &[]);
     let keys: Vec<_> = (0..30).map(|number| key("acme_", number)).collect();
     let lines: Vec<_> = keys.iter().map(|key| hex(&sha256(key))).collect();
@@ -94,7 +94,7 @@ fn a_list_of_hashes_is_imported_used_and_upgraded() {
 
 #[test]
 fn safety_14_every_declared_way_of_hashing_comes_over_wrapped() {
-    let place = Place::on_sqlite();
+    let place = Ground::on_sqlite();
     let server = place.up("data", &[]);
     let hmac_key = "pepper of the old system";
     let keyed = |text: &str| {
@@ -183,7 +183,7 @@ fn import_for(server: &Server, owner: &str, declared: &Value, key: &str) -> Valu
 
 #[test]
 fn safety_13_a_tenant_imports_into_sets_that_were_declared_for_it_alone() {
-    let place = Place::new();
+    let place = Ground::new();
     let server = place.up("data", &[]);
     let tenant = Tenant::new(&server, "one", &["key_set:acme"]);
     let minted = server.manage("POST", "/v1/keys", &json!({ "name": "a" })).json();
@@ -232,7 +232,7 @@ fn safety_13_a_tenant_imports_into_sets_that_were_declared_for_it_alone() {
 
 #[test]
 fn a_secret_that_was_taken_over_lives_once() {
-    let place = Place::new();
+    let place = Ground::new();
     let server = place.up("data", &[]);
     let declared = json!({ "algorithm": "sha256", "prefix": "acme_" });
     for (number, used, end) in [
@@ -284,7 +284,7 @@ fn a_secret_that_was_taken_over_lives_once() {
 
 #[test]
 fn a_secret_that_came_over_under_two_algorithms_lives_once() {
-    let place = Place::new();
+    let place = Ground::new();
     let server = place.up("data", &[]);
     let declared = json!({ "algorithm": "sha256", "prefix": "acme_" });
     let sha512 = |text: &str| digest::digest(&digest::SHA512, text.as_bytes()).as_ref().to_vec();
@@ -314,7 +314,7 @@ fn a_secret_that_came_over_under_two_algorithms_lives_once() {
 
 #[test]
 fn whoever_imports_a_hash_first_speaks_for_no_caller_of_another() {
-    let place = Place::new();
+    let place = Ground::new();
     let server = place.up("data", &[]);
     let (a, b) = (Tenant::new(&server, "a", &["*"]), Tenant::new(&server, "b", &["*"]));
     let declared = |prefix: &str| json!({ "algorithm": "sha256", "prefix": prefix });
@@ -340,7 +340,7 @@ fn whoever_imports_a_hash_first_speaks_for_no_caller_of_another() {
 
 #[test]
 fn what_cannot_be_imported_is_told() {
-    let place = Place::new();
+    let place = Ground::new();
     let server = place.up("data", &[]);
     let refused = |body: Value| server.manage("POST", "/v1/keys/import", &body);
     let one = json!([{ "hash": "00", "name": "a" }]);

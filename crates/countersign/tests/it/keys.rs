@@ -5,7 +5,7 @@ use std::time::Duration;
 use countersign_testkit::Postgres;
 use serde_json::{Value, json};
 
-use crate::harness::{Place, Python, Server, eventually, get, manage, raw};
+use crate::harness::{Ground, Python, Server, eventually, get, manage, raw};
 
 fn mint(server: &Server, body: &Value) -> (String, String) {
     let minted = server.manage("POST", "/v1/keys", body);
@@ -16,7 +16,7 @@ fn mint(server: &Server, body: &Value) -> (String, String) {
 
 #[test]
 fn a_keys_whole_life_before_a_stock_upstream_on_sqlite() {
-    let place = Place::on_sqlite();
+    let place = Ground::on_sqlite();
     std::fs::create_dir(place.path("site")).unwrap();
     place.write("site/hello.txt", "hello from python");
     let python = Python::serve(&place.path("site"));
@@ -27,7 +27,7 @@ fn a_keys_whole_life_before_a_stock_upstream_on_sqlite() {
 #[test]
 fn a_keys_whole_life_before_a_stock_upstream_on_postgresql() {
     let Some(postgres) = Postgres::start() else { return };
-    let place = Place::on_sqlite();
+    let place = Ground::on_sqlite();
     std::fs::create_dir(place.path("site")).unwrap();
     place.write("site/hello.txt", "hello from python");
     let python = Python::serve(&place.path("site"));
@@ -65,7 +65,7 @@ fn whole_life(server: &Server) {
 #[test]
 fn two_processes_share_postgresql_and_a_revocation_reaches_the_other_within_a_second() {
     let Some(postgres) = Postgres::start() else { return };
-    let place = Place::on_sqlite();
+    let place = Ground::on_sqlite();
     let url = postgres.url();
     let one = place.up("one", &["--store", &url]);
     std::fs::create_dir(place.path("two")).unwrap();
@@ -96,7 +96,7 @@ fn two_processes_share_postgresql_and_a_revocation_reaches_the_other_within_a_se
 #[test]
 fn safety_4_a_node_that_is_cut_off_from_the_store_stops_allowing() {
     let Some(mut postgres) = Postgres::start() else { return };
-    let place = Place::on_sqlite();
+    let place = Ground::on_sqlite();
     let config = place.write("c.toml", "[feed]\nmax_age = \"1s\"\n\n[[route]]\npath = \"/open\"\nupstream = \"default\"\nrequire = { anonymous = {} }\n\n[[route]]\npath = \"/{**}\"\nupstream = \"default\"\nrequire = { api_key = {} }\n");
     let server = place.up("data", &["--store", &postgres.url(), "--config", config.to_str().unwrap()]);
     let (_, key) = mint(&server, &json!({ "name": "a" }));
@@ -112,7 +112,7 @@ fn safety_4_a_node_that_is_cut_off_from_the_store_stops_allowing() {
 
 #[test]
 fn the_upstream_sees_who_called_and_never_the_credential() {
-    let place = Place::new();
+    let place = Ground::new();
     let server = place.up("data", &[]);
     let (id, key) = mint(&server, &json!({ "name": "a", "scopes": ["a", "b"] }));
     let request = format!(
@@ -131,7 +131,7 @@ fn the_upstream_sees_who_called_and_never_the_credential() {
 
 #[test]
 fn the_verify_api_has_stable_codes() {
-    let place = Place::new();
+    let place = Ground::new();
     let server = place.up("data", &[]);
     let (id, key) = mint(&server, &json!({ "name": "a", "scopes": ["s"], "metadata": { "plan": "pro" } }));
     let verify = |body: Value| server.manage("POST", "/v1/keys/verify", &body).json();
@@ -164,7 +164,7 @@ fn the_verify_api_has_stable_codes() {
 
 #[test]
 fn safety_9_a_repeated_idempotency_key_makes_one_key_and_shows_no_secret_again() {
-    let place = Place::new();
+    let place = Ground::new();
     let server = place.up("data", &[]);
     let create = |name: &str| {
         let body = json!({ "name": name }).to_string();
@@ -200,7 +200,7 @@ fn safety_9_a_repeated_idempotency_key_makes_one_key_and_shows_no_secret_again()
 
 #[test]
 fn last_use_and_lists_are_kept() {
-    let place = Place::new();
+    let place = Ground::new();
     let server = place.up("data", &[]);
     let (id, key) = mint(&server, &json!({ "name": "used" }));
     for n in 0..7 {

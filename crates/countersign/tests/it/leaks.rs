@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Place, Server, eventually, raw};
+use crate::harness::{Answer, Ground, Server, eventually, raw};
 
 fn mint(server: &Server, body: &Value) -> (String, String) {
     let minted = server.manage("POST", "/v1/keys", body).json();
@@ -21,7 +21,7 @@ fn report(server: &Server, fields: &str, body: &str) -> Answer {
 
 #[test]
 fn safety_16_whoever_holds_a_key_ends_it_and_learns_nothing() {
-    let place = Place::new();
+    let place = Ground::new();
     let server = place.up("data", &[]);
     let (id, leaked) = mint(&server, &json!({ "name": "leaked" }));
     let (_, other) = mint(&server, &json!({ "name": "other" }));
@@ -58,7 +58,7 @@ fn safety_16_whoever_holds_a_key_ends_it_and_learns_nothing() {
 
 #[test]
 fn safety_16_a_report_that_is_none_is_refused_and_reports_are_limited() {
-    let place = Place::new();
+    let place = Ground::new();
     let server = place.up("data", &[]);
     let (_, key) = mint(&server, &json!({ "name": "a" }));
     let good = json!({ "credentials": [key] }).to_string();
@@ -89,7 +89,7 @@ fn safety_16_a_report_that_is_none_is_refused_and_reports_are_limited() {
 
 #[test]
 fn scanners_recognise_keys_by_the_printed_rules() {
-    let place = Place::new();
+    let place = Ground::new();
     let server = place.up("data", &[]);
     let (_, key) = mint(&server, &json!({ "name": "a" }));
     let (_, own) = mint(&server, &json!({ "name": "a", "prefix": "shss" }));

@@ -3,7 +3,7 @@
 use countersign_testkit::Postgres;
 use serde_json::{Value, json};
 
-use crate::harness::{Place, Server, eventually, get, manage};
+use crate::harness::{Ground, Server, eventually, get, manage};
 
 fn mint(server: &Server, body: &Value) -> (String, String) {
     let minted = server.manage("POST", "/v1/keys", body);
@@ -23,7 +23,7 @@ fn spend(server: &Server, key: &str, most: usize) -> usize {
 
 #[test]
 fn a_limit_is_told_kept_and_explained() {
-    let place = Place::new();
+    let place = Ground::new();
     let server = place.up("data", &[]);
     let terms = json!({ "name": "a", "limits": [limit("burst", 5, "1h"), limit("quota", 3, "month")] });
     let (id, key) = mint(&server, &terms);
@@ -62,7 +62,7 @@ fn a_limit_is_told_kept_and_explained() {
 
 #[test]
 fn a_call_that_is_refused_for_another_reason_costs_nothing() {
-    let place = Place::new();
+    let place = Ground::new();
     let config = place.write(
         "c.toml",
         "[[route]]\nname = \"dear\"\npath = \"/dear\"\nupstream = \"default\"\ncost = 3\nrequire = { api_key = {} }\n\n\
@@ -90,7 +90,7 @@ fn a_call_that_is_refused_for_another_reason_costs_nothing() {
 
 #[test]
 fn a_quota_survives_a_restart() {
-    let place = Place::new();
+    let place = Ground::new();
     let server = place.up("data", &[]);
     let (_, key) = mint(&server, &json!({ "name": "a", "limits": [limit("quota", 3, "ever")] }));
     assert_eq!(spend(&server, &key, 2), 2);
@@ -101,7 +101,7 @@ fn a_quota_survives_a_restart() {
 
 #[test]
 fn the_keys_of_one_line_share_a_quota_that_survives_restarts_and_the_end_of_the_first() {
-    let place = Place::new();
+    let place = Ground::new();
     let server = place.up("data", &[]);
     let (first, _) = mint(&server, &json!({ "name": "a" }));
     let rotated = server.manage("POST", &format!("/v1/keys/{first}/rotate"), &json!({})).json();
@@ -121,7 +121,7 @@ fn the_keys_of_one_line_share_a_quota_that_survives_restarts_and_the_end_of_the_
 #[test]
 fn two_processes_share_a_limit() {
     let Some(postgres) = Postgres::start() else { return };
-    let place = Place::on_sqlite();
+    let place = Ground::on_sqlite();
     let url = postgres.url();
     let one = place.up("one", &["--store", &url]);
     let master_key = place.path("one/master.key").display().to_string();
@@ -141,7 +141,7 @@ fn two_processes_share_a_limit() {
 
 #[test]
 fn a_key_is_good_only_from_its_addresses_as_trusted_proxies_tell_them() {
-    let place = Place::new();
+    let place = Ground::new();
     let config = place.write("c.toml", "[gateway]\ntrusted_proxies = [\"127.0.0.1\"]\n");
     let trusting = place.up("trusting", &["--config", config.to_str().unwrap()]);
     let (_, key) = mint(&trusting, &json!({ "name": "a", "allow_from": ["192.0.2.0/24", "2001:db8::/32"] }));
@@ -169,7 +169,7 @@ fn a_key_is_good_only_from_its_addresses_as_trusted_proxies_tell_them() {
     assert_eq!(verify(json!({ "client_ip": "::ffff:192.0.2.1" })), "valid");
     assert_eq!(verify(json!({ "client_ip": "192.0.3.1" })), "address_not_allowed");
 
-    let elsewhere = Place::new();
+    let elsewhere = Ground::new();
     let plain = elsewhere.up("plain", &[]);
     let (_, key) = mint(&plain, &json!({ "name": "a", "allow_from": ["192.0.2.0/24"] }));
     assert_eq!(from(&plain, &key, "X-Forwarded-For: 192.0.2.7\r\n"), 401, "nobody is trusted");
@@ -179,7 +179,7 @@ fn a_key_is_good_only_from_its_addresses_as_trusted_proxies_tell_them() {
 
 #[test]
 fn terms_that_cannot_be_kept_are_refused() {
-    let place = Place::new();
+    let place = Ground::new();
     let server = place.up("data", &[]);
     let refused = |terms: Value| {
         let mut body = json!({ "name": "a" });

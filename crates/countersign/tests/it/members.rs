@@ -3,7 +3,7 @@
 use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::{Value, json};
 
-use crate::harness::{Place, Server, eventually};
+use crate::harness::{Ground, Server, eventually};
 
 fn minted(server: &Server, body: &Value) -> String {
     let minted = server.manage("POST", "/v1/keys", body);
@@ -21,7 +21,7 @@ fn restricted() -> Value {
 
 #[test]
 fn an_unknown_member_is_refused_wherever_json_is_read() {
-    let place = Place::new();
+    let place = Ground::new();
     let server = place.up("data", &[]);
     let id = minted(&server, &json!({ "name": "k" }));
     let key = format!("/v1/keys/{id}");
@@ -91,7 +91,7 @@ fn an_unknown_member_is_refused_wherever_json_is_read() {
 
 #[test]
 fn an_unknown_or_repeated_query_parameter_is_refused() {
-    let place = Place::new();
+    let place = Ground::new();
     let server = place.up("data", &[]);
     let key = format!("/v1/keys/{}", minted(&server, &json!({ "name": "k" })));
     for (method, path, word) in [
@@ -123,7 +123,7 @@ fn an_unknown_or_repeated_query_parameter_is_refused() {
 
 #[test]
 fn null_takes_away_and_absent_stays() {
-    let place = Place::new();
+    let place = Ground::new();
     let server = place.up("data", &[]);
     let path = format!("/v1/keys/{}", minted(&server, &restricted()));
     let shown = || server.manage("GET", &path, &Value::Null).json();
@@ -161,7 +161,7 @@ fn null_takes_away_and_absent_stays() {
 
 #[test]
 fn an_end_is_taken_away_only_as_far_as_the_longest_life_allows() {
-    let place = Place::new();
+    let place = Ground::new();
     place.write("countersign.toml", "[api_key]\nmax_lifetime = \"30d\"\n");
     let server = place.up("data", &["--config", "countersign.toml"]);
     let path = format!("/v1/keys/{}", minted(&server, &restricted()));
@@ -181,7 +181,7 @@ fn an_end_is_taken_away_only_as_far_as_the_longest_life_allows() {
 
 #[test]
 fn the_command_line_takes_away_what_can_be_taken_away() {
-    let place = Place::new();
+    let place = Ground::new();
     let server = place.up("data", &[]);
     let id = minted(&server, &restricted());
     let update = |flags: &[&str]| {
@@ -226,7 +226,7 @@ fn the_command_line_takes_away_what_can_be_taken_away() {
 
 #[test]
 fn a_line_of_an_import_with_an_unknown_member_imports_nothing() {
-    let place = Place::new();
+    let place = Ground::new();
     let server = place.up("data", &[]);
     let hash = |key: &str| -> String {
         digest(&SHA256, key.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::harness::Place;
+use crate::harness::Ground;
 
 /// Returns the commands of the blocks that begin with ```` ```sh tour ````.
 fn tour() -> Vec<String> {
@@ -24,7 +24,7 @@ fn tour() -> Vec<String> {
 fn every_command_of_the_tour_runs() {
     let commands = tour();
     assert!(commands.len() >= 8, "the tour is there: {commands:?}");
-    let place = Place::new();
+    let place = Ground::new();
     let server = place.up("countersign-data", &[]);
     let gateway = server.card["gateway"].as_str().unwrap();
     let bin = std::path::Path::new(crate::harness::binary()).parent().unwrap();

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Place, Python, Server, eventually, get, signal};
+use crate::harness::{Ground, Python, Server, eventually, get, signal};
 
 const OPEN: &str = "require = { any = [ { anonymous = {} } ] }\n";
 const KEYED: &str = "require = { api_key = {} }\n";
@@ -19,7 +19,7 @@ fn reloads(server: &Server, result: &str) -> u64 {
 
 #[test]
 fn a_reload_holds_as_a_whole_or_not_at_all() {
-    let place = Place::new();
+    let place = Ground::new();
     let files = tempfile::tempdir().unwrap();
     std::fs::create_dir(files.path().join("b")).unwrap();
     std::fs::write(files.path().join("b/file"), "from the second upstream").unwrap();

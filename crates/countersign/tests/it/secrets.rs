@@ -5,10 +5,10 @@ use std::process::Command;
 use countersign_testkit::Postgres;
 use serde_json::{Value, json};
 
-use crate::harness::{Place, Server, get};
+use crate::harness::{Ground, Server, get};
 
 /// Uses everything that handles secrets, and returns every secret that was handed out.
-fn live_a_life(place: &Place, server: &Server, data: &str) -> Vec<String> {
+fn live_a_life(place: &Ground, server: &Server, data: &str) -> Vec<String> {
     let mut secrets = vec![server.management_key()];
     let mut mint = |body: &Value, path: &str| {
         let minted = server.manage("POST", path, body).json();
@@ -51,7 +51,7 @@ fn search(what: &str, text: &str, secrets: &[String]) {
     }
 }
 
-fn search_outputs(place: &Place, server: &Server, data: &str, secrets: &[String]) {
+fn search_outputs(place: &Ground, server: &Server, data: &str, secrets: &[String]) {
     search("the log", &server.log(), secrets);
     let audit = place.run(&["audit", "tail", "-n", "500", "--json", "--data", data], &[]);
     search("the audit", &String::from_utf8(audit.stdout).unwrap(), secrets);
@@ -61,7 +61,7 @@ fn search_outputs(place: &Place, server: &Server, data: &str, secrets: &[String]
 }
 
 /// The master key's own lines: with the database they would open what is sealed.
-fn master_keys(place: &Place, data: &str) -> Vec<String> {
+fn master_keys(place: &Ground, data: &str) -> Vec<String> {
     let text = std::fs::read_to_string(place.path(&format!("{data}/master.key"))).unwrap();
     text.lines()
         .filter(|line| !line.starts_with('#'))
@@ -71,7 +71,7 @@ fn master_keys(place: &Place, data: &str) -> Vec<String> {
 
 #[test]
 fn safety_25_sqlite_logs_audit_and_metrics_hold_no_secret() {
-    let place = Place::on_sqlite();
+    let place = Ground::on_sqlite();
     let server = place.up("data", &[]);
     let secrets = live_a_life(&place, &server, "data");
     search_outputs(&place, &server, "data", &secrets);
@@ -95,7 +95,7 @@ fn safety_25_sqlite_logs_audit_and_metrics_hold_no_secret() {
 #[test]
 fn safety_25_postgresql_holds_no_secret() {
     let Some(postgres) = Postgres::start() else { return };
-    let place = Place::on_sqlite();
+    let place = Ground::on_sqlite();
     let url = postgres.url();
     let server = place.up("data", &["--store", &url]);
     let secrets = live_a_life(&place, &server, "data");

@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use crate::harness::{Place, get};
+use crate::harness::{Ground, get};
 
 #[test]
 fn safety_7_a_shadow_is_counted_and_never_acted_on() {
-    let place = Place::new();
+    let place = Ground::new();
     let config = place.write(
         "c.toml",
         "[[route]]\nname = \"soon\"\npath = \"/soon\"\nupstream = \"default\"\n\

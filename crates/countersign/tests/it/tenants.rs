@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Place, Server, manage};
+use crate::harness::{Ground, Server, manage};
 
 struct Tenant {
     organisation: String,
@@ -30,7 +30,7 @@ fn tenant(server: &Server, name: &str, grantable: &[&str]) -> Tenant {
 
 #[test]
 fn safety_13_tenants_do_not_see_change_or_grant_across() {
-    let place = Place::new();
+    let place = Ground::new();
     let server = place.up("data", &[]);
     let (a, b) = (tenant(&server, "a", &["orders:*"]), tenant(&server, "b", &["refunds:*"]));
     let call = |tenant: &Tenant, method: &str, path: &str, body: &Value| {
@@ -101,7 +101,7 @@ fn safety_13_tenants_do_not_see_change_or_grant_across() {
 
 #[test]
 fn a_disabled_organisation_is_refused_with_all_of_its_keys_at_the_next_request() {
-    let place = Place::new();
+    let place = Ground::new();
     let server = place.up("data", &[]);
     let a = tenant(&server, "a", &["*"]);
     let client = json!({ "kind": "client", "name": "app", "organisation": a.organisation });
@@ -129,7 +129,7 @@ fn a_disabled_organisation_is_refused_with_all_of_its_keys_at_the_next_request()
 
 #[test]
 fn a_key_of_one_kind_is_none_of_the_other() {
-    let place = Place::new();
+    let place = Ground::new();
     let server = place.up("data", &[]);
     let minted = server.manage("POST", "/v1/keys", &json!({ "name": "k" })).json();
     let api_key = minted["key"].as_str().unwrap();

@@ -4,11 +4,11 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Place, get, raw};
+use crate::harness::{Ground, get, raw};
 
 #[test]
 fn the_first_start_makes_everything_and_the_second_finds_it() {
-    let place = Place::new();
+    let place = Ground::new();
     let server = place.up("data", &[]);
     for member in ["issuer", "gateway", "mtls", "admin", "management_key", "data"] {
         assert!(server.card[member].is_string(), "{member}: {}", server.card);
@@ -32,7 +32,7 @@ fn the_first_start_makes_everything_and_the_second_finds_it() {
 
 #[test]
 fn every_listener_answers() {
-    let place = Place::new();
+    let place = Ground::new();
     let server = place.up("data", &[]);
     assert_eq!(get(&server.address("admin"), "/healthz", "").status, 200);
     assert_eq!(get(&server.address("admin"), "/readyz", "").status, 200);
@@ -48,7 +48,7 @@ fn every_listener_answers() {
 
 #[test]
 fn the_tls_gateway_is_believed_with_our_authority_alone() {
-    let place = Place::new();
+    let place = Ground::new();
     let server = place.up("data", &[]);
     let url = format!("{}/hello", server.card["mtls"].as_str().unwrap());
     let curl = |arguments: &[&str]| {
@@ -68,7 +68,7 @@ fn the_tls_gateway_is_believed_with_our_authority_alone() {
 
 #[test]
 fn https_serves_the_hosts_of_issuer_and_resource() {
-    let place = Place::new();
+    let place = Ground::new();
     let server = place.up(
         "data",
         &["--https", "--issuer-url", "https://auth.example.com", "--resource", "https://api.example.com"],
@@ -95,7 +95,7 @@ fn https_serves_the_hosts_of_issuer_and_resource() {
 
 #[test]
 fn safety_15_a_foreign_host_origin_or_cookie_is_refused_at_the_management_api() {
-    let place = Place::new();
+    let place = Ground::new();
     let server = place.up("data", &[]);
     let (address, key) = (server.address("admin"), server.management_key());
     let call = |host: &str, more: &str| {
@@ -116,7 +116,7 @@ fn safety_15_a_foreign_host_origin_or_cookie_is_refused_at_the_management_api() 
 
 #[test]
 fn a_configuration_file_names_routes_and_upstreams() {
-    let place = Place::new();
+    let place = Ground::new();
     let config = "
         [[upstream]]
         name = \"app\"
@@ -152,7 +152,7 @@ fn a_configuration_file_names_routes_and_upstreams() {
 
 #[test]
 fn rfc9110_9_3_a_tunnel_or_a_trace_is_not_forwarded() {
-    let place = Place::new();
+    let place = Ground::new();
     let server = place.up("data", &[]);
     let key = server.manage("POST", "/v1/keys", &json!({ "name": "a" })).json();
     let key = key["key"].as_str().unwrap();
@@ -167,7 +167,7 @@ fn rfc9110_9_3_a_tunnel_or_a_trace_is_not_forwarded() {
 #[test]
 fn sigterm_lets_requests_in_flight_finish() {
     use std::io::{Read, Write};
-    let place = Place::new();
+    let place = Ground::new();
     let server = place.up("data", &[]);
     let minted = server.manage("POST", "/v1/keys", &json!({ "name": "slow" })).json();
     let key = minted["key"].as_str().unwrap();

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use serde_json::Value;
 
-use crate::harness::{PATIENCE, Place, get, raw};
+use crate::harness::{Ground, PATIENCE, get, raw};
 
 /// Sends all of an upload and only then reads; what was answered.
 fn uploaded(address: &str, path: &str) -> String {
@@ -21,7 +21,7 @@ fn uploaded(address: &str, path: &str) -> String {
 
 #[test]
 fn rfc9112_9_6_a_refusal_of_an_upload_is_read_on_every_listener() {
-    let place = Place::new();
+    let place = Ground::new();
     let server = place.up("data", &[]);
     for (listener, path, status) in [
         ("gateway", "/x", 401),
@@ -37,7 +37,7 @@ fn rfc9112_9_6_a_refusal_of_an_upload_is_read_on_every_listener() {
 
 #[test]
 fn rfc9110_10_1_1_an_unknown_expectation_is_told_on_every_listener() {
-    let place = Place::new();
+    let place = Ground::new();
     let server = place.up("data", &[]);
     for listener in ["gateway", "admin", "issuer"] {
         assert_eq!(get(&server.address(listener), "/x", "Expect: tea\r\n").status, 417, "{listener}");
@@ -46,7 +46,7 @@ fn rfc9110_10_1_1_an_unknown_expectation_is_told_on_every_listener() {
 
 #[test]
 fn what_is_set_for_upstreams_is_what_they_see() {
-    let place = Place::new();
+    let place = Ground::new();
     let open = "upstream = \"default\"\nrequire = { anonymous = {} }\n";
     let config = place.write(
         "c.toml",
@@ -83,7 +83,7 @@ fn what_is_set_for_upstreams_is_what_they_see() {
 
 #[test]
 fn settings_with_which_nothing_would_be_forwarded_are_told() {
-    let place = Place::on_sqlite();
+    let place = Ground::on_sqlite();
     for (line, words) in [
         ("upstream_requests = 0", "limits.upstream_requests"),
         ("upstream_lookup = \"0s\"", "limits.upstream_lookup"),

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Forwarded, Outcome, Passes, Refused, World, exchange, replace, statuses};
-use crate::harness::Place;
+use crate::harness::Ground;
 
 /// The first three routes ask for a scope that the key does not hold.
 const GUARDED: &str = "[[route]]\npath = \"/admin/{**}\"\nupstream = \"default\"\nrequire = { api_key = { scope = \"admin\" } }\n\n\
@@ -84,7 +84,7 @@ fn what_folds_onto_an_earlier_route_is_refused() {
 
 #[test]
 fn a_method_in_lower_case_in_the_settings_is_told() {
-    let place = Place::new();
+    let place = Ground::new();
     let config = place.write("c.toml", &GUARDED.replace("DELETE", "delete"));
     let Err(log) = place.try_up("data", &["--config", config.to_str().unwrap()], &[]) else {
         panic!("it started");

@@ -11,7 +11,7 @@ use crate::key_string::KEY_HEADER;
 use crate::secret::{Pepper, Secret, SecretHash};
 
 /// The most sets of imported keys: each is one hash more for a text that it claims. A bound, not a clause.
-pub const MAX_KEY_SETS: usize = 64;
+pub const MAX_IMPORTED_SETS: usize = 64;
 /// The longest and the shortest beginning by which a set is recognised; bounds, not clauses.
 const PREFIX: std::ops::RangeInclusive<usize> = 2..=32;
 
@@ -20,7 +20,7 @@ const PREFIX: std::ops::RangeInclusive<usize> = 2..=32;
 #[serde(deny_unknown_fields)]
 pub struct Imported {
     /// The set that it came with.
-    pub set: KeySet,
+    pub set: ImportedSet,
     /// Whether its own keyed hash has taken the place of the wrapped one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub upgraded: bool,
@@ -29,7 +29,7 @@ pub struct Imported {
 /// A set of imported keys: how they are recognised, and how their hashes were made.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct KeySet {
+pub struct ImportedSet {
     /// What its keys begin with; may be empty only where a header field is declared.
     pub prefix: String,
     /// The header field that carries its keys, in lower case; `None`: those that carry ours.
@@ -123,7 +123,7 @@ impl FromStr for Encoding {
 
 /// The declaration recognises nothing, or too much.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum NotAKeySet {
+pub enum NotAnImportedSet {
     /// The header field has no such name, or one that has another meaning.
     #[error("expected a header field of its own such as x-acme-key")]
     Header,
@@ -135,20 +135,25 @@ pub enum NotAKeySet {
     Reserved,
 }
 
-impl KeySet {
+impl ImportedSet {
     /// Declares a set.
     ///
     /// # Errors
     ///
-    /// [`NotAKeySet`].
-    pub fn new(prefix: &str, header: Option<&str>, digest: Digest, of: Part) -> Result<Self, NotAKeySet> {
+    /// [`NotAnImportedSet`].
+    pub fn new(
+        prefix: &str,
+        header: Option<&str>,
+        digest: Digest,
+        of: Part,
+    ) -> Result<Self, NotAnImportedSet> {
         let visible = prefix.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',');
         let long_enough = PREFIX.contains(&prefix.len()) || (prefix.is_empty() && header.is_some());
         if !visible || !long_enough {
-            return Err(NotAKeySet::Prefix);
+            return Err(NotAnImportedSet::Prefix);
         }
         if "cs_".starts_with(prefix) && !prefix.is_empty() || prefix.starts_with("cs_") {
-            return Err(NotAKeySet::Reserved);
+            return Err(NotAnImportedSet::Reserved);
         }
         let header = header.map(own_header).transpose()?;
         Ok(Self { prefix: prefix.to_owned(), header, digest, of })
@@ -208,12 +213,12 @@ impl KeySet {
 }
 
 /// Header fields that mean something already carry no keys.
-fn own_header(name: &str) -> Result<String, NotAKeySet> {
-    let name: HeaderName = name.parse().map_err(|_| NotAKeySet::Header)?;
+fn own_header(name: &str) -> Result<String, NotAnImportedSet> {
+    let name: HeaderName = name.parse().map_err(|_| NotAnImportedSet::Header)?;
     let text = name.as_str();
     let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     let own = text.starts_with("x-") && !text.starts_with("x-forwarded") || text.ends_with("-key");
-    if plain && own && text != KEY_HEADER { Ok(text.to_owned()) } else { Err(NotAKeySet::Header) }
+    if plain && own && text != KEY_HEADER { Ok(text.to_owned()) } else { Err(NotAnImportedSet::Header) }
 }
 
 /// Where a text was found.
