@@ -30,6 +30,7 @@ use crate::github_keys::{Fetched, ProviderKeys, Signed, Trust};
 use crate::intake::Intake;
 use crate::leaks::end_one;
 use crate::places::Sender;
+use crate::render::Answer;
 use crate::throttle::Throttle;
 
 const KEY_IDENTIFIER: &str = "github-public-key-identifier";
@@ -49,8 +50,6 @@ const WAIT: Duration = Duration::from_secs(20);
 const WAITING: usize = 64;
 /// What a report is told that is not signed, by whom or how ever.
 const UNSIGNED: &str = "Expected a report that is signed with a current key of GitHub's secret scanning";
-
-type Answer = Response<Full<Bytes>>;
 
 /// Takes GitHub's reports.
 #[derive(Debug)]

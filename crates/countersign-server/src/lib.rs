@@ -6,12 +6,14 @@
 //! **Invariant.** A handler that reads or changes anything receives a
 //! [`Permit`](countersign_core::decision::Permit), which only a decision makes.
 
+pub mod admission;
 pub mod app;
 pub mod endpoints;
+pub mod issuer;
+pub mod management;
 pub mod openapi;
 pub mod placed;
 mod places;
-pub mod service;
 
 mod api_key;
 mod audit;
@@ -27,7 +29,9 @@ pub mod json;
 mod key_filter;
 pub mod leaks;
 mod management_key;
+mod matching;
 mod owner;
+mod render;
 mod reply;
 pub mod schema;
 mod throttle;

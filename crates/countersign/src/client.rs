@@ -8,7 +8,8 @@ use anyhow::{Context, Result, anyhow, bail};
 use bytes::Bytes;
 use countersign_core::management_key::LocalPeer;
 use countersign_core::secret::Secret;
-use countersign_server::service::{self, Caller};
+use countersign_server::admission::Caller;
+use countersign_server::management;
 use http::{Method, Request, Response, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
@@ -126,7 +127,7 @@ impl Connection {
                 let uid = rustix::process::geteuid().as_raw();
                 let caller = Caller::Local(LocalPeer { peer_uid: uid, server_uid: uid });
                 let app = Arc::clone(&node.app);
-                received(service::respond(&app, caller, request).await).await
+                received(management::respond(&app, caller, request).await).await
             }
         }
     }
