@@ -2,27 +2,18 @@
 
 use crate::audit::AuditEvent;
 use crate::id::{CredentialId, OwnerId};
-use crate::record::{CredentialRecord, MarkRecord, OwnerRecord, TakenOver};
+use crate::record::{MarkRecord, Record, TakenOver};
 use crate::tally::Kept;
 use crate::timestamp::Timestamp;
 
-/// A change to what is stored. A closed set; each is conditional, so that a lost race is seen and decided again.
+/// A change to what is stored. Closed by the tables, never by kinds of credential; each is conditional, so that a lost race is seen and decided again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// Adds a credential.
-    InsertCredential(Box<CredentialRecord>),
-    /// Adds an owner.
-    InsertOwner(Box<OwnerRecord>),
-    /// Replaces a credential that still has the version before `next.version`.
-    AdvanceCredential {
-        /// The whole next record; its version is one above the one that was seen.
-        next: Box<CredentialRecord>,
-    },
-    /// Replaces an owner that still has the version before `next.version`.
-    AdvanceOwner {
-        /// The whole next record; its version is one above the one that was seen.
-        next: Box<OwnerRecord>,
-    },
+    /// Adds a row.
+    Insert(Record),
+    /// Replaces a row that still has the version before. The whole next record; its version is one above the one that
+    /// was seen.
+    Advance(Record),
     /// Ends a credential for ever, whatever its version.
     Revoke {
         /// Which one.
@@ -31,10 +22,7 @@ pub enum Effect {
         at: Timestamp,
     },
     /// Removes a credential's row. Its audit remains.
-    Forget {
-        /// Which one.
-        credential: CredentialId,
-    },
+    Remove(CredentialId),
     /// Remembers for ever that the hash of a foreign key was taken over; the commit is lost if it was before.
     TakeOver(TakenOver),
     /// Changes nothing; the commit is lost if the organisation holds `most` already, those of this commit among them.
@@ -50,26 +38,27 @@ pub enum Effect {
     Mark(MarkRecord),
 }
 
-/// The whole answer of a decision. Total: a refusal has effects and an audit line too.
+/// The whole answer of a decision. Total: a refusal has effects and an audit line too. `F` is what it may want done.
 #[derive(Debug)]
 #[must_use]
-pub struct Outcome<T, E> {
+pub struct Outcome<T, E, F = Effect> {
     /// Granted or refused.
     pub answer: Result<T, E>,
     /// What is to be committed before the answer counts.
-    pub effects: Vec<Effect>,
+    pub effects: Vec<F>,
     /// The audit line. A decision without one cannot be built.
     pub audit: AuditEvent,
 }
 
-impl<T, E> Outcome<T, E> {
+impl<T, E, F> Outcome<T, E, F> {
     /// Grants, once `effects` are committed.
-    pub const fn granted(answer: T, effects: Vec<Effect>, audit: AuditEvent) -> Self {
+    pub const fn granted(answer: T, effects: Vec<F>, audit: AuditEvent) -> Self {
         Self { answer: Ok(answer), effects, audit }
     }
 
-    /// Refuses, with nothing to commit but the audit line.
-    pub const fn refused(reason: E, audit: AuditEvent) -> Self {
-        Self { answer: Err(reason), effects: Vec::new(), audit }
+    /// Refuses. What the refusal itself wants done, such as the count of an attempt, is committed with its audit line;
+    /// a refusal without effects is filed, and no commit is bought with it.
+    pub const fn refused(reason: E, effects: Vec<F>, audit: AuditEvent) -> Self {
+        Self { answer: Err(reason), effects, audit }
     }
 }

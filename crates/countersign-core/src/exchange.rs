@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::credential::{Presented, Rejection};
 use crate::decision::Permit;
 use crate::effect::Outcome;
-use crate::ledger::{Commit, Found, Ledger, Lookup, Unavailable};
+use crate::ledger::{Commit, Durable, Found, Ledger, Lookup, Unavailable};
 use crate::principal::Principal;
 
 /// How often a lost commit is decided again before the record counts as contended.
@@ -48,7 +48,7 @@ pub async fn verify<L: Ledger>(
 /// # Errors
 ///
 /// [`Unavailable`] if the store does not answer or the record stays contended.
-pub async fn perform<L: Ledger, A: Act>(
+pub async fn perform<L: Durable, A: Act>(
     ledger: &L,
     context: &mut Context<'_>,
     permit: &Permit,

@@ -127,7 +127,7 @@ pub enum Commit {
     Lost,
 }
 
-/// What an exchange needs of the outside.
+/// What every edge has: it answers what a presented credential asks.
 pub trait Ledger: Sync {
     /// Answers a question completely, whatever it takes.
     ///
@@ -136,6 +136,12 @@ pub trait Ledger: Sync {
     /// [`Unavailable`] if the answer is not known.
     fn find(&self, question: Lookup<'_>) -> impl Future<Output = Result<Found, Unavailable>> + Send;
 
+    /// Files the line of a refusal that changes nothing. Never waits; beyond a rate lines are counted instead.
+    fn file(&self, refusal: AuditEvent);
+}
+
+/// What acts need beside: only what has a store commits.
+pub trait Durable: Ledger {
     /// Commits all effects and the audit line, or nothing.
     ///
     /// # Errors
@@ -146,7 +152,4 @@ pub trait Ledger: Sync {
         effects: Vec<Effect>,
         audit: AuditEvent,
     ) -> impl Future<Output = Result<Commit, Unavailable>> + Send;
-
-    /// Files the line of a refusal that changes nothing. Never waits; beyond a rate lines are counted instead.
-    fn file(&self, refusal: AuditEvent);
 }

@@ -100,10 +100,10 @@ impl Act for Amend {
             Ok(next) => {
                 let audit =
                     audit.granted().within(Some(next.organisation)).detail("name", next.terms.name.clone());
-                let effect = Effect::AdvanceCredential { next: Box::new(next.clone()) };
+                let effect = Effect::Advance(next.clone().into());
                 Outcome::granted(next, vec![effect], audit)
             }
-            Err(refusal) => Outcome::refused(refusal.clone(), audit.refused(refusal.code())),
+            Err(refusal) => Outcome::refused(refusal.clone(), Vec::new(), audit.refused(refusal.code())),
         }
     }
 }
@@ -170,7 +170,9 @@ impl Act for Rotate {
         let audit = line(context, "rotate", permit, self.id);
         let (old, draft, room) = match self.succession(context, permit, found) {
             Ok(succession) => succession,
-            Err(refusal) => return Outcome::refused(refusal.clone(), audit.refused(refusal.code())),
+            Err(refusal) => {
+                return Outcome::refused(refusal.clone(), Vec::new(), audit.refused(refusal.code()));
+            }
         };
         let (minted, replaced) = self.replace(context, old, draft);
         let audit = audit
@@ -179,8 +181,8 @@ impl Act for Rotate {
             .detail("successor", minted.record.id.to_string())
             .detail("hint", minted.record.terms.hint.clone());
         let mut effects = Vec::from_iter(room);
-        effects.push(Effect::AdvanceCredential { next: Box::new(replaced.clone()) });
-        effects.push(Effect::InsertCredential(Box::new(minted.record.clone())));
+        effects.push(Effect::Advance(replaced.clone().into()));
+        effects.push(Effect::Insert(minted.record.clone().into()));
         Outcome::granted(Rotated { minted, replaced }, effects, audit)
     }
 }
@@ -270,7 +272,7 @@ impl Act for Revoke {
                     .detail("hint", record.terms.hint.clone());
                 Outcome::granted(record, vec![Effect::Revoke { credential: self.id, at }], audit)
             }
-            Err(refusal) => Outcome::refused(refusal.clone(), audit.refused(refusal.code())),
+            Err(refusal) => Outcome::refused(refusal.clone(), Vec::new(), audit.refused(refusal.code())),
         }
     }
 }
@@ -289,9 +291,9 @@ impl Act for Forget {
             Ok(record) => {
                 let audit =
                     audit.granted().within(Some(record.organisation)).detail("hint", record.terms.hint);
-                Outcome::granted((), vec![Effect::Forget { credential: self.id }], audit)
+                Outcome::granted((), vec![Effect::Remove(self.id)], audit)
             }
-            Err(refusal) => Outcome::refused(refusal.clone(), audit.refused(refusal.code())),
+            Err(refusal) => Outcome::refused(refusal.clone(), Vec::new(), audit.refused(refusal.code())),
         }
     }
 }

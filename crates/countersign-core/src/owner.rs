@@ -54,7 +54,7 @@ pub fn first_organisation(context: &mut Context<'_>) -> Outcome<OwnerRecord, Ref
     };
     let audit =
         AuditEvent::granted(context.now, "owner.first", Actor::SYSTEM).about(id.to_string()).within(Some(id));
-    let effects = vec![Effect::InsertOwner(Box::new(record.clone()))];
+    let effects = vec![Effect::Insert(record.clone().into())];
     Outcome::granted(record, effects, audit)
 }
 
@@ -81,10 +81,10 @@ impl Act for Enter {
                     .within(Some(record.organisation))
                     .detail("name", record.name.clone());
                 let mut effects = Vec::from_iter(room);
-                effects.push(Effect::InsertOwner(Box::new(record.clone())));
+                effects.push(Effect::Insert(record.clone().into()));
                 Outcome::granted(record, effects, audit)
             }
-            Err(refusal) => Outcome::refused(refusal.clone(), line.refused(refusal.code())),
+            Err(refusal) => Outcome::refused(refusal.clone(), Vec::new(), line.refused(refusal.code())),
         }
     }
 }
@@ -159,10 +159,10 @@ impl Act for SwitchOwner {
         match self.next(context, permit, found) {
             Ok(next) => {
                 let audit = line.granted().within(Some(next.organisation)).detail("name", next.name.clone());
-                let effects = vec![Effect::AdvanceOwner { next: Box::new(next.clone()) }];
+                let effects = vec![Effect::Advance(next.clone().into())];
                 Outcome::granted(next, effects, audit)
             }
-            Err(refusal) => Outcome::refused(refusal.clone(), line.refused(refusal.code())),
+            Err(refusal) => Outcome::refused(refusal.clone(), Vec::new(), line.refused(refusal.code())),
         }
     }
 }

@@ -15,6 +15,27 @@ use crate::scope::{Grantable, ScopeSet};
 use crate::secret::SecretHash;
 use crate::timestamp::Timestamp;
 
+/// A row of any table. Closed by the tables, which the store has to know one by one anyway.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Record {
+    /// Of the table of credentials.
+    Credential(Box<CredentialRecord>),
+    /// Of the table of owners.
+    Owner(Box<OwnerRecord>),
+}
+
+impl From<CredentialRecord> for Record {
+    fn from(record: CredentialRecord) -> Self {
+        Self::Credential(Box::new(record))
+    }
+}
+
+impl From<OwnerRecord> for Record {
+    fn from(record: OwnerRecord) -> Self {
+        Self::Owner(Box::new(record))
+    }
+}
+
 /// A credential as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CredentialRecord {

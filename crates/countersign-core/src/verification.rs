@@ -26,7 +26,11 @@ pub(crate) fn verify(
     let organisation = Some(known.owner.organisation());
     if let Some(rejection) = rejection(context, &known) {
         let audit = AuditEvent::refused(context.now, action, Actor::UNVERIFIED, rejection.code());
-        return Outcome::refused(rejection, audit.within(organisation).about(known.id.to_string()));
+        return Outcome::refused(
+            rejection,
+            Vec::new(),
+            audit.within(organisation).about(known.id.to_string()),
+        );
     }
     let principal = principal(scheme, &known);
     let audit = AuditEvent::granted(context.now, action, Actor::of(&principal)).within(organisation);
@@ -39,7 +43,11 @@ pub(crate) fn refuse(
     action: &'static str,
     rejection: Rejection,
 ) -> Outcome<Principal, Rejection> {
-    Outcome::refused(rejection, AuditEvent::refused(context.now, action, Actor::UNVERIFIED, rejection.code()))
+    Outcome::refused(
+        rejection,
+        Vec::new(),
+        AuditEvent::refused(context.now, action, Actor::UNVERIFIED, rejection.code()),
+    )
 }
 
 /// Returns why a key is not good now; `None`: it is.

@@ -11,10 +11,9 @@ use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 
 use countersign_core::audit::AuditEvent;
-use countersign_core::effect::Effect;
 use countersign_core::imported_set::{Source, Upgrade};
 use countersign_core::known::KnownCredential;
-use countersign_core::ledger::{Commit, Found, Ledger, Lookup, Unavailable};
+use countersign_core::ledger::{Found, Ledger, Lookup, Unavailable};
 use countersign_core::snapshot::Snapshot;
 use countersign_core::timestamp::Timestamp;
 use countersign_core::verification::rejection_at;
@@ -96,10 +95,6 @@ impl Ledger for SnapshotLedger<'_> {
             self.found.get_or_init(|| Arc::clone(known));
         }
         Ok(Found::Key(known))
-    }
-
-    async fn commit(&self, _: Vec<Effect>, _: AuditEvent) -> Result<Commit, Unavailable> {
-        Err(Unavailable::Store("the gateway commits nothing".into()))
     }
 
     /// No act is performed here: what the gateway refuses, its journal tells.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use countersign_core::api_key::{expiry_question, warn_of_expiry};
 use countersign_core::id::CredentialKind;
-use countersign_core::ledger::{Commit, Ledger, Unavailable};
+use countersign_core::ledger::{Commit, Durable, Ledger, Unavailable};
 use countersign_core::reach::Reach;
 use countersign_core::record::CredentialRecord;
 use countersign_store::{CredentialFilter, PageRequest, StateFilter};

@@ -5,7 +5,7 @@ use countersign_core::effect::Outcome;
 use countersign_core::imported::{may_take_over, read_digest};
 use countersign_core::imported_set::{Algorithm, Digest, Encoding, ImportedSet, Part};
 use countersign_core::key_string::KeyPrefix;
-use countersign_core::ledger::{Commit, Ledger, Unavailable};
+use countersign_core::ledger::{Commit, Durable, Ledger, Unavailable};
 use countersign_core::minting::Minted;
 use countersign_core::refusal::Refusal;
 use countersign_core::secret::Secret;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use countersign_core::leak::{Held, end};
-use countersign_core::ledger::{Ledger, Unavailable};
+use countersign_core::ledger::{Durable, Unavailable};
 use countersign_edge::body::Content;
 use countersign_edge::wire_error::{self, Problem};
 use http::header::{AUTHORIZATION, CACHE_CONTROL};

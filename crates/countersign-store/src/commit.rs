@@ -2,6 +2,7 @@
 
 use countersign_core::effect::Effect;
 use countersign_core::ledger::Unavailable;
+use countersign_core::record::Record;
 use countersign_core::tally::Kept;
 use countersign_core::timestamp::Timestamp;
 
@@ -25,14 +26,15 @@ pub(crate) fn steps(effects: &[Effect], node: &str, now: Timestamp) -> Result<Ve
 /// Counts what an effect adds or removes.
 fn counted(effect: &Effect, node: &str) -> Option<Step> {
     match effect {
-        Effect::InsertCredential(record) => Some(tally::add(node, record.organisation, Kept::Credentials)),
-        Effect::InsertOwner(record) if record.id != record.organisation => {
+        Effect::Insert(Record::Credential(record)) => {
+            Some(tally::add(node, record.organisation, Kept::Credentials))
+        }
+        Effect::Insert(Record::Owner(record)) if record.id != record.organisation => {
             Some(tally::add(node, record.organisation, Kept::Members))
         }
-        Effect::Forget { credential } => Some(tally::remove(node, *credential)),
-        Effect::InsertOwner(_)
-        | Effect::AdvanceCredential { .. }
-        | Effect::AdvanceOwner { .. }
+        Effect::Remove(credential) => Some(tally::remove(node, *credential)),
+        Effect::Insert(Record::Owner(_))
+        | Effect::Advance(_)
         | Effect::Revoke { .. }
         | Effect::TakeOver(_)
         | Effect::Within { .. }
@@ -43,12 +45,12 @@ fn counted(effect: &Effect, node: &str) -> Option<Step> {
 fn step(effect: &Effect, node: &str, now: Timestamp) -> Result<Step, Unavailable> {
     Ok(match effect {
         Effect::Within { organisation, kept, most } => tally::within(node, *organisation, *kept, *most),
-        Effect::InsertCredential(record) => credential::insert(record)?,
-        Effect::InsertOwner(record) => owner::insert(record),
-        Effect::AdvanceCredential { next } => credential::advance(next)?,
-        Effect::AdvanceOwner { next } => owner::advance(next),
+        Effect::Insert(Record::Credential(record)) => credential::insert(record)?,
+        Effect::Insert(Record::Owner(record)) => owner::insert(record),
+        Effect::Advance(Record::Credential(next)) => credential::advance(next)?,
+        Effect::Advance(Record::Owner(next)) => owner::advance(next),
         Effect::Revoke { credential, at } => credential::revoke(*credential, *at),
-        Effect::Forget { credential } => credential::forget(*credential),
+        Effect::Remove(credential) => credential::remove(*credential),
         Effect::TakeOver(record) => taken_over::insert(record),
         Effect::Mark(record) => mark::mark(record, now),
     })

@@ -189,15 +189,15 @@ pub(crate) fn revoke_again(credential: CredentialId, at: Timestamp) -> Step {
     Step::any(&REVOKE_AGAIN, vec![credential.into(), at.into()]).yielding(Yields::Credential)
 }
 
-static FORGET: Statement = Statement::new(
+static REMOVE: Statement = Statement::new(
     "DELETE FROM credential
      WHERE id = $1
      RETURNING id, lookup",
 );
 
 /// Removes a credential's row.
-pub(crate) fn forget(credential: CredentialId) -> Step {
-    Step::one(&FORGET, vec![credential.into()]).yielding(Yields::Forgotten)
+pub(crate) fn remove(credential: CredentialId) -> Step {
+    Step::one(&REMOVE, vec![credential.into()]).yielding(Yields::Forgotten)
 }
 
 static NOTE_USE: Statement = Statement::new(
@@ -398,7 +398,7 @@ pub(crate) static STATEMENTS: &[&Statement] = &[
     &ADVANCE,
     &REVOKE,
     &REVOKE_AGAIN,
-    &FORGET,
+    &REMOVE,
     &NOTE_USE,
     &FIND,
     &MANAGEMENT_KEYS,

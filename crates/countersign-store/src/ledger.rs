@@ -5,7 +5,7 @@ use countersign_core::effect::Effect;
 use countersign_core::id::CredentialKind;
 use countersign_core::imported_set::Source;
 use countersign_core::key_string::KeyString;
-use countersign_core::ledger::{Commit, Found, Ledger, Lookup, Unavailable};
+use countersign_core::ledger::{Commit, Durable, Found, Ledger, Lookup, Unavailable};
 use countersign_core::verification::stands_at;
 
 use crate::store::Store;
@@ -31,13 +31,15 @@ impl Ledger for Store {
         }
     }
 
+    fn file(&self, refusal: AuditEvent) {
+        self.reports.refusal(refusal);
+    }
+}
+
+impl Durable for Store {
     async fn commit(&self, effects: Vec<Effect>, audit: AuditEvent) -> Result<Commit, Unavailable> {
         let steps = commit::steps(&effects, &self.node, self.clock.now())?;
         self.submit(steps, vec![audit]).await
-    }
-
-    fn file(&self, refusal: AuditEvent) {
-        self.reports.refusal(refusal);
     }
 }
 

@@ -88,7 +88,7 @@ impl Act for Create {
         match self.resolve(context, permit, found) {
             Ok(Resolved::Repeat(record)) => repeat(*record, line),
             Ok(Resolved::Fresh(template, room)) => self.grant(context, *template, room, line),
-            Err(refusal) => Outcome::refused(refusal.clone(), line.refused(refusal.code())),
+            Err(refusal) => Outcome::refused(refusal.clone(), Vec::new(), line.refused(refusal.code())),
         }
     }
 }
@@ -182,7 +182,7 @@ impl Create {
             }));
         }
         effects.extend(room);
-        effects.push(Effect::InsertCredential(Box::new(record.clone())));
+        effects.push(Effect::Insert(record.clone().into()));
         let audit = line
             .granted()
             .about(record.id.to_string())

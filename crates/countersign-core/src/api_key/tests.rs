@@ -375,8 +375,7 @@ fn a_rotation_never_extends_the_old_key() {
         let rotate = Rotate { id: minted.record.id, overlap, expiry: Expiry::Unspecified };
         let found = world.succession(&minted.record);
         let outcome = rotate.decide(&mut world.at(NOW), &caller, found);
-        let [Effect::Within { .. }, Effect::AdvanceCredential { .. }, Effect::InsertCredential(_)] =
-            outcome.effects.as_slice()
+        let [Effect::Within { .. }, Effect::Advance(_), Effect::Insert(_)] = outcome.effects.as_slice()
         else {
             panic!("{:?}", outcome.effects)
         };

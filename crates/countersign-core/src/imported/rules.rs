@@ -10,7 +10,7 @@ use crate::imported_set::{MAX_IMPORTED_SETS, Upgrade};
 use crate::key_string::KeyPrefix;
 use crate::ledger::Found;
 use crate::reach::{Reach, reach};
-use crate::record::{CredentialRecord, OwnerRecord, TakenOver};
+use crate::record::{CredentialRecord, OwnerRecord, Record, TakenOver};
 use crate::refusal::Refusal;
 use crate::secret::SecretHash;
 use crate::timestamp::Timestamp;
@@ -141,6 +141,6 @@ pub fn upgrade(
         let (organisation, owner) = (record.organisation, record.owner);
         effects.push(Effect::TakeOver(TakenOver { lookup: own, digest: own, organisation, owner, at: now }));
     }
-    effects.push(Effect::AdvanceCredential { next: record });
+    effects.push(Effect::Advance(Record::Credential(record)));
     Some(Outcome::granted((), effects, audit))
 }

@@ -265,7 +265,7 @@ fn a_secret_that_lived_before_ends_at_its_first_use() {
     next.pepper = 7;
     next.version += 1;
     next.terms.imported.as_mut().unwrap().upgraded = true;
-    let advance = Effect::AdvanceCredential { next: Box::new(next) };
+    let advance = Effect::Advance(next.into());
     let upgraded = |effects| Some((effects, "api_key.upgrade".to_owned()));
     assert_eq!(kinds(1, &[]), upgraded(vec![Effect::TakeOver(remembered(&a)), advance.clone()]));
     assert_eq!(kinds(1, &[remembered(&b)]), upgraded(vec![advance]), "another tenant's is no hindrance");

@@ -36,7 +36,7 @@ pub fn local_operator(context: &Context<'_>, peer: LocalPeer) -> Outcome<Princip
     const ACTION: &str = "local_socket.verify";
     if peer.peer_uid != peer.server_uid && peer.peer_uid != 0 {
         let audit = AuditEvent::refused(context.now, ACTION, Actor::UNVERIFIED, Rejection::Unknown.code());
-        return Outcome::refused(Rejection::Unknown, audit);
+        return Outcome::refused(Rejection::Unknown, Vec::new(), audit);
     }
     let principal = Principal::assertion(Proof {
         scheme: Scheme::LocalSocket,
@@ -62,14 +62,14 @@ pub fn first_key(context: &mut Context<'_>, owner: &OwnerRecord) -> Outcome<Mint
         Err(refusal) => {
             let audit =
                 AuditEvent::refused(context.now, "management_key.first", Actor::SYSTEM, refusal.code());
-            return Outcome::refused(refusal, audit);
+            return Outcome::refused(refusal, Vec::new(), audit);
         }
     };
     let minted = mint(context, CredentialRecord::draft(CredentialKind::ManagementKey, owner, None, terms));
     let audit = AuditEvent::granted(context.now, "management_key.first", Actor::SYSTEM)
         .about(minted.record.id.to_string())
         .detail("hint", minted.record.terms.hint.clone());
-    let effects = vec![Effect::InsertCredential(Box::new(minted.record.clone()))];
+    let effects = vec![Effect::Insert(minted.record.clone().into())];
     Outcome::granted(minted, effects, audit)
 }
 
@@ -90,7 +90,9 @@ impl Act for Create {
         let line = new_line(context, "management_key.create", permit, String::new());
         let (draft, room) = match self.draft(context, permit, found) {
             Ok(draft) => draft,
-            Err(refusal) => return Outcome::refused(refusal.clone(), line.refused(refusal.code())),
+            Err(refusal) => {
+                return Outcome::refused(refusal.clone(), Vec::new(), line.refused(refusal.code()));
+            }
         };
         let minted = mint(context, draft);
         let record = &minted.record;
@@ -102,7 +104,7 @@ impl Act for Create {
             .detail("hint", record.terms.hint.clone())
             .detail("scope", record.terms.scopes.to_string());
         let mut effects = Vec::from_iter(room);
-        effects.push(Effect::InsertCredential(Box::new(record.clone())));
+        effects.push(Effect::Insert(record.clone().into()));
         Outcome::granted(minted, effects, audit)
     }
 }

@@ -120,7 +120,7 @@ async fn what_an_organisation_keeps_is_counted_over_all_nodes_and_capped() {
         // Another node counts for itself what it adds and removes; the sum holds.
         let other = fixture.open("b").await;
         assert_eq!(mint(&other, 3).await.0, Commit::Lost);
-        done(commit(&other, vec![Effect::Forget { credential: second.id }]).await);
+        done(commit(&other, vec![Effect::Remove(second.id)]).await);
         assert_eq!(tally(&other).await, (2, 1));
         assert_eq!(mint(&other, 3).await.0, Commit::Done);
         assert_eq!(mint(&other, 3).await.0, Commit::Lost);
@@ -154,10 +154,10 @@ async fn each_effect_is_lost_when_its_condition_does_not_hold() {
             insert_owner(&organisation),
             insert(&record),
             insert(&same_lookup),
-            Effect::AdvanceCredential { next: Box::new(next) },
-            Effect::AdvanceOwner { next: Box::new(owner_next) },
+            Effect::Advance(next.into()),
+            Effect::Advance(owner_next.into()),
             Effect::Revoke { credential: absent.id, at: now },
-            Effect::Forget { credential: absent.id },
+            Effect::Remove(absent.id),
             Effect::Mark(mark),
         ] {
             // The effect before the one that fails is undone with it.
@@ -187,13 +187,13 @@ async fn effects_change_the_row_and_the_snapshot_at_once() {
         record.version = 2;
         record.disabled_at = Some(now);
         record.terms.name = "other".into();
-        done(commit(&store, vec![Effect::AdvanceCredential { next: Box::new(record.clone()) }]).await);
+        done(commit(&store, vec![Effect::Advance(record.clone().into())]).await);
         assert_eq!(stored(&store, &record).await.as_ref(), Some(&record));
         assert!(known(&store, &key).await.unwrap().unwrap().life.disabled);
 
         organisation.version = 2;
         organisation.disabled_at = Some(now);
-        done(commit(&store, vec![Effect::AdvanceOwner { next: Box::new(organisation.clone()) }]).await);
+        done(commit(&store, vec![Effect::Advance(organisation.clone().into())]).await);
         assert!(!known(&store, &key).await.unwrap().unwrap().owner.is_live());
 
         for at in [now, now.plus(Duration::from_secs(9))] {
@@ -204,11 +204,11 @@ async fn effects_change_the_row_and_the_snapshot_at_once() {
         let mut revived = revoked.clone();
         revived.version = 5;
         revived.revoked_at = None;
-        done(commit(&store, vec![Effect::AdvanceCredential { next: Box::new(revived) }]).await);
+        done(commit(&store, vec![Effect::Advance(revived.into())]).await);
         assert_eq!(stored(&store, &record).await.unwrap().revoked_at, Some(now), "revoked is for ever");
         assert!(known(&store, &key).await.unwrap().unwrap().life.revoked);
 
-        done(commit(&store, vec![Effect::Forget { credential: record.id }]).await);
+        done(commit(&store, vec![Effect::Remove(record.id)]).await);
         assert_eq!(stored(&store, &record).await, None);
         assert!(known(&store, &key).await.unwrap().is_none());
         store.close().await;
@@ -407,7 +407,7 @@ async fn a_full_disk_is_unavailable_and_loses_nothing() {
             assert_eq!(stored(&store, record).await.as_ref(), Some(record));
         }
         for record in &kept {
-            done(commit(&store, vec![Effect::Forget { credential: record.id }]).await);
+            done(commit(&store, vec![Effect::Remove(record.id)]).await);
         }
         let (record, key) = records.key(&organisation);
         done(commit(&store, vec![insert(&record)]).await);
@@ -466,7 +466,7 @@ async fn a_hash_that_was_taken_over_is_remembered_beyond_its_key() {
         }
         let second = taken(2, &other);
         done(commit(&store, vec![Effect::TakeOver(second.clone())]).await);
-        done(commit(&store, vec![Effect::Forget { credential: record.id }]).await);
+        done(commit(&store, vec![Effect::Remove(record.id)]).await);
         let digests = vec![hash(8), hash(9)];
         let found = store.find(Lookup::Creation { owner: None, mark: None, digests }).await.unwrap();
         let Found::Creation { mut taken, .. } = found else { panic!("{found:?}") };

@@ -53,7 +53,7 @@ async fn a_revocation_reaches_the_other_node_within_a_second() {
         let since = tokio::time::Instant::now();
         until("the revocation arrives", async || known(&b, &key).await.unwrap().unwrap().life.revoked).await;
         assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
-        done(commit(&b, vec![Effect::Forget { credential: record.id }]).await);
+        done(commit(&b, vec![Effect::Remove(record.id)]).await);
         until("the removal arrives", async || known(&a, &key).await.unwrap().is_none()).await;
         a.close().await;
         b.close().await;
@@ -75,8 +75,8 @@ async fn what_would_be_refused_asks_the_feed_like_what_is_unknown() {
             until("it is switched off", async || is_disabled(&a).await).await;
             for disabled_at in [None, record.disabled_at] {
                 record.version += 1;
-                let next = Box::new(CredentialRecord { disabled_at, ..record.clone() });
-                done(commit(&b, vec![Effect::AdvanceCredential { next }]).await);
+                let next = CredentialRecord { disabled_at, ..record.clone() };
+                done(commit(&b, vec![Effect::Advance(next.into())]).await);
                 if disabled_at.is_none() {
                     assert!(!is_disabled(&a).await, "the refusal is asked for once more");
                 }

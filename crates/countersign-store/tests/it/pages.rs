@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use countersign_core::context::Clock;
 use countersign_core::id::CredentialKind;
-use countersign_core::ledger::Ledger;
+use countersign_core::ledger::Durable;
 use countersign_core::reach::Reach;
 use countersign_store::{AuditRequest, CredentialFilter, PageRequest, Store};
 use countersign_testkit::{Records, each_database};

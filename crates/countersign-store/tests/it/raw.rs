@@ -7,7 +7,7 @@ use countersign_core::effect::Effect;
 use countersign_core::id::CredentialKind;
 use countersign_core::key_string::KeyString;
 use countersign_core::known::KnownCredential;
-use countersign_core::ledger::{Commit, Found, Ledger, Lookup, Unavailable};
+use countersign_core::ledger::{Commit, Durable, Found, Ledger, Lookup, Unavailable};
 use countersign_core::record::{CredentialRecord, OwnerRecord};
 use countersign_core::timestamp::Timestamp;
 use countersign_store::{Store, StoreUrl};
@@ -53,12 +53,12 @@ pub(crate) fn done(outcome: Result<Commit, Unavailable>) {
 
 /// The effect that adds an owner.
 pub(crate) fn insert_owner(record: &OwnerRecord) -> Effect {
-    Effect::InsertOwner(Box::new(record.clone()))
+    Effect::Insert(record.clone().into())
 }
 
 /// The effect that adds a credential.
 pub(crate) fn insert(record: &CredentialRecord) -> Effect {
-    Effect::InsertCredential(Box::new(record.clone()))
+    Effect::Insert(record.clone().into())
 }
 
 /// What is stored of a credential.

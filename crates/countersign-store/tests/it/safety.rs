@@ -1,6 +1,6 @@
 //! The audit chain.
 
-use countersign_core::ledger::Ledger;
+use countersign_core::ledger::Durable;
 use countersign_store::{OpenError, StoreUrl};
 use countersign_testkit::{each_database, on_postgres};
 
