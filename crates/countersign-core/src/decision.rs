@@ -238,3 +238,6 @@ fn all(principal: &Principal, conditions: &[Condition]) -> Result<(), Denial> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests;

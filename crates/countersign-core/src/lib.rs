@@ -44,6 +44,8 @@ pub mod secret;
 pub mod snapshot;
 pub mod switching;
 pub mod tally;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod timestamp;
 pub mod verification;
 pub mod widening;

@@ -1,78 +1,68 @@
-use std::sync::Arc;
-use std::time::Duration;
-
 use super::{Held, end};
-use crate::context::SeededEntropy;
-use crate::effect::Effect;
-use crate::environment::Environment;
-use crate::id::{CredentialId, CredentialKind, OwnerId, OwnerKind};
-use crate::key_string::KeyString;
-use crate::record::{CredentialRecord, OwnerRecord, Terms};
-use crate::secret::{Pepper, Peppers, Secret};
-use crate::snapshot::{Change, Snapshot};
-use crate::timestamp::Timestamp;
+use crate::audit::AuditEvent;
+use crate::effect::{Effect, Outcome};
+use crate::record::CredentialRecord;
+use crate::testing::{Ground, NOW};
 
-const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+/// A key of either kind, and its text.
+fn held(management: bool) -> (Ground, CredentialRecord, String) {
+    let mut ground = Ground::new();
+    let owner = ground.organisation.clone();
+    let (record, key) =
+        if management { ground.management_key(&owner, "", "") } else { ground.api_key(&owner, "") };
+    (ground, record, key)
+}
 
-fn world() -> (Snapshot, CredentialRecord, String) {
-    let mut entropy = SeededEntropy::new(1);
-    let peppers = Arc::new(Peppers::new(Pepper::new(1, &Secret::new([1; 32])), Vec::new()));
-    let id = OwnerId::random(OwnerKind::Organisation, &mut entropy);
-    let owner = OwnerRecord {
-        id,
-        organisation: id,
-        name: "acme".into(),
-        version: 1,
-        created_at: NOW,
-        disabled_at: None,
-        disabled_by: None,
-    };
-    let prefix = "cs_live".parse().unwrap();
-    let key = KeyString::mint(&prefix, &mut entropy);
-    let record = CredentialRecord {
-        id: CredentialId::random(CredentialKind::ApiKey, &mut entropy),
-        lookup: key.hash(peppers.current()),
-        pepper: 1,
-        organisation: id,
-        owner: id,
-        version: 1,
-        created_at: NOW,
-        expires_at: None,
-        disabled_at: None,
-        revoked_at: None,
-        last_used_at: None,
-        terms: Terms {
-            hint: key.hint(),
-            ..Terms::new("ci".into(), prefix, Environment::Live, Default::default())
-        },
-    };
-    let snapshot = Snapshot::new(peppers, Duration::from_secs(5));
-    snapshot.apply(&Change::Owner(Box::new(owner)));
-    snapshot.apply(&Change::Credential(Box::new(record.clone())));
-    (snapshot, record, key.into_secret().expose().clone())
+fn reported(ground: &Ground, key: &str, words: &[(&'static str, &str)]) -> Option<Outcome<(), ()>> {
+    end(NOW, &Held::find(&ground.store.snapshot(), key)?, words)
+}
+
+fn word<'a>(audit: &'a AuditEvent, name: &str) -> Option<&'a str> {
+    audit.details.iter().find(|(one, _)| one == name).map(|(_, word)| word.as_str())
 }
 
 #[test]
 fn safety_16_only_the_whole_key_ends_it() {
-    let (snapshot, record, key) = world();
-    let held = Held::find(&snapshot, &key).unwrap();
-    let outcome = end(NOW, &held, &[("reporter", "192.0.2.1"), ("url", "https://x\u{7}y")]).unwrap();
-    assert_eq!(outcome.effects, [Effect::Revoke { credential: record.id, at: NOW }]);
-    assert_eq!(outcome.audit.action, "api_key.leaked");
-    assert!(outcome.audit.details.iter().any(|(name, word)| *name == "url" && word == "https://xy"));
-    assert!(!format!("{:?}", outcome.audit).contains(&key));
-    let hash: String = record.lookup.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-    for text in
-        ["", key.get(..40).unwrap(), &record.terms.hint, &record.id.to_string(), &hash, &format!("{key}x")]
-    {
-        assert!(Held::find(&snapshot, text).is_none(), "{text}");
+    for (management, action) in [(false, "api_key.leaked"), (true, "management_key.leaked")] {
+        let (ground, record, key) = held(management);
+        let outcome = reported(&ground, &key, &[("reporter", "192.0.2.1")]).unwrap();
+        assert_eq!(outcome.effects, [Effect::Revoke { credential: record.id, at: NOW }]);
+        assert_eq!(outcome.audit.action, action);
+        assert_eq!(outcome.audit.subject, Some(record.id.to_string()));
+        assert_eq!(outcome.audit.organisation, Some(record.organisation), "the owner reads it");
+        assert!(!format!("{:?}", outcome.audit).contains(&key));
+        let hash: String = record.lookup.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        for text in [
+            "",
+            key.get(..40).unwrap(),
+            &record.terms.hint,
+            &record.id.to_string(),
+            &hash,
+            &format!("{key}x"),
+        ] {
+            assert!(Held::find(&ground.store.snapshot(), text).is_none(), "{text}");
+        }
     }
 }
 
 #[test]
 fn a_report_that_is_repeated_changes_nothing() {
-    let (snapshot, mut record, key) = world();
+    let (ground, mut record, key) = held(false);
     record.revoked_at = Some(NOW);
-    snapshot.apply(&Change::Credential(Box::new(record)));
-    assert!(end(NOW, &Held::find(&snapshot, &key).unwrap(), &[]).is_none());
+    ground.store.keep(&record);
+    assert!(reported(&ground, &key, &[]).is_none());
+}
+
+#[test]
+fn a_reporters_words_are_kept_short_and_without_control_characters() {
+    let (ground, _, key) = held(false);
+    for (said, kept) in [
+        ("https://x\u{7}y", Some("https://xy".to_owned())),
+        ("", None),
+        (&"u".repeat(300), Some("u".repeat(300))),
+        (&"u".repeat(301), Some("u".repeat(300))),
+    ] {
+        let outcome = reported(&ground, &key, &[("url", said)]).unwrap();
+        assert_eq!(word(&outcome.audit, "url"), kept.as_deref(), "{said}");
+    }
 }

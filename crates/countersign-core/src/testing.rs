@@ -1,0 +1,513 @@
+//! The ground that tests of this crate stand on: a time, peppers, owners, callers, and a store in memory.
+//!
+//! Tables say who asks for what, and what is stored; only here is written how a caller is proven, what a question
+//! finds and what an effect changes, so that another signature is another line here.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context as Task, Poll, Waker};
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::audit::AuditEvent;
+use crate::authenticators::recognise;
+use crate::context::{Context, Policy, SeededEntropy};
+use crate::credential::{Authenticator, Rejection, RequestHead};
+use crate::decision::{Condition, Decision, Permit, Requirement, decide};
+use crate::effect::Effect;
+use crate::environment::Environment;
+use crate::exchange::{Act, perform, verify};
+use crate::id::{CredentialId, CredentialKind, OwnerId, OwnerKind};
+use crate::known::KnownOwner;
+use crate::ledger::{Commit, Durable, Found, Ledger, Lookup, Unavailable};
+use crate::lifecycle::Amend;
+use crate::minting::{Expiry, mint};
+use crate::principal::{Principal, Proof, Scheme};
+use crate::record::{CredentialRecord, MarkRecord, OwnerRecord, Record, TakenOver, Terms};
+use crate::scope::{Grantable, ScopeSet};
+use crate::secret::{Pepper, Peppers, Secret};
+use crate::snapshot::{Change, Snapshot};
+use crate::tally::Tally;
+use crate::timestamp::Timestamp;
+
+/// The instant at which tables begin.
+pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+/// An hour.
+pub(crate) const HOUR: Duration = Duration::from_secs(3600);
+
+/// Who is there, what is stored, and what the clock and the settings say.
+pub(crate) struct Ground {
+    pub(crate) now: Timestamp,
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) policy: Policy,
+    pub(crate) peppers: Arc<Peppers>,
+    pub(crate) entropy: SeededEntropy,
+    /// The first organisation.
+    pub(crate) organisation: OwnerRecord,
+    pub(crate) store: Memory,
+}
+
+impl Ground {
+    /// One organisation, and nothing else.
+    pub(crate) fn new() -> Self {
+        let peppers = Arc::new(Peppers::new(Pepper::new(1, &Secret::new([7; 32])), Vec::new()));
+        let mut entropy = SeededEntropy::new(42);
+        let organisation = organisation(&mut entropy);
+        let store = Memory::new(Arc::clone(&peppers));
+        store.keep_owner(&organisation);
+        let (policy, address) = (Policy::default(), None);
+        Self { now: NOW, address, policy, peppers, entropy, organisation, store }
+    }
+
+    pub(crate) fn context(&mut self) -> Context<'_> {
+        let Self { now, address, policy, peppers, entropy, .. } = self;
+        Context { now: *now, entropy, peppers, policy, address: *address }
+    }
+
+    /// Enters another organisation.
+    pub(crate) fn stranger(&mut self) -> OwnerRecord {
+        let organisation = organisation(&mut self.entropy);
+        self.store.keep_owner(&organisation);
+        organisation
+    }
+
+    /// Enters a client or user of `organisation`.
+    pub(crate) fn member(&mut self, kind: OwnerKind, organisation: &OwnerRecord) -> OwnerRecord {
+        let member = OwnerRecord { id: OwnerId::random(kind, &mut self.entropy), ..organisation.clone() };
+        self.store.keep_owner(&member);
+        member
+    }
+
+    /// Mints an API key and keeps it; its text comes with it.
+    pub(crate) fn api_key(&mut self, owner: &OwnerRecord, scopes: &str) -> (CredentialRecord, String) {
+        let prefix = "cs_live".parse().unwrap();
+        let terms = Terms::new("ci".into(), prefix, Environment::Live, scopes.parse().unwrap());
+        self.key(CredentialKind::ApiKey, owner, terms)
+    }
+
+    /// Mints a management key likewise.
+    pub(crate) fn management_key(
+        &mut self,
+        owner: &OwnerRecord,
+        scopes: &str,
+        grantable: &str,
+    ) -> (CredentialRecord, String) {
+        let (prefix, scopes) = ("cs_mgmt".parse().unwrap(), scopes.parse().unwrap());
+        let grantable = granting(grantable);
+        let terms = Terms { grantable, ..Terms::new("admin".into(), prefix, Environment::Live, scopes) };
+        self.key(CredentialKind::ManagementKey, owner, terms)
+    }
+
+    fn key(&mut self, kind: CredentialKind, owner: &OwnerRecord, terms: Terms) -> (CredentialRecord, String) {
+        let minted = mint(&mut self.context(), CredentialRecord::draft(kind, owner, None, terms));
+        self.store.keep(&minted.record);
+        (minted.record, minted.key.unwrap().expose().clone())
+    }
+
+    /// A caller with a management key of the first organisation.
+    pub(crate) fn caller(&self, scopes: &str, grantable: &str) -> Permit {
+        Caller::of(&self.organisation).holding(scopes).granting(grantable).permit()
+    }
+
+    /// Performs an act, whatever it takes.
+    pub(crate) fn attempt<A: Act>(
+        &mut self,
+        permit: &Permit,
+        act: &A,
+    ) -> Result<Result<A::Answer, A::Refusal>, Unavailable> {
+        let Self { now, address, policy, peppers, entropy, store, .. } = self;
+        let mut context = Context { now: *now, entropy, peppers, policy, address: *address };
+        at_once(perform(store, &mut context, permit, act))
+    }
+
+    /// Performs an act, with a store that answers.
+    #[track_caller]
+    pub(crate) fn perform<A: Act>(&mut self, permit: &Permit, act: &A) -> Result<A::Answer, A::Refusal> {
+        self.attempt(permit, act).unwrap()
+    }
+
+    /// Presents header fields to a register, whatever it takes.
+    pub(crate) fn attempt_present(
+        &mut self,
+        register: &[&dyn Authenticator],
+        fields: &[(&str, &str)],
+    ) -> Result<Result<Option<Principal>, Rejection>, Unavailable> {
+        let (headers, key_headers) = (headers(fields), self.store.snapshot().key_headers());
+        let recognised =
+            match recognise(register, &RequestHead { headers: &headers, key_headers: &key_headers }) {
+                Ok(Some(recognised)) => recognised,
+                Ok(None) => return Ok(Ok(None)),
+                Err(rejection) => return Ok(Err(rejection)),
+            };
+        let Self { now, address, policy, peppers, entropy, store, .. } = self;
+        let mut context = Context { now: *now, entropy, peppers, policy, address: *address };
+        let outcome = at_once(verify(store, &mut context, recognised.presented))?;
+        store.tables().filed.push(outcome.audit);
+        Ok(outcome.answer.map(Some))
+    }
+
+    /// Presents header fields to a register, with a store that answers.
+    #[track_caller]
+    pub(crate) fn present(
+        &mut self,
+        register: &[&dyn Authenticator],
+        fields: &[(&str, &str)],
+    ) -> Result<Option<Principal>, Rejection> {
+        self.attempt_present(register, fields).unwrap()
+    }
+}
+
+fn organisation(entropy: &mut SeededEntropy) -> OwnerRecord {
+    let id = OwnerId::random(OwnerKind::Organisation, entropy);
+    OwnerRecord {
+        id,
+        organisation: id,
+        name: "acme".into(),
+        version: 1,
+        created_at: NOW,
+        disabled_at: None,
+        disabled_by: None,
+    }
+}
+
+pub(crate) fn scopes(text: &str) -> ScopeSet {
+    text.parse().unwrap()
+}
+
+pub(crate) fn granting(patterns: &str) -> Grantable {
+    Grantable::new(patterns.parse().unwrap())
+}
+
+pub(crate) fn headers(fields: &[(&str, &str)]) -> HeaderMap {
+    let field = |(name, value): &(&str, &str)| {
+        (name.parse::<HeaderName>().unwrap(), HeaderValue::from_bytes(value.as_bytes()).unwrap())
+    };
+    fields.iter().map(field).fold(HeaderMap::new(), |mut headers, (name, value)| {
+        headers.append(name, value);
+        headers
+    })
+}
+
+/// An amendment that changes nothing.
+pub(crate) fn unchanged(id: CredentialId) -> Amend {
+    Amend {
+        id,
+        name: None,
+        scopes: None,
+        metadata: None,
+        allowances: None,
+        allow_from: None,
+        expiry: Expiry::Unspecified,
+        switch: None,
+    }
+}
+
+/// Asks for an API key.
+pub(crate) fn asking_for_key(prefix: Option<&str>, environment: Environment) -> Condition {
+    let prefix = prefix.map(|prefix| prefix.parse().unwrap());
+    Condition { prefix, environment, ..Condition::of(Scheme::ApiKey) }
+}
+
+/// Somebody who was proven.
+pub(crate) struct Caller(Proof);
+
+impl Caller {
+    /// Holds a management key of `owner` that can do nothing.
+    pub(crate) fn of(owner: &OwnerRecord) -> Self {
+        let organisation = Arc::new(KnownOwner::new(owner.organisation, None, true));
+        let owner = match owner.id == owner.organisation {
+            true => organisation,
+            false => Arc::new(KnownOwner::new(owner.id, Some(organisation), true)),
+        };
+        Self(Proof { owner: Some(owner), ..Self::nobody().0 })
+    }
+
+    /// Acts for nobody.
+    pub(crate) fn nobody() -> Self {
+        Self(Proof {
+            scheme: Scheme::ManagementKey,
+            credential: Some(CredentialId::random(CredentialKind::ManagementKey, &mut SeededEntropy::new(5))),
+            owner: None,
+            prefix: None,
+            environment: Environment::Live,
+            scopes: Arc::default(),
+            grantable: Arc::default(),
+        })
+    }
+
+    pub(crate) fn by(self, scheme: Scheme) -> Self {
+        Self(Proof { scheme, ..self.0 })
+    }
+
+    pub(crate) fn holding(self, text: &str) -> Self {
+        Self(Proof { scopes: Arc::new(scopes(text)), ..self.0 })
+    }
+
+    pub(crate) fn granting(self, patterns: &str) -> Self {
+        Self(Proof { grantable: Arc::new(granting(patterns)), ..self.0 })
+    }
+
+    /// Holds a key of this prefix, made for this environment.
+    pub(crate) fn with_key(self, prefix: &str, environment: Environment) -> Self {
+        Self(Proof { prefix: Some(Arc::new(prefix.parse().unwrap())), environment, ..self.0 })
+    }
+
+    pub(crate) fn principal(self) -> Principal {
+        Principal::assertion(self.0)
+    }
+
+    /// May do what is asked.
+    pub(crate) fn permit(self) -> Permit {
+        let asked = Requirement::Any(vec![Condition::of(self.0.scheme)]);
+        let Decision::Permit(permit) = decide(Some(self.principal()), &asked) else {
+            panic!("not permitted")
+        };
+        permit
+    }
+}
+
+/// Runs what never waits.
+#[track_caller]
+pub(crate) fn at_once<F: Future + Send>(future: F) -> F::Output {
+    match pin!(future).poll(&mut Task::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("a store in memory never waits"),
+    }
+}
+
+/// A store in memory. It holds to every condition, can be overtaken between a question and a commit, and can break down.
+pub(crate) struct Memory {
+    peppers: Arc<Peppers>,
+    tables: Mutex<Tables>,
+    meanwhile: Mutex<VecDeque<Happening>>,
+}
+
+/// What another one does.
+struct Happening(Box<dyn FnOnce(&mut Tables) + Send>);
+
+/// What is stored.
+#[derive(Clone, Default)]
+pub(crate) struct Tables {
+    pub(crate) owners: BTreeMap<OwnerId, OwnerRecord>,
+    pub(crate) credentials: BTreeMap<CredentialId, CredentialRecord>,
+    pub(crate) marks: Vec<MarkRecord>,
+    pub(crate) taken_over: Vec<TakenOver>,
+    /// The first organisation.
+    first: Option<OwnerId>,
+    /// What every organisation holds beside what is here.
+    pub(crate) others: Tally,
+    /// The lines that were committed.
+    pub(crate) committed: Vec<AuditEvent>,
+    /// The lines of refusals that changed nothing.
+    pub(crate) filed: Vec<AuditEvent>,
+    /// How many commits are lost, whatever they say.
+    pub(crate) losing: usize,
+    /// How many questions were asked.
+    pub(crate) asked: usize,
+    /// Why there is no answer.
+    pub(crate) down: Option<Unavailable>,
+}
+
+impl Memory {
+    fn new(peppers: Arc<Peppers>) -> Self {
+        Self { peppers, tables: Mutex::default(), meanwhile: Mutex::default() }
+    }
+
+    pub(crate) fn tables(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap()
+    }
+
+    /// Keeps an owner as it is.
+    pub(crate) fn keep_owner(&self, owner: &OwnerRecord) {
+        let mut tables = self.tables();
+        tables.first.get_or_insert(owner.id);
+        tables.owners.insert(owner.id, owner.clone());
+    }
+
+    /// Keeps a credential as it is.
+    pub(crate) fn keep(&self, record: &CredentialRecord) {
+        self.tables().credentials.insert(record.id, record.clone());
+    }
+
+    /// Returns what is stored of a credential.
+    pub(crate) fn stored(&self, id: CredentialId) -> Option<CredentialRecord> {
+        self.tables().credentials.get(&id).cloned()
+    }
+
+    /// Lets something happen between what is found and what is committed next.
+    pub(crate) fn meanwhile(&self, happens: impl FnOnce(&mut Tables) + Send + 'static) {
+        self.meanwhile.lock().unwrap().push_back(Happening(Box::new(happens)));
+    }
+
+    /// Returns the last line that was committed, and the last that was filed.
+    pub(crate) fn lines(&self) -> (Option<AuditEvent>, Option<AuditEvent>) {
+        let tables = self.tables();
+        (tables.committed.last().cloned(), tables.filed.last().cloned())
+    }
+
+    /// Returns what verifiers know.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let (snapshot, tables) = (Snapshot::new(Arc::clone(&self.peppers), HOUR), self.tables());
+        let (organisations, members): (Vec<_>, Vec<_>) =
+            tables.owners.values().cloned().partition(|owner| owner.id == owner.organisation);
+        for owner in organisations.into_iter().chain(members) {
+            snapshot.apply(&Change::Owner(Box::new(owner)));
+        }
+        for record in tables.credentials.values() {
+            snapshot.apply(&Change::Credential(Box::new(record.clone())));
+        }
+        snapshot
+    }
+}
+
+impl Tables {
+    fn owner(&self, id: OwnerId) -> Option<Box<OwnerRecord>> {
+        self.owners.get(&id).cloned().map(Box::new)
+    }
+
+    fn record(&self, id: CredentialId) -> Option<Box<CredentialRecord>> {
+        self.credentials.get(&id).cloned().map(Box::new)
+    }
+
+    /// Returns an owner, and its organisation if that is another.
+    fn holder(&self, id: OwnerId) -> (Option<Box<OwnerRecord>>, Option<Box<OwnerRecord>>, Tally) {
+        let Some(owner) = self.owner(id) else { return (None, None, Tally::default()) };
+        let (organisation, tally) = (owner.organisation, self.tally(owner.organisation));
+        let above = (organisation != id).then(|| self.owner(organisation)).flatten();
+        (Some(owner), above, tally)
+    }
+
+    fn tally(&self, organisation: OwnerId) -> Tally {
+        let credential = |one: &&CredentialRecord| one.organisation == organisation;
+        let member = |one: &&OwnerRecord| one.organisation == organisation && one.id != organisation;
+        Tally {
+            credentials: self.others.credentials + count(self.credentials.values().filter(credential)),
+            members: self.others.members + count(self.owners.values().filter(member)),
+        }
+    }
+
+    fn answer(&self, question: &Lookup<'_>) -> Found {
+        match question {
+            Lookup::Key { .. } | Lookup::ImportedKey { .. } => unreachable!("verifiers are asked"),
+            Lookup::Record(id) => Found::Record(self.record(*id)),
+            Lookup::Creation { owner, mark, digests } => {
+                let (owner, organisation, tally) = self.holder(owner.or(self.first).unwrap());
+                let earlier = self.marks.iter().find(|one| Some(one.lookup) == *mark).cloned();
+                let named = |one: &MarkRecord| one.made.split(' ').next()?.parse().ok();
+                let made = earlier.as_ref().and_then(named).and_then(|id| self.record(id));
+                let taken = |one: &&TakenOver| digests.contains(&one.digest);
+                let taken = self.taken_over.iter().filter(taken).cloned().collect();
+                Found::Creation { owner, organisation, earlier, made, taken, tally }
+            }
+            Lookup::Rotation(id) => {
+                let record = self.record(*id);
+                let (owner, organisation, tally) =
+                    record.as_ref().map_or_else(Default::default, |record| self.holder(record.owner));
+                Found::Rotation { record, owner, organisation, tally }
+            }
+            Lookup::Owner(id) => {
+                let acts_for = |one: &&CredentialRecord| {
+                    one.id.kind() == CredentialKind::ManagementKey
+                        && one.revoked_at.is_none()
+                        && [one.owner, one.organisation].contains(id)
+                };
+                let management_keys = self.credentials.values().filter(acts_for).cloned().collect();
+                Found::Owner { owner: self.owner(*id), management_keys }
+            }
+        }
+    }
+
+    /// Takes an effect; false: its condition does not hold.
+    fn take(&mut self, effect: Effect) -> bool {
+        match effect {
+            Effect::Insert(Record::Credential(record)) => {
+                self.credentials.insert(record.id, *record).is_none()
+            }
+            Effect::Insert(Record::Owner(record)) => self.owners.insert(record.id, *record).is_none(),
+            Effect::Advance(Record::Credential(next)) => {
+                let version = next.version;
+                let before = self.credentials.insert(next.id, *next);
+                before.is_some_and(|before| before.version + 1 == version)
+            }
+            Effect::Advance(Record::Owner(next)) => {
+                let version = next.version;
+                let before = self.owners.insert(next.id, *next);
+                before.is_some_and(|before| before.version + 1 == version)
+            }
+            Effect::Revoke { credential, at } => {
+                if let Some(record) = self.credentials.get_mut(&credential) {
+                    record.revoked_at.get_or_insert(at);
+                }
+                true
+            }
+            Effect::Remove(credential) => {
+                self.credentials.remove(&credential);
+                true
+            }
+            Effect::TakeOver(taken) => {
+                let fresh = !self.taken_over.iter().any(|one| one.lookup == taken.lookup);
+                self.taken_over.push(taken);
+                fresh
+            }
+            Effect::Within { organisation, kept, most } => kept.of(self.tally(organisation)) < most,
+            Effect::Mark(mark) => {
+                let fresh = !self.marks.iter().any(|one| one.lookup == mark.lookup);
+                self.marks.push(mark);
+                fresh
+            }
+        }
+    }
+}
+
+fn count<T>(rows: impl Iterator<Item = T>) -> u64 {
+    rows.map(|_| 1).sum()
+}
+
+impl Ledger for Memory {
+    async fn find(&self, question: Lookup<'_>) -> Result<Found, Unavailable> {
+        self.tables().asked += 1;
+        if let Some(reason) = self.tables().down.clone() {
+            return Err(reason);
+        }
+        Ok(match question {
+            Lookup::Key { kind, key } => Found::Key(self.snapshot().find(kind, key)),
+            Lookup::ImportedKey { source, text } => {
+                Found::ImportedKey(self.snapshot().find_imported(source, text))
+            }
+            Lookup::Record(_) | Lookup::Creation { .. } | Lookup::Rotation(_) | Lookup::Owner(_) => {
+                self.tables().answer(&question)
+            }
+        })
+    }
+
+    fn file(&self, refusal: AuditEvent) {
+        self.tables().filed.push(refusal);
+    }
+}
+
+impl Durable for Memory {
+    async fn commit(&self, effects: Vec<Effect>, audit: AuditEvent) -> Result<Commit, Unavailable> {
+        if let Some(happening) = self.meanwhile.lock().unwrap().pop_front() {
+            happening.0(&mut self.tables());
+        }
+        let mut tables = self.tables();
+        if let Some(reason) = tables.down.clone() {
+            return Err(reason);
+        }
+        if tables.losing > 0 {
+            tables.losing -= 1;
+            return Ok(Commit::Lost);
+        }
+        // All or nothing.
+        let mut next = tables.clone();
+        if !effects.into_iter().all(|effect| next.take(effect)) {
+            return Ok(Commit::Lost);
+        }
+        next.committed.push(audit);
+        *tables = next;
+        Ok(Commit::Done)
+    }
+}
