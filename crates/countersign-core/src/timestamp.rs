@@ -26,6 +26,9 @@ impl Timestamp {
         self.0
     }
 
+    /// The first instant that RFC 3339 can write: 0000-01-01T00:00:00Z.
+    const START: Self = Self(-62_167_219_200_000);
+
     /// The last instant that RFC 3339 can write: 9999-12-31T23:59:59.999Z.
     pub const END: Self = Self(253_402_300_799_999);
 
@@ -57,7 +60,10 @@ impl FromStr for Timestamp {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let parsed = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| NotATimestamp)?;
-        i64::try_from(parsed.unix_timestamp_nanos() / 1_000_000).map(Self).map_err(|_| NotATimestamp)
+        let millis = i64::try_from(parsed.unix_timestamp_nanos().div_euclid(1_000_000));
+        // An offset can lead out of the years that can be written.
+        let read = millis.map(Self).ok().filter(|read| (Self::START..=Self::END).contains(read));
+        read.ok_or(NotATimestamp)
     }
 }
 
@@ -98,7 +104,11 @@ mod tests {
             assert_eq!(Timestamp::from_millis(millis).to_string(), text);
             assert_eq!(text.parse(), Ok(Timestamp::from_millis(millis)));
         }
-        assert_eq!("2023-11-14 22:13".parse::<Timestamp>(), Err(NotATimestamp));
+        assert_eq!(Timestamp::START.to_string(), "0000-01-01T00:00:00Z");
+        assert_eq!("1969-12-31T23:59:59.9999Z".parse(), Ok(Timestamp::from_millis(-1)));
+        for text in ["2023-11-14 22:13", "0000-01-01T00:00:00+00:01", "9999-12-31T23:59:59-00:01"] {
+            assert_eq!(text.parse::<Timestamp>(), Err(NotATimestamp), "{text}");
+        }
     }
 
     #[test]
