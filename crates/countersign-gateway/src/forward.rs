@@ -73,8 +73,8 @@ pub(crate) async fn forward(
     let in_flight = pool.upstream.enter(pool.exchanges).ok_or(ForwardError::Exhausted)?;
     let may_switch = route.upgrades_to(Protocol::WebSocket) && received.body.is_end_stream();
     let caller = if may_switch { websocket::asked(&mut received.head) } else { None };
-    let host = received.head.headers.get(HOST).cloned();
-    let known_as = KnownAs { scheme: received.caller.uri_scheme, host };
+    let (scheme, host) = (received.caller.uri_scheme, received.head.headers.get(HOST).cloned());
+    let known_as = host.map(|host| KnownAs { scheme, host });
     let mut request = outgoing(&permit, route, received, limits, pool.limits.pace);
     if caller.is_some() {
         websocket::set(request.headers_mut());
@@ -87,7 +87,9 @@ pub(crate) async fn forward(
     answer::settle(head.status, head.version, &mut head.headers)
         .map_err(|_invalid| ForwardError::InvalidAnswer)?;
     headers::downstream(&mut head.headers);
-    redirect::rewrite(&mut head.headers, &known_as, |host, port| pool.upstream.is_at(host, port));
+    if let Some(known_as) = &known_as {
+        redirect::rewrite(&mut head.headers, known_as, |host, port| pool.upstream.is_at(host, port));
+    }
     intermediary::add_via(&mut head.headers, head.version);
     head.version = Version::HTTP_11;
     let lent =
