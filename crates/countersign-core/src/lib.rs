@@ -22,6 +22,8 @@ pub mod duration;
 pub mod effect;
 pub mod environment;
 pub mod exchange;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod id;
 pub mod imported;
 pub mod imported_set;

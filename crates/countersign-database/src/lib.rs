@@ -11,6 +11,8 @@
 
 pub mod database;
 pub mod fault;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod open_error;
 pub mod place;
 mod postgres;

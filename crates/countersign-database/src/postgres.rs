@@ -8,7 +8,7 @@ mod readers;
 mod server;
 mod session;
 mod tls;
-mod url;
+pub(crate) mod url;
 
 pub(crate) use listen::listen;
 pub(crate) use readers::Readers;

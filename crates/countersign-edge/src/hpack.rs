@@ -126,6 +126,13 @@ impl Blocks {
         Ok(())
     }
 
+    /// Tells whether the table is as large as its entries, and no larger than it may be.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn is_within_bound(&self) -> bool {
+        let size: usize = self.table.iter().map(Entry::size).sum();
+        self.size == size && size <= self.limit && self.limit <= TABLE_SIZE
+    }
+
     fn evict(&mut self, size: usize) {
         while self.size > size {
             let Some(oldest) = self.table.pop_back() else { break };

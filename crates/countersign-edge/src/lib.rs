@@ -16,6 +16,8 @@ pub mod descriptors;
 pub mod drain;
 mod frame_guard;
 mod frames;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod guard;
 mod head;
 pub mod host;

@@ -22,6 +22,8 @@ mod fold;
 mod forward;
 mod forward_error;
 mod forwarded;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod gateway;
 pub mod headers;
 mod health;

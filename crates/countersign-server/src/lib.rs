@@ -21,6 +21,8 @@ mod bulk;
 mod call;
 mod decision;
 mod expiry;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod github;
 mod github_keys;
 pub mod import;

@@ -22,6 +22,8 @@ mod creation;
 mod credential;
 mod decision_count;
 mod follow;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod knowledge;
 mod ledger;
 mod mark;

@@ -8,6 +8,8 @@ mod commands;
 mod data_directory;
 mod echo;
 mod environment;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod listing;
 mod log;
 mod master_key;

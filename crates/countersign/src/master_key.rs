@@ -87,7 +87,12 @@ impl MasterKey {
         Ok(made)
     }
 
-    fn parse(text: &str) -> Result<Self> {
+    /// Reads the text of a master key.
+    ///
+    /// # Errors
+    ///
+    /// What was expected.
+    pub(crate) fn parse(text: &str) -> Result<Self> {
         let mut master = None;
         let mut peppers = Vec::new();
         for line in

@@ -17,10 +17,10 @@ const KEEPALIVE: Duration = Duration::from_secs(10);
 
 /// A URL, understood.
 #[derive(Debug)]
-pub(super) struct Target {
-    pub(super) config: Config,
-    pub(super) place: String,
-    pub(super) root_certificates: Option<PathBuf>,
+pub(crate) struct Target {
+    pub(crate) config: Config,
+    pub(crate) place: String,
+    pub(crate) root_certificates: Option<PathBuf>,
 }
 
 /// Reads a URL.
@@ -28,7 +28,7 @@ pub(super) struct Target {
 /// # Errors
 ///
 /// [`OpenError::Url`], and [`OpenError::Plaintext`] if it leads off this machine without TLS.
-pub(super) fn parse(url: &str, danger_plaintext: bool, patience: Duration) -> Result<Target, OpenError> {
+pub(crate) fn parse(url: &str, danger_plaintext: bool, patience: Duration) -> Result<Target, OpenError> {
     let (url, root_certificates) = libpq_words(url);
     let mut config: Config =
         url.parse().map_err(|error: tokio_postgres::Error| OpenError::Url { reason: reason(&error) })?;

@@ -136,7 +136,12 @@ impl Settings {
         Self::resolve(file, up)
     }
 
-    fn resolve(file: FileSettings, up: &Up) -> Result<Self> {
+    /// Reads what was written, and the flags.
+    ///
+    /// # Errors
+    ///
+    /// The first mistake in what they mean.
+    pub(crate) fn resolve(file: FileSettings, up: &Up) -> Result<Self> {
         check_bounds(&file)?;
         let upstreams = upstreams(&file.upstream, up.upstream.as_deref())?;
         let issuer_url = up.issuer_url.as_ref().or(file.issuer.url.as_ref());

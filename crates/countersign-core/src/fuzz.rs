@@ -1,0 +1,125 @@
+//! What must hold of this crate's parsers for any bytes. Part of tests and of `fuzz/` alone.
+
+use std::fmt::{Debug, Display};
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+
+use crate::base62;
+use crate::duration::{format_duration, parse_duration};
+use crate::environment::Environment;
+use crate::id::{CredentialId, EventId, OwnerId};
+use crate::imported::read_digest;
+use crate::imported_set::{Digest, Encoding, ImportedSet, Part, Source};
+use crate::key_string::{KeyPrefix, KeyString, checksum};
+use crate::meter::{AllowanceName, Every};
+use crate::network::AddressBlock;
+use crate::scope::{Grantable, Scope, ScopeSet};
+use crate::timestamp::Timestamp;
+
+/// A key keeps its text and shows at most its hint; a text with the right checksum is a key if its shape is.
+pub fn key_string(bytes: &[u8]) {
+    let Ok(text) = str::from_utf8(bytes) else { return };
+    reads_back::<KeyPrefix>(text);
+    if let Ok(key) = KeyString::parse(text) {
+        assert!(key.prefix().parse::<KeyPrefix>().is_ok_and(|prefix| prefix.as_str() == key.prefix()));
+        assert_eq!(key.hint().chars().count(), key.prefix().len() + "_…".chars().count() + 4);
+        assert_eq!(key.into_secret().expose(), text);
+    }
+    let Some((prefix, body)) = text.rsplit_once('_') else { return };
+    let right = prefix.parse::<KeyPrefix>().is_ok() && body.len() == 43 && base62::is_base62(body);
+    assert_eq!(KeyString::parse(&format!("{text}{}", checksum(body))).is_ok(), right, "{text:?}");
+}
+
+/// A hash is read as it would be written; a declared set claims nothing of ours, and no field that has a meaning.
+pub fn imported(bytes: &[u8]) {
+    let Ok(text) = str::from_utf8(bytes) else { return };
+    for (digest, length) in [(Digest::Sha256, 32), (Digest::Sha512, 64)] {
+        for encoding in [Encoding::Hex, Encoding::Base64, Encoding::Base64Url] {
+            let Ok(read) = read_digest(text, &digest, encoding) else { continue };
+            let written = match encoding {
+                Encoding::Hex => read.iter().map(|byte| format!("{byte:02x}")).collect(),
+                Encoding::Base64 => STANDARD_NO_PAD.encode(&read),
+                Encoding::Base64Url => URL_SAFE_NO_PAD.encode(&read),
+            };
+            let bare = text.trim_end_matches('=');
+            assert_eq!(read.len(), length);
+            assert!(if encoding == Encoding::Hex { bare.to_lowercase() == written } else { bare == written });
+        }
+    }
+    let (prefix, header) = text.split_once('\n').map_or((text, None), |(prefix, name)| (prefix, Some(name)));
+    let Ok(set) = ImportedSet::new(prefix, header, Digest::Sha256, Part::Secret) else { return };
+    assert!(
+        prefix.is_empty()
+            || !set.claims(Source::Anywhere, "cs_live_x") && !set.claims(Source::Anywhere, "cs_")
+    );
+    if let Some(header) = &set.header {
+        assert_eq!(*header, header.to_ascii_lowercase());
+        let taken = ["authorization", "cookie", "forwarded", "host", "x-api-key", "x-forwarded-for"];
+        assert!(!taken.contains(&header.as_str()), "{header}");
+    }
+}
+
+/// What is a word prints as one that means the same.
+pub fn words(bytes: &[u8]) {
+    let Ok(text) = str::from_utf8(bytes) else { return };
+    reads_back::<AddressBlock>(text);
+    reads_back::<CredentialId>(text);
+    reads_back::<EventId>(text);
+    reads_back::<Every>(text);
+    reads_back::<OwnerId>(text);
+    reads_back::<Scope>(text);
+    reads_back::<ScopeSet>(text);
+    reads_back::<Timestamp>(text);
+    if let Ok(name) = text.parse::<AllowanceName>() {
+        assert_eq!(name.as_str(), text);
+    }
+    if let Ok(environment) = text.parse::<Environment>() {
+        assert_eq!(environment.name(), text);
+    }
+    if let Ok(duration) = parse_duration(text) {
+        assert_eq!(parse_duration(&format_duration(duration)), Ok(duration));
+    }
+    if let Ok(grantable) = text.parse().map(Grantable::parse)
+        && let Ok(grantable) = grantable
+    {
+        assert!(
+            grantable
+                .patterns()
+                .iter()
+                .all(|pattern| pattern.as_str().ends_with('*') || grantable.covers(pattern.as_str()))
+        );
+    }
+}
+
+fn reads_back<T: FromStr + Display + PartialEq + Debug>(text: &str) {
+    if let Ok(value) = text.parse::<T>() {
+        let printed = value.to_string();
+        assert!(printed.parse().is_ok_and(|again: T| again == value), "{text:?} prints as {printed:?}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::replay::replay;
+
+    #[test]
+    fn kept_imported() {
+        replay("imported", super::imported);
+    }
+
+    #[test]
+    fn kept_key_string() {
+        replay("key_string", super::key_string);
+    }
+
+    #[test]
+    fn kept_words() {
+        replay("words", super::words);
+    }
+}
+
+#[cfg(test)]
+#[path = "../../../fuzz/replay.rs"]
+mod replay;
