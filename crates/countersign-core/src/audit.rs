@@ -9,7 +9,7 @@ use aws_lc_rs::digest;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{CredentialId, OwnerId};
-use crate::principal::{Principal, Scheme};
+use crate::principal::Principal;
 use crate::timestamp::Timestamp;
 
 /// How it ended.
@@ -44,9 +44,8 @@ impl Actor {
     /// Names a proven actor.
     #[must_use]
     pub fn of(principal: &Principal) -> Self {
-        let scheme: Scheme = principal.scheme();
         Self {
-            scheme: Cow::Borrowed(scheme.name()),
+            scheme: Cow::Borrowed(principal.scheme().name()),
             credential: principal.credential(),
             owner: principal.owner(),
         }

@@ -12,13 +12,19 @@ use crate::api_key::ApiKey;
 use crate::credential::{Authenticator, Presented, Rejection, RequestHead};
 use crate::key_string::KEY_HEADER;
 use crate::management_key::ManagementKey;
-use crate::principal::Scheme;
+use crate::scheme::Scheme;
 
 /// Who is recognised at the gateway. A new kind of credential is one line here.
 pub static GATEWAY: &[&dyn Authenticator] = &[&ApiKey];
 
 /// Who is recognised at the management API.
 pub static MANAGEMENT: &[&dyn Authenticator] = &[&ManagementKey];
+
+/// Tells whether `register` has a row for credentials of `scheme`.
+#[must_use]
+pub fn recognises(register: &[&dyn Authenticator], scheme: Scheme) -> bool {
+    register.iter().any(|row| row.scheme() == scheme)
+}
 
 /// A credential that one row has recognised.
 pub struct Recognised {
@@ -91,10 +97,11 @@ mod tests {
     use proptest::prelude::{any, proptest};
 
     use super::{GATEWAY, MANAGEMENT, recognise};
+    use crate::api_key;
     use crate::context::SeededEntropy;
     use crate::credential::{Rejection, RequestHead};
     use crate::key_string::KeyString;
-    use crate::principal::Scheme;
+    use crate::scheme::Scheme;
 
     fn key(prefix: &str) -> String {
         KeyString::mint(&prefix.parse().unwrap(), &mut SeededEntropy::new(1)).into_secret().expose().clone()
@@ -118,9 +125,9 @@ mod tests {
         let api = key("cs_live");
         let bearer = format!("Bearer {api}");
         check(&[], Ok(None));
-        check(&[("authorization", &bearer)], Ok(Some(Scheme::ApiKey)));
-        check(&[("authorization", &format!("bEaReR   {api}"))], Ok(Some(Scheme::ApiKey)));
-        check(&[("x-api-key", &api)], Ok(Some(Scheme::ApiKey)));
+        check(&[("authorization", &bearer)], Ok(Some(api_key::SCHEME)));
+        check(&[("authorization", &format!("bEaReR   {api}"))], Ok(Some(api_key::SCHEME)));
+        check(&[("x-api-key", &api)], Ok(Some(api_key::SCHEME)));
         check(&[("authorization", &bearer), ("authorization", &bearer)], Err(Rejection::Ambiguous));
         check(&[("x-api-key", &api), ("x-api-key", &api)], Err(Rejection::Ambiguous));
         check(&[("authorization", &bearer), ("x-api-key", &api)], Err(Rejection::Ambiguous));

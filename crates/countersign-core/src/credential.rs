@@ -7,7 +7,8 @@ use crate::context::Context;
 use crate::effect::Outcome;
 use crate::key_string::Malformed;
 use crate::ledger::{Found, Lookup};
-use crate::principal::{Principal, Scheme};
+use crate::principal::Principal;
+use crate::scheme::Scheme;
 
 /// What of a request authenticators see.
 #[derive(Debug, Clone, Copy)]

@@ -8,7 +8,8 @@ use thiserror::Error;
 use crate::environment::Environment;
 use crate::id::OwnerId;
 use crate::key_string::KeyPrefix;
-use crate::principal::{Principal, Scheme};
+use crate::principal::Principal;
+use crate::scheme::Scheme;
 use crate::scope::{Scope, ScopeSet};
 
 /// How the conditions of a requirement combine.
@@ -37,13 +38,13 @@ impl Requirement {
     /// Tells whether a request without a credential may pass.
     #[must_use]
     pub fn admits_anonymous(&self) -> bool {
-        self.accepts(Scheme::Anonymous)
+        self.accepts(Scheme::ANONYMOUS)
     }
 
     /// Tells whether any credential is asked for at all.
     #[must_use]
     pub fn asks_for_credential(&self) -> bool {
-        self.conditions().any(|condition| condition.scheme != Scheme::Anonymous)
+        self.conditions().any(|condition| condition.scheme != Scheme::ANONYMOUS)
     }
 }
 
@@ -76,7 +77,7 @@ impl Condition {
     }
 
     fn judge(&self, principal: &Principal) -> Result<(), Denial> {
-        if self.scheme == Scheme::Anonymous {
+        if self.scheme == Scheme::ANONYMOUS {
             return Ok(());
         }
         if principal.environment() != self.environment {

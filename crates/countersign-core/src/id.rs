@@ -14,6 +14,10 @@ use crate::context::Entropy;
 
 /// Base62 digits that 128 bits need.
 const DIGITS: usize = 22;
+/// The longest prefix of a credential's id; a bound, not a clause.
+const LONGEST_PREFIX: usize = 8;
+/// What the ids of events begin with.
+const EVENT: &str = "evt";
 
 /// The text names nothing of the expected kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -23,33 +27,54 @@ pub struct NotAnId {
     pub example: &'static str,
 }
 
-/// The kinds of credential that exist. A closed set: each has a room of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum CredentialKind {
-    /// A key of the protected API's callers.
-    ApiKey,
-    /// A key for the management API.
-    ManagementKey,
-}
+/// What the ids of one kind of credential begin with: up to 8 lower-case letters, without the `_` that follows.
+///
+/// An open set: each kind brings its own ([`crate::kind::Kind`]), and an id holds it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct IdPrefix([u8; LONGEST_PREFIX]);
 
-impl CredentialKind {
-    /// Every kind.
-    pub const ALL: [Self; 2] = [Self::ApiKey, Self::ManagementKey];
-
-    /// Returns the kind's name in records, settings and metrics.
+impl IdPrefix {
+    /// Names a prefix.
+    ///
+    /// # Panics
+    ///
+    /// If it is empty, longer than 8, or holds anything but lower-case letters. It is meant for constants, where that
+    /// does not compile.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::ApiKey => "api_key",
-            Self::ManagementKey => "management_key",
+    #[expect(clippy::panic, reason = "it is meant for constants, where this is an error of the compiler")]
+    pub const fn new(text: &str) -> Self {
+        match Self::read(text.as_bytes()) {
+            Some(prefix) => prefix,
+            None => panic!("expected 1 to 8 lower-case letters"),
         }
     }
 
-    const fn prefix(self) -> &'static str {
-        match self {
-            Self::ApiKey => "key_",
-            Self::ManagementKey => "mgk_",
+    const fn read(mut text: &[u8]) -> Option<Self> {
+        let mut bytes = [0; LONGEST_PREFIX];
+        let mut rest: &mut [u8] = &mut bytes;
+        if text.is_empty() {
+            return None;
         }
+        while let Some((letter, after)) = text.split_first() {
+            let Some((place, left)) = rest.split_first_mut() else { return None };
+            if !letter.is_ascii_lowercase() {
+                return None;
+            }
+            *place = *letter;
+            (text, rest) = (after, left);
+        }
+        Some(Self(bytes))
+    }
+
+    fn as_str(&self) -> &str {
+        let length = self.0.iter().position(|byte| *byte == 0).unwrap_or(LONGEST_PREFIX);
+        self.0.get(..length).and_then(|letters| str::from_utf8(letters).ok()).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for IdPrefix {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
     }
 }
 
@@ -80,9 +105,9 @@ impl OwnerKind {
 
     const fn prefix(self) -> &'static str {
         match self {
-            Self::Organisation => "org_",
-            Self::Client => "client_",
-            Self::User => "user_",
+            Self::Organisation => "org",
+            Self::Client => "client",
+            Self::User => "user",
         }
     }
 }
@@ -96,49 +121,6 @@ impl FromStr for OwnerKind {
             .find(|kind| kind.name() == text)
             .ok_or(NotAnId { example: "organisation, client or user" })
     }
-}
-
-macro_rules! id {
-    ($(#[$doc:meta])* $name:ident, $kind:ty, $example:literal) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub struct $name {
-            kind: $kind,
-            bits: u128,
-        }
-
-        impl $name {
-            /// Draws a fresh id.
-            pub fn random(kind: $kind, entropy: &mut dyn Entropy) -> Self {
-                Self { kind, bits: draw(entropy) }
-            }
-
-            /// Returns what the id names.
-            #[must_use]
-            pub const fn kind(self) -> $kind {
-                self.kind
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(formatter, "{}{}", self.kind.prefix(), base62::encode(self.bits, DIGITS))
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = NotAnId;
-
-            fn from_str(text: &str) -> Result<Self, Self::Err> {
-                <$kind>::ALL
-                    .into_iter()
-                    .find_map(|kind| Some(Self { kind, bits: digits(text.strip_prefix(kind.prefix())?)? }))
-                    .ok_or(NotAnId { example: $example })
-            }
-        }
-
-        text_in_json!($name);
-    };
 }
 
 macro_rules! text_in_json {
@@ -157,26 +139,94 @@ macro_rules! text_in_json {
     };
 }
 
-id!(
-    /// Names a credential. It is no secret: it is shown in lists, headers and the audit.
-    CredentialId,
-    CredentialKind,
-    "key_"
-);
-
-id!(
-    /// Names an owner of credentials.
-    OwnerId,
-    OwnerKind,
-    "org_"
-);
+/// Names a credential. It is no secret: it is shown in lists, headers and the audit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CredentialId {
+    prefix: IdPrefix,
+    bits: u128,
+}
 
 impl CredentialId {
+    /// Draws a fresh id.
+    pub fn random(prefix: IdPrefix, entropy: &mut dyn Entropy) -> Self {
+        Self { prefix, bits: draw(entropy) }
+    }
+
     /// The id of a draft, before minting draws one.
-    pub(crate) const fn unset(kind: CredentialKind) -> Self {
-        Self { kind, bits: 0 }
+    pub(crate) const fn unset(prefix: IdPrefix) -> Self {
+        Self { prefix, bits: 0 }
+    }
+
+    /// Returns what tells the kind of the credential.
+    #[must_use]
+    pub const fn prefix(&self) -> IdPrefix {
+        self.prefix
     }
 }
+
+impl fmt::Display for CredentialId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}_{}", self.prefix.as_str(), base62::encode(self.bits, DIGITS))
+    }
+}
+
+impl FromStr for CredentialId {
+    type Err = NotAnId;
+
+    /// Reads the id of a credential of any kind, be it one that this version does not know. An owner's or an event's
+    /// is none.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let taken =
+            |prefix: &str| prefix == EVENT || OwnerKind::ALL.iter().any(|kind| kind.prefix() == prefix);
+        let read = |(prefix, rest): (&str, &str)| {
+            let prefix = IdPrefix::read(prefix.as_bytes()).filter(|_| !taken(prefix))?;
+            Some(Self { prefix, bits: digits(rest)? })
+        };
+        text.split_once('_').and_then(read).ok_or(NotAnId { example: "key_" })
+    }
+}
+
+text_in_json!(CredentialId);
+
+/// Names an owner of credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OwnerId {
+    kind: OwnerKind,
+    bits: u128,
+}
+
+impl OwnerId {
+    /// Draws a fresh id.
+    pub fn random(kind: OwnerKind, entropy: &mut dyn Entropy) -> Self {
+        Self { kind, bits: draw(entropy) }
+    }
+
+    /// Returns what the id names.
+    #[must_use]
+    pub const fn kind(&self) -> OwnerKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for OwnerId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}_{}", self.kind.prefix(), base62::encode(self.bits, DIGITS))
+    }
+}
+
+impl FromStr for OwnerId {
+    type Err = NotAnId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let read = |(prefix, rest): (&str, &str)| {
+            let kind = OwnerKind::ALL.into_iter().find(|kind| kind.prefix() == prefix)?;
+            Some(Self { kind, bits: digits(rest)? })
+        };
+        text.split_once('_').and_then(read).ok_or(NotAnId { example: "org_" })
+    }
+}
+
+text_in_json!(OwnerId);
 
 /// Names one audited event or decision; the `instance` of a problem document (RFC 9457 §3.1.5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -191,7 +241,7 @@ impl EventId {
 
 impl fmt::Display for EventId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "evt_{}", base62::encode(self.0, DIGITS))
+        write!(formatter, "{EVENT}_{}", base62::encode(self.0, DIGITS))
     }
 }
 
@@ -199,7 +249,11 @@ impl FromStr for EventId {
     type Err = NotAnId;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.strip_prefix("evt_").and_then(digits).map(Self).ok_or(NotAnId { example: "evt_" })
+        text.split_once('_')
+            .filter(|(prefix, _)| *prefix == EVENT)
+            .and_then(|(_, rest)| digits(rest))
+            .map(Self)
+            .ok_or(NotAnId { example: "evt_" })
     }
 }
 
@@ -217,20 +271,26 @@ fn digits(text: &str) -> Option<u128> {
 
 #[cfg(test)]
 mod tests {
-    use super::{CredentialId, CredentialKind, OwnerId, OwnerKind};
+    use super::{CredentialId, EventId, IdPrefix, OwnerId, OwnerKind};
     use crate::context::SeededEntropy;
 
     #[test]
     fn an_id_tells_its_kind_and_reads_back() {
         let mut entropy = SeededEntropy::new(1);
-        for kind in CredentialKind::ALL {
-            let id = CredentialId::random(kind, &mut entropy);
+        for prefix in ["key", "mgk", "x", "abcdefgh"].map(IdPrefix::new) {
+            let id = CredentialId::random(prefix, &mut entropy);
             assert_eq!(id.to_string().parse(), Ok(id));
-            assert_eq!(id.kind(), kind);
+            assert_eq!(id.prefix(), prefix);
         }
-        let owner = OwnerId::random(OwnerKind::Client, &mut entropy);
-        assert_eq!(owner.to_string().parse(), Ok(owner));
-        assert!(owner.to_string().parse::<CredentialId>().is_err());
+        for kind in OwnerKind::ALL {
+            let owner = OwnerId::random(kind, &mut entropy);
+            assert_eq!(owner.to_string().parse(), Ok(owner));
+            assert_eq!(owner.kind(), kind);
+            assert!(owner.to_string().parse::<CredentialId>().is_err());
+        }
+        let event = EventId::random(&mut entropy);
+        assert_eq!(event.to_string().parse(), Ok(event));
+        assert!(event.to_string().parse::<CredentialId>().is_err());
     }
 
     #[test]
@@ -239,11 +299,17 @@ mod tests {
             "",
             "key_",
             "key_1",
+            "_0000000000000000000000",
+            "Key_0000000000000000000000",
+            "abcdefghi_0000000000000000000000",
             "key_0000000000000000000000x",
             "key_000000000000000000000-",
-            "zzz_0000000000000000000000",
+            "k1_0000000000000000000000",
         ] {
             assert!(text.parse::<CredentialId>().is_err(), "{text}");
+        }
+        for text in ["zzz_0000000000000000000000", "key_0000000000000000000000", "org_", "org_1"] {
+            assert!(text.parse::<OwnerId>().is_err(), "{text}");
         }
     }
 }

@@ -16,9 +16,6 @@ use crate::base62;
 use crate::context::Entropy;
 use crate::secret::{Pepper, Purpose, Secret, SecretHash};
 
-/// The prefix of all management keys; every other prefix belongs to API keys.
-pub const MANAGEMENT_PREFIX: &str = "cs_mgmt";
-
 /// The header field that may carry a key, beside `Authorization`.
 pub const KEY_HEADER: &str = "x-api-key";
 

@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::audit::AuditEvent;
 use crate::effect::Effect;
-use crate::id::{CredentialId, CredentialKind, OwnerId};
+use crate::id::{CredentialId, IdPrefix, OwnerId};
 use crate::imported_set::{Source, Upgrade};
 use crate::key_string::KeyString;
 use crate::known::KnownCredential;
@@ -19,8 +19,8 @@ use crate::tally::Tally;
 pub enum Lookup<'a> {
     /// Which live credential is this key?
     Key {
-        /// The kind that its prefix names.
-        kind: CredentialKind,
+        /// What the ids of its kind begin with.
+        kind: IdPrefix,
         /// The key as presented.
         key: &'a KeyString,
     },

@@ -6,19 +6,19 @@
 use std::time::Duration;
 
 use crate::audit::{Actor, AuditEvent};
-use crate::authority::Authority;
 use crate::context::Context;
 use crate::decision::Permit;
 use crate::effect::{Effect, Outcome};
 use crate::exchange::Act;
-use crate::id::{CredentialId, CredentialKind, OwnerId};
+use crate::id::{CredentialId, OwnerId};
+use crate::kind::Kind;
 use crate::ledger::{Found, Lookup};
 use crate::meter::Allowance;
 use crate::minting::{
     Expiry, Holder, Minted, end_of_life, granted, mint, mintable, valid_allowances, valid_blocks, valid_name,
 };
 use crate::network::AddressBlock;
-use crate::reach::{ManagementScope, authority, reach};
+use crate::reach::{authority, reach};
 use crate::record::CredentialRecord;
 use crate::refusal::Refusal;
 use crate::scope::ScopeSet;
@@ -29,6 +29,8 @@ use crate::widening::widens;
 /// Changes what a key's owner may change. What is `None` stays.
 #[derive(Debug, Clone)]
 pub struct Amend {
+    /// Of which kind it is.
+    pub kind: &'static Kind,
     /// Which key.
     pub id: CredentialId,
     /// The new name.
@@ -50,6 +52,8 @@ pub struct Amend {
 /// Mints a successor with the same terms; the old key goes on working for the overlap, never longer than before.
 #[derive(Debug, Clone)]
 pub struct Rotate {
+    /// Of which kind it is.
+    pub kind: &'static Kind,
     /// Which key.
     pub id: CredentialId,
     /// How long the old key goes on working; `None`: the operator's default.
@@ -70,6 +74,8 @@ pub struct Rotated {
 /// Ends a key for ever. Repeating it is no error.
 #[derive(Debug, Clone, Copy)]
 pub struct Revoke {
+    /// Of which kind it is.
+    pub kind: &'static Kind,
     /// Which key.
     pub id: CredentialId,
 }
@@ -77,6 +83,8 @@ pub struct Revoke {
 /// Ends a key for ever and removes its row.
 #[derive(Debug, Clone, Copy)]
 pub struct Forget {
+    /// Of which kind it is.
+    pub kind: &'static Kind,
     /// Which key.
     pub id: CredentialId,
 }
@@ -95,7 +103,7 @@ impl Act for Amend {
         permit: &Permit,
         found: Found,
     ) -> Outcome<Self::Answer, Refusal> {
-        let audit = line(context, "amend", permit, self.id);
+        let audit = line(context, self.kind.verbs.amend, permit, self.id);
         match self.next(context, permit, found) {
             Ok(next) => {
                 let audit =
@@ -115,7 +123,7 @@ impl Amend {
         permit: &Permit,
         found: Found,
     ) -> Result<CredentialRecord, Refusal> {
-        let before = living(permit, found)?;
+        let before = living(self.kind, permit, found)?;
         let mut next = self.applied(context, before.clone())?;
         if let Some(switch) = self.switch {
             let off = Off::stored(before.disabled_at, before.terms.disabled_by);
@@ -125,7 +133,7 @@ impl Amend {
         if widens(&before, &next) {
             // Widening is granting once more.
             not_superseded(&before)?;
-            granted(permit, &next)?;
+            granted(self.kind, permit, &next)?;
         }
         Ok(next)
     }
@@ -152,7 +160,7 @@ impl Amend {
             next.terms.allow_from = valid_blocks(blocks)?;
         }
         if self.expiry != Expiry::Unspecified {
-            next.expires_at = end_of_life(context, next.id.kind(), self.expiry, next.terms.not_before)?;
+            next.expires_at = end_of_life(context, self.kind, self.expiry, next.terms.not_before)?;
         }
         Ok(next)
     }
@@ -167,7 +175,7 @@ impl Act for Rotate {
     }
 
     fn decide(&self, context: &mut Context<'_>, permit: &Permit, found: Found) -> Outcome<Rotated, Refusal> {
-        let audit = line(context, "rotate", permit, self.id);
+        let audit = line(context, self.kind.verbs.rotate, permit, self.id);
         let (old, draft, room) = match self.succession(context, permit, found) {
             Ok(succession) => succession,
             Err(refusal) => {
@@ -199,7 +207,7 @@ impl Rotate {
         let Found::Rotation { record, owner: Some(owner), organisation, tally } = found else {
             return Err(Refusal::NotFound);
         };
-        let old = living(permit, Found::Record(record))?;
+        let old = living(self.kind, permit, Found::Record(record))?;
         not_superseded(&old)?;
         let mut draft = old.clone();
         draft.expires_at = self.end(context, &old)?;
@@ -208,14 +216,14 @@ impl Rotate {
         draft.terms.imported = None;
         // One meter for the whole line: whoever rotates a key does not refill its quota.
         draft.terms.meter = Some(old.meter());
-        let room = mintable(context, permit, &Holder { owner, organisation, tally }, &draft)?;
+        let room = mintable(self.kind, context, permit, &Holder { owner, organisation, tally }, &draft)?;
         Ok((old, draft, room))
     }
 
     /// Returns when the successor ends: where nothing is said, with the old key, or earlier if the operator's policy
     /// has become stricter since.
     fn end(&self, context: &Context<'_>, old: &CredentialRecord) -> Result<Option<Timestamp>, Refusal> {
-        let end = end_of_life(context, old.id.kind(), self.expiry, old.terms.not_before)?;
+        let end = end_of_life(context, self.kind, self.expiry, old.terms.not_before)?;
         if self.expiry != Expiry::Unspecified {
             return Ok(end);
         }
@@ -261,8 +269,8 @@ impl Act for Revoke {
         permit: &Permit,
         found: Found,
     ) -> Outcome<Self::Answer, Refusal> {
-        let audit = line(context, "revoke", permit, self.id);
-        match endable(permit, found) {
+        let audit = line(context, self.kind.verbs.revoke, permit, self.id);
+        match endable(self.kind, permit, found) {
             Ok(mut record) => {
                 let at = record.revoked_at.unwrap_or(context.now);
                 record.revoked_at = Some(at);
@@ -286,8 +294,8 @@ impl Act for Forget {
     }
 
     fn decide(&self, context: &mut Context<'_>, permit: &Permit, found: Found) -> Outcome<(), Refusal> {
-        let audit = line(context, "forget", permit, self.id);
-        match endable(permit, found) {
+        let audit = line(context, self.kind.verbs.forget, permit, self.id);
+        match endable(self.kind, permit, found) {
             Ok(record) => {
                 let audit =
                     audit.granted().within(Some(record.organisation)).detail("hint", record.terms.hint);
@@ -302,47 +310,27 @@ impl Act for Forget {
 ///
 /// # Errors
 ///
-/// [`Refusal::NotFound`], also where the record is another tenant's.
-pub fn visible(permit: &Permit, found: Found) -> Result<CredentialRecord, Refusal> {
+/// [`Refusal::NotFound`], also where the record is another tenant's or of another kind.
+pub fn visible(kind: &Kind, permit: &Permit, found: Found) -> Result<CredentialRecord, Refusal> {
     let Found::Record(Some(record)) = found else {
         return Err(Refusal::NotFound);
     };
-    if reach(permit.principal()).includes(record.organisation, record.owner) {
+    if kind.names(record.id) && reach(permit.principal()).includes(record.organisation, record.owner) {
         Ok(*record)
     } else {
         Err(Refusal::NotFound)
     }
 }
 
-/// Returns the record if the caller may end it: any API key within reach, but no management key that can do more
-/// than the caller.
-fn endable(permit: &Permit, found: Found) -> Result<CredentialRecord, Refusal> {
-    let record = visible(permit, found)?;
-    match record.id.kind() {
-        CredentialKind::ApiKey => {}
-        CredentialKind::ManagementKey => not_above(permit, &record)?,
-    }
+/// Returns the record if the caller may end it: it is within reach, and its kind has nothing against it.
+fn endable(kind: &Kind, permit: &Permit, found: Found) -> Result<CredentialRecord, Refusal> {
+    let record = visible(kind, permit, found)?;
+    (kind.may_end)(permit, &record)?;
     Ok(record)
 }
 
-/// Nobody locks out who can do more: what a management key can do, whoever ends or switches it can do too. An operator
-/// is above everybody who is none.
-///
-/// # Errors
-///
-/// [`Refusal::Outranked`].
-pub(crate) fn not_above(permit: &Permit, key: &CredentialRecord) -> Result<(), Refusal> {
-    let operators = key.terms.scopes.contains(ManagementScope::Operator.name());
-    match authority(permit.principal()) {
-        Authority::Operator if !operators => Ok(()),
-        Authority::Operator | Authority::Organisation | Authority::Owner => {
-            granted(permit, key).map_err(|excess| Refusal::Outranked(Box::new(excess)))
-        }
-    }
-}
-
-fn living(permit: &Permit, found: Found) -> Result<CredentialRecord, Refusal> {
-    let record = visible(permit, found)?;
+fn living(kind: &Kind, permit: &Permit, found: Found) -> Result<CredentialRecord, Refusal> {
+    let record = visible(kind, permit, found)?;
     if record.revoked_at.is_some() { Err(Refusal::Revoked) } else { Ok(record) }
 }
 
@@ -378,17 +366,7 @@ impl Line {
     }
 }
 
-fn line(context: &Context<'_>, verb: &'static str, permit: &Permit, id: CredentialId) -> Line {
-    let action = match (id.kind(), verb) {
-        (CredentialKind::ApiKey, "amend") => "api_key.amend",
-        (CredentialKind::ApiKey, "rotate") => "api_key.rotate",
-        (CredentialKind::ApiKey, "revoke") => "api_key.revoke",
-        (CredentialKind::ApiKey, _) => "api_key.forget",
-        (CredentialKind::ManagementKey, "amend") => "management_key.amend",
-        (CredentialKind::ManagementKey, "rotate") => "management_key.rotate",
-        (CredentialKind::ManagementKey, "revoke") => "management_key.revoke",
-        (CredentialKind::ManagementKey, _) => "management_key.forget",
-    };
+fn line(context: &Context<'_>, action: &'static str, permit: &Permit, id: CredentialId) -> Line {
     new_line(context, action, permit, id.to_string())
 }
 

@@ -6,9 +6,9 @@ use crate::cap::room;
 use crate::context::Context;
 use crate::decision::Permit;
 use crate::effect::Effect;
-use crate::environment::Environment;
-use crate::id::{CredentialId, CredentialKind};
-use crate::key_string::{KeyString, MANAGEMENT_PREFIX};
+use crate::id::CredentialId;
+use crate::key_string::KeyString;
+use crate::kind::Kind;
 use crate::meter::{Allowance, MAX_ALLOWANCES};
 use crate::network::AddressBlock;
 use crate::record::{CredentialRecord, OwnerRecord};
@@ -57,6 +57,7 @@ pub struct Minted {
 ///
 /// [`Refusal::OwnerDisabled`], [`Refusal::ReservedPrefix`], [`Refusal::Full`], and those of [`granted`].
 pub(crate) fn mintable(
+    kind: &Kind,
     context: &Context<'_>,
     permit: &Permit,
     holder: &Holder,
@@ -67,10 +68,10 @@ pub(crate) fn mintable(
     {
         return Err(Refusal::OwnerDisabled);
     }
-    if is_reserved(record) {
+    if is_reserved(kind, record) {
         return Err(Refusal::ReservedPrefix);
     }
-    granted(permit, record)?;
+    granted(kind, permit, record)?;
     room(context, permit, record.organisation, holder.tally, Kept::Credentials)
 }
 
@@ -79,17 +80,14 @@ pub(crate) fn mintable(
 /// # Errors
 ///
 /// [`Refusal::ExcessScope`] and [`Refusal::ExcessPrefix`].
-pub(crate) fn granted(permit: &Permit, record: &CredentialRecord) -> Result<(), Refusal> {
+pub(crate) fn granted(kind: &Kind, permit: &Permit, record: &CredentialRecord) -> Result<(), Refusal> {
     let (principal, terms) = (permit.principal(), &record.terms);
-    let excess = match record.id.kind() {
-        CredentialKind::ApiKey => principal.grantable().first_excess(&terms.scopes),
-        CredentialKind::ManagementKey => principal.scopes().first_missing(&terms.scopes),
-    };
+    let excess = (kind.excess)(principal, terms);
     let excess = excess.or_else(|| principal.grantable().first_excess(terms.grantable.patterns()));
     if let Some(scope) = excess {
         return Err(Refusal::ExcessScope(scope.clone()));
     }
-    if is_own(record) || principal.grantable().covers_prefix(&terms.prefix) {
+    if is_own(kind, record) || principal.grantable().covers_prefix(&terms.prefix) {
         return Ok(());
     }
     Err(Refusal::ExcessPrefix(terms.prefix.clone()))
@@ -97,33 +95,21 @@ pub(crate) fn granted(permit: &Permit, record: &CredentialRecord) -> Result<(), 
 
 /// Tells whether the prefix is what keys of this kind and environment come from by default: free to everybody who
 /// may mint at all.
-fn is_own(record: &CredentialRecord) -> bool {
-    let own = match record.id.kind() {
-        CredentialKind::ApiKey => default_prefix(record.terms.environment),
-        CredentialKind::ManagementKey => MANAGEMENT_PREFIX,
-    };
-    record.terms.prefix.as_str() == own
+fn is_own(kind: &Kind, record: &CredentialRecord) -> bool {
+    record.terms.prefix.as_str() == (kind.default_prefix)(record.terms.environment)
 }
 
 /// Everything that begins with `cs_` is the product's own, now or later.
-fn is_reserved(record: &CredentialRecord) -> bool {
+fn is_reserved(kind: &Kind, record: &CredentialRecord) -> bool {
     let prefix = record.terms.prefix.as_str();
-    !is_own(record) && (prefix.starts_with("cs_") || prefix == "cs")
-}
-
-/// Returns the prefix of an environment for which none was named.
-pub(crate) const fn default_prefix(environment: Environment) -> &'static str {
-    match environment {
-        Environment::Live => "cs_live",
-        Environment::Test => "cs_test",
-    }
+    !is_own(kind, record) && (prefix.starts_with("cs_") || prefix == "cs")
 }
 
 /// Gives `record` a new id and a new key, and leaves the rest as it is.
 pub(crate) fn mint(context: &mut Context<'_>, mut record: CredentialRecord) -> Minted {
     let key = KeyString::mint(&record.terms.prefix, context.entropy);
     let pepper = context.peppers.current();
-    record.id = CredentialId::random(record.id.kind(), context.entropy);
+    record.id = CredentialId::random(record.id.prefix(), context.entropy);
     record.lookup = key.hash(pepper);
     record.pepper = pepper.version();
     record.terms.hint = key.hint();
@@ -142,15 +128,12 @@ pub(crate) fn mint(context: &mut Context<'_>, mut record: CredentialRecord) -> M
 /// [`Refusal::EmptyLife`] and [`Refusal::LifetimeExceedsPolicy`].
 pub(crate) fn end_of_life(
     context: &Context<'_>,
-    kind: CredentialKind,
+    kind: &Kind,
     expiry: Expiry,
     not_before: Option<Timestamp>,
 ) -> Result<Option<Timestamp>, Refusal> {
     let begin = not_before.map_or(context.now, |begin| begin.max(context.now));
-    let limit = match kind {
-        CredentialKind::ApiKey => context.policy.api_key_max_lifetime,
-        CredentialKind::ManagementKey => None,
-    };
+    let limit = (kind.longest_life)(context.policy);
     let latest = limit.map(|limit| (limit, context.now.plus(limit)));
     let end = match expiry {
         Expiry::Unspecified => latest.map(|(_, latest)| latest),

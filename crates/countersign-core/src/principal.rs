@@ -9,33 +9,8 @@ use crate::environment::Environment;
 use crate::id::{CredentialId, OwnerId, OwnerKind};
 use crate::key_string::KeyPrefix;
 use crate::known::KnownOwner;
+use crate::scheme::Scheme;
 use crate::scope::{Grantable, ScopeSet};
-
-/// The way in which a principal was proven.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Scheme {
-    /// No credential was asked for, and none was presented.
-    Anonymous,
-    /// An API key.
-    ApiKey,
-    /// A management key.
-    ManagementKey,
-    /// The operating system's word about the peer of the local socket.
-    LocalSocket,
-}
-
-impl Scheme {
-    /// Returns the scheme's name in settings, logs and metrics.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Anonymous => "anonymous",
-            Self::ApiKey => "api_key",
-            Self::ManagementKey => "management_key",
-            Self::LocalSocket => "local_socket",
-        }
-    }
-}
 
 /// A proven caller.
 #[derive(Debug, Clone)]
@@ -66,7 +41,7 @@ impl Principal {
     /// Returns the caller who presented nothing where nothing was asked for.
     pub(crate) fn anonymous() -> Self {
         Self::assertion(Proof {
-            scheme: Scheme::Anonymous,
+            scheme: Scheme::ANONYMOUS,
             credential: None,
             owner: None,
             prefix: None,

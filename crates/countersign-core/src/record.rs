@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::authority::Authority;
 use crate::environment::Environment;
-use crate::id::{CredentialId, CredentialKind, OwnerId};
+use crate::id::{CredentialId, IdPrefix, OwnerId};
 use crate::imported_set::Imported;
 use crate::key_string::KeyPrefix;
 use crate::meter::Allowance;
@@ -200,7 +200,7 @@ impl Life {
 impl CredentialRecord {
     /// Starts a record that lacks its key and its id's random part; minting completes it.
     pub(crate) fn draft(
-        kind: CredentialKind,
+        kind: IdPrefix,
         owner: &OwnerRecord,
         expires_at: Option<Timestamp>,
         terms: Terms,

@@ -13,7 +13,7 @@ use std::time::Duration;
 use http::HeaderName;
 use papaya::HashMap;
 
-use crate::id::{CredentialId, CredentialKind, OwnerId};
+use crate::id::{CredentialId, IdPrefix, OwnerId};
 use crate::imported::{Declaration, Imports};
 use crate::imported_set::{Digest, ImportedSet, Source, Upgrade};
 use crate::key_string::{KeyPrefix, KeyString};
@@ -97,13 +97,13 @@ impl Snapshot {
 
     /// Finds a key among the credentials of `kind`.
     #[must_use]
-    pub fn find(&self, kind: CredentialKind, key: &KeyString) -> Option<Arc<KnownCredential>> {
+    pub fn find(&self, kind: IdPrefix, key: &KeyString) -> Option<Arc<KnownCredential>> {
         let credentials = self.credentials.pin();
         self.peppers.all().find_map(|pepper| {
             let hash = key.hash(pepper);
             credentials
                 .get(&hash)
-                .filter(|known| known.id.kind() == kind && known.lookup.matches(&hash))
+                .filter(|known| known.id.prefix() == kind && known.lookup.matches(&hash))
                 .cloned()
         })
     }
@@ -117,7 +117,7 @@ impl Snapshot {
         let credentials = self.credentials.pin();
         let find = |hash: SecretHash| {
             let known = credentials.get(&hash).filter(|known| known.lookup.matches(&hash))?;
-            (known.id.kind() == CredentialKind::ApiKey).then(|| Arc::clone(known))
+            Some(Arc::clone(known))
         };
         let own = self.peppers.all().find_map(|pepper| find(pepper.hash(Purpose::Credential, text)));
         if let Some(known) = own {
@@ -329,13 +329,15 @@ mod tests {
     use super::{Applied, Change, FEW, Snapshot};
     use crate::context::SeededEntropy;
     use crate::environment::Environment;
-    use crate::id::{CredentialId, CredentialKind, OwnerId, OwnerKind};
+    use crate::id::{CredentialId, IdPrefix, OwnerId, OwnerKind};
     use crate::imported::PreparedSet;
     use crate::imported_set::{Digest, Imported, ImportedSet, Part, Source};
     use crate::key_string::KeyString;
     use crate::record::{CredentialRecord, OwnerRecord, Terms};
     use crate::secret::{Pepper, Peppers, Purpose, Secret};
     use crate::timestamp::{Monotonic, Timestamp};
+
+    const KEY: IdPrefix = IdPrefix::new("key");
 
     fn organisation() -> OwnerRecord {
         let id = OwnerId::random(OwnerKind::Organisation, &mut SeededEntropy::new(1));
@@ -356,7 +358,7 @@ mod tests {
         let prefix = "cs_live".parse().unwrap();
         let key = KeyString::mint(&prefix, &mut entropy);
         let record = CredentialRecord {
-            id: CredentialId::random(CredentialKind::ApiKey, &mut entropy),
+            id: CredentialId::random(KEY, &mut entropy),
             lookup: key.hash(peppers.current()),
             pepper: 1,
             organisation: owner,
@@ -393,7 +395,7 @@ mod tests {
             snapshot.apply(&Change::Credential(Box::new(record.clone()))),
             Applied::KeptRevoked(record.id)
         );
-        assert!(snapshot.find(CredentialKind::ApiKey, &key).unwrap().life.revoked);
+        assert!(snapshot.find(KEY, &key).unwrap().life.revoked);
     }
 
     #[test]
@@ -418,12 +420,12 @@ mod tests {
         assert_eq!(snapshot.apply(&Change::Credential(Box::new(record.clone()))), Applied::Incomplete);
         snapshot.apply(&Change::Owner(Box::new(owner.clone())));
         snapshot.apply(&Change::Credential(Box::new(record.clone())));
-        let known = snapshot.find(CredentialKind::ApiKey, &key).unwrap();
-        assert!(snapshot.find(CredentialKind::ManagementKey, &key).is_none());
-        assert!(snapshot.find(CredentialKind::ApiKey, &credential(owner.id, &peppers, 3).1).is_none());
+        let known = snapshot.find(KEY, &key).unwrap();
+        assert!(snapshot.find(IdPrefix::new("mgk"), &key).is_none());
+        assert!(snapshot.find(KEY, &credential(owner.id, &peppers, 3).1).is_none());
         assert_eq!(snapshot.current(&known).unwrap().id, record.id);
         snapshot.apply(&Change::Forgotten(record.lookup));
-        assert!(snapshot.find(CredentialKind::ApiKey, &key).is_none());
+        assert!(snapshot.find(KEY, &key).is_none());
         assert!(snapshot.current(&known).is_none());
     }
 
@@ -438,7 +440,7 @@ mod tests {
             snapshot.apply(&Change::Credential(Box::new(record.clone())));
         }
         assert!(snapshot.scopes.values.len() <= 2 * FEW, "{}", snapshot.scopes.values.len());
-        assert_eq!(*snapshot.find(CredentialKind::ApiKey, &key).unwrap().scopes, record.terms.scopes);
+        assert_eq!(*snapshot.find(KEY, &key).unwrap().scopes, record.terms.scopes);
         let set = ImportedSet::new("acme_", None, Digest::Sha256, Part::Key).unwrap();
         import(&snapshot, &peppers, &set, "acme_1", 3);
         let found = snapshot.find_imported(Source::Usual, "acme_1").unwrap().known;

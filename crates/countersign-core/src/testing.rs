@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::api_key;
 use crate::audit::AuditEvent;
 use crate::authenticators::recognise;
 use crate::context::{Context, Policy, SeededEntropy};
@@ -20,13 +21,17 @@ use crate::decision::{Condition, Decision, Permit, Requirement, decide};
 use crate::effect::Effect;
 use crate::environment::Environment;
 use crate::exchange::{Act, perform, verify};
-use crate::id::{CredentialId, CredentialKind, OwnerId, OwnerKind};
+use crate::id::{CredentialId, OwnerId, OwnerKind};
+use crate::kind::Kind;
+use crate::kinds::kind_of;
 use crate::known::KnownOwner;
 use crate::ledger::{Commit, Durable, Found, Ledger, Lookup, Unavailable};
 use crate::lifecycle::Amend;
+use crate::management_key;
 use crate::minting::{Expiry, mint};
-use crate::principal::{Principal, Proof, Scheme};
+use crate::principal::{Principal, Proof};
 use crate::record::{CredentialRecord, MarkRecord, OwnerRecord, Record, TakenOver, Terms};
+use crate::scheme::Scheme;
 use crate::scope::{Grantable, ScopeSet};
 use crate::secret::{Pepper, Peppers, Secret};
 use crate::snapshot::{Change, Snapshot};
@@ -85,7 +90,7 @@ impl Ground {
     pub(crate) fn api_key(&mut self, owner: &OwnerRecord, scopes: &str) -> (CredentialRecord, String) {
         let prefix = "cs_live".parse().unwrap();
         let terms = Terms::new("ci".into(), prefix, Environment::Live, scopes.parse().unwrap());
-        self.key(CredentialKind::ApiKey, owner, terms)
+        self.key(&api_key::KIND, owner, terms)
     }
 
     /// Mints a management key likewise.
@@ -98,11 +103,11 @@ impl Ground {
         let (prefix, scopes) = ("cs_mgmt".parse().unwrap(), scopes.parse().unwrap());
         let grantable = granting(grantable);
         let terms = Terms { grantable, ..Terms::new("admin".into(), prefix, Environment::Live, scopes) };
-        self.key(CredentialKind::ManagementKey, owner, terms)
+        self.key(&management_key::KIND, owner, terms)
     }
 
-    fn key(&mut self, kind: CredentialKind, owner: &OwnerRecord, terms: Terms) -> (CredentialRecord, String) {
-        let minted = mint(&mut self.context(), CredentialRecord::draft(kind, owner, None, terms));
+    fn key(&mut self, kind: &Kind, owner: &OwnerRecord, terms: Terms) -> (CredentialRecord, String) {
+        let minted = mint(&mut self.context(), CredentialRecord::draft(kind.id_prefix, owner, None, terms));
         self.store.keep(&minted.record);
         (minted.record, minted.key.unwrap().expose().clone())
     }
@@ -194,6 +199,7 @@ pub(crate) fn headers(fields: &[(&str, &str)]) -> HeaderMap {
 /// An amendment that changes nothing.
 pub(crate) fn unchanged(id: CredentialId) -> Amend {
     Amend {
+        kind: kind_of(id).unwrap(),
         id,
         name: None,
         scopes: None,
@@ -208,7 +214,7 @@ pub(crate) fn unchanged(id: CredentialId) -> Amend {
 /// Asks for an API key.
 pub(crate) fn asking_for_key(prefix: Option<&str>, environment: Environment) -> Condition {
     let prefix = prefix.map(|prefix| prefix.parse().unwrap());
-    Condition { prefix, environment, ..Condition::of(Scheme::ApiKey) }
+    Condition { prefix, environment, ..Condition::of(api_key::SCHEME) }
 }
 
 /// Somebody who was proven.
@@ -228,8 +234,11 @@ impl Caller {
     /// Acts for nobody.
     pub(crate) fn nobody() -> Self {
         Self(Proof {
-            scheme: Scheme::ManagementKey,
-            credential: Some(CredentialId::random(CredentialKind::ManagementKey, &mut SeededEntropy::new(5))),
+            scheme: management_key::SCHEME,
+            credential: Some(CredentialId::random(
+                management_key::KIND.id_prefix,
+                &mut SeededEntropy::new(5),
+            )),
             owner: None,
             prefix: None,
             environment: Environment::Live,
@@ -410,7 +419,7 @@ impl Tables {
             }
             Lookup::Owner(id) => {
                 let acts_for = |one: &&CredentialRecord| {
-                    one.id.kind() == CredentialKind::ManagementKey
+                    management_key::KIND.names(one.id)
                         && one.revoked_at.is_none()
                         && [one.owner, one.organisation].contains(id)
                 };

@@ -7,19 +7,17 @@ use crate::audit::{Actor, AuditEvent};
 use crate::context::Context;
 use crate::credential::Rejection;
 use crate::effect::Outcome;
+use crate::kind::Kind;
 use crate::known::KnownCredential;
 use crate::ledger::Found;
-use crate::principal::{Principal, Proof, Scheme};
+use crate::principal::{Principal, Proof};
 use crate::record::State;
+use crate::scheme::Scheme;
 use crate::timestamp::Timestamp;
 
-/// Decides whether a presented key proves a principal of `scheme`.
-pub(crate) fn verify(
-    context: &Context<'_>,
-    scheme: Scheme,
-    action: &'static str,
-    found: Found,
-) -> Outcome<Principal, Rejection> {
+/// Decides whether a presented key proves a principal.
+pub(crate) fn verify(context: &Context<'_>, kind: &Kind, found: Found) -> Outcome<Principal, Rejection> {
+    let action = kind.verbs.verify;
     let Found::Key(Some(known)) = found else {
         return refuse(context, action, Rejection::Unknown);
     };
@@ -32,7 +30,7 @@ pub(crate) fn verify(
             audit.within(organisation).about(known.id.to_string()),
         );
     }
-    let principal = principal(scheme, &known);
+    let principal = principal(kind.scheme, &known);
     let audit = AuditEvent::granted(context.now, action, Actor::of(&principal)).within(organisation);
     Outcome::granted(principal, Vec::new(), audit)
 }

@@ -46,7 +46,7 @@ mod tests {
     use super::widens;
     use crate::context::SeededEntropy;
     use crate::environment::Environment;
-    use crate::id::{CredentialKind, OwnerId, OwnerKind};
+    use crate::id::{IdPrefix, OwnerId, OwnerKind};
     use crate::meter::Allowance;
     use crate::record::{CredentialRecord, OwnerRecord, Terms};
     use crate::scope::Grantable;
@@ -75,7 +75,7 @@ mod tests {
             grantable: Grantable::new("orders:*".parse().unwrap()),
             ..Terms::new("ci".into(), "shss".parse().unwrap(), Environment::Test, "a b".parse().unwrap())
         };
-        let mut record = CredentialRecord::draft(CredentialKind::ApiKey, &owner, Some(END), terms);
+        let mut record = CredentialRecord::draft(IdPrefix::new("key"), &owner, Some(END), terms);
         record.disabled_at = Some(END);
         record
     }

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use countersign_core::decision::{Condition, Decision, Requirement, decide};
-use countersign_core::principal::Scheme;
+use countersign_core::scheme::Scheme;
 use countersign_edge::serve::Peer;
 use http::header::{HeaderMap, HeaderName, HeaderValue, LOCATION, REFRESH};
 
@@ -48,7 +48,7 @@ fn meets(pattern: &str, name: &HeaderName) -> bool {
 /// What an upstream sees under our names is ours, whatever a client sends, and no connection's own field crosses.
 pub fn fields(bytes: &[u8]) {
     let received = headers(bytes);
-    let requirement = Requirement::Any(vec![Condition::of(Scheme::Anonymous)]);
+    let requirement = Requirement::Any(vec![Condition::of(Scheme::ANONYMOUS)]);
     let Decision::Permit(permit) = decide(None, &requirement) else { return };
     let caller = Caller { address: None, via: Vec::new(), uri_scheme: "https" };
     let call = Call {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use countersign_core::audit::{Actor, AuditEvent, Verdict};
 use countersign_core::id::{CredentialId, EventId};
-use countersign_core::principal::Scheme;
+use countersign_core::scheme::Scheme;
 use countersign_core::timestamp::{Monotonic, Timestamp};
 use countersign_edge::metrics::Metrics;
 use http::Method;
@@ -242,10 +242,10 @@ impl Rate {
 mod tests {
     use std::sync::{Arc, Mutex};
 
+    use countersign_core::api_key;
     use countersign_core::audit::{Actor, AuditEvent};
     use countersign_core::context::SeededEntropy;
     use countersign_core::id::EventId;
-    use countersign_core::principal::Scheme;
     use countersign_core::timestamp::{Monotonic, Timestamp};
     use countersign_edge::metrics::Metrics;
     use http::Method;
@@ -273,7 +273,7 @@ mod tests {
     fn permit(journal: &mut Journal, millis: i64, path: &str) {
         let route = Arc::from("orders");
         let at = Timestamp::from_millis(millis);
-        let (scheme, method) = (Scheme::ApiKey, &Method::GET);
+        let (scheme, method) = (api_key::SCHEME, &Method::GET);
         journal.permit(Permitted { at, route: &route, method, path, scheme, credential: None });
     }
 

@@ -13,8 +13,10 @@ use std::borrow::Cow;
 use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
 
+use countersign_core::authenticators::{GATEWAY, recognises};
 use countersign_core::decision::{Requirement, rehearse};
-use countersign_core::principal::{Principal, Scheme};
+use countersign_core::principal::Principal;
+use countersign_core::scheme::Scheme;
 use countersign_edge::host::{Host, Hosts, canonical};
 use countersign_edge::metrics::{Counter, Metrics};
 use http::Method;
@@ -444,17 +446,14 @@ fn decidable(route: &Route, requirement: &Requirement) -> Result<(), RouteError>
         return Err(RouteError::MethodCase { route: name(), expected, found: found.clone() });
     }
     for condition in &conditions {
-        match condition.scheme {
-            Scheme::Anonymous | Scheme::ApiKey => {}
-            Scheme::ManagementKey | Scheme::LocalSocket => {
-                return Err(RouteError::Scheme { route: name(), scheme: condition.scheme.name() });
-            }
+        if condition.scheme != Scheme::ANONYMOUS && !recognises(GATEWAY, condition.scheme) {
+            return Err(RouteError::Scheme { route: name(), scheme: condition.scheme.name() });
         }
     }
     match requirement {
         Requirement::Any(_) => Ok(()),
         Requirement::All(members) => {
-            if members.iter().any(|member| member.scheme == Scheme::Anonymous) {
+            if members.iter().any(|member| member.scheme == Scheme::ANONYMOUS) {
                 return Err(RouteError::AnonymousInAll { route: name() });
             }
             let repeated = members.iter().enumerate().find(|(index, member)| {

@@ -10,8 +10,10 @@ use countersign_core::credential::{Rejection, RequestHead};
 use countersign_core::decision::{Condition, Decision, Permit, Requirement, decide};
 use countersign_core::id::EventId;
 use countersign_core::ledger::{Ledger as _, Unavailable};
+use countersign_core::management_key;
 use countersign_core::management_key::{LocalPeer, local_operator};
-use countersign_core::principal::{Principal, Scheme};
+use countersign_core::principal::Principal;
+use countersign_core::scheme::Scheme;
 use countersign_core::scope::ScopeSet;
 use countersign_edge::wire_error;
 use http::HeaderMap;
@@ -36,8 +38,8 @@ pub(crate) async fn admit(
     scopes: ScopeSet,
 ) -> Result<Permit, Box<Answer>> {
     let (principal, scheme) = match caller {
-        Caller::Local(peer) => (Some(local(app, peer)?), Scheme::LocalSocket),
-        Caller::Network(address) => (by_key(app, headers, address).await?, Scheme::ManagementKey),
+        Caller::Local(peer) => (Some(local(app, peer)?), Scheme::LOCAL_SOCKET),
+        Caller::Network(address) => (by_key(app, headers, address).await?, management_key::SCHEME),
     };
     let requirement = Requirement::Any(vec![Condition { scopes: scopes.clone(), ..Condition::of(scheme) }]);
     match decide(principal, &requirement) {

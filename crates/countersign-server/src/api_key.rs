@@ -2,12 +2,14 @@
 
 use std::net::IpAddr;
 
+use countersign_core::api_key;
 use countersign_core::api_key::{Create, Idempotency, Verification, verify_key};
 use countersign_core::credential::Rejection;
 use countersign_core::environment::Environment;
-use countersign_core::id::{CredentialId, CredentialKind};
+use countersign_core::id::CredentialId;
 use countersign_core::imported_set::{Source, Upgrade};
 use countersign_core::key_string::KeyString;
+use countersign_core::kind::Kind;
 use countersign_core::known::KnownCredential;
 use countersign_core::ledger::{Found, Ledger, Lookup};
 use countersign_core::lifecycle::{Amend, Forget, Revoke, Rotate, visible};
@@ -81,10 +83,10 @@ fn bounded(
 }
 
 pub(crate) async fn list(app: &App, call: Call) -> Result<Reply, Failure> {
-    list_kind(app, &call, CredentialKind::ApiKey).await
+    list_kind(app, &call, &api_key::KIND).await
 }
 
-pub(crate) async fn list_kind(app: &App, call: &Call, kind: CredentialKind) -> Result<Reply, Failure> {
+pub(crate) async fn list_kind(app: &App, call: &Call, kind: &'static Kind) -> Result<Reply, Failure> {
     let now = app.now();
     let filter = KeyFilter::of_query(&call.query)?.parse(kind, now)?;
     let found = filter.scan(app, &call.permit, call.limit()?, call.parameter("cursor")?).await?;
@@ -93,21 +95,22 @@ pub(crate) async fn list_kind(app: &App, call: &Call, kind: CredentialKind) -> R
 }
 
 /// Reads the id in the path; what is no id of `kind` names nothing.
-pub(crate) fn id(call: &Call, kind: CredentialKind) -> Result<CredentialId, Failure> {
+pub(crate) fn id(call: &Call, kind: &'static Kind) -> Result<CredentialId, Failure> {
     let id: Option<CredentialId> = call.segment("id");
-    id.filter(|id| id.kind() == kind).ok_or(Failure::Refused(Refusal::NotFound))
+    id.filter(|id| kind.names(*id)).ok_or(Failure::Refused(Refusal::NotFound))
 }
 
 pub(crate) async fn show(app: &App, call: Call) -> Result<Reply, Failure> {
-    let found = app.store.find(Lookup::Record(id(&call, CredentialKind::ApiKey)?)).await?;
-    let record = visible(&call.permit, found)?;
+    let found = app.store.find(Lookup::Record(id(&call, &api_key::KIND)?)).await?;
+    let record = visible(&api_key::KIND, &call.permit, found)?;
     Reply::ok(&KeyView::new(&record, app.now()))
 }
 
 pub(crate) async fn amend(app: &App, call: Call) -> Result<Reply, Failure> {
     let asked: KeyAmend = call.json()?;
     let act = Amend {
-        id: id(&call, CredentialKind::ApiKey)?,
+        kind: &api_key::KIND,
+        id: id(&call, &api_key::KIND)?,
         scopes: asked.scopes.map(|tokens| scopes("scopes", &tokens.unwrap_or_default())).transpose()?,
         metadata: asked.metadata.map(|metadata| bounded(metadata.unwrap_or_default())).transpose()?,
         allowances: asked.limits.map(|asked| limits(&asked.unwrap_or_default())).transpose()?,
@@ -121,15 +124,16 @@ pub(crate) async fn amend(app: &App, call: Call) -> Result<Reply, Failure> {
 }
 
 pub(crate) async fn rotate(app: &App, call: Call) -> Result<Reply, Failure> {
-    let act = rotation(&call, CredentialKind::ApiKey)?;
+    let act = rotation(&call, &api_key::KIND)?;
     rotated(app, &call, &act).await
 }
 
 /// Reads what a rotation asks for.
-pub(crate) fn rotation(call: &Call, kind: CredentialKind) -> Result<Rotate, Failure> {
+pub(crate) fn rotation(call: &Call, kind: &'static Kind) -> Result<Rotate, Failure> {
     let asked: KeyRotate = call.json()?;
     let overlap = asked.overlap.as_deref().map(countersign_core::duration::parse_duration).transpose();
     Ok(Rotate {
+        kind,
         id: id(call, kind)?,
         overlap: overlap.map_err(|error| Failure::Invalid(format!("the member `overlap`: {error}")))?,
         expiry: expiry(asked.expires_at.as_ref(), asked.expires_in.as_ref())?,
@@ -151,13 +155,13 @@ pub(crate) async fn rotated(app: &App, call: &Call, act: &Rotate) -> Result<Repl
 }
 
 pub(crate) async fn revoke(app: &App, call: Call) -> Result<Reply, Failure> {
-    let act = Revoke { id: id(&call, CredentialKind::ApiKey)? };
+    let act = Revoke { kind: &api_key::KIND, id: id(&call, &api_key::KIND)? };
     let record = app.perform(&call.permit, &act).await?;
     Reply::ok(&KeyView::new(&record, app.now()))
 }
 
 pub(crate) async fn forget(app: &App, call: Call) -> Result<Reply, Failure> {
-    let act = Forget { id: id(&call, CredentialKind::ApiKey)? };
+    let act = Forget { kind: &api_key::KIND, id: id(&call, &api_key::KIND)? };
     app.perform(&call.permit, &act).await?;
     Ok(Reply::Nothing)
 }
@@ -250,7 +254,7 @@ impl Question {
 /// Finds a key, minted here or imported; `None`: it has no shape of ours, and no imported set claims it.
 async fn find(app: &App, text: &str) -> Result<Option<(Found, Option<Upgrade>)>, Failure> {
     if let Ok(key) = KeyString::parse(text) {
-        let question = Lookup::Key { kind: CredentialKind::ApiKey, key: &key };
+        let question = Lookup::Key { kind: api_key::KIND.id_prefix, key: &key };
         return Ok(Some((app.store.find(question).await?, None)));
     }
     let question = Lookup::ImportedKey { source: Source::Anywhere, text };

@@ -1,6 +1,6 @@
 //! `/v1/keys/revoke`: every key that a filter names.
 
-use countersign_core::id::CredentialKind;
+use countersign_core::api_key;
 use countersign_core::lifecycle::Revoke;
 use countersign_core::refusal::Refusal;
 use futures_util::stream::{self, StreamExt as _};
@@ -22,12 +22,13 @@ pub(crate) async fn revoke(app: &App, call: Call) -> Result<Reply, Failure> {
             "expected the member `filter`, or `all: true` for every key".to_owned(),
         ));
     }
-    let filter = asked.filter.parse(CredentialKind::ApiKey, app.now())?;
+    let filter = asked.filter.parse(&api_key::KIND, app.now())?;
     let cursor = optional("cursor", asked.cursor.as_ref())?;
     let mut found = filter.scan(app, &call.permit, MOST, cursor).await?;
     found.records.retain(|record| record.revoked_at.is_none());
     if !asked.dry_run {
-        let acts: Vec<_> = found.records.iter().map(|record| Revoke { id: record.id }).collect();
+        let acts: Vec<_> =
+            found.records.iter().map(|record| Revoke { kind: &api_key::KIND, id: record.id }).collect();
         let permit = &call.permit;
         let revocations =
             stream::iter(acts).map(|act| async move { app.perform(permit, &act).await.map(drop) });

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use countersign_core::api_key;
 use countersign_core::api_key::{expiry_question, warn_of_expiry};
-use countersign_core::id::CredentialKind;
 use countersign_core::ledger::{Commit, Durable, Ledger, Unavailable};
 use countersign_core::reach::Reach;
 use countersign_core::record::CredentialRecord;
@@ -21,8 +21,7 @@ impl App {
     ///
     /// [`Unavailable`]; what is left is warned of at the next call.
     pub async fn warn_of_expiry(&self, before: Duration) -> Result<usize, Unavailable> {
-        let filter =
-            CredentialFilter { kind: CredentialKind::ApiKey, owner: None, state: Some(StateFilter::Live) };
+        let filter = CredentialFilter { kind: &api_key::KIND, owner: None, state: Some(StateFilter::Live) };
         let mut request = PageRequest { limit: PAGE, cursor: None };
         let mut warned = 0;
         loop {

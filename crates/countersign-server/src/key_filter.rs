@@ -6,8 +6,8 @@ use std::str::FromStr;
 use countersign_core::decision::Permit;
 use countersign_core::duration::parse_duration;
 use countersign_core::environment::Environment;
-use countersign_core::id::CredentialKind;
 use countersign_core::key_string::KeyPrefix;
+use countersign_core::kind::Kind;
 use countersign_core::reach::reach;
 use countersign_core::record::CredentialRecord;
 use countersign_core::timestamp::Timestamp;
@@ -61,7 +61,7 @@ impl KeyFilter {
         serde_json::to_value(self).is_ok_and(|value| value.as_object().is_some_and(serde_json::Map::is_empty))
     }
 
-    pub(crate) fn parse(&self, kind: CredentialKind, now: Timestamp) -> Result<Filter, Failure> {
+    pub(crate) fn parse(&self, kind: &'static Kind, now: Timestamp) -> Result<Filter, Failure> {
         let expires_before: Option<Timestamp> = parsed("expires_before", self.expires_before.as_ref())?;
         let within = self.expiring_within.as_deref().map(parse_duration).transpose();
         let within =

@@ -1,7 +1,7 @@
 //! `/v1/management-keys`: what guards this API.
 
-use countersign_core::id::CredentialKind;
 use countersign_core::lifecycle::{Forget, Revoke};
+use countersign_core::management_key;
 use countersign_core::management_key::Create;
 use countersign_core::minting::Expiry;
 use countersign_core::reach::{ManagementScope, reach};
@@ -39,22 +39,22 @@ async fn minted(app: &App, call: &Call, act: &Create) -> Result<Reply, Failure> 
 }
 
 pub(crate) async fn list(app: &App, call: Call) -> Result<Reply, Failure> {
-    list_kind(app, &call, CredentialKind::ManagementKey).await
+    list_kind(app, &call, &management_key::KIND).await
 }
 
 pub(crate) async fn rotate(app: &App, call: Call) -> Result<Reply, Failure> {
-    let act = rotation(&call, CredentialKind::ManagementKey)?;
+    let act = rotation(&call, &management_key::KIND)?;
     rotated(app, &call, &act).await
 }
 
 pub(crate) async fn revoke(app: &App, call: Call) -> Result<Reply, Failure> {
-    let act = Revoke { id: id(&call, CredentialKind::ManagementKey)? };
+    let act = Revoke { kind: &management_key::KIND, id: id(&call, &management_key::KIND)? };
     let record = app.perform(&call.permit, &act).await?;
     Reply::ok(&KeyView::new(&record, app.now()))
 }
 
 pub(crate) async fn forget(app: &App, call: Call) -> Result<Reply, Failure> {
-    let act = Forget { id: id(&call, CredentialKind::ManagementKey)? };
+    let act = Forget { kind: &management_key::KIND, id: id(&call, &management_key::KIND)? };
     app.perform(&call.permit, &act).await?;
     Ok(Reply::Nothing)
 }
@@ -65,7 +65,7 @@ pub(crate) async fn rotate_operator(app: &App, call: Call) -> Result<Reply, Fail
     let old = operator_keys(app, &call).await?;
     let reply = minted(app, &call, &everything()).await?;
     for superseded in old {
-        app.perform(&call.permit, &Revoke { id: superseded.id }).await?;
+        app.perform(&call.permit, &Revoke { kind: &management_key::KIND, id: superseded.id }).await?;
     }
     Ok(reply)
 }
@@ -73,7 +73,7 @@ pub(crate) async fn rotate_operator(app: &App, call: Call) -> Result<Reply, Fail
 /// Returns the live keys of the installation's own name. The name alone proves nothing, anybody may use it; the scope
 /// `operator` is only in an operator's gift.
 async fn operator_keys(app: &App, call: &Call) -> Result<Vec<CredentialRecord>, Failure> {
-    let filter = CredentialFilter { kind: CredentialKind::ManagementKey, owner: None, state: None };
+    let filter = CredentialFilter { kind: &management_key::KIND, owner: None, state: None };
     let mut request = PageRequest { limit: 500, cursor: None };
     let (now, mut keys) = (app.now(), Vec::new());
     loop {

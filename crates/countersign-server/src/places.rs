@@ -112,7 +112,8 @@ impl Places {
 #[cfg(test)]
 mod tests {
     use countersign_core::context::SeededEntropy;
-    use countersign_core::id::{CredentialId, CredentialKind, OwnerId, OwnerKind};
+    use countersign_core::id::{CredentialId, OwnerId, OwnerKind};
+    use countersign_core::management_key;
     use futures_util::FutureExt as _;
 
     use super::{Place, Places, Sender};
@@ -133,7 +134,7 @@ mod tests {
     fn a_credential_has_a_share_a_tenant_several_and_nobody_all() {
         let mut entropy = SeededEntropy::new(1);
         let mut caller = |tenant| {
-            Sender::Tenant(tenant, Some(CredentialId::random(CredentialKind::ManagementKey, &mut entropy)))
+            Sender::Tenant(tenant, Some(CredentialId::random(management_key::KIND.id_prefix, &mut entropy)))
         };
         let tenant = Some(OwnerId::random(OwnerKind::Organisation, &mut SeededEntropy::new(2)));
         let (stolen, own, operator) = (caller(tenant), caller(tenant), Sender::Operator(None));
@@ -155,7 +156,7 @@ mod tests {
     #[test]
     fn operators_have_places_beside_those_of_all_tenants() {
         let mut entropy = SeededEntropy::new(1);
-        let key = |entropy: &mut SeededEntropy| CredentialId::random(CredentialKind::ManagementKey, entropy);
+        let key = |entropy: &mut SeededEntropy| CredentialId::random(management_key::KIND.id_prefix, entropy);
         let mut tenant = || {
             let organisation = OwnerId::random(OwnerKind::Organisation, &mut entropy);
             Sender::Tenant(Some(organisation), Some(key(&mut entropy)))

@@ -4,8 +4,11 @@
 
 use std::str::FromStr;
 
-use countersign_core::id::{CredentialId, CredentialKind, OwnerId};
+use countersign_core::id::{CredentialId, OwnerId};
+use countersign_core::kind::Kind;
+use countersign_core::kinds::kind_of;
 use countersign_core::ledger::Unavailable;
+use countersign_core::management_key;
 use countersign_core::reach::Reach;
 use countersign_core::record::{CredentialRecord, Terms};
 use countersign_core::snapshot::Change;
@@ -65,7 +68,7 @@ pub(crate) const COLUMNS: usize = 13;
 /// [`Unavailable::Corrupt`].
 pub(crate) fn read(row: &Row, start: usize) -> Result<CredentialRecord, Unavailable> {
     let id: CredentialId = row.parsed(start)?;
-    if row.text(start + 1)? != id.kind().name() {
+    if row.text(start + 1)? != kind_name(id)? {
         return Err(corrupt(format!("{id} is stored as another kind")));
     }
     let terms: Terms = serde_json::from_str(row.text(start + 12)?)
@@ -119,7 +122,7 @@ static INSERT: Statement = Statement::new(concat!(
 pub(crate) fn insert(record: &CredentialRecord) -> Result<Step, Unavailable> {
     let parameters = vec![
         record.id.into(),
-        record.id.kind().name().into(),
+        kind_name(record.id)?.into(),
         record.lookup.into(),
         i64::from(record.pepper).into(),
         record.organisation.into(),
@@ -211,6 +214,10 @@ pub(crate) fn note_use(credential: CredentialId, at: Timestamp) -> Step {
     Step::any(&NOTE_USE, vec![credential.into(), at.into()])
 }
 
+fn kind_name(id: CredentialId) -> Result<&'static str, Unavailable> {
+    kind_of(id).map(Kind::name).ok_or_else(|| corrupt(format!("{id} is of a kind that is not known here")))
+}
+
 fn payload(terms: &Terms) -> Result<Value, Unavailable> {
     serde_json::to_string(terms).map(Value::from).map_err(|error| corrupt(error.to_string()))
 }
@@ -255,7 +262,7 @@ pub(crate) async fn management_keys(
     database: &Database,
     owner: OwnerId,
 ) -> Result<Vec<CredentialRecord>, Unavailable> {
-    let kind = CredentialKind::ManagementKey.name();
+    let kind = management_key::KIND.name();
     let rows = database.read(&MANAGEMENT_KEYS, vec![owner.into(), kind.into()]).await?;
     rows.iter().map(|row| read(row, 0)).collect()
 }
@@ -322,7 +329,7 @@ impl FromStr for StateFilter {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CredentialFilter {
     /// Of which kind.
-    pub kind: CredentialKind,
+    pub kind: &'static Kind,
     /// Of which owner; `None`: of all within reach.
     pub owner: Option<OwnerId>,
     /// In which state; `None`: in any.

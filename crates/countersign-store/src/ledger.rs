@@ -2,7 +2,7 @@
 
 use countersign_core::audit::AuditEvent;
 use countersign_core::effect::Effect;
-use countersign_core::id::CredentialKind;
+use countersign_core::id::IdPrefix;
 use countersign_core::imported_set::Source;
 use countersign_core::key_string::KeyString;
 use countersign_core::ledger::{Commit, Durable, Found, Ledger, Lookup, Unavailable};
@@ -46,7 +46,7 @@ impl Durable for Store {
 impl Store {
     /// Answers from memory. What is not known there may have been made a moment ago at another node: one catch-up,
     /// shared by all who ask, and then the answer is final. What is known and would be refused waits as long.
-    async fn find_key(&self, kind: CredentialKind, key: &KeyString) -> Result<Found, Unavailable> {
+    async fn find_key(&self, kind: IdPrefix, key: &KeyString) -> Result<Found, Unavailable> {
         self.require_fresh()?;
         let now = self.clock.now();
         if let Some(known) = self.snapshot().find(kind, key).filter(|known| stands_at(now, known)) {

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use countersign_core::api_key;
 use countersign_core::context::SeededEntropy;
 use countersign_core::environment::Environment;
-use countersign_core::id::{CredentialId, CredentialKind, OwnerId, OwnerKind};
+use countersign_core::id::{CredentialId, OwnerId, OwnerKind};
 use countersign_core::key_string::KeyString;
+use countersign_core::kind::Kind;
 use countersign_core::record::{CredentialRecord, MarkRecord, OwnerRecord, Terms};
 use countersign_core::secret::{Pepper, Peppers, Purpose, Secret};
 use countersign_core::timestamp::Timestamp;
@@ -59,19 +61,15 @@ impl Records {
 
     /// Makes an API key of an owner.
     pub fn key(&mut self, owner: &OwnerRecord) -> (CredentialRecord, KeyString) {
-        self.credential(owner, CredentialKind::ApiKey)
+        self.credential(owner, &api_key::KIND)
     }
 
     /// Makes a credential of an owner.
-    pub fn credential(&mut self, owner: &OwnerRecord, kind: CredentialKind) -> (CredentialRecord, KeyString) {
-        let prefix = match kind {
-            CredentialKind::ApiKey => "cs_live",
-            CredentialKind::ManagementKey => "cs_mgmt",
-        };
-        let prefix = prefix.parse().unwrap();
+    pub fn credential(&mut self, owner: &OwnerRecord, kind: &Kind) -> (CredentialRecord, KeyString) {
+        let prefix = (kind.default_prefix)(Environment::Live).parse().unwrap();
         let key = KeyString::mint(&prefix, &mut self.entropy);
         let record = CredentialRecord {
-            id: CredentialId::random(kind, &mut self.entropy),
+            id: CredentialId::random(kind.id_prefix, &mut self.entropy),
             lookup: key.hash(self.peppers.current()),
             pepper: 1,
             organisation: owner.organisation,

@@ -10,6 +10,7 @@
 //! recognise what another system minted (imported).
 
 mod expiry;
+mod kind;
 mod model;
 mod rules;
 mod wire;
@@ -18,6 +19,7 @@ mod wire;
 mod tests;
 
 pub use expiry::{expiry_question, warn_of_expiry};
+pub use kind::{KIND, SCHEME};
 pub use model::{Create, Idempotency, Import, Verification};
 pub use rules::verify_key;
 pub use wire::ApiKey;

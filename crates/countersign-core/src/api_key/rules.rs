@@ -7,7 +7,6 @@ use crate::credential::Rejection;
 use crate::decision::{Condition, Decision, Denial, Permit, Requirement, decide};
 use crate::effect::{Effect, Outcome};
 use crate::exchange::Act;
-use crate::id::CredentialKind;
 use crate::imported::not_taken_over;
 use crate::imported_set::Imported;
 use crate::key_string::KeyPrefix;
@@ -15,14 +14,14 @@ use crate::known::KnownCredential;
 use crate::ledger::{Found, Lookup};
 use crate::lifecycle::{Line, new_line, reaches};
 use crate::minting::{
-    Holder, Minted, default_prefix, end_of_life, mint, mintable, valid_allowances, valid_blocks, valid_name,
+    Holder, Minted, end_of_life, mint, mintable, valid_allowances, valid_blocks, valid_name,
 };
-use crate::principal::Scheme;
 use crate::record::{CredentialRecord, MarkRecord, OwnerRecord, TakenOver, Terms};
 use crate::refusal::Refusal;
 use crate::secret::{Pepper, Purpose, SecretHash};
 use crate::verification::{principal, rejection};
 
+use super::kind::{KIND, SCHEME};
 use super::model::{Create, Idempotency, Import, Verification};
 
 /// How long an `Idempotency-Key` is remembered: the day that draft-ietf-httpapi-idempotency-key-header suggests
@@ -53,11 +52,11 @@ pub fn verify_key(
         scopes: asked.scopes.clone(),
         environment: asked.environment,
         prefix: asked.prefix.clone(),
-        ..Condition::of(Scheme::ApiKey)
+        ..Condition::of(SCHEME)
     };
     let own = Requirement::Any(vec![condition]);
     for requirement in asked.route.iter().chain([&own]) {
-        match decide(Some(principal(Scheme::ApiKey, &known)), requirement) {
+        match decide(Some(principal(SCHEME, &known)), requirement) {
             Decision::Permit(_) => {}
             Decision::Deny(denial) => return Err(denial.code()),
             Decision::Challenge => return Err(Denial::WrongScheme.code()),
@@ -103,7 +102,7 @@ enum Resolved {
 
 impl Create {
     const fn action(&self) -> &'static str {
-        if self.imported.is_some() { "api_key.import" } else { "api_key.create" }
+        if self.imported.is_some() { "api_key.import" } else { KIND.verbs.create }
     }
 
     fn resolve(&self, context: &Context<'_>, permit: &Permit, found: Found) -> Result<Resolved, Refusal> {
@@ -118,7 +117,7 @@ impl Create {
         }
         let record = self.template(context, &owner)?;
         let holder = Holder { owner, organisation, tally };
-        let room = mintable(context, permit, &holder, &record)?;
+        let room = mintable(&KIND, context, permit, &holder, &record)?;
         if let Some(import) = &self.imported {
             not_taken_over(permit, &holder.owner, &wrapped(context, import), &taken)?;
         }
@@ -142,12 +141,12 @@ impl Create {
             metadata: self.metadata.clone(),
             ..Terms::new(name, self.resolved_prefix()?, self.environment, scopes)
         };
-        let expires_at = end_of_life(context, CredentialKind::ApiKey, self.expiry, self.not_before)?;
-        Ok(CredentialRecord::draft(CredentialKind::ApiKey, owner, expires_at, terms))
+        let expires_at = end_of_life(context, &KIND, self.expiry, self.not_before)?;
+        Ok(CredentialRecord::draft(KIND.id_prefix, owner, expires_at, terms))
     }
 
     fn resolved_prefix(&self) -> Result<KeyPrefix, Refusal> {
-        let own = || default_prefix(self.environment).parse().map_err(|_| Refusal::ReservedPrefix);
+        let own = || (KIND.default_prefix)(self.environment).parse().map_err(|_| Refusal::ReservedPrefix);
         self.prefix.clone().map_or_else(own, Ok)
     }
 

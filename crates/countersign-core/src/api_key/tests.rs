@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::api_key;
 use crate::api_key::{ApiKey, Create, Idempotency, Verification, verify_key};
 use crate::authority::Authority;
 use crate::context::{Context, Policy, SeededEntropy};
@@ -11,15 +12,16 @@ use crate::decision::{Condition, Decision, Permit, Requirement, decide};
 use crate::effect::Effect;
 use crate::environment::Environment;
 use crate::exchange::Act;
-use crate::id::{CredentialId, CredentialKind, OwnerId, OwnerKind};
+use crate::id::{CredentialId, OwnerId, OwnerKind};
 use crate::key_string::KeyString;
 use crate::known::KnownOwner;
 use crate::ledger::{Found, Lookup};
 use crate::lifecycle::{Amend, Forget, Revoke, Rotate};
+use crate::management_key;
 use crate::meter::Allowance;
 use crate::minting::{Expiry, Minted};
 use crate::owner::Enter;
-use crate::principal::{Principal, Proof, Scheme};
+use crate::principal::{Principal, Proof};
 use crate::record::{CredentialRecord, MarkRecord, OwnerRecord, State};
 use crate::refusal::Refusal;
 use crate::scope::Grantable;
@@ -95,7 +97,7 @@ impl World {
         let snapshot = Snapshot::new(Arc::clone(&self.peppers), HOUR);
         snapshot.apply(&Change::Owner(Box::new(self.organisation.clone())));
         snapshot.apply(&Change::Credential(Box::new(record.clone())));
-        Found::Key(snapshot.find(CredentialKind::ApiKey, key))
+        Found::Key(snapshot.find(api_key::KIND.id_prefix, key))
     }
 }
 
@@ -114,8 +116,8 @@ fn organisation(entropy: &mut SeededEntropy) -> OwnerRecord {
 
 fn permit(owner: Arc<KnownOwner>, scopes: &str, grantable: &str) -> Permit {
     let principal = Principal::assertion(Proof {
-        scheme: Scheme::ManagementKey,
-        credential: Some(CredentialId::random(CredentialKind::ManagementKey, &mut SeededEntropy::new(5))),
+        scheme: management_key::SCHEME,
+        credential: Some(CredentialId::random(management_key::KIND.id_prefix, &mut SeededEntropy::new(5))),
         owner: Some(owner),
         prefix: None,
         environment: Environment::Live,
@@ -123,7 +125,7 @@ fn permit(owner: Arc<KnownOwner>, scopes: &str, grantable: &str) -> Permit {
         grantable: Arc::new(Grantable::new(grantable.parse().unwrap())),
     });
     let Decision::Permit(permit) =
-        decide(Some(principal), &Requirement::Any(vec![Condition::of(Scheme::ManagementKey)]))
+        decide(Some(principal), &Requirement::Any(vec![Condition::of(management_key::SCHEME)]))
     else {
         panic!("not permitted")
     };
@@ -150,6 +152,7 @@ fn create() -> Create {
 /// An amendment that changes nothing.
 fn keep(id: CredentialId) -> Amend {
     Amend {
+        kind: &api_key::KIND,
         id,
         name: None,
         scopes: None,
@@ -372,7 +375,8 @@ fn a_rotation_never_extends_the_old_key() {
         let minted =
             world.mint(&Create { expiry: life.map_or(Expiry::Unspecified, Expiry::After), ..create() });
         let caller = world.caller("keys:write", "*");
-        let rotate = Rotate { id: minted.record.id, overlap, expiry: Expiry::Unspecified };
+        let rotate =
+            Rotate { kind: &api_key::KIND, id: minted.record.id, overlap, expiry: Expiry::Unspecified };
         let found = world.succession(&minted.record);
         let outcome = rotate.decide(&mut world.at(NOW), &caller, found);
         let [Effect::Within { .. }, Effect::Advance(_), Effect::Insert(_)] = outcome.effects.as_slice()
@@ -396,7 +400,7 @@ fn a_rotated_key_only_runs_out_and_a_disabled_one_stays_so() {
     let mut world = World::new();
     let mut record = world.mint(&create()).record;
     let caller = world.caller("keys:write", "*");
-    let rotate = Rotate { id: record.id, overlap: None, expiry: Expiry::Unspecified };
+    let rotate = Rotate { kind: &api_key::KIND, id: record.id, overlap: None, expiry: Expiry::Unspecified };
     record.disabled_at = Some(NOW);
     let found = world.succession(&record);
     let rotated = rotate.decide(&mut world.at(NOW), &caller, found).answer.unwrap();
@@ -419,7 +423,7 @@ fn acts_on_another_tenants_key_find_nothing_and_on_a_revoked_one_are_refused() {
     revoked.revoked_at = Some(NOW);
     let id = minted.record.id;
     let amend = keep(id);
-    let rotate = Rotate { id, overlap: None, expiry: Expiry::Unspecified };
+    let rotate = Rotate { kind: &api_key::KIND, id, overlap: None, expiry: Expiry::Unspecified };
     let rows =
         [(&theirs, minted.record.clone(), Refusal::NotFound), (&ours, revoked.clone(), Refusal::Revoked)];
     for (caller, record, expected) in rows {
@@ -430,16 +434,19 @@ fn acts_on_another_tenants_key_find_nothing_and_on_a_revoked_one_are_refused() {
     }
     let found = || Found::Record(Some(Box::new(minted.record.clone())));
     assert_eq!(
-        Revoke { id }.decide(&mut world.at(NOW), &theirs, found()).answer.unwrap_err(),
+        Revoke { kind: &api_key::KIND, id }.decide(&mut world.at(NOW), &theirs, found()).answer.unwrap_err(),
         Refusal::NotFound
     );
     assert_eq!(
-        Forget { id }.decide(&mut world.at(NOW), &theirs, found()).answer.unwrap_err(),
+        Forget { kind: &api_key::KIND, id }.decide(&mut world.at(NOW), &theirs, found()).answer.unwrap_err(),
         Refusal::NotFound
     );
     // Revoking twice is no error, and the first revocation's time stands.
-    let again =
-        Revoke { id }.decide(&mut world.at(later(HOUR)), &ours, Found::Record(Some(Box::new(revoked))));
+    let again = Revoke { kind: &api_key::KIND, id }.decide(
+        &mut world.at(later(HOUR)),
+        &ours,
+        Found::Record(Some(Box::new(revoked))),
+    );
     assert_eq!(again.answer.unwrap().revoked_at, Some(NOW));
 }
 
@@ -520,7 +527,8 @@ fn safety_13_a_key_set_is_granted_like_a_scope_by_every_act() {
         let (caller, found) = (world.caller("keys:write", grantable), world.found());
         let minted = asked.decide(&mut world.at(NOW), &caller, found);
         assert_eq!(minted.answer.err(), refusal, "mint: {grantable}");
-        let rotate = Rotate { id: record.id, overlap: None, expiry: Expiry::Unspecified };
+        let rotate =
+            Rotate { kind: &api_key::KIND, id: record.id, overlap: None, expiry: Expiry::Unspecified };
         let found = world.succession(&record);
         let rotated = rotate.decide(&mut world.at(NOW), &caller, found);
         assert_eq!(rotated.answer.err(), refusal, "rotate: {grantable}");
@@ -584,7 +592,10 @@ fn a_rotation_holds_to_the_conditions_of_minting() {
         let mut record = world.mint(&create()).record;
         change(&mut world, &mut record);
         let caller = world.caller("keys:write", grantable);
-        let (rotate, found) = (Rotate { id: record.id, overlap: None, expiry }, world.succession(&record));
+        let (rotate, found) = (
+            Rotate { kind: &api_key::KIND, id: record.id, overlap: None, expiry },
+            world.succession(&record),
+        );
         let answer = rotate.decide(&mut world.at(NOW), &caller, found).answer;
         let end = answer.map(|rotated| rotated.minted.record.expires_at);
         assert_eq!(end, expected.map(|life| life.map(later)), "{expiry:?} {grantable}");
@@ -600,7 +611,7 @@ fn a_client_of_a_disabled_organisation_gets_no_key_by_any_act() {
     world.organisation.disabled_at = Some(NOW);
     let caller = world.caller("keys:write", "*");
     let (owner, organisation) = (Some(Box::new(client)), Some(Box::new(world.organisation.clone())));
-    let rotate = Rotate { id: record.id, overlap: None, expiry: Expiry::Unspecified };
+    let rotate = Rotate { kind: &api_key::KIND, id: record.id, overlap: None, expiry: Expiry::Unspecified };
     let found = Found::Rotation {
         record: Some(Box::new(record)),
         owner: owner.clone(),
@@ -631,7 +642,7 @@ fn a_rotation_without_overlap_revokes() {
             world.policy.rotation_overlap = Duration::ZERO;
         }
         let caller = world.caller("keys:write", "*");
-        let rotate = Rotate { id: record.id, overlap, expiry: Expiry::Unspecified };
+        let rotate = Rotate { kind: &api_key::KIND, id: record.id, overlap, expiry: Expiry::Unspecified };
         let found = world.succession(&record);
         let replaced = rotate.decide(&mut world.at(NOW), &caller, found).answer.unwrap().replaced;
         assert_eq!((replaced.revoked_at, replaced.expires_at), (Some(NOW), record.expires_at));
@@ -658,7 +669,7 @@ fn a_tenant_mints_and_rotates_up_to_its_cap_and_an_operator_beyond() {
     let mut world = World::new();
     world.policy.tenant_max_keys = 3;
     let record = world.mint(&create()).record;
-    let rotate = Rotate { id: record.id, overlap: None, expiry: Expiry::Unspecified };
+    let rotate = Rotate { kind: &api_key::KIND, id: record.id, overlap: None, expiry: Expiry::Unspecified };
     let full = Refusal::Full(Kept::Credentials, 3);
     for (scopes, credentials, expected) in [
         ("keys:write", 2, None),

@@ -1,9 +1,12 @@
 //! The policy as tables.
 
+use crate::api_key;
 use crate::decision::{Condition, Decision, Requirement, decide, rehearse};
 use crate::environment::Environment::{Live, Test};
 use crate::id::{OwnerId, OwnerKind};
-use crate::principal::{Principal, Scheme};
+use crate::management_key;
+use crate::principal::Principal;
+use crate::scheme::Scheme;
 use crate::testing::{Caller, Ground, asking_for_key, scopes};
 
 /// An API key of a client, of the set `acme`, for tests, that may `a` and `b`; its owner and organisation.
@@ -11,7 +14,7 @@ fn presented() -> (Principal, OwnerId, OwnerId) {
     let mut ground = Ground::new();
     let organisation = ground.organisation.clone();
     let client = ground.member(OwnerKind::Client, &organisation);
-    let caller = Caller::of(&client).by(Scheme::ApiKey).holding("a b").with_key("acme", Test);
+    let caller = Caller::of(&client).by(api_key::SCHEME).holding("a b").with_key("acme", Test);
     (caller.principal(), client.id, organisation.id)
 }
 
@@ -27,7 +30,7 @@ fn owned_by(owner: OwnerId) -> Condition {
 fn check(principal: Option<&Principal>, requirement: &Requirement, expected: &str) {
     let (decided, rehearsed) = match decide(principal.cloned(), requirement) {
         Decision::Permit(permit) => {
-            let scheme = principal.map_or(Scheme::Anonymous, Principal::scheme);
+            let scheme = principal.map_or(Scheme::ANONYMOUS, Principal::scheme);
             assert_eq!(permit.principal().scheme(), scheme, "{requirement:?}");
             ("permit", Ok(()))
         }
@@ -40,11 +43,11 @@ fn check(principal: Option<&Principal>, requirement: &Requirement, expected: &st
 
 #[test]
 fn rfc9110_15_5_2_who_presents_nothing_is_challenged_unless_nothing_is_asked_for() {
-    let (anonymous, key) = (|| Condition::of(Scheme::Anonymous), || holding("a"));
+    let (anonymous, key) = (|| Condition::of(Scheme::ANONYMOUS), || holding("a"));
     for (conditions, expected) in [
         (vec![], "challenge"),
         (vec![key()], "challenge"),
-        (vec![Condition::of(Scheme::ManagementKey), key()], "challenge"),
+        (vec![Condition::of(management_key::SCHEME), key()], "challenge"),
         (vec![anonymous()], "permit"),
         (vec![key(), anonymous()], "permit"),
     ] {
@@ -68,8 +71,8 @@ fn one_credential_meets_a_condition_or_it_does_not() {
         (asking_for_key(None, Test), "permit"),
         (asking_for_key(Some("acme"), Live), "wrong_environment"),
         (asking_for_key(Some("partner"), Test), "wrong_key_set"),
-        (Condition::of(Scheme::ManagementKey), "wrong_scheme"),
-        (Condition::of(Scheme::Anonymous), "wrong_scheme"),
+        (Condition::of(management_key::SCHEME), "wrong_scheme"),
+        (Condition::of(Scheme::ANONYMOUS), "wrong_scheme"),
     ];
     for (condition, expected) in rows {
         check(Some(&principal), &Requirement::Any(vec![condition.clone()]), expected);
@@ -80,7 +83,7 @@ fn one_credential_meets_a_condition_or_it_does_not() {
 #[test]
 fn a_key_without_a_set_is_of_no_set() {
     let ground = Ground::new();
-    let bare = Caller::of(&ground.organisation).by(Scheme::ApiKey).principal();
+    let bare = Caller::of(&ground.organisation).by(api_key::SCHEME).principal();
     check(Some(&bare), &Requirement::Any(vec![asking_for_key(None, Live)]), "permit");
     check(Some(&bare), &Requirement::Any(vec![asking_for_key(Some("acme"), Live)]), "wrong_key_set");
 }
@@ -88,7 +91,7 @@ fn a_key_without_a_set_is_of_no_set() {
 #[test]
 fn who_acts_for_nobody_belongs_to_no_owner() {
     let (_, client, _) = presented();
-    let nobody = Caller::nobody().by(Scheme::ApiKey).holding("a").with_key("acme", Test).principal();
+    let nobody = Caller::nobody().by(api_key::SCHEME).holding("a").with_key("acme", Test).principal();
     check(Some(&nobody), &Requirement::Any(vec![holding("a")]), "permit");
     check(Some(&nobody), &Requirement::Any(vec![owned_by(client)]), "wrong_owner");
 }
@@ -99,7 +102,7 @@ fn any_is_met_by_one_and_tells_the_nearest_denial() {
     let stranger = Ground::new().stranger().id;
     // The nearest last.
     let denied = [
-        (Condition::of(Scheme::ManagementKey), "wrong_scheme"),
+        (Condition::of(management_key::SCHEME), "wrong_scheme"),
         (asking_for_key(None, Live), "wrong_environment"),
         (asking_for_key(Some("partner"), Test), "wrong_key_set"),
         (owned_by(stranger), "wrong_owner"),
@@ -127,14 +130,14 @@ fn all_is_met_by_no_less_than_all() {
     {
         check(Some(&principal), &Requirement::All(conditions.map(holding).to_vec()), expected);
     }
-    let other = || Condition::of(Scheme::ManagementKey);
+    let other = || Condition::of(management_key::SCHEME);
     check(Some(&principal), &Requirement::All(vec![holding("a"), other()]), "wrong_scheme");
     check(Some(&principal), &Requirement::All(vec![other(), holding("a")]), "wrong_scheme");
 }
 
 #[test]
 fn a_requirement_tells_what_it_asks_for() {
-    let (anonymous, key) = (|| Condition::of(Scheme::Anonymous), || holding("a"));
+    let (anonymous, key) = (|| Condition::of(Scheme::ANONYMOUS), || holding("a"));
     for (conditions, admits_anonymous, asks) in [
         (vec![], false, false),
         (vec![anonymous()], true, false),
@@ -145,8 +148,8 @@ fn a_requirement_tells_what_it_asks_for() {
         for requirement in [any, all] {
             assert_eq!(requirement.admits_anonymous(), admits_anonymous, "{requirement:?}");
             assert_eq!(requirement.asks_for_credential(), asks, "{requirement:?}");
-            assert_eq!(requirement.accepts(Scheme::ApiKey), asks, "{requirement:?}");
-            assert!(!requirement.accepts(Scheme::ManagementKey), "{requirement:?}");
+            assert_eq!(requirement.accepts(api_key::SCHEME), asks, "{requirement:?}");
+            assert!(!requirement.accepts(management_key::SCHEME), "{requirement:?}");
             assert!(requirement.conditions().eq(&conditions), "in the order in which they are written");
         }
     }

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use crate::api_key;
 use crate::context::SeededEntropy;
 use crate::credential::Rejection;
 use crate::decision::{Condition, Decision, Permit, Requirement, decide};
 use crate::effect::Effect;
 use crate::environment::Environment;
-use crate::id::{CredentialKind, OwnerId, OwnerKind};
+use crate::id::{OwnerId, OwnerKind};
 use crate::imported::{
     Declaration, PreparedSet, PresentedText, may_take_over, not_taken_over, read_digest, upgrade,
 };
@@ -17,7 +18,8 @@ use crate::imported_set::{
 use crate::key_string::Malformed;
 use crate::known::KnownOwner;
 use crate::ledger::Found;
-use crate::principal::{Principal, Proof, Scheme};
+use crate::management_key;
+use crate::principal::{Principal, Proof};
 use crate::record::{CredentialRecord, OwnerRecord, TakenOver, Terms};
 use crate::refusal::Refusal;
 use crate::scope::ScopeSet;
@@ -122,7 +124,7 @@ fn safety_14_a_sealed_key_opens_only_under_its_pepper_and_for_its_set() {
 
 #[test]
 fn what_no_foreign_key_can_be_is_refused_before_any_lookup() {
-    let presented = |text: &str| PresentedText::new(text, None, Malformed::Shape).err();
+    let presented = |text: &str| PresentedText::new(&api_key::KIND, text, None, Malformed::Shape).err();
     assert_eq!(presented("acme_1"), None);
     for text in ["cs_live_short", "a b", "a\u{7f}", "é", &"a".repeat(513)] {
         assert_eq!(presented(text), Some(Rejection::Malformed(Malformed::Shape)), "{text}");
@@ -157,7 +159,7 @@ fn caller(owner: &OwnerRecord, scopes: &str) -> Permit {
         false => Arc::new(KnownOwner::new(owner.id, Some(parent), true)),
     };
     let principal = Principal::assertion(Proof {
-        scheme: Scheme::ManagementKey,
+        scheme: management_key::SCHEME,
         credential: None,
         owner: Some(owner),
         prefix: None,
@@ -165,14 +167,14 @@ fn caller(owner: &OwnerRecord, scopes: &str) -> Permit {
         scopes: Arc::new(scopes.parse().unwrap()),
         grantable: Arc::default(),
     });
-    let asked = Requirement::Any(vec![Condition::of(Scheme::ManagementKey)]);
+    let asked = Requirement::Any(vec![Condition::of(management_key::SCHEME)]);
     let Decision::Permit(permit) = decide(Some(principal), &asked) else { panic!("not permitted") };
     permit
 }
 
 fn key_of(owner: &OwnerRecord, key_set: &str) -> CredentialRecord {
     let terms = Terms::new("old".into(), key_set.parse().unwrap(), Environment::Live, ScopeSet::default());
-    CredentialRecord::draft(CredentialKind::ApiKey, owner, None, terms)
+    CredentialRecord::draft(api_key::KIND.id_prefix, owner, None, terms)
 }
 
 #[test]

@@ -11,8 +11,9 @@ use crate::credential::{Presented, Rejection};
 use crate::effect::Outcome;
 use crate::imported_set::{Digest, Encoding, ImportedSet, Part, Source};
 use crate::key_string::Malformed;
+use crate::kind::Kind;
 use crate::ledger::{Found, Lookup};
-use crate::principal::{Principal, Scheme};
+use crate::principal::Principal;
 use crate::secret::{Peppers, Secret};
 use crate::verification;
 
@@ -112,19 +113,25 @@ impl PreparedSet {
 /// A text that is no key of our shape, and may be an imported one.
 pub(crate) struct PresentedText {
     text: Secret<String>,
+    kind: &'static Kind,
     header: Option<String>,
     otherwise: Malformed,
 }
 
 impl PresentedText {
     /// Takes what was presented; `otherwise` is what it is if no set claims it.
-    pub(crate) fn new(text: &str, header: Option<&str>, otherwise: Malformed) -> Result<Self, Rejection> {
+    pub(crate) fn new(
+        kind: &'static Kind,
+        text: &str,
+        header: Option<&str>,
+        otherwise: Malformed,
+    ) -> Result<Self, Rejection> {
         let plain = text.bytes().all(|byte| byte.is_ascii_graphic());
         if !plain || text.len() > MAX_KEY || text.starts_with("cs_") {
             return Err(Rejection::Malformed(otherwise));
         }
         let (text, header) = (Secret::new(text.to_owned()), header.map(str::to_owned));
-        Ok(Self { text, header, otherwise })
+        Ok(Self { kind, text, header, otherwise })
     }
 }
 
@@ -136,14 +143,16 @@ impl Presented for PresentedText {
 
     fn verify(self: Box<Self>, context: &mut Context<'_>, found: Found) -> Outcome<Principal, Rejection> {
         let Found::ImportedKey(found) = found else {
-            return verification::verify(context, Scheme::ApiKey, "api_key.verify", found);
+            return verification::verify(context, self.kind, found);
         };
         match found {
             Some(found) => {
                 let known = Found::Key(Some(found.known));
-                verification::verify(context, Scheme::ApiKey, "api_key.verify", known)
+                verification::verify(context, self.kind, known)
             }
-            None => verification::refuse(context, "api_key.verify", Rejection::Malformed(self.otherwise)),
+            None => {
+                verification::refuse(context, self.kind.verbs.verify, Rejection::Malformed(self.otherwise))
+            }
         }
     }
 }

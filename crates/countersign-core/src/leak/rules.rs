@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use crate::audit::{Actor, AuditEvent};
 use crate::effect::{Effect, Outcome};
-use crate::id::CredentialKind;
 use crate::imported_set::Source;
-use crate::key_string::{KeyString, MANAGEMENT_PREFIX};
+use crate::key_string::KeyString;
+use crate::kinds::kind_of;
 use crate::known::KnownCredential;
 use crate::snapshot::Snapshot;
 use crate::timestamp::Timestamp;
+use crate::{api_key, management_key};
 
 /// The longest word about where a key was found; a bound, not a clause.
 const MAX_WORD: usize = 300;
@@ -23,10 +24,10 @@ impl Held {
     #[must_use]
     pub fn find(snapshot: &Snapshot, text: &str) -> Option<Self> {
         let found = match KeyString::parse(text) {
-            Ok(key) if key.prefix() == MANAGEMENT_PREFIX => {
-                snapshot.find(CredentialKind::ManagementKey, &key)
+            Ok(key) if key.prefix() == management_key::PREFIX => {
+                snapshot.find(management_key::KIND.id_prefix, &key)
             }
-            Ok(key) => snapshot.find(CredentialKind::ApiKey, &key),
+            Ok(key) => snapshot.find(api_key::KIND.id_prefix, &key),
             Err(_) => snapshot.find_imported(Source::Anywhere, text).map(|found| found.known),
         };
         found.map(Self::assertion)
@@ -44,10 +45,7 @@ pub fn end(now: Timestamp, held: &Held, words: &[(&'static str, &str)]) -> Optio
     if known.life.revoked {
         return None;
     }
-    let action = match known.id.kind() {
-        CredentialKind::ApiKey => "api_key.leaked",
-        CredentialKind::ManagementKey => "management_key.leaked",
-    };
+    let action = kind_of(known.id)?.verbs.leaked;
     let mut audit = AuditEvent::granted(now, action, Actor::UNVERIFIED)
         .within(Some(known.owner.organisation()))
         .about(known.id.to_string())

@@ -3,24 +3,26 @@
 use std::sync::Arc;
 
 use crate::audit::{Actor, AuditEvent};
+use crate::authority::Authority;
 use crate::context::Context;
 use crate::credential::Rejection;
 use crate::decision::Permit;
 use crate::effect::{Effect, Outcome};
 use crate::environment::Environment;
 use crate::exchange::Act;
-use crate::id::CredentialKind;
-use crate::key_string::MANAGEMENT_PREFIX;
 use crate::ledger::{Found, Lookup};
 use crate::lifecycle::{new_line, reaches};
-use crate::minting::{Expiry, Holder, Minted, end_of_life, mint, mintable, valid_name};
-use crate::principal::{Principal, Proof, Scheme};
-use crate::reach::ManagementScope;
+use crate::minting::{Expiry, Holder, Minted, end_of_life, granted, mint, mintable, valid_name};
+use crate::principal::{Principal, Proof};
+use crate::reach::{ManagementScope, authority};
 use crate::record::{CredentialRecord, OwnerRecord, Terms};
 use crate::refusal::Refusal;
+use crate::scheme::Scheme;
 use crate::scope::{Grantable, ScopeSet};
 
+use super::kind::KIND;
 use super::model::Create;
+use super::wire::PREFIX;
 
 /// What the operating system says of the local socket's two ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +41,7 @@ pub fn local_operator(context: &Context<'_>, peer: LocalPeer) -> Outcome<Princip
         return Outcome::refused(Rejection::Unknown, Vec::new(), audit);
     }
     let principal = Principal::assertion(Proof {
-        scheme: Scheme::LocalSocket,
+        scheme: Scheme::LOCAL_SOCKET,
         credential: None,
         owner: None,
         prefix: None,
@@ -65,7 +67,7 @@ pub fn first_key(context: &mut Context<'_>, owner: &OwnerRecord) -> Outcome<Mint
             return Outcome::refused(refusal, Vec::new(), audit);
         }
     };
-    let minted = mint(context, CredentialRecord::draft(CredentialKind::ManagementKey, owner, None, terms));
+    let minted = mint(context, CredentialRecord::draft(KIND.id_prefix, owner, None, terms));
     let audit = AuditEvent::granted(context.now, "management_key.first", Actor::SYSTEM)
         .about(minted.record.id.to_string())
         .detail("hint", minted.record.terms.hint.clone());
@@ -74,7 +76,7 @@ pub fn first_key(context: &mut Context<'_>, owner: &OwnerRecord) -> Outcome<Mint
 }
 
 fn terms(name: &str, scopes: ScopeSet, grantable: Grantable) -> Result<Terms, Refusal> {
-    let prefix = MANAGEMENT_PREFIX.parse().map_err(|_| Refusal::ReservedPrefix)?;
+    let prefix = PREFIX.parse().map_err(|_| Refusal::ReservedPrefix)?;
     Ok(Terms { grantable, ..Terms::new(valid_name(name)?, prefix, Environment::Live, scopes) })
 }
 
@@ -87,7 +89,7 @@ impl Act for Create {
     }
 
     fn decide(&self, context: &mut Context<'_>, permit: &Permit, found: Found) -> Outcome<Minted, Refusal> {
-        let line = new_line(context, "management_key.create", permit, String::new());
+        let line = new_line(context, KIND.verbs.create, permit, String::new());
         let (draft, room) = match self.draft(context, permit, found) {
             Ok(draft) => draft,
             Err(refusal) => {
@@ -125,12 +127,28 @@ impl Create {
         let expires_at = match self.expiry {
             Expiry::Unspecified => None,
             Expiry::At(_) | Expiry::After(_) | Expiry::Never => {
-                end_of_life(context, CredentialKind::ManagementKey, self.expiry, None)?
+                end_of_life(context, &KIND, self.expiry, None)?
             }
         };
         let terms = terms(&self.name, self.scopes.clone(), self.grantable.clone())?;
-        let record = CredentialRecord::draft(CredentialKind::ManagementKey, &owner, expires_at, terms);
-        let room = mintable(context, permit, &Holder { owner, organisation, tally }, &record)?;
+        let record = CredentialRecord::draft(KIND.id_prefix, &owner, expires_at, terms);
+        let room = mintable(&KIND, context, permit, &Holder { owner, organisation, tally }, &record)?;
         Ok((record, room))
+    }
+}
+
+/// Nobody locks out who can do more: what a management key can do, whoever ends or switches it can do too. An operator
+/// is above everybody who is none.
+///
+/// # Errors
+///
+/// [`Refusal::Outranked`].
+pub(crate) fn not_above(permit: &Permit, key: &CredentialRecord) -> Result<(), Refusal> {
+    let operators = key.terms.scopes.contains(ManagementScope::Operator.name());
+    match authority(permit.principal()) {
+        Authority::Operator if !operators => Ok(()),
+        Authority::Operator | Authority::Organisation | Authority::Owner => {
+            granted(&KIND, permit, key).map_err(|excess| Refusal::Outranked(Box::new(excess)))
+        }
     }
 }

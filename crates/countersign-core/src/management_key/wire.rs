@@ -3,11 +3,16 @@
 use crate::context::Context;
 use crate::credential::{Authenticator, Presented, Rejection};
 use crate::effect::Outcome;
-use crate::id::CredentialKind;
-use crate::key_string::{KeyString, MANAGEMENT_PREFIX};
+use crate::key_string::KeyString;
 use crate::ledger::{Found, Lookup};
-use crate::principal::{Principal, Scheme};
+use crate::principal::Principal;
+use crate::scheme::Scheme;
 use crate::verification;
+
+use super::kind::{KIND, SCHEME};
+
+/// What every management key begins with.
+pub const PREFIX: &str = "cs_mgmt";
 
 /// The register's row for management keys.
 #[derive(Debug, Clone, Copy)]
@@ -15,12 +20,12 @@ pub struct ManagementKey;
 
 impl Authenticator for ManagementKey {
     fn scheme(&self) -> Scheme {
-        Scheme::ManagementKey
+        SCHEME
     }
 
     fn recognise(&self, bearer: &str, _: Option<&str>) -> Option<Result<Box<dyn Presented>, Rejection>> {
         let (prefix, _) = bearer.rsplit_once('_')?;
-        if prefix != MANAGEMENT_PREFIX {
+        if prefix != PREFIX {
             return None;
         }
         Some(match KeyString::parse(bearer) {
@@ -34,10 +39,10 @@ struct PresentedKey(KeyString);
 
 impl Presented for PresentedKey {
     fn lookup(&self) -> Lookup<'_> {
-        Lookup::Key { kind: CredentialKind::ManagementKey, key: &self.0 }
+        Lookup::Key { kind: KIND.id_prefix, key: &self.0 }
     }
 
     fn verify(self: Box<Self>, context: &mut Context<'_>, found: Found) -> Outcome<Principal, Rejection> {
-        verification::verify(context, Scheme::ManagementKey, "management_key.verify", found)
+        verification::verify(context, &KIND, found)
     }
 }

@@ -124,7 +124,7 @@ mod tests {
 
     use super::{FEW, Meters};
     use crate::context::SeededEntropy;
-    use crate::id::{CredentialId, CredentialKind};
+    use crate::id::{CredentialId, IdPrefix};
     use crate::meter::Allowance;
 
     #[test]
@@ -132,7 +132,7 @@ mod tests {
         let (meters, mut entropy) = (Meters::default(), SeededEntropy::new(1));
         let limits = [Allowance { name: "burst".parse().unwrap(), amount: 1, every: "1s".parse().unwrap() }];
         let mut share = || {
-            let id = CredentialId::random(CredentialKind::ApiKey, &mut entropy);
+            let id = CredentialId::random(IdPrefix::new("key"), &mut entropy);
             (id, meters.share(id, &limits).unwrap())
         };
         let (id, kept) = share();

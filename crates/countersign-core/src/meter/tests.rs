@@ -1,6 +1,7 @@
 use super::{Allowance, Every, Meters, Spent};
 use crate::context::SeededEntropy;
-use crate::id::{CredentialId, CredentialKind};
+use crate::id::CredentialId;
+use crate::id::IdPrefix;
 use crate::timestamp::Timestamp;
 
 fn allowance(name: &str, amount: u32, every: &str) -> Allowance {
@@ -8,7 +9,7 @@ fn allowance(name: &str, amount: u32, every: &str) -> Allowance {
 }
 
 fn id() -> CredentialId {
-    CredentialId::random(CredentialKind::ApiKey, &mut SeededEntropy::new(1))
+    CredentialId::random(IdPrefix::new("key"), &mut SeededEntropy::new(1))
 }
 
 fn at(seconds: i64) -> Timestamp {

@@ -1,7 +1,7 @@
 //! The header fields as tables.
 
 use countersign_core::decision::{Condition, Decision, Permit, Requirement, decide};
-use countersign_core::principal::Scheme;
+use countersign_core::scheme::Scheme;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{Call, CredentialFields, downstream, upstream};
@@ -9,7 +9,7 @@ use crate::caller::Caller;
 use crate::field_names::DroppedFields;
 
 fn anonymous() -> Permit {
-    match decide(None, &Requirement::Any(vec![Condition::of(Scheme::Anonymous)])) {
+    match decide(None, &Requirement::Any(vec![Condition::of(Scheme::ANONYMOUS)])) {
         Decision::Permit(permit) => permit,
         other @ (Decision::Challenge | Decision::Deny(_)) => panic!("{other:?}"),
     }

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use countersign_core::api_key;
 use countersign_core::decision::{Condition, Requirement};
-use countersign_core::principal::Scheme;
+use countersign_core::management_key;
+use countersign_core::scheme::Scheme;
 use http::Method;
 
 use super::{Match, Route, RouteError, RouteTable, is_upper_case};
@@ -16,7 +18,7 @@ fn route(name: &str, pattern: &str) -> Route {
         methods: None,
         hosts: None,
         upstream: 0,
-        requirement: Requirement::Any(vec![Condition::of(Scheme::ApiKey)]),
+        requirement: Requirement::Any(vec![Condition::of(api_key::SCHEME)]),
         shadow: None,
         forward_credential: false,
         preserve_host: false,
@@ -199,7 +201,7 @@ fn a_table_that_cannot_be_decided_on_is_not_built() {
     assert!(refused(|one| one.hosts = Some(Vec::new())).contains("api.example.com"));
     assert!(refused(|one| one.hosts = Some(vec!["a,b".into()])).contains("`a,b`"));
     assert!(refused(|one| one.pattern = "x".into()).contains("does not begin with /"));
-    let twice = || vec![Condition::of(Scheme::ApiKey), Condition::of(Scheme::ApiKey)];
+    let twice = || vec![Condition::of(api_key::SCHEME), Condition::of(api_key::SCHEME)];
     let mut one = route("r", "/a");
     one.requirement = Requirement::All(twice());
     assert!(table(vec![one]).unwrap_err().to_string().contains("api_key twice"));
@@ -207,11 +209,11 @@ fn a_table_that_cannot_be_decided_on_is_not_built() {
     one.requirement = Requirement::Any(twice());
     assert!(table(vec![one]).is_ok());
     assert!(
-        refused(|one| one.requirement = Requirement::Any(vec![Condition::of(Scheme::ManagementKey)]))
+        refused(|one| one.requirement = Requirement::Any(vec![Condition::of(management_key::SCHEME)]))
             .contains("management_key")
     );
     assert!(
-        refused(|one| one.requirement = Requirement::All(vec![Condition::of(Scheme::Anonymous)]))
+        refused(|one| one.requirement = Requirement::All(vec![Condition::of(Scheme::ANONYMOUS)]))
             .contains("under `any`")
     );
     assert!(table(vec![route("r", "/a"), route("r", "/b")]).is_err());

@@ -8,14 +8,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use countersign_core::api_key;
 use countersign_core::context::{Clock, Entropy, Policy, SeededEntropy};
 use countersign_core::decision::{Condition, Requirement};
 use countersign_core::environment::Environment;
-use countersign_core::id::{CredentialId, CredentialKind, OwnerId, OwnerKind};
+use countersign_core::id::{CredentialId, OwnerId, OwnerKind};
 use countersign_core::key_string::KeyString;
 use countersign_core::ledger::Unavailable;
-use countersign_core::principal::Scheme;
 use countersign_core::record::{CredentialRecord, OwnerRecord, Terms};
+use countersign_core::scheme::Scheme;
 use countersign_core::secret::{Pepper, Peppers, Secret};
 use countersign_core::snapshot::{Change, Snapshot};
 use countersign_core::timestamp::{Monotonic, Timestamp};
@@ -137,7 +138,7 @@ pub(crate) fn route(name: &str, pattern: &str, requirement: Requirement) -> Rout
 }
 
 pub(crate) fn api_key(scopes: &str) -> Condition {
-    Condition { scopes: scopes.parse().unwrap(), ..Condition::of(Scheme::ApiKey) }
+    Condition { scopes: scopes.parse().unwrap(), ..Condition::of(api_key::SCHEME) }
 }
 
 pub(crate) fn any(condition: Condition) -> Requirement {
@@ -146,7 +147,7 @@ pub(crate) fn any(condition: Condition) -> Requirement {
 
 /// `/open/…` for everybody, `/passed/…` with the credential passed on, the rest for keys with `orders:read`.
 pub(crate) fn routes() -> Vec<Route> {
-    let anonymous = || any(Condition::of(Scheme::Anonymous));
+    let anonymous = || any(Condition::of(Scheme::ANONYMOUS));
     let mut passed = route("passed", "/passed/{**}", anonymous());
     passed.forward_credential = true;
     let mut socket = route("socket", "/ws/{**}", any(api_key("orders:read")));
@@ -234,7 +235,7 @@ impl World {
         let prefix = "cs_live".parse().unwrap();
         let key = KeyString::mint(&prefix, &mut entropy);
         let record = CredentialRecord {
-            id: CredentialId::random(CredentialKind::ApiKey, &mut entropy),
+            id: CredentialId::random(api_key::KIND.id_prefix, &mut entropy),
             lookup: key.hash(self.peppers.current()),
             pepper: 1,
             organisation: self.owner.id,
@@ -267,7 +268,7 @@ impl World {
         let url = format!("http://{address}").parse().unwrap();
         let mut upstreams = self.routes.load().upstreams().to_vec();
         upstreams.push(Arc::new(Upstream::new("other", &url, None).unwrap()));
-        let mut other = route("other", pattern, any(Condition::of(Scheme::Anonymous)));
+        let mut other = route("other", pattern, any(Condition::of(Scheme::ANONYMOUS)));
         other.upstream = 1;
         let all: Vec<_> = std::iter::once(other).chain(routes()).collect();
         self.routes.store(Arc::new(RouteTable::new(all, upstreams).unwrap()));

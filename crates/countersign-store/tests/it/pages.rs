@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use countersign_core::api_key;
 use countersign_core::context::Clock;
-use countersign_core::id::CredentialKind;
 use countersign_core::ledger::Durable;
+use countersign_core::management_key;
 use countersign_core::reach::Reach;
 use countersign_store::{AuditRequest, CredentialFilter, PageRequest, Store};
 use countersign_testkit::{Records, each_database};
@@ -32,12 +33,12 @@ async fn credentials_are_listed_by_reach_owner_and_state_page_by_page() {
             done(commit(&store, vec![insert(&record)]).await);
             ids.push(record.id);
         }
-        let (management, _) = records.credential(&ours, CredentialKind::ManagementKey);
+        let (management, _) = records.credential(&ours, &management_key::KIND);
         done(commit(&store, vec![insert(&management)]).await);
 
         let check = async |reach, owner, state: Option<&str>, expected: &[usize]| {
             let state = state.map(|state| state.parse().unwrap());
-            let filter = CredentialFilter { kind: CredentialKind::ApiKey, owner, state };
+            let filter = CredentialFilter { kind: &api_key::KIND, owner, state };
             let mut found = Vec::new();
             let mut request = PageRequest { limit: 2, cursor: None };
             loop {

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use countersign_core::api_key;
 use countersign_core::audit::{Actor, AuditEvent};
 use countersign_core::effect::Effect;
-use countersign_core::id::CredentialKind;
 use countersign_core::key_string::KeyString;
 use countersign_core::known::KnownCredential;
 use countersign_core::ledger::{Commit, Durable, Found, Ledger, Lookup, Unavailable};
@@ -74,7 +74,7 @@ pub(crate) async fn known(
     store: &Store,
     key: &KeyString,
 ) -> Result<Option<std::sync::Arc<KnownCredential>>, Unavailable> {
-    match store.find(Lookup::Key { kind: CredentialKind::ApiKey, key }).await? {
+    match store.find(Lookup::Key { kind: api_key::KIND.id_prefix, key }).await? {
         Found::Key(known) => Ok(known),
         Found::ImportedKey(_)
         | Found::Record(_)

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
+use countersign_core::api_key;
 use countersign_core::context::Policy;
 use countersign_core::decision::{Condition, Requirement};
 use countersign_core::duration::parse_duration;
 use countersign_core::network::AddressBlock;
-use countersign_core::principal::Scheme;
+use countersign_core::scheme::Scheme;
 use countersign_edge::host::canonical;
 use countersign_edge::limits::Limits;
 use countersign_gateway::address::HealthCheck;
@@ -429,7 +430,7 @@ fn default_route() -> RouteSpec {
         preserve_host: false,
         cost: 1,
         upgrade: Vec::new(),
-        requirement: Requirement::Any(vec![Condition::of(Scheme::ApiKey)]),
+        requirement: Requirement::Any(vec![Condition::of(api_key::SCHEME)]),
         shadow: None,
         words: "any = [{ api_key = {} }]".to_owned(),
     }
@@ -492,7 +493,7 @@ fn one_condition(value: &Value) -> Result<Condition> {
 fn condition(kind: &str, value: &Value) -> Result<Condition> {
     let table = value.as_table().ok_or_else(|| anyhow!("`{kind}`: expected a table, such as {{}}"))?;
     match kind {
-        "anonymous" => Ok(Condition::of(Scheme::Anonymous)),
+        "anonymous" => Ok(Condition::of(Scheme::ANONYMOUS)),
         "api_key" => api_key(table),
         other => bail!("{EXPECTED}, found `{other}`"),
     }
@@ -505,7 +506,7 @@ fn api_key(table: &Table) -> Result<Condition> {
         Some(_) => Err(anyhow!("api_key.{name}: expected text")),
     };
     let parsed = |error: &dyn std::fmt::Display, name: &str| anyhow!("api_key.{name}: {error}");
-    let mut condition = Condition::of(Scheme::ApiKey);
+    let mut condition = Condition::of(api_key::SCHEME);
     condition.scopes = scopes(table.get("scope"))?;
     if let Some(environment) = text("environment")? {
         condition.environment = environment.parse().map_err(|error| parsed(&error, "environment"))?;
@@ -532,8 +533,9 @@ fn scopes(value: Option<&Value>) -> Result<countersign_core::scope::ScopeSet> {
 #[cfg(test)]
 mod tests {
     use super::{EgressSettings, LeakSettings, Protocol, egress, github_keys, requirement, route, upstream};
+    use countersign_core::api_key;
     use countersign_core::decision::Requirement;
-    use countersign_core::principal::Scheme;
+    use countersign_core::scheme::Scheme;
 
     #[track_caller]
     fn check(text: &str, expected: Result<(bool, Vec<Scheme>), &str>) {
@@ -610,15 +612,15 @@ mod tests {
 
     #[test]
     fn requirements_read_as_written() {
-        check("require = { api_key = {} }", Ok((false, vec![Scheme::ApiKey])));
-        check("require = { anonymous = {} }", Ok((false, vec![Scheme::Anonymous])));
+        check("require = { api_key = {} }", Ok((false, vec![api_key::SCHEME])));
+        check("require = { anonymous = {} }", Ok((false, vec![Scheme::ANONYMOUS])));
         check(
             "require = { any = [ { api_key = { scope = [\"a\", \"b\"] } }, { anonymous = {} } ] }",
-            Ok((false, vec![Scheme::ApiKey, Scheme::Anonymous])),
+            Ok((false, vec![api_key::SCHEME, Scheme::ANONYMOUS])),
         );
         check(
             "require = { all = [ { api_key = { environment = \"test\" } } ] }",
-            Ok((true, vec![Scheme::ApiKey])),
+            Ok((true, vec![api_key::SCHEME])),
         );
     }
 
