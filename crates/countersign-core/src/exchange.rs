@@ -75,11 +75,10 @@ mod tests {
     use crate::authenticators::GATEWAY;
     use crate::credential::Rejection;
     use crate::id::CredentialId;
-    use crate::kinds::kind_of;
     use crate::ledger::Unavailable;
-    use crate::lifecycle::{Amend, Revoke};
+    use crate::lifecycle::Amend;
     use crate::refusal::Refusal;
-    use crate::testing::{Ground, HOUR, NOW, unchanged};
+    use crate::testing::{Ground, HOUR, NOW, revoke, unchanged};
 
     fn rename(id: CredentialId) -> Amend {
         Amend { name: Some("deploy".into()), ..unchanged(id) }
@@ -122,8 +121,7 @@ mod tests {
             let mut ground = Ground::new();
             let id = ground.api_key(&ground.organisation.clone(), "").0.id;
             ground.store.tables().losing = losing;
-            let attempt =
-                ground.attempt(&ground.caller("keys:write", ""), &Revoke { kind: kind_of(id).unwrap(), id });
+            let attempt = ground.attempt(&ground.caller("keys:write", ""), &revoke(id));
             assert_eq!(attempt.map(Result::unwrap).err(), expected, "{losing}");
             assert_eq!(ground.store.stored(id).unwrap().revoked_at.is_some(), expected.is_none());
             assert_eq!(ground.store.tables().asked, (losing + 1).min(ATTEMPTS));
@@ -135,9 +133,7 @@ mod tests {
         let mut ground = Ground::new();
         let stranger = ground.stranger();
         let id = ground.api_key(&stranger, "").0.id;
-        let refused = ground
-            .perform(&ground.caller("keys:write", "*"), &Revoke { kind: kind_of(id).unwrap(), id })
-            .unwrap_err();
+        let refused = ground.perform(&ground.caller("keys:write", "*"), &revoke(id)).unwrap_err();
         assert_eq!(refused, Refusal::NotFound);
         let (committed, filed) = ground.store.lines();
         assert_eq!((committed, filed.unwrap().reason.as_deref()), (None, Some("not_found")));
@@ -148,8 +144,7 @@ mod tests {
         let down = || Unavailable::Store("gone".into());
         let mut ground = Ground::new();
         let (record, key) = ground.api_key(&ground.organisation.clone(), "");
-        let (caller, act) =
-            (ground.caller("keys:write", ""), Revoke { kind: kind_of(record.id).unwrap(), id: record.id });
+        let (caller, act) = (ground.caller("keys:write", ""), revoke(record.id));
         ground.store.meanwhile(move |tables| tables.down = Some(down()));
         assert_eq!(ground.attempt(&caller, &act).map(Result::unwrap), Err(down()), "while it commits");
         assert_eq!(ground.attempt(&caller, &act).map(Result::unwrap), Err(down()), "when it is asked");

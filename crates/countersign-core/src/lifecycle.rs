@@ -385,3 +385,6 @@ pub(crate) fn new_line(
         subject,
     }
 }
+
+#[cfg(test)]
+mod tests;

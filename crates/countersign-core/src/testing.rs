@@ -26,7 +26,7 @@ use crate::kind::Kind;
 use crate::kinds::kind_of;
 use crate::known::KnownOwner;
 use crate::ledger::{Commit, Durable, Found, Ledger, Lookup, Unavailable};
-use crate::lifecycle::Amend;
+use crate::lifecycle::{Amend, Forget, Revoke, Rotate};
 use crate::management_key;
 use crate::minting::{Expiry, mint};
 use crate::principal::{Principal, Proof};
@@ -106,10 +106,21 @@ impl Ground {
         self.key(&management_key::KIND, owner, terms)
     }
 
+    /// Mints a key of any kind that can do nothing.
+    pub(crate) fn key_of(&mut self, kind: &Kind, owner: &OwnerRecord) -> CredentialRecord {
+        let prefix = (kind.default_prefix)(Environment::Live).parse().unwrap();
+        self.key(kind, owner, Terms::new("ci".into(), prefix, Environment::Live, ScopeSet::default())).0
+    }
+
     fn key(&mut self, kind: &Kind, owner: &OwnerRecord, terms: Terms) -> (CredentialRecord, String) {
         let minted = mint(&mut self.context(), CredentialRecord::draft(kind.id_prefix, owner, None, terms));
         self.store.keep(&minted.record);
         (minted.record, minted.key.unwrap().expose().clone())
+    }
+
+    /// Disables an owner.
+    pub(crate) fn disable(&mut self, owner: &OwnerRecord) {
+        self.store.keep_owner(&OwnerRecord { disabled_at: Some(self.now), ..owner.clone() });
     }
 
     /// A caller with a management key of the first organisation.
@@ -209,6 +220,19 @@ pub(crate) fn unchanged(id: CredentialId) -> Amend {
         expiry: Expiry::Unspecified,
         switch: None,
     }
+}
+
+/// A rotation as the operator's defaults have it.
+pub(crate) fn rotate(id: CredentialId) -> Rotate {
+    Rotate { kind: kind_of(id).unwrap(), id, overlap: None, expiry: Expiry::Unspecified }
+}
+
+pub(crate) fn revoke(id: CredentialId) -> Revoke {
+    Revoke { kind: kind_of(id).unwrap(), id }
+}
+
+pub(crate) fn forget(id: CredentialId) -> Forget {
+    Forget { kind: kind_of(id).unwrap(), id }
 }
 
 /// Asks for an API key.
@@ -341,6 +365,18 @@ impl Memory {
         self.tables().credentials.insert(record.id, record.clone());
     }
 
+    /// Changes what is stored of a credential; returns it.
+    pub(crate) fn change(
+        &self,
+        id: CredentialId,
+        change: impl FnOnce(&mut CredentialRecord),
+    ) -> CredentialRecord {
+        let mut tables = self.tables();
+        let record = tables.credentials.get_mut(&id).unwrap();
+        change(record);
+        record.clone()
+    }
+
     /// Returns what is stored of a credential.
     pub(crate) fn stored(&self, id: CredentialId) -> Option<CredentialRecord> {
         self.tables().credentials.get(&id).cloned()
@@ -349,6 +385,11 @@ impl Memory {
     /// Lets something happen between what is found and what is committed next.
     pub(crate) fn meanwhile(&self, happens: impl FnOnce(&mut Tables) + Send + 'static) {
         self.meanwhile.lock().unwrap().push_back(Happening(Box::new(happens)));
+    }
+
+    /// Commits what was decided without a walk; false: a condition does not hold.
+    pub(crate) fn take(&self, effects: Vec<Effect>, audit: AuditEvent) -> bool {
+        self.tables().take_all(effects, audit)
     }
 
     /// Returns the last line that was committed, and the last that was filed.
@@ -427,6 +468,17 @@ impl Tables {
                 Found::Owner { owner: self.owner(*id), management_keys }
             }
         }
+    }
+
+    /// Takes all effects and the line, or nothing; false: a condition does not hold.
+    fn take_all(&mut self, effects: Vec<Effect>, audit: AuditEvent) -> bool {
+        let mut next = self.clone();
+        let held = effects.into_iter().all(|effect| next.take(effect));
+        if held {
+            next.committed.push(audit);
+            *self = next;
+        }
+        held
     }
 
     /// Takes an effect; false: its condition does not hold.
@@ -510,13 +562,6 @@ impl Durable for Memory {
             tables.losing -= 1;
             return Ok(Commit::Lost);
         }
-        // All or nothing.
-        let mut next = tables.clone();
-        if !effects.into_iter().all(|effect| next.take(effect)) {
-            return Ok(Commit::Lost);
-        }
-        next.committed.push(audit);
-        *tables = next;
-        Ok(Commit::Done)
+        Ok(if tables.take_all(effects, audit) { Commit::Done } else { Commit::Lost })
     }
 }

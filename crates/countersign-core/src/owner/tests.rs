@@ -3,13 +3,11 @@
 use crate::authority::Authority;
 use crate::decision::Permit;
 use crate::id::OwnerKind;
-use crate::kinds::kind_of;
-use crate::lifecycle::{Forget, Revoke};
 use crate::owner::SwitchOwner;
 use crate::record::OwnerRecord;
 use crate::refusal::Refusal;
 use crate::switching::Switch;
-use crate::testing::{Ground, NOW};
+use crate::testing::{Ground, NOW, forget, revoke};
 
 const OPERATOR: &str = "operator owners:write keys:write management-keys:write";
 
@@ -79,9 +77,9 @@ fn safety_13_nobody_ends_a_management_key_that_can_do_more() {
         let permit = ground.caller(scopes, grantable);
         let id = ground.management_key(&owner, held_scopes, "").0.id;
         let expected = if may { Ok(()) } else { Err("outranked") };
-        let revoked = ground.perform(&permit, &Revoke { kind: kind_of(id).unwrap(), id });
+        let revoked = ground.perform(&permit, &revoke(id));
         assert_eq!(revoked.map(|_| ()).map_err(|refusal| refusal.code()), expected, "{scopes} {held_scopes}");
-        let forgotten = ground.perform(&permit, &Forget { kind: kind_of(id).unwrap(), id });
+        let forgotten = ground.perform(&permit, &forget(id));
         assert_eq!(forgotten.map_err(|refusal| refusal.code()), expected, "{scopes} {held_scopes}");
         assert_eq!(ground.store.stored(id).is_none(), may);
     }
