@@ -114,3 +114,6 @@ pub fn reach(principal: &Principal) -> Reach {
         None => Reach::Nothing,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,9 +22,10 @@ use crate::effect::Effect;
 use crate::environment::Environment;
 use crate::exchange::{Act, perform, verify};
 use crate::id::{CredentialId, OwnerId, OwnerKind};
+use crate::key_string::KeyString;
 use crate::kind::Kind;
 use crate::kinds::kind_of;
-use crate::known::KnownOwner;
+use crate::known::{KnownCredential, KnownOwner};
 use crate::ledger::{Commit, Durable, Found, Ledger, Lookup, Unavailable};
 use crate::lifecycle::{Amend, Forget, Revoke, Rotate};
 use crate::management_key;
@@ -143,6 +144,11 @@ impl Ground {
     #[track_caller]
     pub(crate) fn perform<A: Act>(&mut self, permit: &Permit, act: &A) -> Result<A::Answer, A::Refusal> {
         self.attempt(permit, act).unwrap()
+    }
+
+    /// Returns what verifiers know of an API key.
+    pub(crate) fn known(&self, key: &str) -> Option<Arc<KnownCredential>> {
+        self.store.snapshot().find(api_key::KIND.id_prefix, &KeyString::parse(key).unwrap())
     }
 
     /// Presents header fields to a register, whatever it takes.

@@ -86,3 +86,6 @@ pub(crate) fn principal(scheme: Scheme, known: &KnownCredential) -> Principal {
         grantable: Arc::clone(&known.grantable),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::api_key::{
-    self, Create, Idempotency, Import, Verification, expiry_question, verify_key, warn_of_expiry,
+    Create, Idempotency, Import, Verification, expiry_question, verify_key, warn_of_expiry,
 };
 use crate::decision::{Condition, Permit, Requirement};
 use crate::environment::Environment;
@@ -338,8 +338,7 @@ fn verified(
     key: &str,
     asked: &Verification,
 ) -> Result<(), &'static str> {
-    let key = KeyString::parse(key).unwrap();
-    let found = Found::Key(ground.store.snapshot().find(api_key::KIND.id_prefix, &key));
+    let found = Found::Key(ground.known(key));
     verify_key(&ground.context(), caller, found, asked).map(|_| ())
 }
 

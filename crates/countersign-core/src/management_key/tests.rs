@@ -1,11 +1,15 @@
 //! The rules of management keys as tables.
 
+use crate::audit::Verdict;
 use crate::credential::Rejection;
+use crate::id::{OwnerId, OwnerKind};
 use crate::management_key::{Create, LocalPeer, first_key, local_operator};
 use crate::minting::Expiry;
 use crate::reach::{ManagementScope, Reach, reach};
+use crate::record::OwnerRecord;
 use crate::refusal::Refusal;
-use crate::testing::{Ground, granting, scopes};
+use crate::tally::{Kept, Tally};
+use crate::testing::{Caller, Ground, HOUR, NOW, granting, scopes};
 
 #[test]
 fn safety_5_the_local_socket_knows_the_servers_user_and_root_alone() {
@@ -30,24 +34,142 @@ fn the_first_key_holds_everything() {
     assert!(minted.record.terms.grantable.covers("anything:at-all"));
 }
 
+fn create(owner: Option<OwnerId>, held: &str, grantable: &str) -> Create {
+    Create {
+        name: "tenant".into(),
+        owner,
+        scopes: scopes(held),
+        grantable: granting(grantable),
+        expiry: Expiry::Unspecified,
+    }
+}
+
+#[test]
+fn the_word_of_the_local_socket_and_the_first_key_have_lines() {
+    let mut ground = Ground::new();
+    let mut line = |peer_uid| {
+        let outcome = local_operator(&ground.context(), LocalPeer { peer_uid, server_uid: 1000 });
+        assert!(outcome.effects.is_empty());
+        (outcome.audit.action, outcome.audit.verdict, outcome.audit.actor.scheme)
+    };
+    let action = || "local_socket.verify".into();
+    assert_eq!(line(1000), (action(), Verdict::Granted, "local_socket".into()));
+    assert_eq!(line(1001), (action(), Verdict::Refused, "unverified".into()));
+    let owner = ground.organisation.clone();
+    let first = first_key(&mut ground.context(), &owner);
+    let (line, record) = (first.audit.clone(), first.answer.unwrap().record);
+    assert_eq!(
+        (line.action.as_ref(), line.subject.clone()),
+        ("management_key.first", Some(record.id.to_string()))
+    );
+    assert!(line.details.contains(&("hint".into(), record.terms.hint.clone())));
+    assert_eq!((record.owner, record.expires_at), (owner.id, None));
+    assert!(ground.store.take(first.effects, line));
+    assert_eq!(ground.store.stored(record.id), Some(record));
+}
+
 #[test]
 fn safety_13_nobody_makes_a_management_key_that_can_do_more() {
-    let mut ground = Ground::new();
-    let owner = ground.organisation.id;
     let everything = ManagementScope::everything().to_string();
-    let operator = ground.caller(&everything, "*");
-    let mut make = |held: &str, grantable: &str| {
-        let asked = Create {
-            name: "tenant".into(),
-            owner: Some(owner),
-            scopes: scopes(held),
-            grantable: granting(grantable),
-            expiry: Expiry::Unspecified,
-        };
-        ground.perform(&operator, &asked).map(|minted| minted.record)
+    let excess = |scope: &str| Some(Refusal::ExcessScope(scope.parse().unwrap()));
+    let tenant = ("keys:write management-keys:write", "orders:*");
+    for ((held, grantable), asked, asked_grantable, expected) in [
+        ((everything.as_str(), "*"), "keys:write", "orders:*", None),
+        ((everything.as_str(), "*"), "keys:everything", "", excess("keys:everything")),
+        (tenant, "keys:write", "orders:read", None),
+        (tenant, "keys:read", "", excess("keys:read")),
+        (tenant, "operator", "", excess("operator")),
+        (tenant, "keys:write", "settle", excess("settle")),
+        (tenant, "keys:write", "*", excess("*")),
+    ] {
+        let mut ground = Ground::new();
+        let asked = create(None, asked, asked_grantable);
+        let answer = ground.perform(&ground.caller(held, grantable), &asked);
+        assert_eq!(answer.as_ref().err(), expected.as_ref(), "{asked:?}");
+        let Ok(minted) = answer else { continue };
+        assert!(minted.key.unwrap().expose().starts_with("cs_mgmt_"));
+        let terms = &minted.record.terms;
+        assert_eq!(
+            (&terms.name, &terms.scopes, &terms.grantable),
+            (&asked.name, &asked.scopes, &asked.grantable)
+        );
+        let line = ground.store.lines().0.unwrap();
+        assert_eq!(line.action, "management_key.create");
+        assert_eq!(line.subject, Some(minted.record.id.to_string()));
+        assert_eq!(line.organisation, Some(ground.organisation.id));
+        for (name, value) in [("name", "tenant"), ("hint", &terms.hint), ("scope", &asked.scopes.to_string())]
+        {
+            assert!(line.details.contains(&(name.into(), value.into())), "{name}");
+        }
+        assert_eq!(ground.store.stored(minted.record.id), Some(minted.record));
+    }
+}
+
+#[test]
+fn safety_13_nobody_makes_a_management_key_for_another_tenant() {
+    let mut ground = Ground::new();
+    let (home, away) = (ground.organisation.clone(), ground.stranger());
+    let (one, two) = (ground.member(OwnerKind::Client, &home), ground.member(OwnerKind::User, &home));
+    let gone = Ground::new().member(OwnerKind::Client, &home);
+    let rows: [(&OwnerRecord, &str, Option<&OwnerRecord>, bool); 8] = [
+        (&home, "", None, true),
+        (&home, "", Some(&one), true),
+        (&away, "", None, false),
+        (&away, "", Some(&one), false),
+        (&one, "", Some(&one), true),
+        (&one, "", Some(&two), false),
+        (&away, "operator", Some(&one), true),
+        (&away, "operator", Some(&gone), false),
+    ];
+    for (who, held, owner, may) in rows {
+        let asked = create(owner.map(|owner| owner.id), "", "");
+        let expected = if may { Ok(owner.unwrap_or(&home).id) } else { Err(Refusal::OwnerNotFound) };
+        let made = ground.perform(&Caller::of(who).holding(held).permit(), &asked);
+        assert_eq!(made.map(|minted| minted.record.owner), expected, "{who:?} {asked:?}");
+    }
+}
+
+#[test]
+fn a_management_key_lives_as_long_as_it_is_asked_to() {
+    let (after, empty) = (Some(NOW.plus(HOUR)), Err("empty_life"));
+    for (expiry, expected) in [
+        (Expiry::Unspecified, Ok(None)),
+        (Expiry::Never, Ok(None)),
+        (Expiry::After(HOUR), Ok(after)),
+        (Expiry::At(NOW.plus(HOUR)), Ok(after)),
+        (Expiry::At(NOW), empty),
+    ] {
+        let mut ground = Ground::new();
+        // The longest life is one of API keys.
+        ground.policy.api_key_max_lifetime = Some(HOUR / 2);
+        let asked = Create { expiry, ..create(None, "", "") };
+        let made = ground.perform(&ground.caller("", ""), &asked);
+        let end = made.map(|minted| minted.record.expires_at).map_err(|refusal| refusal.code());
+        assert_eq!(end, expected, "{expiry:?}");
+    }
+}
+
+#[test]
+fn a_management_key_is_held_to_the_conditions_of_minting() {
+    let mut ground = Ground::new();
+    let tenant = ground.caller("", "");
+    let refused = |ground: &mut Ground, asked: &Create| {
+        let refused = ground.perform(&tenant, asked).unwrap_err();
+        let line = ground.store.lines().1.unwrap();
+        assert_eq!(
+            (line.action.as_ref(), line.reason.as_deref()),
+            ("management_key.create", Some(refused.code()))
+        );
+        refused
     };
-    let record = make("keys:write", "orders:*").unwrap();
-    assert_eq!(record.terms.grantable.patterns().to_string(), "orders:*");
-    let excess = Refusal::ExcessScope("keys:everything".parse().unwrap());
-    assert_eq!(make("keys:everything", ""), Err(excess));
+    let unnamed = Create { name: String::new(), ..create(None, "", "") };
+    assert_eq!(refused(&mut ground, &unnamed), Refusal::Name);
+    ground.policy.tenant_max_keys = 3;
+    ground.store.tables().others = Tally { credentials: 3, members: 0 };
+    assert_eq!(refused(&mut ground, &create(None, "", "")), Refusal::Full(Kept::Credentials, 3));
+    ground.store.tables().others = Tally::default();
+    ground.store.meanwhile(|tables| tables.others.credentials = 3);
+    assert_eq!(refused(&mut ground, &create(None, "", "")), Refusal::Full(Kept::Credentials, 3));
+    ground.disable(&ground.organisation.clone());
+    assert_eq!(refused(&mut ground, &create(None, "", "")), Refusal::OwnerDisabled);
 }
