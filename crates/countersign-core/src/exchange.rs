@@ -2,32 +2,45 @@
 
 use crate::context::Context;
 use crate::credential::{Presented, Rejection};
-use crate::decision::Permit;
 use crate::effect::Outcome;
-use crate::ledger::{Commit, Durable, Found, Ledger, Lookup, Unavailable};
+use crate::ledger::{Commit, Durable, Find, Ledger, Question, Unavailable};
 use crate::principal::Principal;
 
 /// How often a lost commit is decided again before the record counts as contended.
 const ATTEMPTS: usize = 8;
 
-/// Something that a permitted caller asks to be done. Deciding does not consume it: a lost commit decides again.
+/// Something that is to be done. Deciding does not consume it: a lost commit decides again.
 pub trait Act: Send + Sync {
+    /// The one question that it asks.
+    type Question: Question;
+    /// By whom: a [`crate::decision::Permit`], another proof, or [`System`].
+    type By: Sync;
     /// What a granted act answers.
     type Answer: Send;
-    /// Why it may be refused.
-    type Refusal: Send;
+    /// Why it may be refused: its own reasons.
+    type Reason: Send;
 
-    /// Names the one question that it asks.
-    fn lookup<'a>(&'a self, context: &Context<'_>) -> Lookup<'a>;
+    /// Asks the question.
+    fn question(&self, context: &Context<'_>, by: &Self::By) -> Self::Question;
 
     /// Decides; called again with fresh findings when the commit is lost.
     fn decide(
         &self,
         context: &mut Context<'_>,
-        permit: &Permit,
-        found: Found,
-    ) -> Outcome<Self::Answer, Self::Refusal>;
+        by: &Self::By,
+        found: <Self::Question as Question>::Answer,
+    ) -> Outcome<Self::Answer, Self::Reason>;
+
+    /// Tells whether a refusal without effects is filed. Not where what was to be done is done already: nobody was
+    /// refused anything.
+    fn is_filed(&self, _reason: &Self::Reason) -> bool {
+        true
+    }
 }
+
+/// Who acts where nobody has asked: the product itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct System;
 
 /// Finds and verifies a presented credential. Verifying commits nothing; the outcome's audit line is the caller's.
 ///
@@ -39,7 +52,7 @@ pub async fn verify<L: Ledger>(
     context: &mut Context<'_>,
     presented: Box<dyn Presented>,
 ) -> Result<Outcome<Principal, Rejection>, Unavailable> {
-    let found = ledger.find(presented.lookup()).await?;
+    let found = ledger.look_up(presented.lookup()).await?;
     Ok(presented.verify(context, found))
 }
 
@@ -48,36 +61,61 @@ pub async fn verify<L: Ledger>(
 /// # Errors
 ///
 /// [`Unavailable`] if the store does not answer or the record stays contended.
-pub async fn perform<L: Durable, A: Act>(
-    ledger: &L,
+pub async fn perform<S: Durable + Find<A::Question>, A: Act>(
+    store: &S,
     context: &mut Context<'_>,
-    permit: &Permit,
+    by: &A::By,
     act: &A,
-) -> Result<Result<A::Answer, A::Refusal>, Unavailable> {
+) -> Result<Result<A::Answer, A::Reason>, Unavailable> {
     for _attempt in 0..ATTEMPTS {
-        let found = ledger.find(act.lookup(context)).await?;
-        let outcome = act.decide(context, permit, found);
-        if outcome.answer.is_err() && outcome.effects.is_empty() {
+        let Outcome { answer, effects, audit } = rehearse(store, context, by, act).await?;
+        if let Err(reason) = &answer
+            && effects.is_empty()
+        {
             // Nobody buys a durable commit with a guess.
-            ledger.file(outcome.audit);
-            return Ok(outcome.answer);
+            if act.is_filed(reason) {
+                store.file(audit);
+            }
+            return Ok(answer);
         }
-        if ledger.commit(outcome.effects, outcome.audit).await? == Commit::Done {
-            return Ok(outcome.answer);
+        if store.commit(effects, audit).await? == Commit::Done {
+            return Ok(answer);
         }
     }
     Err(Unavailable::Contended)
 }
 
+/// Finds and decides as [`perform`] does, and commits nothing.
+///
+/// # Errors
+///
+/// [`Unavailable`] if the store does not answer.
+pub async fn rehearse<S: Find<A::Question>, A: Act>(
+    store: &S,
+    context: &mut Context<'_>,
+    by: &A::By,
+    act: &A,
+) -> Result<Outcome<A::Answer, A::Reason>, Unavailable> {
+    let found = store.find(act.question(context, by)).await?;
+    Ok(act.decide(context, by, found))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::ATTEMPTS;
+    use super::{ATTEMPTS, Act, System};
+    use crate::api_key;
+    use crate::audit::{Actor, AuditEvent};
     use crate::authenticators::GATEWAY;
+    use crate::context::Context;
     use crate::credential::Rejection;
+    use crate::effect::{Effect, Outcome};
     use crate::id::CredentialId;
     use crate::ledger::Unavailable;
     use crate::lifecycle::Amend;
+    use crate::question::RecordOf;
+    use crate::record::{CredentialRecord, MarkRecord};
     use crate::refusal::Refusal;
+    use crate::secret::SecretHash;
     use crate::testing::{Ground, HOUR, NOW, revoke, unchanged};
 
     fn rename(id: CredentialId) -> Amend {
@@ -137,6 +175,66 @@ mod tests {
         assert_eq!(refused, Refusal::NotFound);
         let (committed, filed) = ground.store.lines();
         assert_eq!((committed, filed.unwrap().reason.as_deref()), (None, Some("not_found")));
+    }
+
+    /// Guesses at a secret.
+    struct Guess {
+        /// Whether the store counts it.
+        counted: bool,
+        /// Whether it is worth a line.
+        filed: bool,
+    }
+
+    impl Act for Guess {
+        type Question = RecordOf;
+        type By = System;
+        type Answer = ();
+        type Reason = &'static str;
+
+        fn question(&self, _: &Context<'_>, _: &System) -> RecordOf {
+            RecordOf(CredentialId::unset(api_key::KIND.id_prefix))
+        }
+
+        fn decide(
+            &self,
+            context: &mut Context<'_>,
+            _: &System,
+            _: Option<CredentialRecord>,
+        ) -> Outcome<(), &'static str> {
+            let (lookup, made, until) = (SecretHash::UNSET, String::new(), context.now);
+            let count = Effect::Mark(MarkRecord { lookup, made, until });
+            let audit = AuditEvent::refused(context.now, "guess", Actor::UNVERIFIED, "wrong");
+            Outcome::refused("wrong", self.counted.then_some(count).into_iter().collect(), audit)
+        }
+
+        fn is_filed(&self, _: &&'static str) -> bool {
+            self.filed
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_committed_with_its_effects_and_without_effects_buys_no_commit() {
+        for (counted, filed, committed, lines) in
+            [(false, true, 0, 1), (false, false, 0, 0), (true, true, 1, 0), (true, false, 1, 0)]
+        {
+            let mut ground = Ground::new();
+            assert_eq!(ground.perform(&System, &Guess { counted, filed }), Err("wrong"));
+            let tables = ground.store.tables();
+            assert_eq!((tables.committed.len(), tables.filed.len()), (committed, lines));
+            assert_eq!(tables.marks.len(), committed, "what the refusal wants done is done");
+        }
+    }
+
+    #[test]
+    fn a_rehearsal_decides_and_changes_nothing() {
+        let mut ground = Ground::new();
+        let record = ground.api_key(&ground.organisation.clone(), "").0;
+        let (caller, act) = (ground.caller("keys:write", ""), revoke(record.id));
+        let outcome = ground.rehearse(&caller, &act).unwrap();
+        assert!(outcome.answer.unwrap().revoked_at.is_some());
+        assert_eq!(outcome.effects.len(), 1);
+        assert_eq!(ground.store.stored(record.id), Some(record));
+        assert_eq!(ground.store.lines(), (None, None));
     }
 
     #[test]

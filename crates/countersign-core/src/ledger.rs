@@ -6,15 +6,13 @@ use thiserror::Error;
 
 use crate::audit::AuditEvent;
 use crate::effect::Effect;
-use crate::id::{CredentialId, IdPrefix, OwnerId};
+use crate::id::IdPrefix;
 use crate::imported_set::{Source, Upgrade};
 use crate::key_string::KeyString;
 use crate::known::KnownCredential;
-use crate::record::{CredentialRecord, MarkRecord, OwnerRecord, TakenOver};
-use crate::secret::SecretHash;
-use crate::tally::Tally;
 
-/// The one question that a credential or an act may ask.
+/// The one question that a presented credential asks. Which one is only known when it is there; acts ask a
+/// [`Question`], whose answer has one type.
 #[derive(Debug)]
 pub enum Lookup<'a> {
     /// Which live credential is this key?
@@ -31,21 +29,6 @@ pub enum Lookup<'a> {
         /// The text as presented.
         text: &'a str,
     },
-    /// What is stored of this credential?
-    Record(CredentialId),
-    /// What does the making of a credential need?
-    Creation {
-        /// Who shall own it; `None`: the first organisation.
-        owner: Option<OwnerId>,
-        /// The mark of an `Idempotency-Key`.
-        mark: Option<SecretHash>,
-        /// The hash of a foreign key, under every pepper; empty for a key that is minted here.
-        digests: Vec<SecretHash>,
-    },
-    /// What does the making of a successor of this credential need?
-    Rotation(CredentialId),
-    /// What is stored of this owner, and of the management keys that act for it or its members?
-    Owner(OwnerId),
 }
 
 /// The answer to a [`Lookup`]; the variant is the question's.
@@ -55,41 +38,6 @@ pub enum Found {
     Key(Option<Arc<KnownCredential>>),
     /// To [`Lookup::ImportedKey`].
     ImportedKey(Option<FoundImported>),
-    /// To [`Lookup::Record`].
-    Record(Option<Box<CredentialRecord>>),
-    /// To [`Lookup::Creation`].
-    Creation {
-        /// The owner, if there is one of that name.
-        owner: Option<Box<OwnerRecord>>,
-        /// The organisation's record, if the owner is not one itself.
-        organisation: Option<Box<OwnerRecord>>,
-        /// The mark's record, if the `Idempotency-Key` was used before.
-        earlier: Option<MarkRecord>,
-        /// What the earlier use made, if it still exists.
-        made: Option<Box<CredentialRecord>>,
-        /// For whom the hash of a foreign key was taken over before.
-        taken: Vec<TakenOver>,
-        /// What the organisation holds.
-        tally: Tally,
-    },
-    /// To [`Lookup::Rotation`].
-    Rotation {
-        /// What is stored of the credential.
-        record: Option<Box<CredentialRecord>>,
-        /// Who owns it.
-        owner: Option<Box<OwnerRecord>>,
-        /// The organisation's record, if the owner is not one itself.
-        organisation: Option<Box<OwnerRecord>>,
-        /// What the organisation holds.
-        tally: Tally,
-    },
-    /// To [`Lookup::Owner`].
-    Owner {
-        /// What is stored.
-        owner: Option<Box<OwnerRecord>>,
-        /// The management keys that are not revoked.
-        management_keys: Vec<CredentialRecord>,
-    },
 }
 
 /// An imported key that was presented.
@@ -134,7 +82,7 @@ pub trait Ledger: Sync {
     /// # Errors
     ///
     /// [`Unavailable`] if the answer is not known.
-    fn find(&self, question: Lookup<'_>) -> impl Future<Output = Result<Found, Unavailable>> + Send;
+    fn look_up(&self, question: Lookup<'_>) -> impl Future<Output = Result<Found, Unavailable>> + Send;
 
     /// Files the line of a refusal that changes nothing. Never waits; beyond a rate lines are counted instead.
     fn file(&self, refusal: AuditEvent);
@@ -152,4 +100,20 @@ pub trait Durable: Ledger {
         effects: Vec<Effect>,
         audit: AuditEvent,
     ) -> impl Future<Output = Result<Commit, Unavailable>> + Send;
+}
+
+/// What an act asks. It owns its data, and its answer has one type.
+pub trait Question: Send {
+    /// What answers it.
+    type Answer: Send;
+}
+
+/// Answers the questions of acts. Its method and [`Ledger::look_up`] have names of their own: a store has both.
+pub trait Find<Q: Question>: Sync {
+    /// Answers a question completely, whatever it takes.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`] if the answer is not known.
+    fn find(&self, question: Q) -> impl Future<Output = Result<Q::Answer, Unavailable>> + Send;
 }

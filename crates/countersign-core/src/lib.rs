@@ -40,6 +40,7 @@ pub mod minting;
 pub mod network;
 pub mod owner;
 pub mod principal;
+pub mod question;
 pub mod reach;
 pub mod record;
 pub mod refusal;

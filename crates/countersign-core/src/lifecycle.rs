@@ -12,12 +12,12 @@ use crate::effect::{Effect, Outcome};
 use crate::exchange::Act;
 use crate::id::{CredentialId, OwnerId};
 use crate::kind::Kind;
-use crate::ledger::{Found, Lookup};
 use crate::meter::Allowance;
 use crate::minting::{
-    Expiry, Holder, Minted, end_of_life, granted, mint, mintable, valid_allowances, valid_blocks, valid_name,
+    Expiry, Minted, end_of_life, granted, mint, mintable, valid_allowances, valid_blocks, valid_name,
 };
 use crate::network::AddressBlock;
+use crate::question::{FoundRotation, RecordOf, Rotation};
 use crate::reach::{authority, reach};
 use crate::record::CredentialRecord;
 use crate::refusal::Refusal;
@@ -90,18 +90,20 @@ pub struct Forget {
 }
 
 impl Act for Amend {
+    type Question = RecordOf;
+    type By = Permit;
     type Answer = CredentialRecord;
-    type Refusal = Refusal;
+    type Reason = Refusal;
 
-    fn lookup<'a>(&'a self, _: &Context<'_>) -> Lookup<'a> {
-        Lookup::Record(self.id)
+    fn question(&self, _: &Context<'_>, _: &Permit) -> RecordOf {
+        RecordOf(self.id)
     }
 
     fn decide(
         &self,
         context: &mut Context<'_>,
         permit: &Permit,
-        found: Found,
+        found: Option<CredentialRecord>,
     ) -> Outcome<Self::Answer, Refusal> {
         let audit = line(context, self.kind.verbs.amend, permit, self.id);
         match self.next(context, permit, found) {
@@ -121,7 +123,7 @@ impl Amend {
         &self,
         context: &Context<'_>,
         permit: &Permit,
-        found: Found,
+        found: Option<CredentialRecord>,
     ) -> Result<CredentialRecord, Refusal> {
         let before = living(self.kind, permit, found)?;
         let mut next = self.applied(context, before.clone())?;
@@ -167,14 +169,21 @@ impl Amend {
 }
 
 impl Act for Rotate {
+    type Question = Rotation;
+    type By = Permit;
     type Answer = Rotated;
-    type Refusal = Refusal;
+    type Reason = Refusal;
 
-    fn lookup<'a>(&'a self, _: &Context<'_>) -> Lookup<'a> {
-        Lookup::Rotation(self.id)
+    fn question(&self, _: &Context<'_>, _: &Permit) -> Rotation {
+        Rotation(self.id)
     }
 
-    fn decide(&self, context: &mut Context<'_>, permit: &Permit, found: Found) -> Outcome<Rotated, Refusal> {
+    fn decide(
+        &self,
+        context: &mut Context<'_>,
+        permit: &Permit,
+        found: Option<FoundRotation>,
+    ) -> Outcome<Rotated, Refusal> {
         let audit = line(context, self.kind.verbs.rotate, permit, self.id);
         let (old, draft, room) = match self.succession(context, permit, found) {
             Ok(succession) => succession,
@@ -202,12 +211,10 @@ impl Rotate {
         &self,
         context: &Context<'_>,
         permit: &Permit,
-        found: Found,
+        found: Option<FoundRotation>,
     ) -> Result<(CredentialRecord, CredentialRecord, Option<Effect>), Refusal> {
-        let Found::Rotation { record, owner: Some(owner), organisation, tally } = found else {
-            return Err(Refusal::NotFound);
-        };
-        let old = living(self.kind, permit, Found::Record(record))?;
+        let FoundRotation { record, holder } = found.ok_or(Refusal::NotFound)?;
+        let old = living(self.kind, permit, Some(record))?;
         not_superseded(&old)?;
         let mut draft = old.clone();
         draft.expires_at = self.end(context, &old)?;
@@ -216,7 +223,7 @@ impl Rotate {
         draft.terms.imported = None;
         // One meter for the whole line: whoever rotates a key does not refill its quota.
         draft.terms.meter = Some(old.meter());
-        let room = mintable(self.kind, context, permit, &Holder { owner, organisation, tally }, &draft)?;
+        let room = mintable(self.kind, context, permit, &holder, &draft)?;
         Ok((old, draft, room))
     }
 
@@ -256,18 +263,20 @@ impl Rotate {
 }
 
 impl Act for Revoke {
+    type Question = RecordOf;
+    type By = Permit;
     type Answer = CredentialRecord;
-    type Refusal = Refusal;
+    type Reason = Refusal;
 
-    fn lookup<'a>(&'a self, _: &Context<'_>) -> Lookup<'a> {
-        Lookup::Record(self.id)
+    fn question(&self, _: &Context<'_>, _: &Permit) -> RecordOf {
+        RecordOf(self.id)
     }
 
     fn decide(
         &self,
         context: &mut Context<'_>,
         permit: &Permit,
-        found: Found,
+        found: Option<CredentialRecord>,
     ) -> Outcome<Self::Answer, Refusal> {
         let audit = line(context, self.kind.verbs.revoke, permit, self.id);
         match endable(self.kind, permit, found) {
@@ -286,14 +295,21 @@ impl Act for Revoke {
 }
 
 impl Act for Forget {
+    type Question = RecordOf;
+    type By = Permit;
     type Answer = ();
-    type Refusal = Refusal;
+    type Reason = Refusal;
 
-    fn lookup<'a>(&'a self, _: &Context<'_>) -> Lookup<'a> {
-        Lookup::Record(self.id)
+    fn question(&self, _: &Context<'_>, _: &Permit) -> RecordOf {
+        RecordOf(self.id)
     }
 
-    fn decide(&self, context: &mut Context<'_>, permit: &Permit, found: Found) -> Outcome<(), Refusal> {
+    fn decide(
+        &self,
+        context: &mut Context<'_>,
+        permit: &Permit,
+        found: Option<CredentialRecord>,
+    ) -> Outcome<(), Refusal> {
         let audit = line(context, self.kind.verbs.forget, permit, self.id);
         match endable(self.kind, permit, found) {
             Ok(record) => {
@@ -311,25 +327,32 @@ impl Act for Forget {
 /// # Errors
 ///
 /// [`Refusal::NotFound`], also where the record is another tenant's or of another kind.
-pub fn visible(kind: &Kind, permit: &Permit, found: Found) -> Result<CredentialRecord, Refusal> {
-    let Found::Record(Some(record)) = found else {
-        return Err(Refusal::NotFound);
-    };
-    if kind.names(record.id) && reach(permit.principal()).includes(record.organisation, record.owner) {
-        Ok(*record)
-    } else {
-        Err(Refusal::NotFound)
-    }
+pub fn visible(
+    kind: &Kind,
+    permit: &Permit,
+    found: Option<CredentialRecord>,
+) -> Result<CredentialRecord, Refusal> {
+    found
+        .filter(|record| kind.names(record.id) && reaches(permit, record.organisation, record.owner))
+        .ok_or(Refusal::NotFound)
 }
 
 /// Returns the record if the caller may end it: it is within reach, and its kind has nothing against it.
-fn endable(kind: &Kind, permit: &Permit, found: Found) -> Result<CredentialRecord, Refusal> {
+fn endable(
+    kind: &Kind,
+    permit: &Permit,
+    found: Option<CredentialRecord>,
+) -> Result<CredentialRecord, Refusal> {
     let record = visible(kind, permit, found)?;
     (kind.may_end)(permit, &record)?;
     Ok(record)
 }
 
-fn living(kind: &Kind, permit: &Permit, found: Found) -> Result<CredentialRecord, Refusal> {
+fn living(
+    kind: &Kind,
+    permit: &Permit,
+    found: Option<CredentialRecord>,
+) -> Result<CredentialRecord, Refusal> {
     let record = visible(kind, permit, found)?;
     if record.revoked_at.is_some() { Err(Refusal::Revoked) } else { Ok(record) }
 }

@@ -11,10 +11,11 @@ use crate::key_string::KeyString;
 use crate::kind::Kind;
 use crate::meter::{Allowance, MAX_ALLOWANCES};
 use crate::network::AddressBlock;
-use crate::record::{CredentialRecord, OwnerRecord};
+use crate::question::Holder;
+use crate::record::CredentialRecord;
 use crate::refusal::{MAX_BLOCKS, MAX_NAME, Refusal};
 use crate::secret::Secret;
-use crate::tally::{Kept, Tally};
+use crate::tally::Kept;
 use crate::timestamp::Timestamp;
 
 /// When a key shall end.
@@ -29,16 +30,6 @@ pub enum Expiry {
     After(Duration),
     /// Never, where the operator's policy lets keys live for ever.
     Never,
-}
-
-/// Whom a key acts for, as the store knows them.
-#[derive(Debug)]
-pub(crate) struct Holder {
-    pub(crate) owner: Box<OwnerRecord>,
-    /// The owner's organisation, if the owner is not one itself.
-    pub(crate) organisation: Option<Box<OwnerRecord>>,
-    /// What the organisation holds.
-    pub(crate) tally: Tally,
 }
 
 /// A key that was minted: its record, and its text to be shown once.

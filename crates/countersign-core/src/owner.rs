@@ -10,10 +10,10 @@ use crate::decision::Permit;
 use crate::effect::{Effect, Outcome};
 use crate::exchange::Act;
 use crate::id::{OwnerId, OwnerKind};
-use crate::ledger::{Found, Lookup};
 use crate::lifecycle::{new_line, reaches};
 use crate::management_key::not_above;
 use crate::minting::valid_name;
+use crate::question::{FoundOwner, Holder, HolderOf, OwnerAndKeys};
 use crate::reach::{Reach, authority, reach};
 use crate::record::{CredentialRecord, OwnerRecord, State};
 use crate::refusal::Refusal;
@@ -60,18 +60,20 @@ pub fn first_organisation(context: &mut Context<'_>) -> Outcome<OwnerRecord, Ref
 }
 
 impl Act for Enter {
+    type Question = HolderOf;
+    type By = Permit;
     type Answer = OwnerRecord;
-    type Refusal = Refusal;
+    type Reason = Refusal;
 
-    fn lookup<'a>(&'a self, _: &Context<'_>) -> Lookup<'a> {
-        Lookup::Creation { owner: self.organisation, mark: None, digests: Vec::new() }
+    fn question(&self, _: &Context<'_>, _: &Permit) -> HolderOf {
+        HolderOf(self.organisation)
     }
 
     fn decide(
         &self,
         context: &mut Context<'_>,
         permit: &Permit,
-        found: Found,
+        found: Option<Holder>,
     ) -> Outcome<OwnerRecord, Refusal> {
         let line = new_line(context, "owner.enter", permit, self.kind.name().to_owned());
         match self.record(context, permit, found) {
@@ -95,7 +97,7 @@ impl Enter {
         &self,
         context: &mut Context<'_>,
         permit: &Permit,
-        found: Found,
+        found: Option<Holder>,
     ) -> Result<(OwnerRecord, Option<Effect>), Refusal> {
         let id = OwnerId::random(self.kind, context.entropy);
         let (organisation, tally) = match self.kind {
@@ -121,36 +123,31 @@ impl Enter {
     }
 }
 
-fn parent(permit: &Permit, found: Found) -> Result<(OwnerId, Tally), Refusal> {
-    match found {
-        Found::Creation { owner: Some(owner), tally, .. }
-            if owner.id.kind() == OwnerKind::Organisation
-                && reaches(permit, owner.organisation, owner.id) =>
-        {
-            Ok((owner.id, tally))
-        }
-        Found::Creation { .. }
-        | Found::Key(_)
-        | Found::ImportedKey(_)
-        | Found::Record(_)
-        | Found::Rotation { .. }
-        | Found::Owner { .. } => Err(Refusal::OwnerNotFound),
+fn parent(permit: &Permit, found: Option<Holder>) -> Result<(OwnerId, Tally), Refusal> {
+    let Holder { owner, tally, .. } = found.ok_or(Refusal::OwnerNotFound)?;
+    let is_organisation = owner.id.kind() == OwnerKind::Organisation;
+    if is_organisation && reaches(permit, owner.organisation, owner.id) {
+        Ok((owner.id, tally))
+    } else {
+        Err(Refusal::OwnerNotFound)
     }
 }
 
 impl Act for SwitchOwner {
+    type Question = OwnerAndKeys;
+    type By = Permit;
     type Answer = OwnerRecord;
-    type Refusal = Refusal;
+    type Reason = Refusal;
 
-    fn lookup<'a>(&'a self, _: &Context<'_>) -> Lookup<'a> {
-        Lookup::Owner(self.id)
+    fn question(&self, _: &Context<'_>, _: &Permit) -> OwnerAndKeys {
+        OwnerAndKeys(self.id)
     }
 
     fn decide(
         &self,
         context: &mut Context<'_>,
         permit: &Permit,
-        found: Found,
+        found: Option<FoundOwner>,
     ) -> Outcome<OwnerRecord, Refusal> {
         let action = match self.switch {
             Switch::Enabled => "owner.enable",
@@ -169,10 +166,13 @@ impl Act for SwitchOwner {
 }
 
 impl SwitchOwner {
-    fn next(&self, context: &Context<'_>, permit: &Permit, found: Found) -> Result<OwnerRecord, Refusal> {
-        let Found::Owner { owner: Some(owner), management_keys } = found else {
-            return Err(Refusal::OwnerNotFound);
-        };
+    fn next(
+        &self,
+        context: &Context<'_>,
+        permit: &Permit,
+        found: Option<FoundOwner>,
+    ) -> Result<OwnerRecord, Refusal> {
+        let FoundOwner { owner, management_keys } = found.ok_or(Refusal::OwnerNotFound)?;
         if !may_switch(permit, &owner) {
             return Err(Refusal::OwnerNotFound);
         }
@@ -182,7 +182,7 @@ impl SwitchOwner {
         let off = Off::stored(owner.disabled_at, owner.disabled_by);
         let off = switched(off, self.switch, context.now, authority(permit.principal()))?;
         let (disabled_at, disabled_by) = (off.map(|off| off.at), off.map(|off| off.by));
-        Ok(OwnerRecord { version: owner.version + 1, disabled_at, disabled_by, ..*owner })
+        Ok(OwnerRecord { version: owner.version + 1, disabled_at, disabled_by, ..owner })
     }
 }
 

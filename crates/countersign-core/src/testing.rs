@@ -18,19 +18,23 @@ use crate::authenticators::recognise;
 use crate::context::{Context, Policy, SeededEntropy};
 use crate::credential::{Authenticator, Rejection, RequestHead};
 use crate::decision::{Condition, Decision, Permit, Requirement, decide};
-use crate::effect::Effect;
+use crate::effect::{Effect, Outcome};
 use crate::environment::Environment;
-use crate::exchange::{Act, perform, verify};
+use crate::exchange::{Act, perform, rehearse, verify};
 use crate::id::{CredentialId, OwnerId, OwnerKind};
 use crate::key_string::KeyString;
 use crate::kind::Kind;
 use crate::kinds::kind_of;
 use crate::known::{KnownCredential, KnownOwner};
-use crate::ledger::{Commit, Durable, Found, Ledger, Lookup, Unavailable};
+use crate::ledger::{Commit, Durable, Find, Found, Ledger, Lookup, Unavailable};
 use crate::lifecycle::{Amend, Forget, Revoke, Rotate};
 use crate::management_key;
 use crate::minting::{Expiry, mint};
 use crate::principal::{Principal, Proof};
+use crate::question::{
+    Creation, FoundCreation, FoundOwner, FoundRotation, Holder, HolderOf, MarkOf, OwnerAndKeys, RecordOf,
+    Rotation,
+};
 use crate::record::{CredentialRecord, MarkRecord, OwnerRecord, Record, TakenOver, Terms};
 use crate::scheme::Scheme;
 use crate::scope::{Grantable, ScopeSet};
@@ -132,18 +136,38 @@ impl Ground {
     /// Performs an act, whatever it takes.
     pub(crate) fn attempt<A: Act>(
         &mut self,
-        permit: &Permit,
+        by: &A::By,
         act: &A,
-    ) -> Result<Result<A::Answer, A::Refusal>, Unavailable> {
+    ) -> Result<Result<A::Answer, A::Reason>, Unavailable>
+    where
+        Memory: Find<A::Question>,
+    {
         let Self { now, address, policy, peppers, entropy, store, .. } = self;
         let mut context = Context { now: *now, entropy, peppers, policy, address: *address };
-        at_once(perform(store, &mut context, permit, act))
+        at_once(perform(store, &mut context, by, act))
     }
 
     /// Performs an act, with a store that answers.
     #[track_caller]
-    pub(crate) fn perform<A: Act>(&mut self, permit: &Permit, act: &A) -> Result<A::Answer, A::Refusal> {
-        self.attempt(permit, act).unwrap()
+    pub(crate) fn perform<A: Act>(&mut self, by: &A::By, act: &A) -> Result<A::Answer, A::Reason>
+    where
+        Memory: Find<A::Question>,
+    {
+        self.attempt(by, act).unwrap()
+    }
+
+    /// Decides on an act, and commits nothing.
+    pub(crate) fn rehearse<A: Act>(
+        &mut self,
+        by: &A::By,
+        act: &A,
+    ) -> Result<Outcome<A::Answer, A::Reason>, Unavailable>
+    where
+        Memory: Find<A::Question>,
+    {
+        let Self { now, address, policy, peppers, entropy, store, .. } = self;
+        let mut context = Context { now: *now, entropy, peppers, policy, address: *address };
+        at_once(rehearse(store, &mut context, by, act))
     }
 
     /// Returns what verifiers know of an API key.
@@ -420,20 +444,11 @@ impl Memory {
 }
 
 impl Tables {
-    fn owner(&self, id: OwnerId) -> Option<Box<OwnerRecord>> {
-        self.owners.get(&id).cloned().map(Box::new)
-    }
-
-    fn record(&self, id: CredentialId) -> Option<Box<CredentialRecord>> {
-        self.credentials.get(&id).cloned().map(Box::new)
-    }
-
     /// Returns an owner, and its organisation if that is another.
-    fn holder(&self, id: OwnerId) -> (Option<Box<OwnerRecord>>, Option<Box<OwnerRecord>>, Tally) {
-        let Some(owner) = self.owner(id) else { return (None, None, Tally::default()) };
-        let (organisation, tally) = (owner.organisation, self.tally(owner.organisation));
-        let above = (organisation != id).then(|| self.owner(organisation)).flatten();
-        (Some(owner), above, tally)
+    fn holder(&self, id: OwnerId) -> Option<Holder> {
+        let owner = self.owners.get(&id)?.clone();
+        let organisation = self.owners.get(&owner.organisation).filter(|one| one.id != id).cloned();
+        Some(Holder { tally: self.tally(owner.organisation), owner, organisation })
     }
 
     fn tally(&self, organisation: OwnerId) -> Tally {
@@ -442,37 +457,6 @@ impl Tables {
         Tally {
             credentials: self.others.credentials + count(self.credentials.values().filter(credential)),
             members: self.others.members + count(self.owners.values().filter(member)),
-        }
-    }
-
-    fn answer(&self, question: &Lookup<'_>) -> Found {
-        match question {
-            Lookup::Key { .. } | Lookup::ImportedKey { .. } => unreachable!("verifiers are asked"),
-            Lookup::Record(id) => Found::Record(self.record(*id)),
-            Lookup::Creation { owner, mark, digests } => {
-                let (owner, organisation, tally) = self.holder(owner.or(self.first).unwrap());
-                let earlier = self.marks.iter().find(|one| Some(one.lookup) == *mark).cloned();
-                let named = |one: &MarkRecord| one.made.split(' ').next()?.parse().ok();
-                let made = earlier.as_ref().and_then(named).and_then(|id| self.record(id));
-                let taken = |one: &&TakenOver| digests.contains(&one.digest);
-                let taken = self.taken_over.iter().filter(taken).cloned().collect();
-                Found::Creation { owner, organisation, earlier, made, taken, tally }
-            }
-            Lookup::Rotation(id) => {
-                let record = self.record(*id);
-                let (owner, organisation, tally) =
-                    record.as_ref().map_or_else(Default::default, |record| self.holder(record.owner));
-                Found::Rotation { record, owner, organisation, tally }
-            }
-            Lookup::Owner(id) => {
-                let acts_for = |one: &&CredentialRecord| {
-                    management_key::KIND.names(one.id)
-                        && one.revoked_at.is_none()
-                        && [one.owner, one.organisation].contains(id)
-                };
-                let management_keys = self.credentials.values().filter(acts_for).cloned().collect();
-                Found::Owner { owner: self.owner(*id), management_keys }
-            }
         }
     }
 
@@ -533,25 +517,86 @@ fn count<T>(rows: impl Iterator<Item = T>) -> u64 {
     rows.map(|_| 1).sum()
 }
 
-impl Ledger for Memory {
-    async fn find(&self, question: Lookup<'_>) -> Result<Found, Unavailable> {
-        self.tables().asked += 1;
-        if let Some(reason) = self.tables().down.clone() {
-            return Err(reason);
+impl Memory {
+    /// Answers a question.
+    fn answer<T>(&self, answer: impl FnOnce(&Tables) -> T) -> Result<T, Unavailable> {
+        let mut tables = self.tables();
+        tables.asked += 1;
+        match tables.down.clone() {
+            Some(reason) => Err(reason),
+            None => Ok(answer(&tables)),
         }
+    }
+}
+
+impl Ledger for Memory {
+    async fn look_up(&self, question: Lookup<'_>) -> Result<Found, Unavailable> {
+        self.answer(|_| ())?;
         Ok(match question {
             Lookup::Key { kind, key } => Found::Key(self.snapshot().find(kind, key)),
             Lookup::ImportedKey { source, text } => {
                 Found::ImportedKey(self.snapshot().find_imported(source, text))
-            }
-            Lookup::Record(_) | Lookup::Creation { .. } | Lookup::Rotation(_) | Lookup::Owner(_) => {
-                self.tables().answer(&question)
             }
         })
     }
 
     fn file(&self, refusal: AuditEvent) {
         self.tables().filed.push(refusal);
+    }
+}
+
+impl Find<RecordOf> for Memory {
+    async fn find(&self, RecordOf(id): RecordOf) -> Result<Option<CredentialRecord>, Unavailable> {
+        self.answer(|tables| tables.credentials.get(&id).cloned())
+    }
+}
+
+impl Find<MarkOf> for Memory {
+    async fn find(&self, MarkOf(lookup): MarkOf) -> Result<Option<MarkRecord>, Unavailable> {
+        self.answer(|tables| tables.marks.iter().find(|one| one.lookup == lookup).cloned())
+    }
+}
+
+impl Find<HolderOf> for Memory {
+    async fn find(&self, HolderOf(owner): HolderOf) -> Result<Option<Holder>, Unavailable> {
+        self.answer(|tables| tables.holder(owner.or(tables.first)?))
+    }
+}
+
+impl Find<Creation> for Memory {
+    async fn find(&self, question: Creation) -> Result<FoundCreation, Unavailable> {
+        self.answer(|tables| {
+            let holder = question.owner.or(tables.first).and_then(|owner| tables.holder(owner));
+            let earlier = tables.marks.iter().find(|one| Some(one.lookup) == question.mark).cloned();
+            let named = |one: &MarkRecord| one.made.split(' ').next()?.parse().ok();
+            let made = earlier.as_ref().and_then(named).and_then(|id| tables.credentials.get(&id).cloned());
+            let taken = |one: &&TakenOver| question.digests.contains(&one.digest);
+            let taken = tables.taken_over.iter().filter(taken).cloned().collect();
+            FoundCreation { holder, earlier, made, taken }
+        })
+    }
+}
+
+impl Find<Rotation> for Memory {
+    async fn find(&self, Rotation(id): Rotation) -> Result<Option<FoundRotation>, Unavailable> {
+        self.answer(|tables| {
+            let record = tables.credentials.get(&id)?.clone();
+            Some(FoundRotation { holder: tables.holder(record.owner)?, record })
+        })
+    }
+}
+
+impl Find<OwnerAndKeys> for Memory {
+    async fn find(&self, OwnerAndKeys(id): OwnerAndKeys) -> Result<Option<FoundOwner>, Unavailable> {
+        self.answer(|tables| {
+            let acts_for = |one: &&CredentialRecord| {
+                management_key::KIND.names(one.id)
+                    && one.revoked_at.is_none()
+                    && [one.owner, one.organisation].contains(&id)
+            };
+            let management_keys = tables.credentials.values().filter(acts_for).cloned().collect();
+            Some(FoundOwner { owner: tables.owners.get(&id)?.clone(), management_keys })
+        })
     }
 }
 

@@ -11,9 +11,10 @@ use countersign_core::imported_set::{Source, Upgrade};
 use countersign_core::key_string::KeyString;
 use countersign_core::kind::Kind;
 use countersign_core::known::KnownCredential;
-use countersign_core::ledger::{Found, Ledger, Lookup};
+use countersign_core::ledger::{Find as _, Found, Ledger as _, Lookup};
 use countersign_core::lifecycle::{Amend, Forget, Revoke, Rotate, visible};
 use countersign_core::meter::Exceeded;
+use countersign_core::question::RecordOf;
 use countersign_core::refusal::Refusal;
 use countersign_core::switching::Switch;
 use countersign_core::verification::stands_at;
@@ -97,11 +98,11 @@ pub(crate) async fn list_kind(app: &App, call: &Call, kind: &'static Kind) -> Re
 /// Reads the id in the path; what is no id of `kind` names nothing.
 pub(crate) fn id(call: &Call, kind: &'static Kind) -> Result<CredentialId, Failure> {
     let id: Option<CredentialId> = call.segment("id");
-    id.filter(|id| kind.names(*id)).ok_or(Failure::Refused(Refusal::NotFound))
+    id.filter(|id| kind.names(*id)).ok_or_else(|| Refusal::NotFound.into())
 }
 
 pub(crate) async fn show(app: &App, call: Call) -> Result<Reply, Failure> {
-    let found = app.store.find(Lookup::Record(id(&call, &api_key::KIND)?)).await?;
+    let found = app.store.find(RecordOf(id(&call, &api_key::KIND)?)).await?;
     let record = visible(&api_key::KIND, &call.permit, found)?;
     Reply::ok(&KeyView::new(&record, app.now()))
 }
@@ -255,10 +256,10 @@ impl Question {
 async fn find(app: &App, text: &str) -> Result<Option<(Found, Option<Upgrade>)>, Failure> {
     if let Ok(key) = KeyString::parse(text) {
         let question = Lookup::Key { kind: api_key::KIND.id_prefix, key: &key };
-        return Ok(Some((app.store.find(question).await?, None)));
+        return Ok(Some((app.store.look_up(question).await?, None)));
     }
     let question = Lookup::ImportedKey { source: Source::Anywhere, text };
-    if let Found::ImportedKey(Some(found)) = app.store.find(question).await? {
+    if let Found::ImportedKey(Some(found)) = app.store.look_up(question).await? {
         return Ok(Some((Found::Key(Some(found.known)), found.upgrade)));
     }
     let claimed = app.store.snapshot().claims(Source::Anywhere, text);

@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use countersign_core::context::{Clock, Context, Entropy, Policy};
 use countersign_core::credential::{Presented, Rejection};
-use countersign_core::decision::{Permit, Requirement};
+use countersign_core::decision::Requirement;
 use countersign_core::effect::Outcome;
 use countersign_core::exchange::{self, Act};
-use countersign_core::ledger::Unavailable;
+use countersign_core::ledger::{Find, Unavailable};
 use countersign_core::principal::Principal;
-use countersign_core::refusal::Refusal;
 use countersign_core::timestamp::Timestamp;
 use countersign_edge::metrics::Metrics;
+use countersign_edge::wire_error::Problem;
 use countersign_store::Store;
 use http::Method;
 
@@ -80,8 +80,13 @@ impl fmt::Debug for App {
 pub(crate) enum Failure {
     /// The request cannot be understood; the text says what was expected and found.
     Invalid(String),
-    /// It was decided against.
-    Refused(Refusal),
+    /// It was decided against; `From` says how each type of reason is told.
+    Refused {
+        /// What it is to HTTP.
+        problem: Problem,
+        /// The reason in words.
+        detail: String,
+    },
     /// It is not known.
     Unavailable(Unavailable),
 }
@@ -89,12 +94,6 @@ pub(crate) enum Failure {
 impl From<Unavailable> for Failure {
     fn from(unavailable: Unavailable) -> Self {
         Self::Unavailable(unavailable)
-    }
-}
-
-impl From<Refusal> for Failure {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
     }
 }
 
@@ -131,14 +130,40 @@ impl App {
         Context { now: self.now(), entropy, peppers, policy: &self.policy, address }
     }
 
-    /// Performs an act for a permitted caller.
-    pub(crate) async fn perform<A: Act<Refusal = Refusal>>(
+    /// Performs an act, and tells a caller why it was refused.
+    pub(crate) async fn perform<A: Act>(&self, by: &A::By, act: &A) -> Result<A::Answer, Failure>
+    where
+        Store: Find<A::Question>,
+        Failure: From<A::Reason>,
+    {
+        Ok(self.attempt(by, act).await??)
+    }
+
+    /// Performs an act, for who looks at the reason of a refusal.
+    pub(crate) async fn attempt<A: Act>(
         &self,
-        permit: &Permit,
+        by: &A::By,
         act: &A,
-    ) -> Result<A::Answer, Failure> {
+    ) -> Result<Result<A::Answer, A::Reason>, Unavailable>
+    where
+        Store: Find<A::Question>,
+    {
         let mut entropy = (self.entropy)();
         let mut context = self.context(entropy.as_mut(), None);
-        Ok(exchange::perform(self.store.as_ref(), &mut context, permit, act).await??)
+        exchange::perform(self.store.as_ref(), &mut context, by, act).await
+    }
+
+    /// Decides as [`Self::attempt`] does, and commits nothing.
+    pub(crate) async fn rehearse<A: Act>(
+        &self,
+        by: &A::By,
+        act: &A,
+    ) -> Result<Result<A::Answer, A::Reason>, Unavailable>
+    where
+        Store: Find<A::Question>,
+    {
+        let mut entropy = (self.entropy)();
+        let mut context = self.context(entropy.as_mut(), None);
+        exchange::rehearse(self.store.as_ref(), &mut context, by, act).await.map(|outcome| outcome.answer)
     }
 }

@@ -30,14 +30,13 @@ pub(crate) async fn revoke(app: &App, call: Call) -> Result<Reply, Failure> {
         let acts: Vec<_> =
             found.records.iter().map(|record| Revoke { kind: &api_key::KIND, id: record.id }).collect();
         let permit = &call.permit;
-        let revocations =
-            stream::iter(acts).map(|act| async move { app.perform(permit, &act).await.map(drop) });
+        let revocations = stream::iter(acts).map(|act| async move { app.attempt(permit, &act).await });
         let ended: Vec<_> = revocations.buffer_unordered(AT_ONCE).collect().await;
         for outcome in ended {
-            match outcome {
+            match outcome? {
                 // One that was forgotten meanwhile has ended too.
-                Ok(()) | Err(Failure::Refused(Refusal::NotFound)) => {}
-                Err(failure) => return Err(failure),
+                Ok(_) | Err(Refusal::NotFound) => {}
+                Err(refusal) => return Err(refusal.into()),
             }
         }
     }

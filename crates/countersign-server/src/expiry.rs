@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use countersign_core::api_key;
-use countersign_core::api_key::{expiry_question, warn_of_expiry};
-use countersign_core::ledger::{Commit, Durable, Ledger, Unavailable};
+use countersign_core::api_key::WarnOfExpiry;
+use countersign_core::exchange::System;
+use countersign_core::ledger::Unavailable;
 use countersign_core::reach::Reach;
 use countersign_core::record::CredentialRecord;
 use countersign_store::{CredentialFilter, PageRequest, StateFilter};
@@ -27,7 +28,8 @@ impl App {
         loop {
             let page = self.store.credentials(Reach::Installation, &filter, &request, self.now()).await?;
             let end = self.now().plus(before);
-            for record in page.rows.iter().filter(|record| record.expires_at.is_some_and(|at| at <= end)) {
+            for record in page.rows.into_iter().filter(|record| record.expires_at.is_some_and(|at| at <= end))
+            {
                 warned += usize::from(self.warn_of(record, before).await?);
             }
             let Some(next) = page.next else {
@@ -37,14 +39,8 @@ impl App {
         }
     }
 
-    async fn warn_of(&self, record: &CredentialRecord, before: Duration) -> Result<bool, Unavailable> {
-        let question = self.with_context(None, |context| expiry_question(context, record));
-        let found = self.store.find(question).await?;
-        let decided = self.with_context(None, |context| warn_of_expiry(context, record, before, &found));
-        let Some(outcome) = decided else {
-            return Ok(false);
-        };
-        // Lost: another node has warned of it.
-        Ok(self.store.commit(outcome.effects, outcome.audit).await? == Commit::Done)
+    async fn warn_of(&self, record: CredentialRecord, before: Duration) -> Result<bool, Unavailable> {
+        let warned = self.attempt(&System, &WarnOfExpiry { record, before }).await?;
+        Ok(warned.is_ok())
     }
 }

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use countersign_core::context::Clock;
+use countersign_core::leak::End;
 use countersign_core::ledger::Unavailable;
 use countersign_edge::body::Content;
 use countersign_edge::wire_error::{self, Problem};
@@ -209,9 +210,9 @@ async fn end_all<'a>(app: &App, findings: &'a [Finding]) -> Result<Vec<Feedback<
             Some(word) if !token.is_empty() => word.replace(token, "…"),
             Some(_) | None => String::new(),
         };
-        let (url, source) = (word(url), word(source));
-        let words = [("reporter", "github"), ("source", source.as_str()), ("url", url.as_str())];
-        let label = if end_one(app, token, &words).await? { "true_positive" } else { "false_positive" };
+        let words = vec![("reporter", "github".to_owned()), ("source", word(source)), ("url", word(url))];
+        let ours = end_one(app, token, &End { words }).await?;
+        let label = if ours { "true_positive" } else { "false_positive" };
         feedback.push(Feedback { token_raw: token, token_type: r#type, label });
     }
     Ok(feedback)

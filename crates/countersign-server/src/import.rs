@@ -1,12 +1,10 @@
 //! `/v1/keys/import`: keys that another system minted.
 
 use countersign_core::api_key::{Create, Import};
-use countersign_core::effect::Outcome;
 use countersign_core::imported::{may_take_over, read_digest};
 use countersign_core::imported_set::{Algorithm, Digest, Encoding, ImportedSet, Part};
 use countersign_core::key_string::KeyPrefix;
-use countersign_core::ledger::{Commit, Durable, Ledger, Unavailable};
-use countersign_core::minting::Minted;
+use countersign_core::ledger::Unavailable;
 use countersign_core::refusal::Refusal;
 use countersign_core::secret::Secret;
 use futures_util::stream::{self, StreamExt as _};
@@ -98,7 +96,7 @@ impl Batch {
         let act = match self.act(call, key) {
             Ok(act) => act,
             Err(Failure::Invalid(reason)) => return Ok(outcome("refused", None, Some(reason))),
-            Err(Failure::Refused(refusal)) => return Ok(outcome("refused", None, Some(refusal.to_string()))),
+            Err(Failure::Refused { detail, .. }) => return Ok(outcome("refused", None, Some(detail))),
             Err(Failure::Unavailable(unavailable)) => return Err(unavailable),
         };
         Ok(match self.decide(app, call, &act).await? {
@@ -108,24 +106,18 @@ impl Batch {
         })
     }
 
-    /// Decides, and commits unless that is only tried. What is here already is no refusal, and is not filed as one.
+    /// Decides, and commits unless that is only tried.
     async fn decide(
         &self,
         app: &App,
         call: &Call,
         act: &Create,
     ) -> Result<Result<Option<String>, Refusal>, Unavailable> {
-        let Outcome { answer, effects, audit } = rehearse(app, call, act).await?;
-        if self.dry_run || matches!(answer, Err(Refusal::TakenOver)) {
-            return Ok(answer.map(|_| None));
+        if self.dry_run {
+            return Ok(app.rehearse(&call.permit, act).await?.map(|_| None));
         }
-        match answer {
-            Ok(minted) if app.store.commit(effects, audit).await? == Commit::Done => {
-                Ok(Ok(Some(minted.record.id.to_string())))
-            }
-            // Refused, which is filed; or somebody was faster, and it is decided again.
-            Ok(_) | Err(_) => perform(app, call, act).await,
-        }
+        let minted = app.attempt(&call.permit, act).await?;
+        Ok(minted.map(|minted| Some(minted.record.id.to_string())))
     }
 
     fn act(&self, call: &Call, key: ImportedKey) -> Result<Create, Failure> {
@@ -143,27 +135,6 @@ fn hinted(set: &ImportedSet, hint: &str) -> String {
     let letters: Vec<char> = hint.chars().filter(char::is_ascii_graphic).collect();
     let last: String = letters.iter().skip(letters.len().saturating_sub(HINT)).collect();
     format!("{}…{last}", set.prefix)
-}
-
-async fn perform(
-    app: &App,
-    call: &Call,
-    act: &Create,
-) -> Result<Result<Option<String>, Refusal>, Unavailable> {
-    match app.perform(&call.permit, act).await {
-        Ok(minted) => Ok(Ok(Some(minted.record.id.to_string()))),
-        Err(Failure::Refused(refusal)) => Ok(Err(refusal)),
-        Err(Failure::Unavailable(unavailable)) => Err(unavailable),
-        Err(Failure::Invalid(reason)) => Err(Unavailable::Store(reason)),
-    }
-}
-
-/// Decides as [`perform`] does, and commits nothing.
-async fn rehearse(app: &App, call: &Call, act: &Create) -> Result<Outcome<Minted, Refusal>, Unavailable> {
-    use countersign_core::exchange::Act as _;
-    let question = app.with_context(None, |context| act.lookup(context));
-    let found = app.store.find(question).await?;
-    Ok(app.with_context(None, |context| act.decide(context, &call.permit, found)))
 }
 
 fn prefix_of(asked: &KeyImport) -> Result<KeyPrefix, Failure> {

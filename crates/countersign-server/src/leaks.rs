@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use countersign_core::leak::{Held, end};
-use countersign_core::ledger::{Durable, Unavailable};
+use countersign_core::leak::{End, Held};
+use countersign_core::ledger::Unavailable;
 use countersign_edge::body::Content;
 use countersign_edge::wire_error::{self, Problem};
 use http::header::{AUTHORIZATION, CACHE_CONTROL};
@@ -118,8 +118,9 @@ pub async fn work(app: Arc<App>, mut taken: mpsc::Receiver<Taken>) {
             tracing::warn!(%error, "a report of leaked keys is judged by what is known here");
         }
         let reporter = report.reporter.map(|address| address.to_string()).unwrap_or_default();
+        let act = End { words: vec![("reporter", reporter)] };
         for text in &report.credentials {
-            let ended = end_one(&app, text, &[("reporter", &reporter)]).await;
+            let ended = end_one(&app, text, &act).await;
             if let Err(error) = ended {
                 tracing::error!(%error, "a key that was reported as leaked is not revoked");
             }
@@ -128,17 +129,13 @@ pub async fn work(app: Arc<App>, mut taken: mpsc::Receiver<Taken>) {
 }
 
 /// Ends one key, if it is one; says whether it is.
-pub(crate) async fn end_one(
-    app: &App,
-    text: &str,
-    words: &[(&'static str, &str)],
-) -> Result<bool, Unavailable> {
+pub(crate) async fn end_one(app: &App, text: &str, act: &End) -> Result<bool, Unavailable> {
     let Some(held) = Held::find(app.store.snapshot(), text) else {
         return Ok(false);
     };
-    let Some(outcome) = end(app.now(), &held, words) else {
-        return Ok(true);
-    };
-    tracing::warn!(action = %outcome.audit.action, credential = outcome.audit.subject, "a leaked key is revoked");
-    app.store.commit(outcome.effects, outcome.audit).await.map(|_| true)
+    // A report that is repeated asks the store nothing.
+    if !held.has_ended() && app.attempt(&held, act).await?.is_ok() {
+        tracing::warn!(credential = %held.id(), "a leaked key is revoked");
+    }
+    Ok(true)
 }

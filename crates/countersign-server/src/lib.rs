@@ -21,6 +21,7 @@ mod bulk;
 mod call;
 mod decision;
 mod expiry;
+pub mod first_use;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 pub mod github;
@@ -33,6 +34,7 @@ pub mod leaks;
 mod management_key;
 mod matching;
 mod owner;
+mod refused;
 mod render;
 mod reply;
 pub mod schema;

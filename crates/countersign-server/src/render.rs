@@ -1,7 +1,6 @@
 //! How answers of the management API and of the issuer become responses.
 
 use bytes::Bytes;
-use countersign_core::refusal::Refusal;
 use countersign_edge::wire_error::{self, Problem};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
@@ -24,36 +23,11 @@ pub(crate) fn render(answer: Result<Reply, Failure>) -> Answer {
             answer
         }
         Err(Failure::Invalid(detail)) => wire_error::problem(Problem::BadRequest, &detail, None),
-        Err(Failure::Refused(refusal)) => wire_error::problem(kind(&refusal), &refusal.to_string(), None),
+        Err(Failure::Refused { problem, detail }) => wire_error::problem(problem, &detail, None),
         Err(Failure::Unavailable(unavailable)) => {
             tracing::warn!(%unavailable, "the management API cannot answer");
             wire_error::from_unavailable(&unavailable, None)
         }
-    }
-}
-
-const fn kind(refusal: &Refusal) -> Problem {
-    match refusal {
-        Refusal::NotFound | Refusal::OwnerNotFound => Problem::NotFound,
-        Refusal::DisabledAbove(_)
-        | Refusal::ExcessPrefix(_)
-        | Refusal::ExcessScope(_)
-        | Refusal::SetNotDeclared
-        | Refusal::Outranked(_) => Problem::Forbidden,
-        Refusal::Full(..)
-        | Refusal::OwnerDisabled
-        | Refusal::Revoked
-        | Refusal::Superseded
-        | Refusal::TooManySets
-        | Refusal::TakenOver
-        | Refusal::HashRefused => Problem::Conflict,
-        Refusal::IdempotencyMismatch => Problem::UnprocessableContent,
-        Refusal::Addresses
-        | Refusal::Allowances
-        | Refusal::EmptyLife
-        | Refusal::LifetimeExceedsPolicy(_)
-        | Refusal::Name
-        | Refusal::ReservedPrefix => Problem::BadRequest,
     }
 }
 

@@ -150,9 +150,21 @@ impl Store {
         self.reports.note_use(credential, at);
     }
 
-    /// Notes the first use of an imported key. Written soon, lost in a crash and then asked for again; never waits.
+    /// Notes the first use of an imported key, to be written down soon. Lost in a crash and then asked for again; never
+    /// waits.
     pub fn upgrade(&self, upgrade: Upgrade) {
         self.upgrades.note(upgrade);
+    }
+
+    /// Waits until an imported key was used for the first time.
+    pub async fn upgrade_noted(&self) {
+        self.upgrades.noted().await;
+    }
+
+    /// Hands out the first uses that wait, each once.
+    #[must_use]
+    pub fn take_upgrades(&self) -> Vec<Upgrade> {
+        self.upgrades.take()
     }
 
     /// Adds counts of decisions. Lost if the store is overloaded; never waits.

@@ -2,10 +2,8 @@
 //! successor: the credential, its owner and the organisation.
 
 use countersign_core::id::{CredentialId, OwnerId};
-use countersign_core::ledger::{Found, Unavailable};
-use countersign_core::record::{OwnerRecord, TakenOver};
-use countersign_core::secret::SecretHash;
-use countersign_core::tally::Tally;
+use countersign_core::ledger::Unavailable;
+use countersign_core::question::{Creation, FoundCreation, FoundRotation, Holder};
 use countersign_core::timestamp::Timestamp;
 
 use crate::{credential, mark, owner, tally};
@@ -19,10 +17,10 @@ static CREATION: Statement = Statement::new(concat!(
     owner::columns!("o."),
     ", ",
     owner::columns!("g."),
-    ", m.lookup, m.made, m.until_at, ",
-    credential::columns!("c."),
     ", ",
     tally::columns!("o.organisation"),
+    ", m.lookup, m.made, m.until_at, ",
+    credential::columns!("c."),
     "
      FROM (SELECT 1 AS one) AS always
      LEFT JOIN owner AS o ON o.id = COALESCE(
@@ -33,34 +31,55 @@ static CREATION: Statement = Statement::new(concat!(
      LEFT JOIN credential AS c ON c.id = SUBSTR(m.made, 1, 26)"
 ));
 
-/// Finds what the making of a credential needs.
+/// Finds what the making of a credential needs, but for what is remembered of foreign hashes.
 ///
 /// # Errors
 ///
 /// [`Unavailable`].
 pub(crate) async fn find(
     database: &Database,
-    owner: Option<OwnerId>,
-    mark: Option<SecretHash>,
+    question: &Creation,
     now: Timestamp,
-    taken: Vec<TakenOver>,
-) -> Result<Found, Unavailable> {
-    const ORGANISATION: usize = owner::COLUMNS;
-    const MARK: usize = ORGANISATION + owner::COLUMNS;
-    const MADE: usize = MARK + 3;
-    const TALLY: usize = MADE + credential::COLUMNS;
-    let row = database.read_one(&CREATION, vec![owner.into(), mark.into(), now.into()]).await?;
-    let Some(row) = row else {
+) -> Result<FoundCreation, Unavailable> {
+    const MADE: usize = HOLDER + 3;
+    let parameters = vec![question.owner.into(), question.mark.into(), now.into()];
+    let Some(row) = database.read_one(&CREATION, parameters).await? else {
         return Err(corrupt("a question about a creation has no answer"));
     };
-    Ok(Found::Creation {
-        owner: owner_at(&row, 0)?,
-        organisation: owner_at(&row, ORGANISATION)?,
-        earlier: (!row.is_null(MARK)).then(|| mark::read(&row, MARK)).transpose()?,
-        made: (!row.is_null(MADE)).then(|| credential::read(&row, MADE).map(Box::new)).transpose()?,
-        taken,
-        tally: tally::read(&row, TALLY)?,
+    Ok(FoundCreation {
+        holder: (!row.is_null(0)).then(|| holder(&row)).transpose()?,
+        earlier: (!row.is_null(HOLDER)).then(|| mark::read(&row, HOLDER)).transpose()?,
+        made: (!row.is_null(MADE)).then(|| credential::read(&row, MADE)).transpose()?,
+        taken: Vec::new(),
     })
+}
+
+static HOLDING: Statement = Statement::new(concat!(
+    "SELECT ",
+    owner::columns!("o."),
+    ", ",
+    owner::columns!("g."),
+    ", ",
+    tally::columns!("o.organisation"),
+    "
+     FROM owner AS o
+     LEFT JOIN owner AS g ON g.id = o.organisation AND g.id <> o.id
+     WHERE o.id = COALESCE(
+       CAST($1 AS TEXT),
+       (SELECT id FROM owner WHERE kind = 'organisation' ORDER BY created_at, id LIMIT 1))"
+));
+
+/// Finds for whom something may be made; `None`: for the first organisation.
+///
+/// # Errors
+///
+/// [`Unavailable`].
+pub(crate) async fn find_holder(
+    database: &Database,
+    owner: Option<OwnerId>,
+) -> Result<Option<Holder>, Unavailable> {
+    let row = database.read_one(&HOLDING, vec![owner.into()]).await?;
+    row.map(|row| holder(&row)).transpose()
 }
 
 static ROTATION: Statement = Statement::new(concat!(
@@ -69,9 +88,9 @@ static ROTATION: Statement = Statement::new(concat!(
     ", ",
     owner::columns!("g."),
     ", ",
-    credential::columns!("c."),
-    ", ",
     tally::columns!("o.organisation"),
+    ", ",
+    credential::columns!("c."),
     "
      FROM credential AS c
      JOIN owner AS o ON o.id = c.owner
@@ -84,26 +103,29 @@ static ROTATION: Statement = Statement::new(concat!(
 /// # Errors
 ///
 /// [`Unavailable`].
-pub(crate) async fn find_for_rotation(database: &Database, id: CredentialId) -> Result<Found, Unavailable> {
+pub(crate) async fn find_for_rotation(
+    database: &Database,
+    id: CredentialId,
+) -> Result<Option<FoundRotation>, Unavailable> {
     let Some(row) = database.read_one(&ROTATION, vec![id.into()]).await? else {
-        return Ok(Found::Rotation {
-            record: None,
-            owner: None,
-            organisation: None,
-            tally: Tally::default(),
-        });
+        return Ok(None);
     };
-    Ok(Found::Rotation {
-        record: Some(Box::new(credential::read(&row, 2 * owner::COLUMNS)?)),
-        owner: owner_at(&row, 0)?,
-        organisation: owner_at(&row, owner::COLUMNS)?,
-        tally: tally::read(&row, 2 * owner::COLUMNS + credential::COLUMNS)?,
+    Ok(Some(FoundRotation { record: credential::read(&row, HOLDER)?, holder: holder(&row)? }))
+}
+
+/// How many columns [`holder`] reads.
+const HOLDER: usize = 2 * owner::COLUMNS + tally::COLUMNS;
+
+/// Reads the holder with whose columns a row begins.
+fn holder(row: &Row) -> Result<Holder, Unavailable> {
+    const ORGANISATION: usize = owner::COLUMNS;
+    let organisation = !row.is_null(ORGANISATION);
+    Ok(Holder {
+        owner: owner::read(row, 0)?,
+        organisation: organisation.then(|| owner::read(row, ORGANISATION)).transpose()?,
+        tally: tally::read(row, 2 * owner::COLUMNS)?,
     })
 }
 
-fn owner_at(row: &Row, start: usize) -> Result<Option<Box<OwnerRecord>>, Unavailable> {
-    (!row.is_null(start)).then(|| owner::read(row, start).map(Box::new)).transpose()
-}
-
 /// Every statement of these questions.
-pub(crate) static STATEMENTS: &[&Statement] = &[&CREATION, &ROTATION];
+pub(crate) static STATEMENTS: &[&Statement] = &[&CREATION, &HOLDING, &ROTATION];

@@ -1,4 +1,4 @@
-//! The store as the core's [`Ledger`].
+//! The store as the core's [`Ledger`]: what presented credentials ask, and commits.
 
 use countersign_core::audit::AuditEvent;
 use countersign_core::effect::Effect;
@@ -8,26 +8,14 @@ use countersign_core::key_string::KeyString;
 use countersign_core::ledger::{Commit, Durable, Found, Ledger, Lookup, Unavailable};
 use countersign_core::verification::stands_at;
 
+use crate::commit;
 use crate::store::Store;
-use crate::{commit, creation, credential, owner, taken_over};
 
 impl Ledger for Store {
-    async fn find(&self, question: Lookup<'_>) -> Result<Found, Unavailable> {
+    async fn look_up(&self, question: Lookup<'_>) -> Result<Found, Unavailable> {
         match question {
             Lookup::Key { kind, key } => self.find_key(kind, key).await,
             Lookup::ImportedKey { source, text } => self.find_imported(source, text).await,
-            Lookup::Record(id) => {
-                Ok(Found::Record(credential::find(&self.database, id).await?.map(Box::new)))
-            }
-            Lookup::Creation { owner, mark, digests } => {
-                let taken = taken_over::find(&self.database, &digests).await?;
-                creation::find(&self.database, owner, mark, self.clock.now(), taken).await
-            }
-            Lookup::Rotation(id) => creation::find_for_rotation(&self.database, id).await,
-            Lookup::Owner(id) => Ok(Found::Owner {
-                owner: owner::find(&self.database, id).await?.map(Box::new),
-                management_keys: credential::management_keys(&self.database, id).await?,
-            }),
         }
     }
 

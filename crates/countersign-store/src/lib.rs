@@ -21,6 +21,7 @@ mod config;
 mod creation;
 mod credential;
 mod decision_count;
+mod find;
 mod follow;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;

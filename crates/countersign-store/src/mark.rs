@@ -2,8 +2,10 @@
 
 use countersign_core::ledger::Unavailable;
 use countersign_core::record::MarkRecord;
+use countersign_core::secret::SecretHash;
 use countersign_core::timestamp::Timestamp;
 
+use countersign_database::database::Database;
 use countersign_database::statement::{Statement, Step};
 use countersign_database::value::Row;
 
@@ -18,6 +20,26 @@ pub(crate) fn read(row: &Row, start: usize) -> Result<MarkRecord, Unavailable> {
         made: row.text(start + 1)?.to_owned(),
         until: row.time(start + 2)?,
     })
+}
+
+static FIND: Statement = Statement::new(
+    "SELECT lookup, made, until_at
+     FROM mark
+     WHERE lookup = $1 AND until_at > $2",
+);
+
+/// Finds a mark that stands.
+///
+/// # Errors
+///
+/// [`Unavailable`].
+pub(crate) async fn find(
+    database: &Database,
+    lookup: SecretHash,
+    now: Timestamp,
+) -> Result<Option<MarkRecord>, Unavailable> {
+    let row = database.read_one(&FIND, vec![lookup.into(), now.into()]).await?;
+    row.map(|row| read(&row, 0)).transpose()
 }
 
 // A mark that is past its end is as good as none, so that pruning may be late.
@@ -46,4 +68,4 @@ pub(crate) fn prune(now: Timestamp) -> Step {
 }
 
 /// Every statement of this table.
-pub(crate) static STATEMENTS: &[&Statement] = &[&MARK, &PRUNE];
+pub(crate) static STATEMENTS: &[&Statement] = &[&FIND, &MARK, &PRUNE];

@@ -110,8 +110,6 @@ impl Store {
         };
         let catch_up = CatchUp::new(limits.patience);
         let reports = Reports::new(queue.clone(), Arc::clone(&clock), limits.keep_decisions);
-        let upgrades =
-            Upgrades::new(Arc::clone(&database), Arc::clone(&clock), queue.clone(), feed.node.clone());
         let tasks =
             Tasks { feeding, committing, listener: None, feeders: Vec::new(), committer: Some(committer) };
         let store = Self {
@@ -121,7 +119,7 @@ impl Store {
             queue,
             catch_up,
             reports,
-            upgrades,
+            upgrades: Upgrades::default(),
             clock,
             knowledge,
             fatal,
@@ -150,7 +148,6 @@ impl Store {
         let following = self.catch_up.clone().run(feed, interval, closing.clone());
         tasks.feeders.push(Running::Task(tokio::spawn(following)));
         tasks.feeders.push(Running::Task(tokio::spawn(self.reports.clone().run(closing.clone()))));
-        tasks.feeders.push(Running::Task(tokio::spawn(self.upgrades.clone().run(closing.clone()))));
         tasks.feeders.push(Running::Task(tokio::spawn(usage.run(closing))));
     }
 

@@ -24,6 +24,9 @@ macro_rules! columns {
 }
 pub(crate) use columns;
 
+/// How many columns [`read`] reads.
+pub(crate) const COLUMNS: usize = 2;
+
 /// Reads the sums whose columns begin at `start`.
 ///
 /// # Errors

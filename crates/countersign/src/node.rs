@@ -136,6 +136,7 @@ impl Node {
     ///
     /// None so far; the store logs what it cannot write.
     pub(crate) async fn close(self) -> Result<()> {
+        self.app.write_first_uses().await;
         self.store.close().await;
         Ok(())
     }

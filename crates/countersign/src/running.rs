@@ -22,6 +22,7 @@ use countersign_gateway::ledger::Refresh;
 use countersign_gateway::route::RouteTable;
 use countersign_gateway::upstream::UpstreamLimits;
 use countersign_server::app::App;
+use countersign_server::first_use;
 use countersign_server::github::{self, Github};
 use countersign_server::issuer::Issuer;
 use countersign_server::leaks::{self, Leaks};
@@ -187,6 +188,7 @@ impl Running {
         let reload_asked = Arc::new(Notify::new());
         let reloading = tokio::spawn(reload.work(Arc::clone(&reload_asked)));
         let warnings = warn_of_expiry(&node.app, settings.warn_before);
+        let first_uses = tokio::spawn(first_use::work(Arc::clone(&node.app)));
         let fetching = asked.map(|asked| tokio::spawn(github::work(Arc::clone(&node.app), asked)));
         tracing::info!(
             issuer = urls.issuer,
@@ -201,7 +203,7 @@ impl Running {
             gateway,
             serving,
             reload_asked,
-            beside: [renewal, warnings, reloading].into_iter().chain(fetching).collect(),
+            beside: [renewal, warnings, first_uses, reloading].into_iter().chain(fetching).collect(),
             reports: leaks_work,
             echo,
         })

@@ -18,7 +18,7 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use expiry::{expiry_question, warn_of_expiry};
+pub use expiry::{NotDue, WarnOfExpiry};
 pub use kind::{KIND, SCHEME};
 pub use model::{Create, Idempotency, Import, Verification};
 pub use rules::verify_key;

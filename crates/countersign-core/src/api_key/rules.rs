@@ -11,11 +11,10 @@ use crate::imported::not_taken_over;
 use crate::imported_set::Imported;
 use crate::key_string::KeyPrefix;
 use crate::known::KnownCredential;
-use crate::ledger::{Found, Lookup};
+use crate::ledger::Found;
 use crate::lifecycle::{Line, new_line, reaches};
-use crate::minting::{
-    Holder, Minted, end_of_life, mint, mintable, valid_allowances, valid_blocks, valid_name,
-};
+use crate::minting::{Minted, end_of_life, mint, mintable, valid_allowances, valid_blocks, valid_name};
+use crate::question::{Creation, FoundCreation, Holder};
 use crate::record::{CredentialRecord, MarkRecord, OwnerRecord, TakenOver, Terms};
 use crate::refusal::Refusal;
 use crate::secret::{Pepper, Purpose, SecretHash};
@@ -66,22 +65,26 @@ pub fn verify_key(
 }
 
 impl Act for Create {
+    type Question = Creation;
+    type By = Permit;
     type Answer = Minted;
-    type Refusal = Refusal;
+    type Reason = Refusal;
 
-    fn lookup<'a>(&'a self, context: &Context<'_>) -> Lookup<'a> {
+    fn question(&self, context: &Context<'_>, _: &Permit) -> Creation {
         let mark = self.idempotency.as_ref().map(|idempotency| mark_of(context, idempotency));
         let under = |import: &Import| {
             context.peppers.all().map(|pepper| fingerprint(pepper, &import.digest)).collect()
         };
-        Lookup::Creation {
-            owner: self.owner,
-            mark,
-            digests: self.imported.as_ref().map(under).unwrap_or_default(),
-        }
+        let digests = self.imported.as_ref().map(under).unwrap_or_default();
+        Creation { owner: self.owner, mark, digests }
     }
 
-    fn decide(&self, context: &mut Context<'_>, permit: &Permit, found: Found) -> Outcome<Minted, Refusal> {
+    fn decide(
+        &self,
+        context: &mut Context<'_>,
+        permit: &Permit,
+        found: FoundCreation,
+    ) -> Outcome<Minted, Refusal> {
         let name: String = self.name.chars().filter(|letter| !letter.is_control()).take(100).collect();
         let line = new_line(context, self.action(), permit, name);
         match self.resolve(context, permit, found) {
@@ -89,6 +92,11 @@ impl Act for Create {
             Ok(Resolved::Fresh(template, room)) => self.grant(context, *template, room, line),
             Err(refusal) => Outcome::refused(refusal.clone(), Vec::new(), line.refused(refusal.code())),
         }
+    }
+
+    fn is_filed(&self, refusal: &Refusal) -> bool {
+        // An import that is repeated finds what is here already.
+        *refusal != Refusal::TakenOver
     }
 }
 
@@ -105,31 +113,33 @@ impl Create {
         if self.imported.is_some() { "api_key.import" } else { KIND.verbs.create }
     }
 
-    fn resolve(&self, context: &Context<'_>, permit: &Permit, found: Found) -> Result<Resolved, Refusal> {
-        let Found::Creation { owner, organisation, earlier, made, taken, tally } = found else {
-            return Err(Refusal::OwnerNotFound);
-        };
-        let owner = owner
-            .filter(|owner| reaches(permit, owner.organisation, owner.id))
+    fn resolve(
+        &self,
+        context: &Context<'_>,
+        permit: &Permit,
+        found: FoundCreation,
+    ) -> Result<Resolved, Refusal> {
+        let holder = found
+            .holder
+            .filter(|Holder { owner, .. }| reaches(permit, owner.organisation, owner.id))
             .ok_or(Refusal::OwnerNotFound)?;
-        if let Some(mark) = earlier {
-            return self.repeated(&mark, made);
+        if let Some(mark) = found.earlier {
+            return self.repeated(&mark, found.made);
         }
-        let record = self.template(context, &owner)?;
-        let holder = Holder { owner, organisation, tally };
+        let record = self.template(context, &holder.owner)?;
         let room = mintable(&KIND, context, permit, &holder, &record)?;
         if let Some(import) = &self.imported {
-            not_taken_over(permit, &holder.owner, &wrapped(context, import), &taken)?;
+            not_taken_over(permit, &holder.owner, &wrapped(context, import), &found.taken)?;
         }
         Ok(Resolved::Fresh(Box::new(record), room))
     }
 
-    fn repeated(&self, mark: &MarkRecord, made: Option<Box<CredentialRecord>>) -> Result<Resolved, Refusal> {
+    fn repeated(&self, mark: &MarkRecord, made: Option<CredentialRecord>) -> Result<Resolved, Refusal> {
         let same = self.idempotency.as_ref().is_some_and(|now| mark.made.ends_with(&now.fingerprint));
         if !same {
             return Err(Refusal::IdempotencyMismatch);
         }
-        made.map(Resolved::Repeat).ok_or(Refusal::NotFound)
+        made.map(|made| Resolved::Repeat(Box::new(made))).ok_or(Refusal::NotFound)
     }
 
     fn template(&self, context: &Context<'_>, owner: &OwnerRecord) -> Result<CredentialRecord, Refusal> {

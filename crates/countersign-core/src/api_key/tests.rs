@@ -2,22 +2,21 @@
 
 use std::time::Duration;
 
-use crate::api_key::{
-    Create, Idempotency, Import, Verification, expiry_question, verify_key, warn_of_expiry,
-};
+use crate::api_key::{Create, Idempotency, Import, Verification, WarnOfExpiry, verify_key};
 use crate::decision::{Condition, Permit, Requirement};
 use crate::environment::Environment;
+use crate::exchange::System;
 use crate::id::OwnerKind;
 use crate::imported_set::{Digest, ImportedSet, Part};
 use crate::key_string::KeyString;
-use crate::ledger::{Found, Ledger};
+use crate::ledger::Found;
 use crate::management_key;
 use crate::meter::Allowance;
 use crate::minting::{Expiry, Minted};
 use crate::record::CredentialRecord;
 use crate::refusal::Refusal;
 use crate::tally::{Kept, Tally};
-use crate::testing::{Caller, Ground, HOUR, NOW, asking_for_key, at_once, scopes};
+use crate::testing::{Caller, Ground, HOUR, NOW, asking_for_key, scopes};
 use crate::timestamp::Timestamp;
 
 fn create() -> Create {
@@ -400,12 +399,16 @@ fn safety_13_the_verify_api_tells_no_other_tenants_keys() {
 
 /// Warns of the end of a stored key an hour before.
 fn warned(ground: &mut Ground, record: &CredentialRecord) -> bool {
-    let question = expiry_question(&ground.context(), record);
-    let found = at_once(ground.store.find(question)).unwrap();
-    let Some(outcome) = warn_of_expiry(&ground.context(), record, HOUR, &found) else { return false };
-    assert_eq!(outcome.audit.subject, Some(record.id.to_string()));
-    assert_eq!(outcome.audit.organisation, Some(record.organisation));
-    ground.store.take(outcome.effects, outcome.audit)
+    let act = WarnOfExpiry { record: record.clone(), before: HOUR };
+    let warned = ground.perform(&System, &act) == Ok(());
+    let (committed, filed) = ground.store.lines();
+    assert_eq!(filed, None, "nobody was refused anything");
+    if warned {
+        let line = committed.unwrap();
+        assert_eq!((&*line.action, line.subject), ("api_key.expiring", Some(record.id.to_string())));
+        assert_eq!(line.organisation, Some(record.organisation));
+    }
+    warned
 }
 
 #[test]

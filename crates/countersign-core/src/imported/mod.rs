@@ -22,7 +22,7 @@ mod wire;
 mod tests;
 
 pub(crate) use rules::not_taken_over;
-pub use rules::{Declaration, may_take_over, upgrade};
+pub use rules::{AlreadyUpgraded, Declaration, may_take_over};
 pub(crate) use sets::Imports;
 pub use wire::{DIGEST_TEXT, NotADigest, read_digest};
 pub(crate) use wire::{PreparedSet, PresentedText};

@@ -3,17 +3,22 @@
 use std::collections::BTreeSet;
 
 use crate::audit::{Actor, AuditEvent};
+use crate::context::Context;
 use crate::decision::Permit;
 use crate::effect::{Effect, Outcome};
+use crate::exchange::{Act, System};
 use crate::id::OwnerId;
 use crate::imported_set::{MAX_IMPORTED_SETS, Upgrade};
 use crate::key_string::KeyPrefix;
-use crate::ledger::Found;
+use crate::question::{FirstUse, FoundFirstUse};
 use crate::reach::{Reach, reach};
-use crate::record::{CredentialRecord, OwnerRecord, Record, TakenOver};
+use crate::record::{CredentialRecord, OwnerRecord, TakenOver};
 use crate::refusal::Refusal;
 use crate::secret::SecretHash;
 use crate::timestamp::Timestamp;
+
+/// The verb of a first use.
+const UPGRADE: &str = "api_key.upgrade";
 
 /// What is known of a set of imported keys: from the keys that name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,46 +106,69 @@ pub(crate) fn not_taken_over(
     if taken.iter().any(in_the_way) { Err(Refusal::HashRefused) } else { Ok(()) }
 }
 
-/// Decides to keep the key's own hash instead of the wrapped one, and to remember it like the hash that came over;
-/// `None`: that has been done. `taken`: what is remembered of the key's own hash; asked for before `found` is, so that
-/// it is not what another node has just remembered of this key.
+/// The key's own hash is kept already, or the key is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AlreadyUpgraded;
+
+/// Keeps the key's own hash instead of the wrapped one, and remembers it like the hash that came over.
 ///
 /// Before it is presented, nobody can tell that a secret came over twice, under two algorithms. Now it is seen: it
 /// has lived, and is ended.
-#[must_use]
-pub fn upgrade(
-    now: Timestamp,
-    upgrade: &Upgrade,
-    taken: &[TakenOver],
-    found: Found,
-) -> Option<Outcome<(), ()>> {
-    let Found::Record(Some(mut record)) = found else {
-        return None;
-    };
-    if !record.lookup.matches(&upgrade.wrapped()) {
-        return None;
+impl Act for Upgrade {
+    type Question = FirstUse;
+    type By = System;
+    type Answer = ();
+    type Reason = AlreadyUpgraded;
+
+    fn question(&self, _: &Context<'_>, _: &System) -> FirstUse {
+        FirstUse { credential: self.credential(), own: self.own().to_vec() }
     }
-    let audit = |action| {
-        AuditEvent::granted(now, action, Actor::SYSTEM)
-            .within(Some(record.organisation))
-            .about(record.id.to_string())
-    };
-    if taken.iter().any(|one| one.organisation == record.organisation) {
-        let audit = audit("api_key.revoke").detail("reason", Refusal::TakenOver.code());
-        let effects = vec![Effect::Revoke { credential: record.id, at: now }];
-        return Some(Outcome::granted((), effects, audit));
+
+    fn decide(
+        &self,
+        context: &mut Context<'_>,
+        _: &System,
+        found: FoundFirstUse,
+    ) -> Outcome<(), AlreadyUpgraded> {
+        let waiting = found.record.filter(|record| record.lookup.matches(&self.wrapped()));
+        let (Some(record), Some(own)) = (waiting, self.own().first()) else {
+            let audit = AuditEvent::refused(context.now, UPGRADE, Actor::SYSTEM, "already_upgraded");
+            return Outcome::refused(AlreadyUpgraded, Vec::new(), audit.about(self.credential().to_string()));
+        };
+        if found.taken.iter().any(|one| one.organisation == record.organisation) {
+            let audit =
+                line(context.now, "api_key.revoke", &record).detail("reason", Refusal::TakenOver.code());
+            let effects = vec![Effect::Revoke { credential: record.id, at: context.now }];
+            return Outcome::granted((), effects, audit);
+        }
+        let audit = line(context.now, UPGRADE, &record);
+        let mut effects = Vec::with_capacity(2);
+        // What another tenant has taken over is no hindrance, and is remembered as it is.
+        if found.taken.is_empty() {
+            let (organisation, owner, at) = (record.organisation, record.owner, context.now);
+            effects.push(Effect::TakeOver(TakenOver { lookup: *own, digest: *own, organisation, owner, at }));
+        }
+        effects.push(Effect::Advance(upgraded(record, *own, self.pepper()).into()));
+        Outcome::granted((), effects, audit)
     }
-    let (audit, own) = (audit("api_key.upgrade"), *upgrade.own().first()?);
-    record.terms.imported.as_mut()?.upgraded = true;
+
+    fn is_filed(&self, _: &AlreadyUpgraded) -> bool {
+        false
+    }
+}
+
+fn line(now: Timestamp, action: &'static str, record: &CredentialRecord) -> AuditEvent {
+    AuditEvent::granted(now, action, Actor::SYSTEM)
+        .within(Some(record.organisation))
+        .about(record.id.to_string())
+}
+
+fn upgraded(mut record: CredentialRecord, own: SecretHash, pepper: u32) -> CredentialRecord {
+    if let Some(imported) = record.terms.imported.as_mut() {
+        imported.upgraded = true;
+    }
     record.lookup = own;
-    record.pepper = upgrade.pepper();
+    record.pepper = pepper;
     record.version += 1;
-    let mut effects = Vec::with_capacity(2);
-    // What another tenant has taken over is no hindrance, and is remembered as it is.
-    if taken.is_empty() {
-        let (organisation, owner) = (record.organisation, record.owner);
-        effects.push(Effect::TakeOver(TakenOver { lookup: own, digest: own, organisation, owner, at: now }));
-    }
-    effects.push(Effect::Advance(Record::Credential(record)));
-    Some(Outcome::granted((), effects, audit))
+    record
 }

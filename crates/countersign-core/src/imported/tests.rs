@@ -3,23 +3,24 @@
 use std::sync::Arc;
 
 use crate::api_key;
-use crate::context::SeededEntropy;
+use crate::context::{Context, Policy, SeededEntropy};
 use crate::credential::Rejection;
 use crate::decision::{Condition, Decision, Permit, Requirement, decide};
 use crate::effect::Effect;
 use crate::environment::Environment;
+use crate::exchange::{Act, System};
 use crate::id::{OwnerId, OwnerKind};
 use crate::imported::{
-    Declaration, PreparedSet, PresentedText, may_take_over, not_taken_over, read_digest, upgrade,
+    AlreadyUpgraded, Declaration, PreparedSet, PresentedText, may_take_over, not_taken_over, read_digest,
 };
 use crate::imported_set::{
     Digest, Encoding, Imported, ImportedSet, MAX_IMPORTED_SETS, NotAnImportedSet, Part, Source, Upgrade,
 };
 use crate::key_string::Malformed;
 use crate::known::KnownOwner;
-use crate::ledger::Found;
 use crate::management_key;
 use crate::principal::{Principal, Proof};
+use crate::question::FoundFirstUse;
 use crate::record::{CredentialRecord, OwnerRecord, TakenOver, Terms};
 use crate::refusal::Refusal;
 use crate::scope::ScopeSet;
@@ -257,10 +258,13 @@ fn a_secret_that_lived_before_ends_at_its_first_use() {
         owner: owner.id,
         at: now,
     };
-    let found = || Found::Record(Some(Box::new(record.clone())));
     let kinds = |wrapped, taken: &[TakenOver]| {
-        let outcome = upgrade(now, &seen(wrapped), taken, found())?;
-        Some((outcome.effects, outcome.audit.action.into_owned()))
+        let found = FoundFirstUse { taken: taken.to_vec(), record: Some(record.clone()) };
+        let (peppers, mut entropy, policy) = (peppers(), SeededEntropy::new(1), Policy::default());
+        let mut context =
+            Context { now, entropy: &mut entropy, peppers: &peppers, policy: &policy, address: None };
+        let outcome = seen(wrapped).decide(&mut context, &System, found);
+        outcome.answer.map(|()| (outcome.effects, outcome.audit.action.into_owned()))
     };
     let mut next = record.clone();
     next.lookup = hash(2);
@@ -268,13 +272,18 @@ fn a_secret_that_lived_before_ends_at_its_first_use() {
     next.version += 1;
     next.terms.imported.as_mut().unwrap().upgraded = true;
     let advance = Effect::Advance(next.into());
-    let upgraded = |effects| Some((effects, "api_key.upgrade".to_owned()));
+    let upgraded = |effects| Ok((effects, "api_key.upgrade".to_owned()));
     assert_eq!(kinds(1, &[]), upgraded(vec![Effect::TakeOver(remembered(&a)), advance.clone()]));
     assert_eq!(kinds(1, &[remembered(&b)]), upgraded(vec![advance]), "another tenant's is no hindrance");
     let ended = vec![Effect::Revoke { credential: record.id, at: now }];
     let taken = [remembered(&b), remembered(&client(&a, 3))];
-    assert_eq!(kinds(1, &taken), Some((ended, "api_key.revoke".to_owned())));
-    assert_eq!(kinds(2, &taken), None, "it was upgraded meanwhile, and what is remembered is itself");
+    assert_eq!(kinds(1, &taken), Ok((ended, "api_key.revoke".to_owned())));
+    assert!(!seen(2).is_filed(&AlreadyUpgraded), "nobody was refused anything");
+    assert_eq!(
+        kinds(2, &taken),
+        Err(AlreadyUpgraded),
+        "it was upgraded meanwhile, and what is remembered is itself"
+    );
 }
 
 #[test]

@@ -10,4 +10,4 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-pub use rules::{Held, end};
+pub use rules::{AlreadyEnded, End, Held};

@@ -1,6 +1,7 @@
-use super::{Held, end};
+use super::{AlreadyEnded, End, Held};
 use crate::audit::AuditEvent;
 use crate::effect::{Effect, Outcome};
+use crate::exchange::Act;
 use crate::record::CredentialRecord;
 use crate::testing::{Ground, NOW};
 
@@ -13,8 +14,12 @@ fn held(management: bool) -> (Ground, CredentialRecord, String) {
     (ground, record, key)
 }
 
-fn reported(ground: &Ground, key: &str, words: &[(&'static str, &str)]) -> Option<Outcome<(), ()>> {
-    end(NOW, &Held::find(&ground.store.snapshot(), key)?, words)
+/// What is decided about a report.
+fn reported(ground: &mut Ground, key: &str, words: &[(&'static str, &str)]) -> Outcome<(), AlreadyEnded> {
+    let held = Held::find(&ground.store.snapshot(), key).unwrap();
+    let words = words.iter().map(|(name, word)| (*name, (*word).to_owned())).collect();
+    let found = ground.store.stored(held.id());
+    End { words }.decide(&mut ground.context(), &held, found)
 }
 
 fn word<'a>(audit: &'a AuditEvent, name: &str) -> Option<&'a str> {
@@ -24,8 +29,9 @@ fn word<'a>(audit: &'a AuditEvent, name: &str) -> Option<&'a str> {
 #[test]
 fn safety_16_only_the_whole_key_ends_it() {
     for (management, action) in [(false, "api_key.leaked"), (true, "management_key.leaked")] {
-        let (ground, record, key) = held(management);
-        let outcome = reported(&ground, &key, &[("reporter", "192.0.2.1")]).unwrap();
+        let (mut ground, record, key) = held(management);
+        let outcome = reported(&mut ground, &key, &[("reporter", "192.0.2.1")]);
+        assert_eq!(outcome.answer, Ok(()));
         assert_eq!(outcome.effects, [Effect::Revoke { credential: record.id, at: NOW }]);
         assert_eq!(outcome.audit.action, action);
         assert_eq!(outcome.audit.subject, Some(record.id.to_string()));
@@ -47,22 +53,28 @@ fn safety_16_only_the_whole_key_ends_it() {
 
 #[test]
 fn a_report_that_is_repeated_changes_nothing() {
-    let (ground, mut record, key) = held(false);
-    record.revoked_at = Some(NOW);
-    ground.store.keep(&record);
-    assert!(reported(&ground, &key, &[]).is_none());
+    let (mut ground, record, key) = held(false);
+    let (held, act) = (Held::find(&ground.store.snapshot(), &key).unwrap(), End { words: Vec::new() });
+    assert!(!held.has_ended());
+    assert_eq!(ground.perform(&held, &act), Ok(()));
+    assert!(Held::find(&ground.store.snapshot(), &key).unwrap().has_ended());
+    assert_eq!(ground.perform(&held, &act), Err(AlreadyEnded));
+    ground.store.tables().credentials.remove(&record.id);
+    assert_eq!(ground.perform(&held, &act), Err(AlreadyEnded), "it is gone");
+    let tables = ground.store.tables();
+    assert_eq!((tables.committed.len(), tables.filed.len()), (1, 0), "and fills nobody's audit");
 }
 
 #[test]
 fn a_reporters_words_are_kept_short_and_without_control_characters() {
-    let (ground, _, key) = held(false);
+    let (mut ground, _, key) = held(false);
     for (said, kept) in [
         ("https://x\u{7}y", Some("https://xy".to_owned())),
         ("", None),
         (&"u".repeat(300), Some("u".repeat(300))),
         (&"u".repeat(301), Some("u".repeat(300))),
     ] {
-        let outcome = reported(&ground, &key, &[("url", said)]).unwrap();
+        let outcome = reported(&mut ground, &key, &[("url", said)]);
         assert_eq!(word(&outcome.audit, "url"), kept.as_deref(), "{said}");
     }
 }

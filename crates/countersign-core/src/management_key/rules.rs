@@ -10,10 +10,10 @@ use crate::decision::Permit;
 use crate::effect::{Effect, Outcome};
 use crate::environment::Environment;
 use crate::exchange::Act;
-use crate::ledger::{Found, Lookup};
 use crate::lifecycle::{new_line, reaches};
-use crate::minting::{Expiry, Holder, Minted, end_of_life, granted, mint, mintable, valid_name};
+use crate::minting::{Expiry, Minted, end_of_life, granted, mint, mintable, valid_name};
 use crate::principal::{Principal, Proof};
+use crate::question::{Holder, HolderOf};
 use crate::reach::{ManagementScope, authority};
 use crate::record::{CredentialRecord, OwnerRecord, Terms};
 use crate::refusal::Refusal;
@@ -81,14 +81,21 @@ fn terms(name: &str, scopes: ScopeSet, grantable: Grantable) -> Result<Terms, Re
 }
 
 impl Act for Create {
+    type Question = HolderOf;
+    type By = Permit;
     type Answer = Minted;
-    type Refusal = Refusal;
+    type Reason = Refusal;
 
-    fn lookup<'a>(&'a self, _: &Context<'_>) -> Lookup<'a> {
-        Lookup::Creation { owner: self.owner, mark: None, digests: Vec::new() }
+    fn question(&self, _: &Context<'_>, _: &Permit) -> HolderOf {
+        HolderOf(self.owner)
     }
 
-    fn decide(&self, context: &mut Context<'_>, permit: &Permit, found: Found) -> Outcome<Minted, Refusal> {
+    fn decide(
+        &self,
+        context: &mut Context<'_>,
+        permit: &Permit,
+        found: Option<Holder>,
+    ) -> Outcome<Minted, Refusal> {
         let line = new_line(context, KIND.verbs.create, permit, String::new());
         let (draft, room) = match self.draft(context, permit, found) {
             Ok(draft) => draft,
@@ -116,14 +123,11 @@ impl Create {
         &self,
         context: &Context<'_>,
         permit: &Permit,
-        found: Found,
+        found: Option<Holder>,
     ) -> Result<(CredentialRecord, Option<Effect>), Refusal> {
-        let Found::Creation { owner: Some(owner), organisation, tally, .. } = found else {
-            return Err(Refusal::OwnerNotFound);
-        };
-        if !reaches(permit, owner.organisation, owner.id) {
-            return Err(Refusal::OwnerNotFound);
-        }
+        let holder = found
+            .filter(|Holder { owner, .. }| reaches(permit, owner.organisation, owner.id))
+            .ok_or(Refusal::OwnerNotFound)?;
         let expires_at = match self.expiry {
             Expiry::Unspecified => None,
             Expiry::At(_) | Expiry::After(_) | Expiry::Never => {
@@ -131,8 +135,8 @@ impl Create {
             }
         };
         let terms = terms(&self.name, self.scopes.clone(), self.grantable.clone())?;
-        let record = CredentialRecord::draft(KIND.id_prefix, &owner, expires_at, terms);
-        let room = mintable(&KIND, context, permit, &Holder { owner, organisation, tally }, &record)?;
+        let record = CredentialRecord::draft(KIND.id_prefix, &holder.owner, expires_at, terms);
+        let room = mintable(&KIND, context, permit, &holder, &record)?;
         Ok((record, room))
     }
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use countersign_core::context::Clock;
 use countersign_core::effect::Effect;
-use countersign_core::ledger::{Commit, Found, Ledger, Lookup, Unavailable};
+use countersign_core::ledger::{Commit, Find, Unavailable};
+use countersign_core::question::{Creation, FoundOwner, Holder, HolderOf, MarkOf, OwnerAndKeys, RecordOf};
 use countersign_core::record::{OwnerRecord, TakenOver};
 use countersign_core::secret::SecretHash;
 use countersign_core::tally::Kept;
@@ -40,8 +41,8 @@ async fn a_record_reads_back_as_it_was_written() {
         done(commit(&store, vec![insert_owner(&organisation), insert_owner(&client), insert(&record)]).await);
         assert_eq!(stored(&store, &record).await, Some(record.clone()));
         assert_eq!(known(&store, &key).await.unwrap().unwrap().id, record.id);
-        let found = store.find(Lookup::Owner(client.id)).await.unwrap();
-        assert!(matches!(found, Found::Owner { owner: Some(found), .. } if *found == client));
+        let found = store.find(OwnerAndKeys(client.id)).await.unwrap();
+        assert_eq!(found, Some(FoundOwner { owner: client, management_keys: Vec::new() }));
         store.close().await;
         assert!(matches!(commit(&store, Vec::new()).await, Err(Unavailable::Store(_))), "closed is closed");
         assert!(store.nodes().await.is_err());
@@ -66,11 +67,14 @@ async fn creation_finds_owner_organisation_mark_and_what_it_made() {
         );
         done(commit(&store, vec![Effect::Mark(mark.clone()), insert(&record)]).await);
         let creation = async |owner, mark| {
-            let found = store.find(Lookup::Creation { owner, mark, digests: Vec::new() }).await.unwrap();
-            let Found::Creation { owner, organisation, earlier, made, .. } = found else {
-                panic!("{found:?}")
-            };
-            (owner.map(|one| one.id), organisation.map(|one| one.id), earlier, made.map(|one| one.id))
+            let found = store.find(Creation { owner, mark, digests: Vec::new() }).await.unwrap();
+            assert_eq!(store.find(HolderOf(owner)).await.unwrap(), found.holder, "the same holder");
+            if let Some(mark) = mark {
+                assert_eq!(store.find(MarkOf(mark)).await.unwrap(), found.earlier, "the same mark");
+            }
+            let owner = found.holder.as_ref().map(|one| one.owner.id);
+            let organisation = found.holder.and_then(|one| one.organisation).map(|one| one.id);
+            (owner, organisation, found.earlier, found.made.map(|one| one.id))
         };
         assert_eq!(
             creation(None, None).await,
@@ -99,8 +103,7 @@ async fn what_an_organisation_keeps_is_counted_over_all_nodes_and_capped() {
         let client = records.client(&organisation);
         done(commit(&one, vec![insert_owner(&organisation), insert_owner(&client)]).await);
         let tally = async |store: &Store| {
-            let question = Lookup::Creation { owner: Some(client.id), mark: None, digests: Vec::new() };
-            let Found::Creation { tally, .. } = store.find(question).await.unwrap() else { panic!() };
+            let Holder { tally, .. } = store.find(HolderOf(Some(client.id))).await.unwrap().unwrap();
             (tally.credentials, tally.members)
         };
         assert_eq!(tally(&one).await, (0, 1));
@@ -164,8 +167,7 @@ async fn each_effect_is_lost_when_its_condition_does_not_hold() {
             let other = records.organisation();
             let text = format!("{effect:?}");
             assert_eq!(commit(&store, vec![insert_owner(&other), effect]).await, Ok(Commit::Lost), "{text}");
-            let found = store.find(Lookup::Owner(other.id)).await.unwrap();
-            assert!(matches!(found, Found::Owner { owner: None, .. }), "{text}");
+            assert_eq!(store.find(OwnerAndKeys(other.id)).await, Ok(None), "{text}");
         }
         assert_eq!(store.nodes().await.unwrap(), before, "a lost batch leaves no change and no audit line");
         assert!(known(&store, &key).await.unwrap().is_some());
@@ -373,7 +375,7 @@ async fn a_payload_that_cannot_be_read_is_corrupt_and_its_key_refused() {
         let (other, other_key) = records.key(&organisation);
         done(commit(&store, vec![insert_owner(&organisation), insert(&record), insert(&other)]).await);
         sql(&fixture, &format!("UPDATE credential SET payload = '{{}}' WHERE id = '{}'", record.id)).await;
-        let found = store.find(Lookup::Record(record.id)).await;
+        let found = store.find(RecordOf(record.id)).await;
         assert!(matches!(found, Err(Unavailable::Corrupt(_))), "{found:?}");
         store.close().await;
         let again = fixture.open("a").await;
@@ -468,8 +470,8 @@ async fn a_hash_that_was_taken_over_is_remembered_beyond_its_key() {
         done(commit(&store, vec![Effect::TakeOver(second.clone())]).await);
         done(commit(&store, vec![Effect::Remove(record.id)]).await);
         let digests = vec![hash(8), hash(9)];
-        let found = store.find(Lookup::Creation { owner: None, mark: None, digests }).await.unwrap();
-        let Found::Creation { mut taken, .. } = found else { panic!("{found:?}") };
+        let found = store.find(Creation { owner: None, mark: None, digests }).await.unwrap();
+        let mut taken = found.taken;
         taken.sort_unstable_by_key(|one| one.lookup);
         assert_eq!(taken, [first, second]);
         store.close().await;

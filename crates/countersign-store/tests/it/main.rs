@@ -6,6 +6,7 @@
     reason = "a test that finds something else is to fail where it stands"
 )]
 
+mod acts;
 mod commits;
 mod feed;
 mod opening;

@@ -7,7 +7,8 @@ use countersign_core::audit::{Actor, AuditEvent};
 use countersign_core::effect::Effect;
 use countersign_core::key_string::KeyString;
 use countersign_core::known::KnownCredential;
-use countersign_core::ledger::{Commit, Durable, Found, Ledger, Lookup, Unavailable};
+use countersign_core::ledger::{Commit, Durable, Find, Found, Ledger, Lookup, Unavailable};
+use countersign_core::question::RecordOf;
 use countersign_core::record::{CredentialRecord, OwnerRecord};
 use countersign_core::timestamp::Timestamp;
 use countersign_store::{Store, StoreUrl};
@@ -63,10 +64,7 @@ pub(crate) fn insert(record: &CredentialRecord) -> Effect {
 
 /// What is stored of a credential.
 pub(crate) async fn stored(store: &Store, record: &CredentialRecord) -> Option<CredentialRecord> {
-    let Found::Record(found) = store.find(Lookup::Record(record.id)).await.unwrap() else {
-        panic!("an answer to another question")
-    };
-    found.map(|record| *record)
+    store.find(RecordOf(record.id)).await.unwrap()
 }
 
 /// What the node's verifiers say of an API key.
@@ -74,15 +72,9 @@ pub(crate) async fn known(
     store: &Store,
     key: &KeyString,
 ) -> Result<Option<std::sync::Arc<KnownCredential>>, Unavailable> {
-    match store.find(Lookup::Key { kind: api_key::KIND.id_prefix, key }).await? {
+    match store.look_up(Lookup::Key { kind: api_key::KIND.id_prefix, key }).await? {
         Found::Key(known) => Ok(known),
-        Found::ImportedKey(_)
-        | Found::Record(_)
-        | Found::Rotation { .. }
-        | Found::Creation { .. }
-        | Found::Owner { .. } => {
-            panic!("an answer to another question")
-        }
+        Found::ImportedKey(_) => panic!("an answer to another question"),
     }
 }
 

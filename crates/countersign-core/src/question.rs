@@ -1,0 +1,134 @@
+//! What acts ask: each question with the type of its answer. Named after what is stored, never after a kind of
+//! credential.
+//!
+//! **Invariant.** A question owns its data, so that it may be asked from anywhere, and has one type of answer: that
+//! another question was answered cannot be written.
+//!
+//! What it does not do: ask what a presented credential asks. That is only known when it is there: see
+//! [`crate::ledger::Lookup`].
+
+use crate::id::{CredentialId, OwnerId};
+use crate::ledger::Question;
+use crate::record::{CredentialRecord, MarkRecord, OwnerRecord, TakenOver};
+use crate::secret::SecretHash;
+use crate::tally::Tally;
+
+/// What is stored of a credential?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecordOf(pub CredentialId);
+
+impl Question for RecordOf {
+    type Answer = Option<CredentialRecord>;
+}
+
+/// What is stored of a mark that stands?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MarkOf(pub SecretHash);
+
+impl Question for MarkOf {
+    type Answer = Option<MarkRecord>;
+}
+
+/// For whom may something be made? `None`: for the first organisation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HolderOf(pub Option<OwnerId>);
+
+impl Question for HolderOf {
+    type Answer = Option<Holder>;
+}
+
+/// Whom a key acts for, and what the making of one more has to know of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// The owner.
+    pub owner: OwnerRecord,
+    /// The owner's organisation, if the owner is not one itself.
+    pub organisation: Option<OwnerRecord>,
+    /// What the organisation holds.
+    pub tally: Tally,
+}
+
+/// What does the making of a credential need?
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Creation {
+    /// Who shall own it; `None`: the first organisation.
+    pub owner: Option<OwnerId>,
+    /// The mark of an `Idempotency-Key`.
+    pub mark: Option<SecretHash>,
+    /// The hash of a foreign key, under every pepper; empty for a key that is minted here.
+    pub digests: Vec<SecretHash>,
+}
+
+impl Question for Creation {
+    type Answer = FoundCreation;
+}
+
+/// The answer to [`Creation`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FoundCreation {
+    /// The owner, if there is one of that name.
+    pub holder: Option<Holder>,
+    /// The mark's record, if the `Idempotency-Key` was used before.
+    pub earlier: Option<MarkRecord>,
+    /// What the earlier use made, if it still exists.
+    pub made: Option<CredentialRecord>,
+    /// For whom the hash of a foreign key was taken over before.
+    pub taken: Vec<TakenOver>,
+}
+
+/// What does the making of a successor of this credential need?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rotation(pub CredentialId);
+
+impl Question for Rotation {
+    type Answer = Option<FoundRotation>;
+}
+
+/// The answer to [`Rotation`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundRotation {
+    /// What is stored of the credential.
+    pub record: CredentialRecord,
+    /// Whom it acts for.
+    pub holder: Holder,
+}
+
+/// What is stored of this owner, and of the management keys that act for it or its members?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OwnerAndKeys(pub OwnerId);
+
+impl Question for OwnerAndKeys {
+    type Answer = Option<FoundOwner>;
+}
+
+/// The answer to [`OwnerAndKeys`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundOwner {
+    /// What is stored.
+    pub owner: OwnerRecord,
+    /// The management keys that are not revoked.
+    pub management_keys: Vec<CredentialRecord>,
+}
+
+/// What is stored of an imported key, and what is remembered of its own hash?
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FirstUse {
+    /// Which key.
+    pub credential: CredentialId,
+    /// Its own hash, under every pepper.
+    pub own: Vec<SecretHash>,
+}
+
+impl Question for FirstUse {
+    type Answer = FoundFirstUse;
+}
+
+/// The answer to [`FirstUse`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FoundFirstUse {
+    /// For whom the own hash was taken over before; asked for before the record, so that it is not what another node has
+    /// just remembered of this very key.
+    pub taken: Vec<TakenOver>,
+    /// What is stored of the key.
+    pub record: Option<CredentialRecord>,
+}

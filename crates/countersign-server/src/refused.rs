@@ -1,0 +1,37 @@
+//! How each type of reason is told to a caller.
+
+use countersign_core::refusal::Refusal;
+use countersign_edge::wire_error::Problem;
+
+use crate::app::Failure;
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused { problem: problem(&refusal), detail: refusal.to_string() }
+    }
+}
+
+const fn problem(refusal: &Refusal) -> Problem {
+    match refusal {
+        Refusal::NotFound | Refusal::OwnerNotFound => Problem::NotFound,
+        Refusal::DisabledAbove(_)
+        | Refusal::ExcessPrefix(_)
+        | Refusal::ExcessScope(_)
+        | Refusal::SetNotDeclared
+        | Refusal::Outranked(_) => Problem::Forbidden,
+        Refusal::Full(..)
+        | Refusal::OwnerDisabled
+        | Refusal::Revoked
+        | Refusal::Superseded
+        | Refusal::TooManySets
+        | Refusal::TakenOver
+        | Refusal::HashRefused => Problem::Conflict,
+        Refusal::IdempotencyMismatch => Problem::UnprocessableContent,
+        Refusal::Addresses
+        | Refusal::Allowances
+        | Refusal::EmptyLife
+        | Refusal::LifetimeExceedsPolicy(_)
+        | Refusal::Name
+        | Refusal::ReservedPrefix => Problem::BadRequest,
+    }
+}
