@@ -110,6 +110,23 @@ pub struct FoundOwner {
     pub management_keys: Vec<CredentialRecord>,
 }
 
+/// What is stored of the first organisation, and of the management keys that act for it or its members?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Installation;
+
+impl Question for Installation {
+    type Answer = Option<FoundInstallation>;
+}
+
+/// The answer to [`Installation`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundInstallation {
+    /// The first organisation; asked for before its keys, so that who advances it has seen every key.
+    pub holder: Holder,
+    /// The management keys that are not revoked.
+    pub management_keys: Vec<CredentialRecord>,
+}
+
 /// What is stored of an imported key, and what is remembered of its own hash?
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FirstUse {

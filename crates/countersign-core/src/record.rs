@@ -85,6 +85,9 @@ pub struct Terms {
     /// The first instant at which it works.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Timestamp>,
+    /// Whether it is the installation's own key: minted at the first start, or in the place of that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub of_installation: bool,
     /// The key that took its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaced_by: Option<CredentialId>,
@@ -120,6 +123,7 @@ impl Terms {
             scopes,
             grantable: Grantable::default(),
             not_before: None,
+            of_installation: false,
             replaced_by: None,
             allowances: Vec::new(),
             meter: None,

@@ -32,8 +32,8 @@ use crate::management_key;
 use crate::minting::{Expiry, mint};
 use crate::principal::{Principal, Proof};
 use crate::question::{
-    Creation, FoundCreation, FoundOwner, FoundRotation, Holder, HolderOf, MarkOf, OwnerAndKeys, RecordOf,
-    Rotation,
+    Creation, FoundCreation, FoundInstallation, FoundOwner, FoundRotation, Holder, HolderOf, Installation,
+    MarkOf, OwnerAndKeys, RecordOf, Rotation,
 };
 use crate::record::{CredentialRecord, MarkRecord, OwnerRecord, Record, TakenOver, Terms};
 use crate::scheme::Scheme;
@@ -451,6 +451,16 @@ impl Tables {
         Some(Holder { tally: self.tally(owner.organisation), owner, organisation })
     }
 
+    /// Returns the management keys that act for an owner or its members and are not revoked.
+    fn management_keys(&self, owner: OwnerId) -> Vec<CredentialRecord> {
+        let acts_for = |one: &&CredentialRecord| {
+            management_key::KIND.names(one.id)
+                && one.revoked_at.is_none()
+                && [one.owner, one.organisation].contains(&owner)
+        };
+        self.credentials.values().filter(acts_for).cloned().collect()
+    }
+
     fn tally(&self, organisation: OwnerId) -> Tally {
         let credential = |one: &&CredentialRecord| one.organisation == organisation;
         let member = |one: &&OwnerRecord| one.organisation == organisation && one.id != organisation;
@@ -586,15 +596,19 @@ impl Find<Rotation> for Memory {
     }
 }
 
+impl Find<Installation> for Memory {
+    async fn find(&self, _: Installation) -> Result<Option<FoundInstallation>, Unavailable> {
+        self.answer(|tables| {
+            let holder = tables.holder(tables.first?)?;
+            Some(FoundInstallation { management_keys: tables.management_keys(holder.owner.id), holder })
+        })
+    }
+}
+
 impl Find<OwnerAndKeys> for Memory {
     async fn find(&self, OwnerAndKeys(id): OwnerAndKeys) -> Result<Option<FoundOwner>, Unavailable> {
         self.answer(|tables| {
-            let acts_for = |one: &&CredentialRecord| {
-                management_key::KIND.names(one.id)
-                    && one.revoked_at.is_none()
-                    && [one.owner, one.organisation].contains(&id)
-            };
-            let management_keys = tables.credentials.values().filter(acts_for).cloned().collect();
+            let management_keys = tables.management_keys(id);
             Some(FoundOwner { owner: tables.owners.get(&id)?.clone(), management_keys })
         })
     }

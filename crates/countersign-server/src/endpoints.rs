@@ -245,7 +245,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
         summary: "Replaces the installation's own management key; the old one ends at once.",
         answer: shape!(KeyMinted),
         created: true,
-        handler: handler!(management_key::rotate_operator),
+        handler: handler!(management_key::replace),
         ..ROW
     },
     Endpoint {

@@ -2,8 +2,8 @@
 
 use countersign_core::ledger::{Find, Unavailable};
 use countersign_core::question::{
-    Creation, FirstUse, FoundCreation, FoundFirstUse, FoundOwner, FoundRotation, Holder, HolderOf, MarkOf,
-    OwnerAndKeys, RecordOf, Rotation,
+    Creation, FirstUse, FoundCreation, FoundFirstUse, FoundInstallation, FoundOwner, FoundRotation, Holder,
+    HolderOf, Installation, MarkOf, OwnerAndKeys, RecordOf, Rotation,
 };
 use countersign_core::record::{CredentialRecord, MarkRecord};
 
@@ -49,6 +49,17 @@ impl Find<OwnerAndKeys> for Store {
         };
         let management_keys = credential::management_keys(&self.database, id).await?;
         Ok(Some(FoundOwner { owner, management_keys }))
+    }
+}
+
+impl Find<Installation> for Store {
+    async fn find(&self, _: Installation) -> Result<Option<FoundInstallation>, Unavailable> {
+        // In this order: who advances the organisation that was found here has seen all of its keys.
+        let Some(holder) = creation::find_holder(&self.database, None).await? else {
+            return Ok(None);
+        };
+        let management_keys = credential::management_keys(&self.database, holder.owner.id).await?;
+        Ok(Some(FoundInstallation { holder, management_keys }))
     }
 }
 

@@ -6,6 +6,7 @@
 //!
 //! What it does not do: guard the gateway. A management key presented there is of a kind no route accepts.
 
+mod installation;
 mod kind;
 mod model;
 mod rules;
@@ -14,8 +15,9 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
+pub use installation::{Replace, first_key};
 pub use kind::{KIND, SCHEME};
 pub use model::Create;
 pub(crate) use rules::not_above;
-pub use rules::{LocalPeer, first_key, local_operator};
+pub use rules::{LocalPeer, local_operator};
 pub use wire::{ManagementKey, PREFIX};

@@ -15,7 +15,7 @@ use crate::minting::{Expiry, Minted, end_of_life, granted, mint, mintable, valid
 use crate::principal::{Principal, Proof};
 use crate::question::{Holder, HolderOf};
 use crate::reach::{ManagementScope, authority};
-use crate::record::{CredentialRecord, OwnerRecord, Terms};
+use crate::record::{CredentialRecord, Terms};
 use crate::refusal::Refusal;
 use crate::scheme::Scheme;
 use crate::scope::{Grantable, ScopeSet};
@@ -53,29 +53,11 @@ pub fn local_operator(context: &Context<'_>, peer: LocalPeer) -> Outcome<Princip
     Outcome::granted(principal, Vec::new(), audit)
 }
 
-fn everything_grantable() -> Grantable {
+pub(super) fn everything_grantable() -> Grantable {
     Grantable::new("*".parse().unwrap_or_default())
 }
 
-/// Mints the first management key of an installation, for the operator.
-pub fn first_key(context: &mut Context<'_>, owner: &OwnerRecord) -> Outcome<Minted, Refusal> {
-    let terms = match terms("first management key", ManagementScope::everything(), everything_grantable()) {
-        Ok(terms) => terms,
-        Err(refusal) => {
-            let audit =
-                AuditEvent::refused(context.now, "management_key.first", Actor::SYSTEM, refusal.code());
-            return Outcome::refused(refusal, Vec::new(), audit);
-        }
-    };
-    let minted = mint(context, CredentialRecord::draft(KIND.id_prefix, owner, None, terms));
-    let audit = AuditEvent::granted(context.now, "management_key.first", Actor::SYSTEM)
-        .about(minted.record.id.to_string())
-        .detail("hint", minted.record.terms.hint.clone());
-    let effects = vec![Effect::Insert(minted.record.clone().into())];
-    Outcome::granted(minted, effects, audit)
-}
-
-fn terms(name: &str, scopes: ScopeSet, grantable: Grantable) -> Result<Terms, Refusal> {
+pub(super) fn terms(name: &str, scopes: ScopeSet, grantable: Grantable) -> Result<Terms, Refusal> {
     let prefix = PREFIX.parse().map_err(|_| Refusal::ReservedPrefix)?;
     Ok(Terms { grantable, ..Terms::new(valid_name(name)?, prefix, Environment::Live, scopes) })
 }

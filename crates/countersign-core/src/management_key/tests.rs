@@ -3,7 +3,7 @@
 use crate::audit::Verdict;
 use crate::credential::Rejection;
 use crate::id::{OwnerId, OwnerKind};
-use crate::management_key::{Create, LocalPeer, first_key, local_operator};
+use crate::management_key::{Create, LocalPeer, Replace, first_key, local_operator};
 use crate::minting::Expiry;
 use crate::reach::{ManagementScope, Reach, reach};
 use crate::record::OwnerRecord;
@@ -32,6 +32,7 @@ fn the_first_key_holds_everything() {
         assert!(minted.record.terms.scopes.contains(scope.name()), "{}", scope.name());
     }
     assert!(minted.record.terms.grantable.covers("anything:at-all"));
+    assert!(minted.record.terms.of_installation);
 }
 
 fn create(owner: Option<OwnerId>, held: &str, grantable: &str) -> Create {
@@ -172,4 +173,98 @@ fn a_management_key_is_held_to_the_conditions_of_minting() {
     assert_eq!(refused(&mut ground, &create(None, "", "")), Refusal::Full(Kept::Credentials, 3));
     ground.disable(&ground.organisation.clone());
     assert_eq!(refused(&mut ground, &create(None, "", "")), Refusal::OwnerDisabled);
+}
+
+#[test]
+fn the_installations_own_key_is_what_is_stored_as_such_and_in_an_older_database_what_has_its_name() {
+    const OWN: &str = "first management key";
+    // Its name, whether it is stored as the installation's, what it may do, and whether it is ended.
+    type Key = (&'static str, bool, &'static str, bool);
+    let rows: [&[Key]; 7] = [
+        &[],
+        &[(OWN, false, "operator keys:write", true)],
+        &[(OWN, false, "keys:read", false), ("other", false, "operator", false)],
+        &[("other", true, "operator", true)],
+        &[(OWN, true, "operator", true), (OWN, false, "operator", false)],
+        &[(OWN, true, "operator", true), (OWN, true, "operator", true)],
+        &[(OWN, false, "operator", true), (OWN, false, "operator", true)],
+    ];
+    for keys in rows {
+        let mut ground = Ground::new();
+        let owner = ground.organisation.clone();
+        let mut ids = Vec::new();
+        for (name, own, held, _) in keys {
+            let id = ground.management_key(&owner, held, "*").0.id;
+            ground.store.change(id, |record| {
+                (record.terms.name, record.terms.of_installation) = ((*name).to_owned(), *own);
+            });
+            ids.push(id);
+        }
+        let operator = ground.caller(&ManagementScope::everything().to_string(), "*");
+        let minted = ground.perform(&operator, &Replace).unwrap();
+        assert!(minted.key.unwrap().expose().starts_with("cs_mgmt_"));
+        assert!(minted.record.terms.of_installation && minted.record.terms.name == OWN);
+        let mut told = Vec::new();
+        for ((.., ends), id) in keys.iter().zip(ids) {
+            let stored = ground.store.stored(id).unwrap();
+            assert_eq!(stored.revoked_at, ends.then_some(NOW), "{keys:?}");
+            assert_eq!(stored.terms.replaced_by, ends.then_some(minted.record.id), "{keys:?}");
+            told.extend(ends.then(|| id.to_string()));
+        }
+        let tables = ground.store.tables();
+        let [line] = tables.committed.as_slice() else { panic!("one commit") };
+        assert_eq!(
+            (&*line.action, &line.subject),
+            ("management_key.rotate", &Some(minted.record.id.to_string()))
+        );
+        let replaces = line.details.iter().find(|(name, _)| *name == "replaces").unwrap();
+        let mut replaced: Vec<_> = replaces.1.split_whitespace().map(str::to_owned).collect();
+        replaced.sort_unstable();
+        told.sort_unstable();
+        assert_eq!(replaced, told);
+    }
+}
+
+#[test]
+fn only_who_can_do_everything_replaces_the_installations_own_key() {
+    let everything = ManagementScope::everything().to_string();
+    let excess = |scope: &str| Err(Refusal::ExcessScope(scope.parse().unwrap()));
+    for (held, grantable, disabled, expected) in [
+        (everything.as_str(), "*", false, Ok(())),
+        (everything.as_str(), "*", true, Err(Refusal::OwnerDisabled)),
+        (everything.as_str(), "orders:*", false, excess("*")),
+        ("operator", "*", false, excess("audit:read")),
+        ("management-keys:write", "*", false, Err(Refusal::NotFound)),
+    ] {
+        let mut ground = Ground::new();
+        let id = ground.management_key(&ground.organisation.clone(), "operator", "*").0.id;
+        ground.store.change(id, |record| record.terms.of_installation = true);
+        if disabled {
+            let organisation = ground.organisation.id;
+            ground.store.tables().owners.get_mut(&organisation).unwrap().disabled_at = Some(NOW);
+        }
+        let answer = ground.perform(&ground.caller(held, grantable), &Replace).map(|_| ());
+        assert_eq!(answer, expected, "{held} {grantable}");
+        assert_eq!(ground.store.stored(id).unwrap().revoked_at.is_some(), expected.is_ok());
+    }
+}
+
+#[test]
+fn of_two_replacements_that_race_the_later_ends_what_the_earlier_has_made() {
+    let mut ground = Ground::new();
+    let organisation = ground.organisation.clone();
+    let earlier = ground.management_key(&organisation, "operator", "*").0.id;
+    let mut earlier = ground.store.change(earlier, |record| record.terms.of_installation = true);
+    // It is not there yet when the later one asks, and no key is there whose version could tell.
+    ground.store.tables().credentials.clear();
+    let made = earlier.clone();
+    ground.store.meanwhile(move |tables| {
+        tables.owners.get_mut(&organisation.id).unwrap().version += 1;
+        tables.credentials.insert(made.id, made);
+    });
+    let operator = ground.caller(&ManagementScope::everything().to_string(), "*");
+    let later = ground.perform(&operator, &Replace).unwrap().record;
+    (earlier.revoked_at, earlier.terms.replaced_by) = (Some(NOW), Some(later.id));
+    earlier.version += 1;
+    assert_eq!(ground.store.stored(earlier.id), Some(earlier));
 }

@@ -2,17 +2,24 @@
 
 use countersign_core::audit::{Actor, AuditEvent};
 use countersign_core::context::{Clock, Context, Policy, SeededEntropy};
+use countersign_core::decision::{Condition, Decision, Permit, Requirement, decide};
 use countersign_core::effect::{Effect, Outcome};
 use countersign_core::exchange::{Act, System, perform};
 use countersign_core::ledger::{Find, Unavailable};
-use countersign_core::question::{MarkOf, RecordOf};
+use countersign_core::management_key;
+use countersign_core::management_key::{LocalPeer, Replace, local_operator};
+use countersign_core::question::{Installation, MarkOf, RecordOf};
 use countersign_core::reach::Reach;
 use countersign_core::record::{CredentialRecord, MarkRecord};
+use countersign_core::timestamp::Timestamp;
 use countersign_store::{AuditRequest, Store};
 use countersign_testkit::{Fixture, Records, each_database};
 
-/// Performs an act with the store's own time and peppers.
+use crate::raw::{commit, done, insert, insert_owner, stored};
+
+/// Performs an act with the store's own time and peppers; `seed`: of what it draws.
 async fn performed<A: Act>(
+    seed: u64,
     fixture: &Fixture,
     store: &Store,
     by: &A::By,
@@ -21,7 +28,7 @@ async fn performed<A: Act>(
 where
     Store: Find<A::Question>,
 {
-    let (mut entropy, policy) = (SeededEntropy::new(3), Policy::default());
+    let (mut entropy, policy) = (SeededEntropy::new(seed), Policy::default());
     let (now, peppers) = (fixture.clock.now(), store.snapshot().peppers());
     let mut context = Context { now, entropy: &mut entropy, peppers, policy: &policy, address: None };
     perform(store, &mut context, by, act).await
@@ -69,13 +76,13 @@ async fn safety_20_a_guess_buys_no_commit_unless_its_refusal_has_effects() {
         };
         let guess = Guess { at: at.clone(), count: None };
         for _ in 0..100 {
-            assert_eq!(performed(&fixture, &store, &System, &guess).await, Ok(Err("wrong")));
+            assert_eq!(performed(1, &fixture, &store, &System, &guess).await, Ok(Err("wrong")));
         }
         assert_eq!(lines(&store).await, 20, "filed up to a rate, and no commit is waited for");
         for number in 0..100 {
             let mark = records.mark(&number.to_string(), "guessed", until);
             let guess = Guess { at: at.clone(), count: Some(mark.clone()) };
-            assert_eq!(performed(&fixture, &store, &System, &guess).await, Ok(Err("wrong")));
+            assert_eq!(performed(1, &fixture, &store, &System, &guess).await, Ok(Err("wrong")));
             assert_eq!(
                 store.find(MarkOf(mark.lookup)).await,
                 Ok(Some(mark)),
@@ -84,6 +91,52 @@ async fn safety_20_a_guess_buys_no_commit_unless_its_refusal_has_effects() {
         }
         assert_eq!(lines(&store).await, 120);
         store.close().await;
+    })
+    .await;
+}
+
+fn operator() -> Permit {
+    let (mut entropy, policy, records) = (SeededEntropy::new(1), Policy::default(), Records::new(1));
+    let (now, peppers) = (Timestamp::from_millis(0), records.peppers());
+    let context = Context { now, entropy: &mut entropy, peppers: &peppers, policy: &policy, address: None };
+    let principal = local_operator(&context, LocalPeer { peer_uid: 0, server_uid: 0 }).answer.unwrap();
+    let asked = Requirement::Any(vec![Condition::of(principal.scheme())]);
+    let Decision::Permit(permit) = decide(Some(principal), &asked) else { panic!("not permitted") };
+    permit
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_replacements_of_the_installations_key_that_race_the_last_alone_lives() {
+    each_database(async |fixture| {
+        let (store, mut records) = (fixture.open("a").await, Records::new(1));
+        let second = if fixture.is_shared() { Some(fixture.open("b").await) } else { None };
+        let other = second.as_ref().unwrap_or(&store);
+        let organisation = records.organisation();
+        // As a version before stored it: the name and the scope are all that tells it.
+        let mut before = records.credential(&organisation, &management_key::KIND).0;
+        before.terms.name = "first management key".to_owned();
+        before.terms.scopes = "operator".parse().unwrap();
+        done(commit(&store, vec![insert_owner(&organisation), insert(&before)]).await);
+        let operator = operator();
+        for round in 0..3 {
+            let replace =
+                |number: u64, store| performed(10 * round + number, &fixture, store, &operator, &Replace);
+            let made =
+                tokio::join!(replace(1, &store), replace(2, other), replace(3, &store), replace(4, other),);
+            let made = [made.0, made.1, made.2, made.3].map(|one| one.unwrap().unwrap().record.id);
+            let found = store.find(Installation).await.unwrap().unwrap();
+            let [live] = found.management_keys.as_slice() else { panic!("{:?}", found.management_keys) };
+            assert!(made.contains(&live.id) && live.terms.of_installation);
+            assert!(stored(&store, &before).await.unwrap().revoked_at.is_some());
+            if round == 1 {
+                // Nothing is left whose version could tell the next ones of each other.
+                done(commit(&store, vec![Effect::Remove(live.id)]).await);
+            }
+        }
+        store.close().await;
+        if let Some(second) = second {
+            second.close().await;
+        }
     })
     .await;
 }
