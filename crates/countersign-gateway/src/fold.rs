@@ -3,6 +3,7 @@
 //! Frameworks find one thing under many paths, by default: they ignore case (Express, ASP.NET Core), drop path
 //! parameters (Tomcat, Spring), a slash at the end (Express, Django, Spring before 6), and dots and blanks at the end of
 //! a name (Windows). Folding does all of it at once, so that two paths which some upstream takes for one fold alike.
+//! A delimiter that only shows then, such as a wide `／` or the `..` of `..%20`, is read as what it looks like.
 //!
 //! **Invariants.** Folding decides nothing and is never forwarded: the exact path is. It is idempotent, and a path that
 //! [`is_folded`] says nothing about is its own fold, without a copy.
@@ -16,23 +17,30 @@ pub(crate) fn fold(path: &str) -> Cow<'_, str> {
     if is_folded(path) {
         return Cow::Borrowed(path);
     }
-    let mut folded = String::with_capacity(path.len());
-    for segment in path.split('/').map(fold_segment).filter(|segment| !segment.is_empty()) {
-        folded.push('/');
-        folded.push_str(&segment);
+    let mut segments = Vec::new();
+    for segment in path.split('/').flat_map(fold_segment) {
+        if segment == PARENT {
+            segments.pop();
+        } else {
+            segments.push(segment);
+        }
     }
-    if folded.is_empty() {
-        folded.push('/');
-    }
-    Cow::Owned(folded)
+    Cow::Owned(format!("/{}", segments.join("/")))
 }
 
-/// Folds one segment; empty if nothing is left.
-pub(crate) fn fold_segment(segment: &str) -> String {
+/// Folds one segment: into none if nothing is left, into several if some reader finds a slash in it.
+pub(crate) fn fold_segment(segment: &str) -> Vec<String> {
     let text: String = decoded(segment).chars().map(narrowed).flat_map(lower).collect();
-    let name = text.split(';').next().unwrap_or_default();
-    name.trim_start_matches(is_blank).trim_end_matches(|letter| letter == '.' || is_blank(letter)).to_owned()
+    text.split(['/', '\\']).map(fold_name).filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
+
+fn fold_name(name: &str) -> &str {
+    let name = name.split(';').next().unwrap_or_default().trim_matches(is_blank);
+    if name == PARENT { name } else { name.trim_end_matches(|letter| letter == '.' || is_blank(letter)) }
+}
+
+/// What leads up again (RFC 3986 §3.3). A normal path holds it only in disguise.
+const PARENT: &str = "..";
 
 /// Tells whether a path is its own fold, by looking at its bytes.
 fn is_folded(path: &str) -> bool {
@@ -134,6 +142,23 @@ mod tests {
         check("/100%25", "/100%");
         check("/a%3Fb", "/a?b");
         check("/%E2%84%AA", "/k");
+    }
+
+    #[test]
+    fn rfc3986_3_3_a_delimiter_in_disguise_is_read_as_what_it_looks_like() {
+        for path in [
+            "/public/..%20/admin",
+            "/public/..%20;x/admin",
+            "/public/%EF%BC%8E%EF%BC%8E/admin",
+            "/public/%EF%BC%8E%EF%BC%8E%EF%BC%8Fadmin",
+            "/public%EF%BC%BC..%EF%BC%BCadmin",
+            "/%EF%BC%8Fadmin",
+            "/..%20/..%20/admin",
+        ] {
+            check(path, "/admin");
+        }
+        check("/a;x%EF%BC%8Fb", "/a/b");
+        check("/a/..%20", "/");
     }
 
     #[test]

@@ -52,12 +52,11 @@ impl Pattern {
 
     /// Returns the pattern of the folded paths.
     pub(crate) fn folded(&self) -> Self {
-        let segments = self.segments.iter().map(|segment| match segment {
-            Segment::Literal(text) => Segment::Literal(fold_segment(text)),
-            Segment::Any => Segment::Any,
+        let segments = self.segments.iter().flat_map(|segment| match segment {
+            Segment::Literal(text) => fold_segment(text).into_iter().map(Segment::Literal).collect(),
+            Segment::Any => vec![Segment::Any],
         });
-        let is_left = |segment: &Segment| !matches!(segment, Segment::Literal(text) if text.is_empty());
-        Self { segments: segments.filter(is_left).collect(), open: self.open }
+        Self { segments: segments.collect(), open: self.open }
     }
 
     /// Tells whether the pattern matches a normal path.
