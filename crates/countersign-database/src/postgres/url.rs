@@ -74,7 +74,7 @@ fn libpq_words(url: &str) -> (String, Option<PathBuf>) {
 }
 
 /// Names the server for messages: everything but the password.
-fn place(config: &Config) -> String {
+pub(crate) fn place(config: &Config) -> String {
     let named = config.get_hosts().iter().map(|host| match host {
         Host::Tcp(name) => name.clone(),
         Host::Unix(path) => path.display().to_string(),
