@@ -3,7 +3,7 @@
 //! | Verb | Does |
 //! |---|---|
 //! | `test` | runs the whole gate, the same here and in CI |
-//! | `arrows` | checks the dependency arrows, the module circles and the weight of core; one step of the gate |
+//! | `arrows` | checks the dependency arrows, the module circles, who tells kinds apart, and the weight of core; one step of the gate |
 //! | `reference [--check]` | prints settings, command line and HTTP API from the binary into `docs/reference` |
 //! | `clauses [--check]` | prints the clause sheet from the names of the tests into `docs/reference` |
 //!
@@ -15,6 +15,7 @@ mod arrows;
 mod clauses;
 mod command;
 mod gate;
+mod kinds;
 mod modules;
 mod output;
 mod reference;
