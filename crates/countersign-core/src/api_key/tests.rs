@@ -303,6 +303,14 @@ fn safety_13_a_hash_is_taken_over_once() {
     let caller = ground.caller("keys:write", "*");
     ground.perform(&caller, &import(1)).unwrap();
     assert_eq!(ground.perform(&caller, &import(1)).unwrap_err(), Refusal::TakenOver);
+    assert_eq!(
+        ground.store.lines().1,
+        None,
+        "an import that is repeated is no refusal that anybody has to see"
+    );
+    let nameless = Create { name: String::new(), ..import(3) };
+    assert_eq!(ground.perform(&caller, &nameless).unwrap_err(), Refusal::Name);
+    assert!(ground.store.lines().1.is_some());
     assert!(ground.perform(&caller, &import(2)).is_ok());
     ground.store.tables().credentials.clear();
     assert_eq!(ground.perform(&caller, &import(1)).unwrap_err(), Refusal::TakenOver, "it outlives the key");
