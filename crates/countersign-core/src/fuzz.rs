@@ -5,18 +5,43 @@ use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::authenticators::{GATEWAY, MANAGEMENT, recognise};
 use crate::base62;
+use crate::credential::RequestHead;
 use crate::duration::{format_duration, parse_duration};
 use crate::environment::Environment;
 use crate::id::{CredentialId, EventId, OwnerId};
 use crate::imported::read_digest;
 use crate::imported_set::{Digest, Encoding, ImportedSet, Part, Source};
-use crate::key_string::{KeyPrefix, KeyString, checksum};
+use crate::key_string::{KEY_HEADER, KeyPrefix, KeyString, checksum};
 use crate::meter::{AllowanceName, Every};
 use crate::network::AddressBlock;
 use crate::scope::{Grantable, Scope, ScopeSet};
 use crate::timestamp::Timestamp;
+
+/// A request presents one credential or none, and at most one register recognises it. Each line is a header field.
+pub fn credentials(bytes: &[u8]) {
+    let field = |line: &[u8]| {
+        let (name, value) = line.split_at_checked(line.iter().position(|byte| *byte == b':')?)?;
+        let value = HeaderValue::from_bytes(value.get(1..)?.trim_ascii()).ok()?;
+        Some((HeaderName::from_bytes(name).ok()?, value))
+    };
+    let mut headers = HeaderMap::new();
+    for (name, value) in bytes.split(|byte| *byte == b'\n').take(16).filter_map(field) {
+        headers.append(name, value);
+    }
+    let key_headers = [HeaderName::from_static("x-acme-key")];
+    let head = RequestHead { headers: &headers, key_headers: &key_headers };
+    let found = [GATEWAY, MANAGEMENT].map(|register| recognise(register, &head));
+    let places = ["authorization", KEY_HEADER, "x-acme-key"];
+    match places.iter().flat_map(|name| headers.get_all(*name)).count() {
+        0 => assert!(found.iter().all(|found| matches!(found, Ok(None)))),
+        1 => assert!(found.iter().filter(|found| found.is_ok()).count() <= 1, "{headers:?}"),
+        _ => assert!(found.iter().all(Result::is_err), "{headers:?}"),
+    }
+}
 
 /// A key keeps its text and shows at most its hint; a text with the right checksum is a key if its shape is.
 pub fn key_string(bytes: &[u8]) {
@@ -103,6 +128,11 @@ fn reads_back<T: FromStr + Display + PartialEq + Debug>(text: &str) {
 #[cfg(test)]
 mod tests {
     use super::replay::replay;
+
+    #[test]
+    fn kept_credentials() {
+        replay("credentials", super::credentials);
+    }
 
     #[test]
     fn kept_imported() {
