@@ -12,7 +12,7 @@ use crate::command::{cargo, run as run_command, succeeds};
 use crate::output::say;
 use crate::reference::Mode;
 use crate::workspace::Workspace;
-use crate::{arrows, clauses, kinds, reference, safety, tools, weight};
+use crate::{arrows, clauses, fuzz, kinds, reference, safety, tools, weight};
 
 /// One step of the gate.
 struct Step {
@@ -67,7 +67,8 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     outcome
 }
 
-/// Checks the arrows between crates, the circles between modules, who tells kinds apart, and the weight of core.
+/// Checks the arrows between crates, the circles between modules, who tells kinds apart, what
+/// replays fuzz targets, and the weight of core.
 ///
 /// # Errors
 ///
@@ -79,6 +80,7 @@ pub(crate) fn arrows(workspace: &Workspace) -> Result<()> {
         say(format!("{:>8}  {}", weight.lines, weight.name))?;
     }
     let mut problems = arrows::problems(workspace)?;
+    problems.extend(fuzz::problems(workspace)?);
     problems.extend(kinds::problems(workspace)?);
     problems.extend(weight::problems(&weights));
     if !problems.is_empty() {

@@ -14,6 +14,7 @@
 mod arrows;
 mod clauses;
 mod command;
+mod fuzz;
 mod gate;
 mod kinds;
 mod modules;
