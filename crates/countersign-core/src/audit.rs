@@ -102,6 +102,14 @@ impl AuditEvent {
         event
     }
 
+    /// Says that it was refused after all, for `reason`.
+    #[must_use]
+    pub fn turned_down(mut self, reason: &'static str) -> Self {
+        self.verdict = Verdict::Refused;
+        self.reason = Some(Cow::Borrowed(reason));
+        self
+    }
+
     /// Says which tenant may read the line.
     #[must_use]
     pub const fn within(mut self, organisation: Option<OwnerId>) -> Self {

@@ -1,97 +1,107 @@
 //! A credential on its way in: recognised, found, verified.
 
-use http::{HeaderMap, HeaderName};
-use thiserror::Error;
+use std::fmt;
 
+use bytes::Bytes;
+
+use crate::carried::{Carried, DeclaredSets, Way};
 use crate::context::Context;
-use crate::effect::Outcome;
-use crate::key_string::Malformed;
-use crate::ledger::{Found, Lookup};
+use crate::effect::{Outcome, Use};
+use crate::kind::Kind;
+use crate::ledger::{Answer, Found, Lookup, Unavailable};
 use crate::principal::Principal;
-use crate::scheme::Scheme;
+use crate::rejection::Rejection;
 
-/// What of a request authenticators see.
-#[derive(Debug, Clone, Copy)]
-pub struct RequestHead<'a> {
-    /// The header fields as received.
-    pub headers: &'a HeaderMap,
-    /// Further header fields that carry keys: those of imported sets.
-    pub key_headers: &'a [HeaderName],
+/// How much of a body has to be read before a credential can be verified, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BodyLimit(pub usize);
+
+/// What a room writes: a credential as received, its one question, and what the answer makes of it.
+///
+/// Verifying takes `&self`: a mark that was lost is verified again. What makes something count once is the commit.
+pub trait Verify: Send + Sync {
+    /// The answer to its question.
+    type Answer: Answer;
+
+    /// Names the one question that it asks.
+    fn lookup(&self) -> Lookup<'_>;
+
+    /// Returns how much of the body it needs; `None`: nothing.
+    fn body(&self) -> Option<BodyLimit> {
+        None
+    }
+
+    /// Decides whether it proves a principal.
+    fn verify(
+        &self,
+        context: &mut Context<'_>,
+        found: Self::Answer,
+        body: Option<&Bytes>,
+    ) -> Outcome<Principal, Rejection, Use>;
 }
 
-/// A row of a register of authenticators.
-pub trait Authenticator: Sync {
-    /// Returns the scheme that its principals carry.
-    fn scheme(&self) -> Scheme;
-
-    /// Recognises the text of a bearer credential; `None`: it is of another kind. `header` is the field that
-    /// carried it, if that was one of an imported set.
-    fn recognise(&self, bearer: &str, header: Option<&str>) -> Option<Result<Box<dyn Presented>, Rejection>>;
-}
-
-/// A credential as received: parsed, not believed. Verifying consumes it.
+/// A credential as received: parsed, not believed. Implemented once, for every [`Verify`].
 pub trait Presented: Send + Sync {
     /// Names the one question that it asks.
     fn lookup(&self) -> Lookup<'_>;
 
+    /// Returns how much of the body it needs; `None`: nothing.
+    fn body(&self) -> Option<BodyLimit>;
+
     /// Decides whether it proves a principal.
-    fn verify(self: Box<Self>, context: &mut Context<'_>, found: Found) -> Outcome<Principal, Rejection>;
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable::Misanswered`] if `found` answers another question.
+    fn verify(
+        &self,
+        context: &mut Context<'_>,
+        found: Found,
+        body: Option<&Bytes>,
+    ) -> Result<Outcome<Principal, Rejection, Use>, Unavailable>;
 }
 
-/// Why a presented credential proves nothing. Told to operators by name; callers learn the standard's code alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum Rejection {
-    /// It comes from an address that is not in its list.
-    #[error("the credential may not be used from this address")]
-    AddressNotAllowed,
-    /// Two credentials, or one twice (RFC 6750 §2: not more than one method).
-    #[error("more than one credential, or the same header field twice")]
-    Ambiguous,
-    /// It is switched off.
-    #[error("the credential is disabled")]
-    Disabled,
-    /// It has ended.
-    #[error("the credential has expired")]
-    Expired,
-    /// Its shape or checksum is wrong.
-    #[error("the credential is malformed: {0}")]
-    Malformed(Malformed),
-    /// The route does not ask for this kind.
-    #[error("the route accepts no credential of this kind")]
-    NotAccepted,
-    /// It has not begun.
-    #[error("the credential is not valid yet")]
-    NotYetValid,
-    /// Its owner, or the owner's organisation, is disabled.
-    #[error("the owner of the credential is disabled")]
-    OwnerDisabled,
-    /// It was revoked.
-    #[error("the credential was revoked")]
-    Revoked,
-    /// There is no such credential.
-    #[error("there is no such credential")]
-    Unknown,
-    /// No authenticator knows this kind of credential.
-    #[error("no authenticator recognises the credential")]
-    Unrecognised,
+impl<V: Verify> Presented for V {
+    fn lookup(&self) -> Lookup<'_> {
+        Verify::lookup(self)
+    }
+
+    fn body(&self) -> Option<BodyLimit> {
+        Verify::body(self)
+    }
+
+    fn verify(
+        &self,
+        context: &mut Context<'_>,
+        found: Found,
+        body: Option<&Bytes>,
+    ) -> Result<Outcome<Principal, Rejection, Use>, Unavailable> {
+        Ok(Verify::verify(self, context, V::Answer::of(found)?, body))
+    }
 }
 
-impl Rejection {
-    /// Returns the stable name: the `code` of the verify API, the reason in audit and metrics.
-    #[must_use]
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::AddressNotAllowed => "address_not_allowed",
-            Self::Ambiguous => "ambiguous",
-            Self::Disabled => "disabled",
-            Self::Expired => "expired",
-            Self::Malformed(_) => "malformed",
-            Self::NotAccepted => "not_accepted",
-            Self::NotYetValid => "not_yet_valid",
-            Self::OwnerDisabled => "owner_disabled",
-            Self::Revoked => "revoked",
-            Self::Unknown => "unknown",
-            Self::Unrecognised => "unrecognised",
-        }
+/// What a row makes of a carried value; `None`: it is of another kind.
+pub type Recognition<'a> = Option<Result<Box<dyn Presented + 'a>, Rejection>>;
+
+/// A row of a register of authenticators.
+pub struct Row {
+    /// What it recognises. Two rows may be of one kind: keys that were minted here, and imported ones.
+    pub kind: &'static Kind,
+    /// How its credentials are carried; it is asked about nothing else.
+    pub ways: &'static [Way],
+    /// Recognises a carried value.
+    pub recognise: for<'a> fn(Carried<'a>, &dyn DeclaredSets) -> Recognition<'a>,
+}
+
+impl Row {
+    /// Recognises a carried value, if it is carried as this row's credentials are.
+    pub(crate) fn recognise<'a>(&self, carried: Carried<'a>, sets: &dyn DeclaredSets) -> Recognition<'a> {
+        self.ways.contains(&carried.way()).then(|| (self.recognise)(carried, sets)).flatten()
+    }
+}
+
+impl fmt::Debug for Row {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Row({})", self.kind.name())
     }
 }

@@ -1,31 +1,108 @@
-//! The policy: what a principal may do, and the proof of it.
+//! The policy: what principals may do, and the proof of it.
 //!
 //! **Invariant.** A [`Permit`] is made only by [`decide`]; forwarding a request and changing anything takes one.
 
-use serde::Serialize;
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
 use thiserror::Error;
 
-use crate::environment::Environment;
+use crate::few::Few;
 use crate::id::OwnerId;
-use crate::key_string::KeyPrefix;
+use crate::own::Own;
 use crate::principal::Principal;
 use crate::scheme::Scheme;
 use crate::scope::{Scope, ScopeSet};
+
+/// What a kind asks of its own evidence: written by its room, typed on both sides.
+pub trait Judge: fmt::Debug + PartialEq + Send + Sync + 'static {
+    /// The kind's own evidence.
+    type Own: Own;
+
+    /// Judges it.
+    ///
+    /// # Errors
+    ///
+    /// What stands against it.
+    fn meets(&self, own: &Self::Own) -> Result<(), OwnDenial>;
+}
+
+/// What a condition asks of evidence whose type it does not know. Implemented once, for every [`Judge`].
+trait Criteria: Any + fmt::Debug + Send + Sync {
+    fn judge(&self, own: &dyn Own) -> Result<(), Denial>;
+    fn same(&self, other: &dyn Criteria) -> bool;
+}
+
+impl<J: Judge> Criteria for J {
+    fn judge(&self, own: &dyn Own) -> Result<(), Denial> {
+        // The one downcast. Another kind's evidence meets no criteria: closed.
+        let own = own.get::<J::Own>().ok_or(Denial::WrongScheme)?;
+        self.meets(own).map_err(Denial::Own)
+    }
+
+    fn same(&self, other: &dyn Criteria) -> bool {
+        let other: &dyn Any = other;
+        other.downcast_ref::<J>() == Some(self)
+    }
+}
+
+/// A kind's own criteria; comparable, for the difference that a reload makes.
+#[derive(Debug, Clone)]
+pub struct OwnCriteria(Option<Arc<dyn Criteria>>);
+
+impl OwnCriteria {
+    /// Asks nothing of a kind's own evidence.
+    pub const NONE: Self = Self(None);
+
+    /// Asks what `judge` asks.
+    #[must_use]
+    pub fn new(judge: impl Judge) -> Self {
+        Self(Some(Arc::new(judge)))
+    }
+
+    fn judge(&self, principal: &Principal) -> Result<(), Denial> {
+        self.0.as_ref().map_or(Ok(()), |criteria| criteria.judge(principal.evidence()))
+    }
+}
+
+impl PartialEq for OwnCriteria {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (None, None) => true,
+            // `**`: an `Arc` is `Any` too, and its type is never the one that is asked for.
+            (Some(one), Some(other)) => (**one).same(&**other),
+            (None, Some(_)) | (Some(_), None) => false,
+        }
+    }
+}
+
+impl Eq for OwnCriteria {}
+
+/// How the owners of credentials that are presented together must relate (SAFETY 6).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Agreement {
+    /// All belong to one owner.
+    #[default]
+    Owner,
+    /// All belong to owners of one organisation.
+    Organisation,
+}
 
 /// How the conditions of a requirement combine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Requirement {
     /// One credential that meets one of the conditions.
     Any(Vec<Condition>),
-    /// One credential for each of the conditions.
-    All(Vec<Condition>),
+    /// One credential for each of the conditions; the first is the subject.
+    All(Vec<Condition>, Agreement),
 }
 
 impl Requirement {
     /// Walks the conditions in the order in which they are written.
     pub fn conditions(&self) -> impl Iterator<Item = &Condition> {
         match self {
-            Self::Any(conditions) | Self::All(conditions) => conditions.iter(),
+            Self::Any(conditions) | Self::All(conditions, _) => conditions.iter(),
         }
     }
 
@@ -48,70 +125,102 @@ impl Requirement {
     }
 }
 
-/// What one credential must be.
+/// What one credential must be. Made by its kind alone, so that no condition lacks the kind's defaults.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Condition {
-    /// Its scheme.
-    pub scheme: Scheme,
-    /// The scopes it must hold, all of them.
-    pub scopes: ScopeSet,
-    /// The owner, or the owner's organisation, that it must belong to.
-    pub owner: Option<OwnerId>,
-    /// The environment that it must be made for.
-    pub environment: Environment,
-    /// The prefix that it must have.
-    pub prefix: Option<KeyPrefix>,
+    pub(crate) scheme: Scheme,
+    pub(crate) scopes: ScopeSet,
+    pub(crate) owner: Option<OwnerId>,
+    pub(crate) audience: Option<Box<str>>,
+    pub(crate) own: OwnCriteria,
 }
 
 impl Condition {
-    /// Asks for `scheme` alone, in the environment `live`.
+    /// Asks for nothing.
     #[must_use]
-    pub fn of(scheme: Scheme) -> Self {
-        Self {
-            scheme,
-            scopes: ScopeSet::default(),
-            owner: None,
-            environment: Environment::Live,
-            prefix: None,
-        }
+    pub fn anonymous() -> Self {
+        Self::of(Scheme::ANONYMOUS, OwnCriteria::NONE)
+    }
+
+    /// Asks for a credential of `scheme` that meets `own`.
+    pub(crate) fn of(scheme: Scheme, own: OwnCriteria) -> Self {
+        Self { scheme, scopes: ScopeSet::default(), owner: None, audience: None, own }
+    }
+
+    /// Asks for these scopes too, all of them.
+    #[must_use]
+    pub fn holding(self, scopes: ScopeSet) -> Self {
+        Self { scopes, ..self }
+    }
+
+    /// Asks for this owner, or owners of this organisation, too.
+    #[must_use]
+    pub fn owned_by(self, owner: OwnerId) -> Self {
+        Self { owner: Some(owner), ..self }
+    }
+
+    /// Returns the scheme that it asks for.
+    #[must_use]
+    pub const fn scheme(&self) -> Scheme {
+        self.scheme
     }
 
     fn judge(&self, principal: &Principal) -> Result<(), Denial> {
-        if self.scheme == Scheme::ANONYMOUS {
-            return Ok(());
+        if principal.scheme() != self.scheme {
+            return Err(Denial::WrongScheme);
         }
-        if principal.environment() != self.environment {
-            return Err(Denial::WrongEnvironment);
-        }
-        if self.prefix.as_ref().is_some_and(|wanted| principal.prefix() != Some(wanted)) {
-            return Err(Denial::WrongPrefix);
-        }
+        self.own.judge(principal)?;
         if self
             .owner
             .is_some_and(|wanted| ![principal.owner(), principal.organisation()].contains(&Some(wanted)))
         {
             return Err(Denial::WrongOwner);
         }
+        if self.audience.is_some() && self.audience.as_deref() != principal.audience() {
+            return Err(Denial::WrongAudience);
+        }
         match principal.scopes().first_missing(&self.scopes) {
-            Some(missing) => Err(Denial::InsufficientScope(missing.clone())),
+            Some(missing) => {
+                let necessary = self.scopes.clone();
+                Err(Denial::InsufficientScope { missing: missing.clone(), necessary })
+            }
             None => Ok(()),
         }
     }
 }
 
+/// What a kind has against its own evidence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("{why}")]
+pub struct OwnDenial {
+    /// The stable name.
+    pub code: &'static str,
+    /// The reason, for operators.
+    pub why: &'static str,
+    /// How near the caller came, among what this kind may say: the nearest is the one worth telling.
+    pub nearness: u8,
+}
+
 /// Why a proven principal may not do it.
-#[derive(Debug, Clone, PartialEq, Eq, Error, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Denial {
-    /// It lacks this scope (RFC 6750 §3.1 `insufficient_scope`).
-    #[error("the scope {0} is required")]
-    InsufficientScope(Scope),
-    /// Its credential was made for another environment.
-    #[error("the credential was made for another environment")]
-    WrongEnvironment,
-    /// Its credential has another prefix than the route asks for.
-    #[error("the credential comes from another key set")]
-    WrongPrefix,
+    /// It lacks a scope (RFC 6750 §3.1 `insufficient_scope`).
+    #[error("the scope {missing} is required")]
+    InsufficientScope {
+        /// The first that is missing.
+        missing: Scope,
+        /// Everything that the condition asks for, which the caller came nearest to.
+        necessary: ScopeSet,
+    },
+    /// Its kind has something against it.
+    #[error("{0}")]
+    Own(OwnDenial),
+    /// The credentials that were presented together do not belong together.
+    #[error("the credentials do not belong to one owner")]
+    OwnersDisagree,
+    /// It was made for another audience.
+    #[error("the credential was made for another audience")]
+    WrongAudience,
     /// It belongs to another owner.
     #[error("the credential belongs to another owner")]
     WrongOwner,
@@ -125,41 +234,77 @@ impl Denial {
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::InsufficientScope(_) => "insufficient_scope",
-            Self::WrongEnvironment => "wrong_environment",
-            Self::WrongPrefix => "wrong_key_set",
+            Self::InsufficientScope { .. } => "insufficient_scope",
+            Self::Own(denial) => denial.code,
+            Self::OwnersDisagree => "owners_disagree",
+            Self::WrongAudience => "wrong_audience",
             Self::WrongOwner => "wrong_owner",
             Self::WrongScheme => "wrong_scheme",
         }
     }
 
     /// Orders denials by how near the caller came: the nearest is the one worth telling.
-    const fn nearness(&self) -> u8 {
+    const fn nearness(&self) -> (u8, u8) {
         match self {
-            Self::InsufficientScope(_) => 4,
-            Self::WrongOwner => 3,
-            Self::WrongPrefix => 2,
-            Self::WrongEnvironment => 1,
-            Self::WrongScheme => 0,
+            Self::OwnersDisagree => (5, 0),
+            Self::InsufficientScope { .. } => (4, 0),
+            Self::WrongAudience => (3, 0),
+            Self::WrongOwner => (2, 0),
+            Self::Own(denial) => (1, denial.nearness),
+            Self::WrongScheme => (0, 0),
         }
     }
 }
 
-/// Proof that this principal may do what was asked.
+/// What a `WWW-Authenticate` field needs (RFC 9110 §11.6.1).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Challenge {
+    /// The auth-schemes by which a caller may answer, each once, in the order of the conditions.
+    pub schemes: Vec<&'static str>,
+    /// The scopes that would be enough (RFC 6750 §3); empty: that is not said.
+    pub scope: ScopeSet,
+    /// Where the resource describes itself (RFC 9728 §5.1).
+    pub resource_metadata: Option<Box<str>>,
+    /// A nonce that a proof has to hold (RFC 9449 §8).
+    pub nonce: Option<Box<str>>,
+    /// How the caller has to have signed in (RFC 9470 §3).
+    pub acr: Option<Box<str>>,
+}
+
+impl Challenge {
+    /// Asks for what meets `requirement`.
+    #[must_use]
+    pub fn of(requirement: &Requirement) -> Self {
+        let mut schemes = Vec::new();
+        for scheme in requirement.conditions().filter_map(|condition| condition.scheme.challenge()) {
+            if !schemes.contains(&scheme) {
+                schemes.push(scheme);
+            }
+        }
+        Self { schemes, ..Self::default() }
+    }
+}
+
+/// Proof that these principals may do what was asked.
 #[derive(Debug)]
 pub struct Permit {
-    principal: Principal,
+    members: Few<Principal>,
 }
 
 impl Permit {
-    fn assertion(principal: Principal) -> Self {
-        Self { principal }
+    const fn assertion(members: Few<Principal>) -> Self {
+        Self { members }
     }
 
-    /// Returns who may.
+    /// Returns who may: of several, the one that the requirement lists first.
     #[must_use]
     pub const fn principal(&self) -> &Principal {
-        &self.principal
+        self.members.first()
+    }
+
+    /// Walks everybody who was proven, in the order of the requirement.
+    pub fn members(&self) -> impl Iterator<Item = &Principal> {
+        self.members.iter()
     }
 }
 
@@ -169,56 +314,60 @@ pub enum Decision {
     /// Yes, with the proof.
     Permit(Permit),
     /// Not without a credential (RFC 9110 §15.5.2).
-    Challenge,
+    Challenge(Challenge),
     /// No (RFC 9110 §15.5.4).
     Deny(Denial),
 }
 
-/// Decides whether `principal` meets `requirement`; `None`: the request presented no credential.
+/// Decides whether `members` meet `requirement`, in its order; `None`: the request presented no credential.
 #[must_use]
-pub fn decide(principal: Option<Principal>, requirement: &Requirement) -> Decision {
-    let Some(principal) = principal else {
+pub fn decide(members: Option<Few<Principal>>, requirement: &Requirement) -> Decision {
+    let Some(members) = members else {
         return without_credential(requirement);
     };
-    let judged = match requirement {
-        Requirement::Any(conditions) => any(&principal, conditions),
-        Requirement::All(conditions) => all(&principal, conditions),
-    };
-    match judged {
-        Ok(()) => Decision::Permit(Permit::assertion(principal)),
+    match judge(&members, requirement) {
+        Ok(()) => Decision::Permit(Permit::assertion(members)),
         Err(denial) => Decision::Deny(denial),
     }
 }
 
 /// Tells what `requirement` would make of a caller, by the code of the reason. It proves nothing, and nothing can be
-/// done with it but to be counted (SAFETY 7).
+/// done with it but to be counted or told (SAFETY 7).
 ///
 /// # Errors
 ///
 /// The stable code of what stands against it.
-pub fn rehearse(principal: Option<&Principal>, requirement: &Requirement) -> Result<(), &'static str> {
-    let Some(principal) = principal else {
-        return if requirement.admits_anonymous() { Ok(()) } else { Err("credential_required") };
-    };
-    let judged = match requirement {
-        Requirement::Any(conditions) => any(principal, conditions),
-        Requirement::All(conditions) => all(principal, conditions),
-    };
-    judged.map_err(|denial| denial.code())
+pub fn rehearse(members: Option<&Few<Principal>>, requirement: &Requirement) -> Result<(), &'static str> {
+    match members {
+        Some(members) => judge(members, requirement).map_err(|denial| denial.code()),
+        None if requirement.admits_anonymous() => Ok(()),
+        None => Err("credential_required"),
+    }
 }
 
 fn without_credential(requirement: &Requirement) -> Decision {
     if requirement.admits_anonymous() {
-        Decision::Permit(Permit::assertion(Principal::anonymous()))
+        Decision::Permit(Permit::assertion(Few::one(Principal::anonymous())))
     } else {
-        Decision::Challenge
+        Decision::Challenge(Challenge::of(requirement))
     }
 }
 
-fn any(principal: &Principal, conditions: &[Condition]) -> Result<(), Denial> {
+fn judge(members: &Few<Principal>, requirement: &Requirement) -> Result<(), Denial> {
+    match requirement {
+        Requirement::Any(conditions) => any(members, conditions),
+        Requirement::All(conditions, agreement) => all(members, conditions, *agreement),
+    }
+}
+
+fn any(members: &Few<Principal>, conditions: &[Condition]) -> Result<(), Denial> {
+    // One credential, or it is not said which of them the decision is about.
+    if members.len() != 1 {
+        return Err(Denial::WrongScheme);
+    }
     let mut nearest = Denial::WrongScheme;
-    for condition in conditions.iter().filter(|condition| condition.scheme == principal.scheme()) {
-        match condition.judge(principal) {
+    for condition in conditions {
+        match condition.judge(members.first()) {
             Ok(()) => return Ok(()),
             Err(denial) if denial.nearness() >= nearest.nearness() => nearest = denial,
             Err(_) => {}
@@ -227,17 +376,23 @@ fn any(principal: &Principal, conditions: &[Condition]) -> Result<(), Denial> {
     Err(nearest)
 }
 
-fn all(principal: &Principal, conditions: &[Condition]) -> Result<(), Denial> {
-    if conditions.is_empty() {
+fn all(members: &Few<Principal>, conditions: &[Condition], agreement: Agreement) -> Result<(), Denial> {
+    // Each condition has a member of its own, and no member is without a condition.
+    if members.len() != conditions.len() {
         return Err(Denial::WrongScheme);
     }
-    conditions.iter().try_for_each(|condition| {
-        if condition.scheme == principal.scheme() {
-            condition.judge(principal)
-        } else {
-            Err(Denial::WrongScheme)
-        }
-    })
+    conditions.iter().zip(members.iter()).try_for_each(|(condition, member)| condition.judge(member))?;
+    if members.len() == 1 || agree(members, agreement) { Ok(()) } else { Err(Denial::OwnersDisagree) }
+}
+
+fn agree(members: &Few<Principal>, agreement: Agreement) -> bool {
+    let relation = |principal: &Principal| match agreement {
+        Agreement::Owner => principal.owner(),
+        Agreement::Organisation => principal.organisation(),
+    };
+    // Nobody does not agree with nobody.
+    let first = relation(members.first());
+    first.is_some() && members.iter().all(|member| relation(member) == first)
 }
 
 #[cfg(test)]

@@ -1,8 +1,13 @@
 //! What a decision wants done, and the decision's whole answer.
 
+use std::sync::Arc;
+
 use crate::audit::AuditEvent;
 use crate::id::{CredentialId, OwnerId};
+use crate::imported_set::Upgrade;
+use crate::meter::Metered;
 use crate::record::{MarkRecord, Record, TakenOver};
+use crate::secret::SecretHash;
 use crate::tally::Kept;
 use crate::timestamp::Timestamp;
 
@@ -36,6 +41,28 @@ pub enum Effect {
     },
     /// Marks a first use; the commit is lost if the mark is there already.
     Mark(MarkRecord),
+}
+
+/// What using a credential leaves behind. Any ledger settles it, in memory where it has no store: a verification is given
+/// nothing else to want.
+#[derive(Debug, Clone)]
+pub enum Use {
+    /// Marks a first use; lost if the mark is there already (SAFETY 8).
+    Mark {
+        /// The keyed hash of the value and of whoever used it.
+        lookup: SecretHash,
+        /// When the mark may be forgotten.
+        until: Timestamp,
+    },
+    /// Takes `cost` from what a meter allows, or nothing counts. Built by the walk alone, last.
+    Spend {
+        /// Which meter.
+        meter: Arc<Metered>,
+        /// How much.
+        cost: u32,
+    },
+    /// Asks that the key's own hash take the place of the one that came over. Queued; lossy, and then asked for again.
+    Upgrade(Upgrade),
 }
 
 /// The whole answer of a decision. Total: a refusal has effects and an audit line too. `F` is what it may want done.

@@ -1,10 +1,22 @@
 //! find → decide → commit, written once. The only asynchronous code of this crate.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::audit::{Actor, AuditEvent};
 use crate::context::Context;
-use crate::credential::{Presented, Rejection};
-use crate::effect::Outcome;
-use crate::ledger::{Commit, Durable, Find, Ledger, Question, Unavailable};
+use crate::decision::{
+    Challenge, Decision, Denial, Permit, Requirement, decide, rehearse as rehearse_requirement,
+};
+use crate::effect::{Outcome, Use};
+use crate::few::Few;
+use crate::ledger::{Commit, Durable, Find, Ledger, Question, Settled, Unavailable};
+use crate::meter::{Charge, Exceeded};
+use crate::presentation::Presentation;
 use crate::principal::Principal;
+use crate::rejection::Rejection;
+use crate::timestamp::Timestamp;
 
 /// How often a lost commit is decided again before the record counts as contended.
 const ATTEMPTS: usize = 8;
@@ -42,18 +54,188 @@ pub trait Act: Send + Sync {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct System;
 
-/// Finds and verifies a presented credential. Verifying commits nothing; the outcome's audit line is the caller's.
+/// What is asked of whoever presents something.
+#[derive(Debug, Clone, Copy)]
+pub struct Action<'a> {
+    /// What it is called in the audit.
+    pub name: &'static str,
+    /// What a caller must be.
+    pub requirement: &'a Requirement,
+    /// What is tried beside it, told, and never acted on (SAFETY 7).
+    pub shadow: Option<&'a Requirement>,
+    /// What it costs of the callers' limits.
+    pub cost: u32,
+}
+
+/// The right to do it.
+#[derive(Debug)]
+pub struct Admitted {
+    /// The proof.
+    pub permit: Permit,
+    /// How the limits of those who were proven stand.
+    pub charges: Vec<Charge>,
+}
+
+/// Why it may not be done. The edge renders it and files its line.
+#[derive(Debug)]
+pub struct NotAdmitted {
+    /// The reason.
+    pub reason: Reason,
+    /// The audit line.
+    pub audit: AuditEvent,
+}
+
+/// Why somebody is not admitted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// A credential is missing.
+    Challenge(Challenge),
+    /// What was presented proves nothing.
+    Rejected(Rejection),
+    /// Whoever was proven may not.
+    Denied(Denial),
+    /// A limit has no room.
+    Exceeded(Exceeded),
+}
+
+impl Reason {
+    /// Returns the stable name: the reason in audit and metrics.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Challenge(_) => "credential_required",
+            Self::Rejected(rejection) => rejection.code(),
+            Self::Denied(denial) => denial.code(),
+            Self::Exceeded(exceeded) => exceeded.code(),
+        }
+    }
+}
+
+/// The answer to whoever presents something, and what the shadow would have made of it.
+#[derive(Debug)]
+pub struct Admission {
+    /// Whether it may be done.
+    pub answer: Result<Admitted, NotAdmitted>,
+    /// What the shadow requirement says of whoever was proven; `None`: there is none, or nobody was.
+    pub shadow: Option<Result<(), &'static str>>,
+}
+
+/// Finds and verifies what is presented, decides, and settles what that leaves behind; again if a mark is lost.
 ///
 /// # Errors
 ///
-/// [`Unavailable`] if it is not known whether the credential is good.
-pub async fn verify<L: Ledger>(
+/// [`Unavailable`] if it is not known whether it may be done.
+pub async fn admit<L: Ledger>(
     ledger: &L,
     context: &mut Context<'_>,
-    presented: Box<dyn Presented>,
-) -> Result<Outcome<Principal, Rejection>, Unavailable> {
-    let found = ledger.look_up(presented.lookup()).await?;
-    Ok(presented.verify(context, found))
+    action: &Action<'_>,
+    presentation: &Presentation<'_>,
+    body: Option<&Bytes>,
+) -> Result<Admission, Unavailable> {
+    if action.requirement.asks_for_credential() {
+        ledger.ready()?;
+    }
+    for _attempt in 0..ATTEMPTS {
+        let proven = prove(ledger, context, presentation, body).await?;
+        let (outcome, shadow) = judge(context.now, action, proven);
+        if let Some(answer) = conclude(ledger, context.now, outcome).await? {
+            return Ok(Admission { answer, shadow });
+        }
+    }
+    Err(Unavailable::Contended)
+}
+
+/// What was proven of what is presented: nobody, or all.
+pub(crate) type Proven = Outcome<Option<Few<Principal>>, Rejection, Use>;
+
+/// What a decision makes of it, before it is settled.
+type Judged = Outcome<Permit, Reason, Use>;
+
+/// Finds and verifies everything that is presented. A rejection leaves behind what *it* wants, and nothing of what was
+/// proven before it.
+pub(crate) async fn prove<L: Ledger>(
+    ledger: &L,
+    context: &mut Context<'_>,
+    presentation: &Presentation<'_>,
+    body: Option<&Bytes>,
+) -> Result<Proven, Unavailable> {
+    let (mut members, mut uses) = (None, Vec::new());
+    let mut audit = AuditEvent::granted(context.now, "", Actor::UNVERIFIED);
+    for member in presentation.members() {
+        let found = ledger.look_up(member.presented().lookup()).await?;
+        let outcome = member.presented().verify(context, found, body)?;
+        match outcome.answer {
+            Ok(principal) => {
+                members = Some(Few::with(members, principal));
+                uses.extend(outcome.effects);
+                audit = outcome.audit;
+            }
+            Err(rejection) => return Ok(Outcome::refused(rejection, outcome.effects, outcome.audit)),
+        }
+    }
+    Ok(Outcome::granted(members, uses, audit))
+}
+
+fn judge(now: Timestamp, action: &Action<'_>, proven: Proven) -> (Judged, Option<Result<(), &'static str>>) {
+    let members = match proven.answer {
+        Ok(members) => members,
+        Err(rejection) => {
+            return (Outcome::refused(Reason::Rejected(rejection), proven.effects, proven.audit), None);
+        }
+    };
+    let shadow = action.shadow.map(|shadow| rehearse_requirement(members.as_ref(), shadow));
+    let subject = members.as_ref().map(Few::first);
+    let actor = subject.map_or(Actor::UNVERIFIED, Actor::of);
+    let audit =
+        AuditEvent::granted(now, action.name, actor).within(subject.and_then(Principal::organisation));
+    let outcome = match decide(members, action.requirement) {
+        Decision::Permit(permit) => {
+            let mut uses = proven.effects;
+            // Last: what is refused for any other reason costs nothing.
+            uses.extend(spent(&permit, action.cost));
+            Outcome::granted(permit, uses, audit)
+        }
+        Decision::Challenge(challenge) => refused(Reason::Challenge(challenge), audit),
+        Decision::Deny(denial) => refused(Reason::Denied(denial), audit),
+    };
+    (outcome, shadow)
+}
+
+fn refused(reason: Reason, audit: AuditEvent) -> Judged {
+    let audit = audit.turned_down(reason.code());
+    Outcome::refused(reason, Vec::new(), audit)
+}
+
+/// What a permit costs: one charge for each meter.
+fn spent(permit: &Permit, cost: u32) -> impl Iterator<Item = Use> {
+    let meters = permit.members().filter_map(Principal::meter);
+    meters.map(move |meter| Use::Spend { meter: Arc::clone(meter), cost })
+}
+
+/// Settles; `None`: a mark was lost, decide again.
+async fn conclude<L: Ledger>(
+    ledger: &L,
+    now: Timestamp,
+    outcome: Judged,
+) -> Result<Option<Result<Admitted, NotAdmitted>>, Unavailable> {
+    let Outcome { answer, effects, audit } = outcome;
+    let settled = match effects.is_empty() {
+        true => Settled::Done(Vec::new()),
+        false => ledger.settle(now, effects).await?,
+    };
+    Ok(match (settled, answer) {
+        (Settled::Lost, _) => None,
+        (Settled::Done(charges), Ok(permit)) => {
+            permit.members().for_each(|member| ledger.used(member, now));
+            Some(Ok(Admitted { permit, charges }))
+        }
+        (Settled::Done(_), Err(reason)) => Some(Err(NotAdmitted { reason, audit })),
+        (Settled::Exceeded(exceeded), _) => {
+            let reason = Reason::Exceeded(exceeded);
+            let audit = audit.turned_down(reason.code());
+            Some(Err(NotAdmitted { reason, audit }))
+        }
+    })
 }
 
 /// Performs an act: finds, decides and commits, again if the commit is lost. A refusal that changes nothing is filed.
@@ -107,7 +289,6 @@ mod tests {
     use crate::audit::{Actor, AuditEvent};
     use crate::authenticators::GATEWAY;
     use crate::context::Context;
-    use crate::credential::Rejection;
     use crate::effect::{Effect, Outcome};
     use crate::id::CredentialId;
     use crate::ledger::Unavailable;
@@ -115,6 +296,7 @@ mod tests {
     use crate::question::RecordOf;
     use crate::record::{CredentialRecord, MarkRecord};
     use crate::refusal::Refusal;
+    use crate::rejection::Rejection;
     use crate::secret::SecretHash;
     use crate::testing::{Ground, HOUR, NOW, revoke, unchanged};
 
@@ -258,6 +440,6 @@ mod tests {
         let principal = ground.present(GATEWAY, &[("x-api-key", &key)]).unwrap().unwrap();
         assert_eq!(principal.credential(), Some(record.id));
         ground.store.tables().credentials.clear();
-        assert_eq!(ground.present(GATEWAY, &[("x-api-key", &key)]).unwrap_err(), Rejection::Unknown);
+        assert_eq!(ground.present(GATEWAY, &[("x-api-key", &key)]).unwrap_err(), Rejection::UNKNOWN);
     }
 }

@@ -14,7 +14,11 @@ use thiserror::Error;
 
 use crate::base62;
 use crate::context::Entropy;
+use crate::rejection::Rejection;
 use crate::secret::{Pepper, Purpose, Secret, SecretHash};
+
+/// What the texts of the product's own credentials begin with, now or later. Only kinds of ours claim such a text.
+pub const RESERVED: &str = "cs_";
 
 /// The header field that may carry a key, beside `Authorization`.
 pub const KEY_HEADER: &str = "x-api-key";
@@ -37,6 +41,19 @@ pub enum Malformed {
     /// The text is not `<prefix>_<43 base62 characters><6-character checksum>`.
     #[error("expected <prefix>_<43 base62 characters><6-character checksum>")]
     Shape,
+}
+
+impl From<Malformed> for Rejection {
+    fn from(malformed: Malformed) -> Self {
+        Self::malformed(match malformed {
+            Malformed::Checksum => {
+                "the credential is malformed: the checksum does not match the body: a character was lost or changed"
+            }
+            Malformed::Shape => {
+                "the credential is malformed: expected <prefix>_<43 base62 characters><6-character checksum>"
+            }
+        })
+    }
 }
 
 /// The leading part of a key, which tells the keys that belong together.
@@ -63,15 +80,7 @@ impl FromStr for KeyPrefix {
     type Err = NotAPrefix;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let starts_well = text.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase());
-        let groups = text.split('_').all(|group| {
-            !group.is_empty() && group.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
-        });
-        if starts_well && groups && text.len() <= MAX_PREFIX {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(NotAPrefix)
-        }
+        if is_prefix(text) { Ok(Self(text.to_owned())) } else { Err(NotAPrefix) }
     }
 }
 
@@ -95,11 +104,60 @@ impl fmt::Display for KeyPrefix {
     }
 }
 
-/// A key of the right shape with the right checksum; whether it exists is not known yet.
+/// The text of a key as presented: of the right shape with the right checksum; whether it exists is not known yet.
+#[derive(Clone, Copy)]
+pub struct KeyText<'a> {
+    text: &'a str,
+    prefix: &'a str,
+}
+
+/// A key with its text, which was drawn here or is kept for a while.
 #[derive(Debug)]
 pub struct KeyString {
     text: Secret<String>,
     prefix_length: usize,
+}
+
+impl<'a> KeyText<'a> {
+    /// Reads a key as presented. It copies nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`] if the shape or the checksum is wrong.
+    pub fn parse(text: &'a str) -> Result<Self, Malformed> {
+        if text.len() > MAX_PREFIX + 1 + BODY + CHECKSUM {
+            return Err(Malformed::Shape);
+        }
+        let (prefix, rest) = text.rsplit_once('_').ok_or(Malformed::Shape)?;
+        if !is_prefix(prefix) || rest.len() != BODY + CHECKSUM || !base62::is_base62(rest) {
+            return Err(Malformed::Shape);
+        }
+        let (body, sum) = rest.split_at(BODY);
+        // As numbers: of one length, they are the same exactly if the texts are.
+        if base62::decode(sum) != Some(u128::from(crc32fast::hash(body.as_bytes()))) {
+            return Err(Malformed::Checksum);
+        }
+        Ok(Self { text, prefix })
+    }
+
+    /// Returns the prefix.
+    #[must_use]
+    pub const fn prefix(&self) -> &'a str {
+        self.prefix
+    }
+
+    /// Returns the whole text.
+    #[must_use]
+    pub const fn text(&self) -> &'a str {
+        self.text
+    }
+}
+
+/// Says of which prefix, never what.
+impl fmt::Debug for KeyText<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("KeyText").field("prefix", &self.prefix).finish_non_exhaustive()
+    }
 }
 
 impl KeyString {
@@ -116,25 +174,20 @@ impl KeyString {
     ///
     /// [`Malformed`] if the shape or the checksum is wrong.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
-        if text.len() > MAX_PREFIX + 1 + BODY + CHECKSUM {
-            return Err(Malformed::Shape);
-        }
-        let (prefix, rest) = text.rsplit_once('_').ok_or(Malformed::Shape)?;
-        let _prefix: KeyPrefix = prefix.parse().map_err(|NotAPrefix| Malformed::Shape)?;
-        if rest.len() != BODY + CHECKSUM || !base62::is_base62(rest) {
-            return Err(Malformed::Shape);
-        }
-        let (body, sum) = rest.split_at(BODY);
-        if checksum(body) != sum {
-            return Err(Malformed::Checksum);
-        }
-        Ok(Self { text: Secret::new(text.to_owned()), prefix_length: prefix.len() })
+        let read = KeyText::parse(text)?;
+        Ok(Self { text: Secret::new(read.text.to_owned()), prefix_length: read.prefix.len() })
     }
 
     /// Returns the prefix.
     #[must_use]
     pub fn prefix(&self) -> &str {
         self.text.expose().get(..self.prefix_length).unwrap_or_default()
+    }
+
+    /// Returns the key as it is presented.
+    #[must_use]
+    pub fn read(&self) -> KeyText<'_> {
+        KeyText { text: self.text.expose(), prefix: self.prefix() }
     }
 
     /// Returns what may be shown of the key for ever: its prefix and the last four characters of the body.
@@ -155,6 +208,14 @@ impl KeyString {
     pub fn into_secret(self) -> Secret<String> {
         self.text
     }
+}
+
+fn is_prefix(text: &str) -> bool {
+    let starts_well = text.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase());
+    let groups = text.split('_').all(|group| {
+        !group.is_empty() && group.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    });
+    starts_well && groups && text.len() <= MAX_PREFIX
 }
 
 /// Returns the checksum of a body: CRC-32/ISO-HDLC in base62, left-padded with `0` to six characters.

@@ -3,17 +3,23 @@
 //! A room writes one `static KIND`; [`crate::kinds`] lists them. Nothing outside the rooms asks which kind it has.
 
 use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::{Map, Value};
+use thiserror::Error;
+
 use crate::context::Policy;
-use crate::decision::Permit;
+use crate::decision::{Condition, OwnCriteria, Permit};
 use crate::environment::Environment;
 use crate::id::{CredentialId, IdPrefix};
+use crate::own::Own;
 use crate::principal::Principal;
 use crate::record::{CredentialRecord, Terms};
 use crate::refusal::Refusal;
 use crate::scheme::Scheme;
-use crate::scope::Scope;
+use crate::scope::{NotAScope, Scope, ScopeSet};
 
 /// A kind of credential.
 pub struct Kind {
@@ -23,6 +29,16 @@ pub struct Kind {
     pub id_prefix: IdPrefix,
     /// What its acts are called in the audit.
     pub verbs: Verbs,
+    /// What its conditions may name beyond scopes and owner, in a route's settings. Anything else is refused.
+    pub settings: &'static [Setting],
+    /// Reads those, and says what is asked where nothing is named.
+    ///
+    /// # Errors
+    ///
+    /// [`NotACondition`].
+    pub criteria: fn(&Map<String, Value>) -> Result<OwnCriteria, NotACondition>,
+    /// Reads the own part of a credential's terms, for verifiers.
+    pub own: fn(&Terms) -> Arc<dyn Own>,
     /// What its texts begin with where nothing else is asked for; free to everybody who may mint at all.
     pub default_prefix: fn(Environment) -> &'static str,
     /// The longest life that the operator's policy gives it; `None`: any.
@@ -49,6 +65,100 @@ impl Kind {
     pub fn names(&self, id: CredentialId) -> bool {
         id.prefix() == self.id_prefix
     }
+}
+
+/// A setting of a condition.
+#[derive(Debug)]
+pub struct Setting {
+    /// Its name.
+    pub name: &'static str,
+    /// What it holds.
+    pub holds: &'static str,
+    /// What is asked where it is not there.
+    pub default: &'static str,
+    /// What it means.
+    pub meaning: &'static str,
+}
+
+/// What every condition on a credential may name.
+pub static COMMON: &[Setting] = &[
+    Setting {
+        name: "scope",
+        holds: "scope or list of scopes",
+        default: "none",
+        meaning: "The scopes that the credential must hold, all of them.",
+    },
+    Setting {
+        name: "owner",
+        holds: "id",
+        default: "any",
+        meaning: "The owner, or the owner's organisation, that the credential must belong to.",
+    },
+];
+
+/// Settings of a route that are no condition; says which of them, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{setting}: {why}")]
+pub struct NotACondition {
+    /// The setting, as `api_key.environment`.
+    pub setting: String,
+    /// What was expected and found.
+    pub why: String,
+}
+
+impl Kind {
+    /// Walks what a condition on this kind may name.
+    pub fn condition_settings(&self) -> impl Iterator<Item = &'static Setting> {
+        COMMON.iter().chain(self.settings)
+    }
+
+    /// Reads a condition out of a route's settings: the one way to make one of this kind.
+    ///
+    /// # Errors
+    ///
+    /// [`NotACondition`], also for a setting that is not known: a misspelt one would mean its default.
+    pub fn condition(&self, settings: &Map<String, Value>) -> Result<Condition, NotACondition> {
+        let known = |name: &String| self.condition_settings().any(|setting| setting.name == *name);
+        if let Some(name) = settings.keys().find(|name| !known(name)) {
+            return Err(self.not(name, "there is no such setting"));
+        }
+        let mut condition = Condition::of(self.scheme, (self.criteria)(settings)?);
+        condition.scopes = scopes(settings.get("scope")).map_err(|why| self.not("scope", why))?;
+        condition.owner = read(settings, "owner").map_err(|why| self.not("owner", why))?;
+        Ok(condition)
+    }
+
+    /// Says that a setting of this kind is none.
+    #[must_use]
+    pub fn not(&self, setting: &str, why: impl Into<String>) -> NotACondition {
+        NotACondition { setting: format!("{}.{setting}", self.name()), why: why.into() }
+    }
+}
+
+/// Reads a setting that is a text, if it is there.
+pub(crate) fn read<T>(settings: &Map<String, Value>, name: &str) -> Result<Option<T>, String>
+where
+    T: FromStr<Err: fmt::Display>,
+{
+    match settings.get(name) {
+        None => Ok(None),
+        Some(Value::String(text)) => text.parse().map(Some).map_err(|error: T::Err| error.to_string()),
+        Some(_) => Err("expected text".to_owned()),
+    }
+}
+
+fn scopes(value: Option<&Value>) -> Result<ScopeSet, String> {
+    const EXPECTED: &str = "expected text or a list of texts";
+    let text = match value {
+        None => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Array(list)) => {
+            let texts: Option<Vec<_>> = list.iter().map(Value::as_str).collect();
+            texts.ok_or(EXPECTED)?.join(" ")
+        }
+        Some(_) => return Err(EXPECTED.to_owned()),
+    };
+    text.parse().map_err(|error: NotAScope| error.to_string())
 }
 
 impl PartialEq for Kind {

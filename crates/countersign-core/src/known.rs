@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
-use crate::environment::Environment;
 use crate::id::{CredentialId, OwnerId};
-use crate::key_string::KeyPrefix;
 use crate::meter::Metered;
 use crate::network::AddressBlock;
+use crate::own::Evidence;
 use crate::record::{CredentialRecord, Life};
-use crate::scope::{Grantable, ScopeSet};
+use crate::scope::ScopeSet;
 use crate::secret::SecretHash;
 use crate::timestamp::Timestamp;
 
@@ -67,18 +66,14 @@ pub struct KnownCredential {
     pub owner: Arc<KnownOwner>,
     /// Its span and switches.
     pub life: Life,
-    /// The prefix of its text, which names the keys that belong together.
-    pub prefix: Arc<KeyPrefix>,
-    /// Where it may be used.
-    pub environment: Environment,
     /// What it may do.
     pub scopes: Arc<ScopeSet>,
-    /// What its holder may give to others.
-    pub grantable: Arc<Grantable>,
+    /// What only its kind knows of it; shared by all that are alike.
+    pub own: Arc<Evidence>,
     /// The addresses that it may be used from; empty: from anywhere.
     pub allow_from: Box<[AddressBlock]>,
     /// What counts its use; `None`: it is not limited.
-    pub metered: Option<Box<Metered>>,
+    pub metered: Option<Arc<Metered>>,
     /// What people call it.
     pub name: Box<str>,
     /// What its owner wrote on it, as JSON text; `None`: nothing.
@@ -96,9 +91,8 @@ impl KnownCredential {
     pub fn new(
         record: &CredentialRecord,
         owner: Arc<KnownOwner>,
-        prefix: Arc<KeyPrefix>,
         scopes: Arc<ScopeSet>,
-        grantable: Arc<Grantable>,
+        own: Arc<Evidence>,
         metered: Option<Metered>,
     ) -> Self {
         Self {
@@ -106,12 +100,10 @@ impl KnownCredential {
             lookup: record.lookup,
             owner,
             life: record.life(),
-            prefix,
-            environment: record.terms.environment,
             scopes,
-            grantable,
+            own,
             allow_from: record.terms.allow_from.as_slice().into(),
-            metered: metered.map(Box::new),
+            metered: metered.map(Arc::new),
             name: record.terms.name.as_str().into(),
             metadata: metadata_text(record),
             used: AtomicI64::new(record.last_used_at.map_or(0, Timestamp::millis)),

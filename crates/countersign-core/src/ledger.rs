@@ -5,25 +5,29 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::audit::AuditEvent;
-use crate::effect::Effect;
+use crate::effect::{Effect, Use};
 use crate::id::IdPrefix;
 use crate::imported_set::{Source, Upgrade};
-use crate::key_string::KeyString;
 use crate::known::KnownCredential;
+use crate::meter::{Charge, Exceeded};
+use crate::principal::Principal;
+use crate::timestamp::Timestamp;
 
 /// The one question that a presented credential asks. Which one is only known when it is there; acts ask a
 /// [`Question`], whose answer has one type.
 #[derive(Debug)]
 pub enum Lookup<'a> {
-    /// Which live credential is this key?
-    Key {
+    /// None: what is presented proves itself.
+    Nothing,
+    /// Which credential of this kind is this text?
+    Credential {
         /// What the ids of its kind begin with.
         kind: IdPrefix,
-        /// The key as presented.
-        key: &'a KeyString,
+        /// The text as presented.
+        secret: &'a str,
     },
     /// Which imported key is this text?
-    ImportedKey {
+    Imported {
         /// Where it was found.
         source: Source<'a>,
         /// The text as presented.
@@ -31,22 +35,51 @@ pub enum Lookup<'a> {
     },
 }
 
-/// The answer to a [`Lookup`]; the variant is the question's.
+/// The answer to a [`Lookup`].
 #[derive(Debug)]
 pub enum Found {
-    /// To [`Lookup::Key`].
-    Key(Option<Arc<KnownCredential>>),
-    /// To [`Lookup::ImportedKey`].
-    ImportedKey(Option<FoundImported>),
+    /// To [`Lookup::Nothing`].
+    Nothing,
+    /// To [`Lookup::Credential`] and [`Lookup::Imported`].
+    Credential(Option<FoundCredential>),
 }
 
-/// An imported key that was presented.
+/// A credential that was presented.
 #[derive(Debug, Clone)]
-pub struct FoundImported {
+pub struct FoundCredential {
     /// The credential.
     pub known: Arc<KnownCredential>,
-    /// What is to be done at its first use; `None`: it was used before.
+    /// What is to be done at the first use of an imported key; `None`: it was used before, or was minted here.
     pub upgrade: Option<Upgrade>,
+}
+
+/// The typed end of a [`Found`]. That the answer is to another question is a breakdown, said once here: no room can
+/// write it as a refusal.
+pub trait Answer: Sized + Send {
+    /// Takes the answer.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable::Misanswered`].
+    fn of(found: Found) -> Result<Self, Unavailable>;
+}
+
+impl Answer for () {
+    fn of(found: Found) -> Result<Self, Unavailable> {
+        match found {
+            Found::Nothing => Ok(()),
+            Found::Credential(_) => Err(Unavailable::Misanswered),
+        }
+    }
+}
+
+impl Answer for Option<FoundCredential> {
+    fn of(found: Found) -> Result<Self, Unavailable> {
+        match found {
+            Found::Credential(found) => Ok(found),
+            Found::Nothing => Err(Unavailable::Misanswered),
+        }
+    }
 }
 
 /// A breakdown, never a refusal: the answer is not known.
@@ -58,6 +91,12 @@ pub enum Unavailable {
     /// The store holds something that this version cannot read.
     #[error("the store holds a record that cannot be read: {0}")]
     Corrupt(String),
+    /// The ledger has answered another question than was asked: a defect.
+    #[error("the ledger answered another question than was asked")]
+    Misanswered,
+    /// Marks of first use fill the memory that they may take (SAFETY 8).
+    #[error("there are more marks of first use than can be kept")]
+    TooManyMarks,
     /// What is known in memory is too old, or not there yet (SAFETY 4).
     #[error("the snapshot is older than feed.max_age: the store cannot be reached")]
     Stale,
@@ -75,14 +114,46 @@ pub enum Commit {
     Lost,
 }
 
-/// What every edge has: it answers what a presented credential asks.
+/// How settling ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settled {
+    /// All of it counts. How each [`Use::Spend`] stands now, in their order.
+    Done(Vec<Charge>),
+    /// A mark was there already: nothing counts, find and decide again.
+    Lost,
+    /// A meter has no room: nothing counts, and deciding again would not help.
+    Exceeded(Exceeded),
+}
+
+/// What every edge has: it answers what a presented credential asks, and settles what its use leaves behind.
 pub trait Ledger: Sync {
+    /// Asked before anything, also where a credential asks no question (SAFETY 4).
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable::Stale`].
+    fn ready(&self) -> Result<(), Unavailable>;
+
     /// Answers a question completely, whatever it takes.
     ///
     /// # Errors
     ///
     /// [`Unavailable`] if the answer is not known.
     fn look_up(&self, question: Lookup<'_>) -> impl Future<Output = Result<Found, Unavailable>> + Send;
+
+    /// Settles all uses, or none.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`] if it is not known whether they are settled.
+    fn settle(
+        &self,
+        now: Timestamp,
+        uses: Vec<Use>,
+    ) -> impl Future<Output = Result<Settled, Unavailable>> + Send;
+
+    /// Notes that `principal` was settled and used. Never waits; lossy under stated bounds.
+    fn used(&self, principal: &Principal, now: Timestamp);
 
     /// Files the line of a refusal that changes nothing. Never waits; beyond a rate lines are counted instead.
     fn file(&self, refusal: AuditEvent);

@@ -7,6 +7,7 @@ use crate::context::Context;
 use crate::decision::Permit;
 use crate::effect::Effect;
 use crate::id::CredentialId;
+use crate::key_evidence::grantable;
 use crate::key_string::KeyString;
 use crate::kind::Kind;
 use crate::meter::{Allowance, MAX_ALLOWANCES};
@@ -74,11 +75,11 @@ pub(crate) fn mintable(
 pub(crate) fn granted(kind: &Kind, permit: &Permit, record: &CredentialRecord) -> Result<(), Refusal> {
     let (principal, terms) = (permit.principal(), &record.terms);
     let excess = (kind.excess)(principal, terms);
-    let excess = excess.or_else(|| principal.grantable().first_excess(terms.grantable.patterns()));
+    let excess = excess.or_else(|| grantable(principal).first_excess(terms.grantable.patterns()));
     if let Some(scope) = excess {
         return Err(Refusal::ExcessScope(scope.clone()));
     }
-    if is_own(kind, record) || principal.grantable().covers_prefix(&terms.prefix) {
+    if is_own(kind, record) || grantable(principal).covers_prefix(&terms.prefix) {
         return Ok(());
     }
     Err(Refusal::ExcessPrefix(terms.prefix.clone()))

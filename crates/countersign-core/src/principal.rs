@@ -5,104 +5,121 @@
 
 use std::sync::Arc;
 
-use crate::environment::Environment;
-use crate::id::{CredentialId, OwnerId, OwnerKind};
-use crate::key_string::KeyPrefix;
+use crate::id::{CredentialId, OwnerId};
 use crate::known::KnownOwner;
+use crate::meter::Metered;
+use crate::own::{Evidence, NOTHING, Own};
 use crate::scheme::Scheme;
-use crate::scope::{Grantable, ScopeSet};
+use crate::scope::ScopeSet;
+use crate::standing::{LASTING, Standing};
 
-/// A proven caller.
-#[derive(Debug, Clone)]
-pub struct Principal {
-    scheme: Scheme,
-    credential: Option<CredentialId>,
-    owner: Option<Arc<KnownOwner>>,
-    prefix: Option<Arc<KeyPrefix>>,
-    environment: Environment,
-    scopes: Arc<ScopeSet>,
-    grantable: Arc<Grantable>,
+/// Who a principal is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// An owner of credentials: an organisation, a client or a user.
+    Owner(OwnerId),
+    /// A workload, by its SPIFFE ID.
+    Workload(Arc<str>),
 }
+
+/// What a credential is bound to: whoever presents it proves that too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Confirmation {
+    /// A certificate, by its SHA-256: `x5t#S256` (RFC 8705 §3.1).
+    Certificate([u8; 32]),
+    /// A key, by its thumbprint: `jkt` (RFC 9449 §6.1).
+    Key([u8; 32]),
+}
+
+/// A proven caller. Cheap to clone: what stays open keeps it.
+#[derive(Debug, Clone)]
+pub struct Principal(Arc<Proof>);
 
 impl Principal {
     /// States that `proof` was verified.
     pub(crate) fn assertion(proof: Proof) -> Self {
-        Self {
-            scheme: proof.scheme,
-            credential: proof.credential,
-            owner: proof.owner,
-            prefix: proof.prefix,
-            environment: proof.environment,
-            scopes: proof.scopes,
-            grantable: proof.grantable,
-        }
+        Self(Arc::new(proof))
     }
 
     /// Returns the caller who presented nothing where nothing was asked for.
     pub(crate) fn anonymous() -> Self {
-        Self::assertion(Proof {
-            scheme: Scheme::ANONYMOUS,
-            credential: None,
-            owner: None,
-            prefix: None,
-            environment: Environment::Live,
-            scopes: Arc::default(),
-            grantable: Arc::default(),
-        })
+        Self::assertion(Proof::nothing(Scheme::ANONYMOUS))
     }
 
     /// Returns how the caller was proven.
     #[must_use]
-    pub const fn scheme(&self) -> Scheme {
-        self.scheme
+    pub fn scheme(&self) -> Scheme {
+        self.0.scheme
+    }
+
+    /// Returns who it is; `None` for the anonymous caller and the local operator.
+    #[must_use]
+    pub fn subject(&self) -> Option<&Subject> {
+        self.0.subject.as_ref()
+    }
+
+    /// Returns the client that was proven (RFC 6749 §1.1), if one was.
+    #[must_use]
+    pub fn client(&self) -> Option<OwnerId> {
+        self.0.client
     }
 
     /// Returns the credential that proved the caller; `None` for the anonymous caller and the local operator.
     #[must_use]
-    pub const fn credential(&self) -> Option<CredentialId> {
-        self.credential
+    pub fn credential(&self) -> Option<CredentialId> {
+        self.0.credential
     }
 
     /// Returns who the credential acts for.
     #[must_use]
     pub fn owner(&self) -> Option<OwnerId> {
-        self.owner.as_ref().map(|owner| owner.id())
+        self.0.owner.as_ref().map(|owner| owner.id())
     }
 
     /// Returns the tenant that the caller belongs to; `None` for the anonymous caller and the local operator.
     #[must_use]
     pub fn organisation(&self) -> Option<OwnerId> {
-        self.owner.as_ref().map(|owner| owner.organisation())
-    }
-
-    /// Returns the client that the credential belongs to, if a client owns it.
-    #[must_use]
-    pub fn client(&self) -> Option<OwnerId> {
-        self.owner().filter(|owner| owner.kind() == OwnerKind::Client)
-    }
-
-    /// Returns the prefix of the credential.
-    #[must_use]
-    pub fn prefix(&self) -> Option<&KeyPrefix> {
-        self.prefix.as_deref()
-    }
-
-    /// Returns the environment that the credential was made for.
-    #[must_use]
-    pub const fn environment(&self) -> Environment {
-        self.environment
+        self.0.owner.as_ref().map(|owner| owner.organisation())
     }
 
     /// Returns what the credential may do.
     #[must_use]
     pub fn scopes(&self) -> &ScopeSet {
-        &self.scopes
+        &self.0.scopes
     }
 
-    /// Returns what the caller may give to others.
+    /// Returns for whom the credential was made (RFC 9068 §3); `None`: it does not say.
     #[must_use]
-    pub fn grantable(&self) -> &Grantable {
-        &self.grantable
+    pub fn audience(&self) -> Option<&str> {
+        self.0.audience.as_deref()
+    }
+
+    /// Returns what the credential is bound to, and was proven with.
+    #[must_use]
+    pub fn confirmation(&self) -> Option<Confirmation> {
+        self.0.confirmation
+    }
+
+    /// Returns what counts its use; `None`: it is not limited.
+    #[must_use]
+    pub fn meter(&self) -> Option<&Arc<Metered>> {
+        self.0.meter.as_ref()
+    }
+
+    /// Returns what tells whether it is still good.
+    #[must_use]
+    pub fn standing(&self) -> &dyn Standing {
+        &*self.0.standing
+    }
+
+    /// Returns the kind's own evidence, if it is a `T`.
+    #[must_use]
+    pub fn own<T: Own>(&self) -> Option<&T> {
+        self.0.own.0.get()
+    }
+
+    pub(crate) fn evidence(&self) -> &dyn Own {
+        &*self.0.own.0
     }
 }
 
@@ -110,10 +127,33 @@ impl Principal {
 #[derive(Debug)]
 pub(crate) struct Proof {
     pub(crate) scheme: Scheme,
+    pub(crate) subject: Option<Subject>,
+    pub(crate) client: Option<OwnerId>,
     pub(crate) credential: Option<CredentialId>,
     pub(crate) owner: Option<Arc<KnownOwner>>,
-    pub(crate) prefix: Option<Arc<KeyPrefix>>,
-    pub(crate) environment: Environment,
     pub(crate) scopes: Arc<ScopeSet>,
-    pub(crate) grantable: Arc<Grantable>,
+    pub(crate) audience: Option<Arc<str>>,
+    pub(crate) confirmation: Option<Confirmation>,
+    pub(crate) meter: Option<Arc<Metered>>,
+    pub(crate) standing: Arc<dyn Standing>,
+    pub(crate) own: Arc<Evidence>,
+}
+
+impl Proof {
+    /// Establishes no more than `scheme`: everything else is absent, and nothing can end.
+    pub(crate) fn nothing(scheme: Scheme) -> Self {
+        Self {
+            scheme,
+            subject: None,
+            client: None,
+            credential: None,
+            owner: None,
+            scopes: Arc::default(),
+            audience: None,
+            confirmation: None,
+            meter: None,
+            standing: LASTING.clone(),
+            own: NOTHING.clone(),
+        }
+    }
 }

@@ -13,17 +13,22 @@ use std::time::Duration;
 use http::HeaderName;
 use papaya::HashMap;
 
+use crate::carried::DeclaredSets;
+use crate::effect::Use;
 use crate::id::{CredentialId, IdPrefix, OwnerId};
 use crate::imported::{Declaration, Imports};
 use crate::imported_set::{Digest, ImportedSet, Source, Upgrade};
-use crate::key_string::{KeyPrefix, KeyString};
+use crate::kind::Kind;
 use crate::known::{KnownCredential, KnownOwner};
-use crate::ledger::FoundImported;
+use crate::ledger::{Found, FoundCredential, Lookup, Settled, Unavailable};
 use crate::meter::Meters;
+use crate::own::Evidence;
 use crate::record::{CredentialRecord, OwnerRecord};
-use crate::scope::{Grantable, ScopeSet};
+use crate::scope::ScopeSet;
 use crate::secret::{Peppers, Purpose, Secret, SecretHash, constant_time_eq};
-use crate::timestamp::Monotonic;
+use crate::settling::{Marks, settle};
+use crate::standing::Knows;
+use crate::timestamp::{Monotonic, Timestamp};
 
 /// Something that verifiers must learn.
 #[derive(Debug, Clone)]
@@ -53,32 +58,34 @@ const NEVER: i64 = i64::MIN;
 /// The verifiers' memory.
 #[derive(Debug)]
 pub struct Snapshot {
+    kinds: &'static [&'static Kind],
     peppers: Arc<Peppers>,
     max_age: Duration,
     credentials: HashMap<SecretHash, Arc<KnownCredential>>,
     owners: HashMap<OwnerId, Arc<KnownOwner>>,
-    prefixes: Interned<KeyPrefix>,
     scopes: Interned<ScopeSet>,
     imported: Imports,
-    grantables: Interned<Grantable>,
+    owns: Interned<Evidence>,
     meters: Meters,
+    marks: Marks,
     fresh_at: AtomicI64,
 }
 
 impl Snapshot {
-    /// Starts empty, and not fresh. `max_age` is the setting `feed.max_age`.
+    /// Starts empty, and not fresh; it learns credentials of these kinds. `max_age` is the setting `feed.max_age`.
     #[must_use]
-    pub fn new(peppers: Arc<Peppers>, max_age: Duration) -> Self {
+    pub fn new(kinds: &'static [&'static Kind], peppers: Arc<Peppers>, max_age: Duration) -> Self {
         Self {
+            kinds,
             peppers,
             max_age,
             credentials: HashMap::new(),
             owners: HashMap::new(),
-            prefixes: Interned::default(),
             scopes: Interned::default(),
             imported: Imports::default(),
-            grantables: Interned::default(),
+            owns: Interned::default(),
             meters: Meters::default(),
+            marks: Marks::default(),
             fresh_at: AtomicI64::new(NEVER),
         }
     }
@@ -95,12 +102,34 @@ impl Snapshot {
         &self.meters
     }
 
-    /// Finds a key among the credentials of `kind`.
+    /// Settles what the use of credentials leaves behind, by what this node knows. Upgrades are the ledger's to queue.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable::TooManyMarks`].
+    pub fn settle(&self, now: Timestamp, uses: &[Use]) -> Result<Settled, Unavailable> {
+        settle(&self.meters, &self.marks, now, uses)
+    }
+
+    /// Answers what a presented credential asks, as far as is known here.
     #[must_use]
-    pub fn find(&self, kind: IdPrefix, key: &KeyString) -> Option<Arc<KnownCredential>> {
+    pub fn look_up(&self, question: &Lookup<'_>) -> Found {
+        match *question {
+            Lookup::Nothing => Found::Nothing,
+            Lookup::Credential { kind, secret } => {
+                let found = self.find(kind, secret);
+                Found::Credential(found.map(|known| FoundCredential { known, upgrade: None }))
+            }
+            Lookup::Imported { source, text } => Found::Credential(self.find_imported(source, text)),
+        }
+    }
+
+    /// Finds a credential of `kind` by its text.
+    #[must_use]
+    pub fn find(&self, kind: IdPrefix, secret: &str) -> Option<Arc<KnownCredential>> {
         let credentials = self.credentials.pin();
         self.peppers.all().find_map(|pepper| {
-            let hash = key.hash(pepper);
+            let hash = pepper.hash(Purpose::Credential, secret);
             credentials
                 .get(&hash)
                 .filter(|known| known.id.prefix() == kind && known.lookup.matches(&hash))
@@ -110,8 +139,8 @@ impl Snapshot {
 
     /// Finds an imported key by its text: by its own keyed hash, or by the wrapped one of a set that claims it.
     #[must_use]
-    pub fn find_imported(&self, source: Source<'_>, text: &str) -> Option<FoundImported> {
-        if !self.claims(source, text) {
+    pub fn find_imported(&self, source: Source<'_>, text: &str) -> Option<FoundCredential> {
+        if !DeclaredSets::claims(self, source, text) {
             return None;
         }
         let credentials = self.credentials.pin();
@@ -121,7 +150,7 @@ impl Snapshot {
         };
         let own = self.peppers.all().find_map(|pepper| find(pepper.hash(Purpose::Credential, text)));
         if let Some(known) = own {
-            return Some(FoundImported { known, upgrade: None });
+            return Some(FoundCredential { known, upgrade: None });
         }
         let known = self.imported.matched(source, text, |digest| {
             self.peppers.all().find_map(|pepper| find(pepper.hash_bytes(Purpose::Imported, digest)))
@@ -129,13 +158,7 @@ impl Snapshot {
         let (pepper, wrapped) = (self.peppers.current(), known.lookup);
         let own = self.peppers.all().map(|pepper| pepper.hash(Purpose::Credential, text)).collect();
         let upgrade = Some(Upgrade::assertion(known.id, wrapped, own, pepper.version()));
-        Some(FoundImported { known, upgrade })
-    }
-
-    /// Tells whether a set of imported keys claims `text`.
-    #[must_use]
-    pub fn claims(&self, source: Source<'_>, text: &str) -> bool {
-        self.imported.sets.pin().keys().any(|set| set.claims(source, text))
+        Some(FoundCredential { known, upgrade })
     }
 
     /// Returns what is known of a set; `None`: it is not declared, no key of it was ever imported.
@@ -177,15 +200,6 @@ impl Snapshot {
         names
     }
 
-    /// Returns what is known now of a credential that was found before; `None`: it was forgotten.
-    #[must_use]
-    pub fn current(&self, before: &KnownCredential) -> Option<Arc<KnownCredential>> {
-        let credentials = self.credentials.pin();
-        // An imported key is found elsewhere after its first use.
-        let moved = || self.imported.lookups.pin().get(&before.id).and_then(|lookup| credentials.get(lookup));
-        credentials.get(&before.lookup).or_else(moved).cloned()
-    }
-
     /// Takes one change.
     pub fn apply(&self, change: &Change) -> Applied {
         match change {
@@ -204,6 +218,10 @@ impl Snapshot {
         let Some(owner) = self.owners.pin().get(&record.owner).cloned() else {
             return Applied::Incomplete;
         };
+        let Some(kind) = self.kinds.iter().find(|kind| kind.names(record.id)) else {
+            // Of a kind that this version does not know: nobody can present it here.
+            return Applied::Taken;
+        };
         let credentials = self.credentials.pin();
         let before = self.imported.moved(record, &self.peppers);
         let was_revoked = [Some(record.lookup), before]
@@ -213,9 +231,8 @@ impl Snapshot {
         let mut known = KnownCredential::new(
             record,
             owner,
-            self.prefixes.share(&record.terms.prefix),
             self.scopes.share(&record.terms.scopes),
-            self.grantables.share(&record.terms.grantable),
+            self.owns.share(&Evidence((kind.own)(&record.terms))),
             self.meters.share(record.meter(), &record.terms.allowances),
         );
         let revived = was_revoked && !known.life.revoked;
@@ -287,6 +304,25 @@ impl Snapshot {
     }
 }
 
+impl DeclaredSets for Snapshot {
+    fn claims(&self, source: Source<'_>, text: &str) -> bool {
+        self.imported.sets.pin().keys().any(|set| set.claims(source, text))
+    }
+}
+
+impl Knows for Snapshot {
+    fn is_fresh(&self, now: Monotonic) -> bool {
+        Self::is_fresh(self, now)
+    }
+
+    fn current(&self, before: &KnownCredential) -> Option<Arc<KnownCredential>> {
+        let credentials = self.credentials.pin();
+        // An imported key is found elsewhere after its first use.
+        let moved = || self.imported.lookups.pin().get(&before.id).and_then(|lookup| credentials.get(lookup));
+        credentials.get(&before.lookup).or_else(moved).cloned()
+    }
+}
+
 /// Fewer values than this are not worth looking through; a bound, not a clause.
 const FEW: usize = 1_000;
 
@@ -333,8 +369,10 @@ mod tests {
     use crate::imported::PreparedSet;
     use crate::imported_set::{Digest, Imported, ImportedSet, Part, Source};
     use crate::key_string::KeyString;
+    use crate::kinds::KINDS;
     use crate::record::{CredentialRecord, OwnerRecord, Terms};
     use crate::secret::{Pepper, Peppers, Purpose, Secret};
+    use crate::standing::Knows as _;
     use crate::timestamp::{Monotonic, Timestamp};
 
     const KEY: IdPrefix = IdPrefix::new("key");
@@ -379,7 +417,7 @@ mod tests {
 
     fn snapshot() -> (Snapshot, Arc<Peppers>) {
         let peppers = Arc::new(Peppers::new(Pepper::new(1, &Secret::new([1; 32])), Vec::new()));
-        (Snapshot::new(Arc::clone(&peppers), Duration::from_secs(5)), peppers)
+        (Snapshot::new(KINDS, Arc::clone(&peppers), Duration::from_secs(5)), peppers)
     }
 
     #[test]
@@ -395,7 +433,7 @@ mod tests {
             snapshot.apply(&Change::Credential(Box::new(record.clone()))),
             Applied::KeptRevoked(record.id)
         );
-        assert!(snapshot.find(KEY, &key).unwrap().life.revoked);
+        assert!(snapshot.find(KEY, key.read().text()).unwrap().life.revoked);
     }
 
     #[test]
@@ -420,12 +458,12 @@ mod tests {
         assert_eq!(snapshot.apply(&Change::Credential(Box::new(record.clone()))), Applied::Incomplete);
         snapshot.apply(&Change::Owner(Box::new(owner.clone())));
         snapshot.apply(&Change::Credential(Box::new(record.clone())));
-        let known = snapshot.find(KEY, &key).unwrap();
-        assert!(snapshot.find(IdPrefix::new("mgk"), &key).is_none());
-        assert!(snapshot.find(KEY, &credential(owner.id, &peppers, 3).1).is_none());
+        let known = snapshot.find(KEY, key.read().text()).unwrap();
+        assert!(snapshot.find(IdPrefix::new("mgk"), key.read().text()).is_none());
+        assert!(snapshot.find(KEY, credential(owner.id, &peppers, 3).1.read().text()).is_none());
         assert_eq!(snapshot.current(&known).unwrap().id, record.id);
         snapshot.apply(&Change::Forgotten(record.lookup));
-        assert!(snapshot.find(KEY, &key).is_none());
+        assert!(snapshot.find(KEY, key.read().text()).is_none());
         assert!(snapshot.current(&known).is_none());
     }
 
@@ -440,7 +478,7 @@ mod tests {
             snapshot.apply(&Change::Credential(Box::new(record.clone())));
         }
         assert!(snapshot.scopes.values.len() <= 2 * FEW, "{}", snapshot.scopes.values.len());
-        assert_eq!(*snapshot.find(KEY, &key).unwrap().scopes, record.terms.scopes);
+        assert_eq!(*snapshot.find(KEY, key.read().text()).unwrap().scopes, record.terms.scopes);
         let set = ImportedSet::new("acme_", None, Digest::Sha256, Part::Key).unwrap();
         import(&snapshot, &peppers, &set, "acme_1", 3);
         let found = snapshot.find_imported(Source::Usual, "acme_1").unwrap().known;

@@ -10,38 +10,48 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context as Task, Poll, Waker};
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
 use crate::api_key;
+use crate::api_key::KeyCriteria;
 use crate::audit::AuditEvent;
-use crate::authenticators::recognise;
+use crate::carried::{Connection, NoSets, RequestHead as Head};
 use crate::context::{Context, Policy, SeededEntropy};
-use crate::credential::{Authenticator, Rejection, RequestHead};
+use crate::credential::Row;
+use crate::decision::OwnCriteria;
 use crate::decision::{Condition, Decision, Permit, Requirement, decide};
+use crate::effect::Use;
 use crate::effect::{Effect, Outcome};
 use crate::environment::Environment;
-use crate::exchange::{Act, perform, rehearse, verify};
+use crate::exchange::{Act, perform, prove, rehearse};
+use crate::few::Few;
 use crate::id::{CredentialId, OwnerId, OwnerKind};
-use crate::key_string::KeyString;
+use crate::key_evidence::KeyEvidence;
 use crate::kind::Kind;
+use crate::kinds::KINDS;
 use crate::kinds::kind_of;
 use crate::known::{KnownCredential, KnownOwner};
+use crate::ledger::Settled;
 use crate::ledger::{Commit, Durable, Find, Found, Ledger, Lookup, Unavailable};
 use crate::lifecycle::{Amend, Forget, Revoke, Rotate};
 use crate::management_key;
 use crate::minting::{Expiry, mint};
+use crate::own::Evidence;
+use crate::presentation::{kinds_of, recognise};
 use crate::principal::{Principal, Proof};
 use crate::question::{
     Creation, FoundCreation, FoundInstallation, FoundOwner, FoundRotation, Holder, HolderOf, Installation,
     MarkOf, OwnerAndKeys, RecordOf, Rotation,
 };
 use crate::record::{CredentialRecord, MarkRecord, OwnerRecord, Record, TakenOver, Terms};
+use crate::rejection::Rejection;
 use crate::scheme::Scheme;
 use crate::scope::{Grantable, ScopeSet};
 use crate::secret::{Pepper, Peppers, Secret};
 use crate::snapshot::{Change, Snapshot};
 use crate::tally::Tally;
 use crate::timestamp::Timestamp;
+use std::sync::LazyLock;
 
 /// The instant at which tables begin.
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -172,34 +182,35 @@ impl Ground {
 
     /// Returns what verifiers know of an API key.
     pub(crate) fn known(&self, key: &str) -> Option<Arc<KnownCredential>> {
-        self.store.snapshot().find(api_key::KIND.id_prefix, &KeyString::parse(key).unwrap())
+        self.store.snapshot().find(api_key::KIND.id_prefix, key)
     }
 
     /// Presents header fields to a register, whatever it takes.
     pub(crate) fn attempt_present(
         &mut self,
-        register: &[&dyn Authenticator],
+        register: &'static [Row],
         fields: &[(&str, &str)],
     ) -> Result<Result<Option<Principal>, Rejection>, Unavailable> {
-        let (headers, key_headers) = (headers(fields), self.store.snapshot().key_headers());
-        let recognised =
-            match recognise(register, &RequestHead { headers: &headers, key_headers: &key_headers }) {
-                Ok(Some(recognised)) => recognised,
-                Ok(None) => return Ok(Ok(None)),
-                Err(rejection) => return Ok(Err(rejection)),
-            };
+        let (headers, snapshot) = (headers(fields), self.store.snapshot());
+        let key_fields = snapshot.key_headers();
+        let head = Head { key_fields: &key_fields, sets: &snapshot, ..head(&headers) };
+        let asked = kinds_of(register).map(|kind| Condition::of(kind.scheme, OwnCriteria::NONE));
+        let presentation = match recognise(register, &head, &Requirement::Any(asked.collect())) {
+            Ok(presentation) => presentation,
+            Err(rejection) => return Ok(Err(rejection)),
+        };
         let Self { now, address, policy, peppers, entropy, store, .. } = self;
         let mut context = Context { now: *now, entropy, peppers, policy, address: *address };
-        let outcome = at_once(verify(store, &mut context, recognised.presented))?;
+        let outcome = at_once(prove(store, &mut context, &presentation, None))?;
         store.tables().filed.push(outcome.audit);
-        Ok(outcome.answer.map(Some))
+        Ok(outcome.answer.map(|members| members.map(|members| members.first().clone())))
     }
 
     /// Presents header fields to a register, with a store that answers.
     #[track_caller]
     pub(crate) fn present(
         &mut self,
-        register: &[&dyn Authenticator],
+        register: &'static [Row],
         fields: &[(&str, &str)],
     ) -> Result<Option<Principal>, Rejection> {
         self.attempt_present(register, fields).unwrap()
@@ -217,6 +228,17 @@ fn organisation(entropy: &mut SeededEntropy) -> OwnerRecord {
         disabled_at: None,
         disabled_by: None,
     }
+}
+
+/// A head with these fields and nothing else.
+pub(crate) fn head(headers: &HeaderMap) -> Head<'_> {
+    static CONNECTION: LazyLock<Arc<Connection>> = LazyLock::new(|| {
+        let version = http::Version::HTTP_11;
+        Arc::new(Connection { peer: None, server_name: None, certificate: None, version })
+    });
+    static TARGET: LazyLock<Uri> = LazyLock::new(Uri::default);
+    let (method, target, connection) = (&Method::GET, &*TARGET, &*CONNECTION);
+    Head { method, target, headers, connection, key_fields: &[], sets: &NoSets }
 }
 
 pub(crate) fn scopes(text: &str) -> ScopeSet {
@@ -268,7 +290,7 @@ pub(crate) fn forget(id: CredentialId) -> Forget {
 /// Asks for an API key.
 pub(crate) fn asking_for_key(prefix: Option<&str>, environment: Environment) -> Condition {
     let prefix = prefix.map(|prefix| prefix.parse().unwrap());
-    Condition { prefix, environment, ..Condition::of(api_key::SCHEME) }
+    KeyCriteria { prefix, environment }.condition()
 }
 
 /// Somebody who was proven.
@@ -288,16 +310,11 @@ impl Caller {
     /// Acts for nobody.
     pub(crate) fn nobody() -> Self {
         Self(Proof {
-            scheme: management_key::SCHEME,
             credential: Some(CredentialId::random(
                 management_key::KIND.id_prefix,
                 &mut SeededEntropy::new(5),
             )),
-            owner: None,
-            prefix: None,
-            environment: Environment::Live,
-            scopes: Arc::default(),
-            grantable: Arc::default(),
+            ..Proof::nothing(management_key::SCHEME)
         })
     }
 
@@ -310,12 +327,20 @@ impl Caller {
     }
 
     pub(crate) fn granting(self, patterns: &str) -> Self {
-        Self(Proof { grantable: Arc::new(granting(patterns)), ..self.0 })
+        self.evidence(|own| KeyEvidence { grantable: granting(patterns), ..own })
     }
 
     /// Holds a key of this prefix, made for this environment.
     pub(crate) fn with_key(self, prefix: &str, environment: Environment) -> Self {
-        Self(Proof { prefix: Some(Arc::new(prefix.parse().unwrap())), environment, ..self.0 })
+        let prefix = Some(prefix.parse().unwrap());
+        self.evidence(|own| KeyEvidence { prefix, environment, ..own })
+    }
+
+    fn evidence(self, change: impl FnOnce(KeyEvidence) -> KeyEvidence) -> Self {
+        let bare =
+            KeyEvidence { prefix: None, environment: Environment::Live, grantable: Grantable::default() };
+        let own = self.0.own.0.get::<KeyEvidence>().cloned().unwrap_or(bare);
+        Self(Proof { own: Arc::new(Evidence(Arc::new(change(own)))), ..self.0 })
     }
 
     pub(crate) fn principal(self) -> Principal {
@@ -324,8 +349,8 @@ impl Caller {
 
     /// May do what is asked.
     pub(crate) fn permit(self) -> Permit {
-        let asked = Requirement::Any(vec![Condition::of(self.0.scheme)]);
-        let Decision::Permit(permit) = decide(Some(self.principal()), &asked) else {
+        let asked = Requirement::Any(vec![Condition::of(self.0.scheme, OwnCriteria::NONE)]);
+        let Decision::Permit(permit) = decide(Some(Few::one(self.principal())), &asked) else {
             panic!("not permitted")
         };
         permit
@@ -366,6 +391,10 @@ pub(crate) struct Tables {
     pub(crate) committed: Vec<AuditEvent>,
     /// The lines of refusals that changed nothing.
     pub(crate) filed: Vec<AuditEvent>,
+    /// What the use of credentials left behind.
+    pub(crate) settled: Vec<Use>,
+    /// Which credentials were used.
+    pub(crate) used: Vec<CredentialId>,
     /// How many commits are lost, whatever they say.
     pub(crate) losing: usize,
     /// How many questions were asked.
@@ -430,7 +459,7 @@ impl Memory {
 
     /// Returns what verifiers know.
     pub(crate) fn snapshot(&self) -> Snapshot {
-        let (snapshot, tables) = (Snapshot::new(Arc::clone(&self.peppers), HOUR), self.tables());
+        let (snapshot, tables) = (Snapshot::new(KINDS, Arc::clone(&self.peppers), HOUR), self.tables());
         let (organisations, members): (Vec<_>, Vec<_>) =
             tables.owners.values().cloned().partition(|owner| owner.id == owner.organisation);
         for owner in organisations.into_iter().chain(members) {
@@ -542,12 +571,21 @@ impl Memory {
 impl Ledger for Memory {
     async fn look_up(&self, question: Lookup<'_>) -> Result<Found, Unavailable> {
         self.answer(|_| ())?;
-        Ok(match question {
-            Lookup::Key { kind, key } => Found::Key(self.snapshot().find(kind, key)),
-            Lookup::ImportedKey { source, text } => {
-                Found::ImportedKey(self.snapshot().find_imported(source, text))
-            }
-        })
+        Ok(self.snapshot().look_up(&question))
+    }
+
+    fn ready(&self) -> Result<(), Unavailable> {
+        self.tables().down.clone().map_or(Ok(()), Err)
+    }
+
+    async fn settle(&self, now: Timestamp, uses: Vec<Use>) -> Result<Settled, Unavailable> {
+        let settled = self.snapshot().settle(now, &uses)?;
+        self.tables().settled.extend(uses);
+        Ok(settled)
+    }
+
+    fn used(&self, principal: &Principal, _: Timestamp) {
+        self.tables().used.extend(principal.credential());
     }
 
     fn file(&self, refusal: AuditEvent) {

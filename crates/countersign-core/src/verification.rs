@@ -1,38 +1,40 @@
-//! What every kind of key has in common once it was found: its state is judged, and a principal asserted.
+//! What every kind of stored credential has in common once it was found: its state is judged, and a principal asserted.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::audit::{Actor, AuditEvent};
 use crate::context::Context;
-use crate::credential::Rejection;
-use crate::effect::Outcome;
+use crate::effect::{Outcome, Use};
+use crate::id::OwnerKind;
 use crate::kind::Kind;
 use crate::known::KnownCredential;
-use crate::ledger::Found;
-use crate::principal::{Principal, Proof};
+use crate::ledger::FoundCredential;
+use crate::principal::{Principal, Proof, Subject};
 use crate::record::State;
-use crate::scheme::Scheme;
+use crate::rejection::Rejection;
+use crate::standing::{Standing, Watch};
 use crate::timestamp::Timestamp;
 
-/// Decides whether a presented key proves a principal.
-pub(crate) fn verify(context: &Context<'_>, kind: &Kind, found: Found) -> Outcome<Principal, Rejection> {
+/// Decides whether a presented credential proves a principal.
+pub(crate) fn verify(
+    kind: &Kind,
+    context: &Context<'_>,
+    found: Option<&FoundCredential>,
+) -> Outcome<Principal, Rejection, Use> {
     let action = kind.verbs.verify;
-    let Found::Key(Some(known)) = found else {
-        return refuse(context, action, Rejection::Unknown);
+    let Some(FoundCredential { known, upgrade }) = found else {
+        return refuse(context, action, Rejection::UNKNOWN);
     };
     let organisation = Some(known.owner.organisation());
-    if let Some(rejection) = rejection(context, &known) {
+    if let Some(rejection) = rejection_at(context.now, context.address, known) {
         let audit = AuditEvent::refused(context.now, action, Actor::UNVERIFIED, rejection.code());
-        return Outcome::refused(
-            rejection,
-            Vec::new(),
-            audit.within(organisation).about(known.id.to_string()),
-        );
+        let audit = audit.within(organisation).about(known.id.to_string());
+        return Outcome::refused(rejection, Vec::new(), audit);
     }
-    let principal = principal(kind.scheme, &known);
+    let principal = principal(kind, known);
     let audit = AuditEvent::granted(context.now, action, Actor::of(&principal)).within(organisation);
-    Outcome::granted(principal, Vec::new(), audit)
+    Outcome::granted(principal, upgrade.iter().cloned().map(Use::Upgrade).collect(), audit)
 }
 
 /// Refuses what is no credential at all.
@@ -40,51 +42,64 @@ pub(crate) fn refuse(
     context: &Context<'_>,
     action: &'static str,
     rejection: Rejection,
-) -> Outcome<Principal, Rejection> {
-    Outcome::refused(
-        rejection,
-        Vec::new(),
-        AuditEvent::refused(context.now, action, Actor::UNVERIFIED, rejection.code()),
-    )
+) -> Outcome<Principal, Rejection, Use> {
+    let audit = AuditEvent::refused(context.now, action, Actor::UNVERIFIED, rejection.code());
+    Outcome::refused(rejection, Vec::new(), audit)
 }
 
-/// Returns why a key is not good now; `None`: it is.
-pub(crate) fn rejection(context: &Context<'_>, known: &KnownCredential) -> Option<Rejection> {
-    rejection_at(context.now, context.address, known)
-}
-
-/// Returns why a key is not good at `now` from `address`; `None`: it is. For what is judged again after it was verified (SAFETY 18).
+/// Returns why a credential is not good at `now` from `address`; `None`: it is. The one judgement, at the request and for
+/// what stays open (SAFETY 18).
 #[must_use]
 pub fn rejection_at(now: Timestamp, address: Option<IpAddr>, known: &KnownCredential) -> Option<Rejection> {
     match known.life.state(now) {
-        State::Revoked => Some(Rejection::Revoked),
-        State::Disabled => Some(Rejection::Disabled),
-        State::Expired => Some(Rejection::Expired),
-        State::NotYetValid => Some(Rejection::NotYetValid),
-        State::Live if !known.owner.is_live() => Some(Rejection::OwnerDisabled),
-        State::Live if !known.admits(address) => Some(Rejection::AddressNotAllowed),
+        State::Revoked => Some(Rejection::REVOKED),
+        State::Disabled => Some(Rejection::DISABLED),
+        State::Expired => Some(Rejection::EXPIRED),
+        State::NotYetValid => Some(Rejection::NOT_YET_VALID),
+        State::Live if !known.owner.is_live() => Some(Rejection::OWNER_DISABLED),
+        State::Live if !known.admits(address) => Some(Rejection::ADDRESS_NOT_ALLOWED),
         State::Live => None,
     }
 }
 
-/// Tells whether a key is good now, wherever it comes from. Ledgers ask the feed once more about any other, known or
-/// not: what is refused takes as long as what never was, and whoever measures learns nothing.
+/// Tells whether a credential is good now, wherever it comes from. Ledgers ask the feed once more about any other, known
+/// or not: what is refused takes as long as what never was, and whoever measures learns nothing.
 #[must_use]
 pub fn stands_at(now: Timestamp, known: &KnownCredential) -> bool {
     known.life.state(now) == State::Live && known.owner.is_live()
 }
 
-/// Asserts the principal that a good key proves.
-pub(crate) fn principal(scheme: Scheme, known: &KnownCredential) -> Principal {
+/// Asserts the principal that a good credential proves.
+pub(crate) fn principal(kind: &Kind, known: &Arc<KnownCredential>) -> Principal {
+    let owner = known.owner.id();
     Principal::assertion(Proof {
-        scheme,
+        subject: Some(Subject::Owner(owner)),
+        // A stored credential of a client proves that client (RFC 6749 §2.3).
+        client: (owner.kind() == OwnerKind::Client).then_some(owner),
         credential: Some(known.id),
         owner: Some(Arc::clone(&known.owner)),
-        prefix: Some(Arc::clone(&known.prefix)),
-        environment: known.environment,
         scopes: Arc::clone(&known.scopes),
-        grantable: Arc::clone(&known.grantable),
+        meter: known.metered.clone(),
+        standing: Arc::<KnownCredential>::clone(known),
+        own: Arc::clone(&known.own),
+        ..Proof::nothing(kind.scheme)
     })
+}
+
+impl Standing for KnownCredential {
+    fn end(&self, watch: &Watch<'_>) -> Option<&'static str> {
+        if !watch.known.is_fresh(watch.monotonic) {
+            return Some("unavailable");
+        }
+        match watch.known.current(self).filter(|current| current.id == self.id) {
+            None => Some("forgotten"),
+            Some(current) => rejection_at(watch.now, watch.address, &current).map(Rejection::code),
+        }
+    }
+
+    fn note_use(&self, now: Timestamp) -> bool {
+        Self::note_use(self, now)
+    }
 }
 
 #[cfg(test)]

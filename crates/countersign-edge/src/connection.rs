@@ -79,7 +79,7 @@ where
     let guarded = Guarded::new(transport, Arc::clone(&stage), shared.limits.clone());
     let limits = &shared.limits;
     let service = service_fn(|request| {
-        answer(Arc::clone(&shared), Arc::clone(&stage), Arc::clone(&unread), request, peer)
+        answer(Arc::clone(&shared), Arc::clone(&stage), Arc::clone(&unread), request, peer.clone())
     });
     let connection = Builder::new()
         .half_close(false)

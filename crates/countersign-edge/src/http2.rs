@@ -68,7 +68,7 @@ where
         closing: limits.closing,
         metrics: shared.metrics.clone(),
     };
-    let service = service_fn(|request| answer(Arc::clone(&shared), request, peer));
+    let service = service_fn(|request| answer(Arc::clone(&shared), request, peer.clone()));
     let guarded = FrameGuard::new(transport, &limits);
     let connection = builder(streams, &limits).serve_connection(TokioIo::new(guarded), service);
     let mut connection = pin!(connection);

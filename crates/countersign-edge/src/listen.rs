@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BufMut as _;
+use http::Version;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
@@ -24,7 +25,7 @@ use crate::frames::PREFACE;
 use crate::http2;
 use crate::limits::Limits;
 use crate::metrics::ListenerMetrics;
-use crate::serve::{Peer, Serve};
+use crate::serve::{Peer, Serve, Transport};
 use crate::tls::{HTTP2, Tls};
 use crate::unix;
 
@@ -256,7 +257,7 @@ async fn serve<S: Serve>(
     let _open = Open::count(&shared.metrics);
     match arrival {
         Arrival::Unix(stream) => match unix::peer(&stream) {
-            Ok(peer) => converse(stream, Peer::Local(peer), shared, draining).await,
+            Ok(peer) => converse(stream, Peer::new(Transport::Local(peer)), shared, draining).await,
             Err(error) => tracing::warn!(error = %error, "the kernel does not name the local peer"),
         },
         Arrival::Tcp(stream, address) => {
@@ -265,11 +266,11 @@ async fn serve<S: Serve>(
                 return;
             }
             match tls {
-                None => converse_plain(stream, Peer::Plain(address), shared, draining).await,
+                None => converse_plain(stream, Peer::new(Transport::Plain(address)), shared, draining).await,
                 Some(tls) => {
                     let handshake = TlsAcceptor::from(tls.current()).accept(stream);
                     if let Ok(Ok(stream)) = timeout(shared.limits.handshake, handshake).await {
-                        converse_tls(stream, Peer::Tls(address), shared, draining).await;
+                        converse_tls(stream, Peer::new(Transport::Tls(address)), shared, draining).await;
                     }
                 }
             }
@@ -284,7 +285,10 @@ async fn converse_tls<S: Serve>(
     shared: Arc<Shared<S>>,
     draining: Draining,
 ) {
-    let protocol = Protocol::of(stream.get_ref().1.alpn_protocol() == Some(HTTP2));
+    let session = stream.get_ref().1;
+    let protocol = Protocol::of(session.alpn_protocol() == Some(HTTP2));
+    let certificate = session.peer_certificates().and_then(|chain| chain.first());
+    let peer = peer.shaken(session.server_name(), certificate.map(AsRef::as_ref));
     protocol.converse(stream, peer, shared, draining).await;
 }
 
@@ -331,7 +335,9 @@ impl Protocol {
     {
         match self {
             Self::Http1 => converse(transport, peer, shared, draining).await,
-            Self::Http2 => http2::converse(transport, peer, shared, draining).await,
+            Self::Http2 => {
+                http2::converse(transport, peer.speaking(Version::HTTP_2), shared, draining).await;
+            }
         }
     }
 }

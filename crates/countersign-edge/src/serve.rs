@@ -6,15 +6,16 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use countersign_core::carried::{Connection, PeerCertificate};
 use countersign_core::management_key::LocalPeer;
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use http_body::Body;
 
 use crate::body::Content;
 
-/// The other end of a connection, in the transport's own words.
+/// What a connection runs over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Peer {
+pub enum Transport {
     /// TCP without TLS.
     Plain(SocketAddr),
     /// TCP with TLS.
@@ -23,22 +24,68 @@ pub enum Peer {
     Local(LocalPeer),
 }
 
+/// The other end of a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    transport: Transport,
+    connection: Arc<Connection>,
+}
+
 impl Peer {
-    /// Returns the network address, if the peer has one. An IPv4 address that was mapped into IPv6 is IPv4.
+    /// Describes who came over `transport` and speaks HTTP/1.1.
+    #[must_use]
+    pub fn new(transport: Transport) -> Self {
+        let peer = match transport {
+            // An IPv4 address that was mapped into IPv6 is IPv4.
+            Transport::Plain(address) | Transport::Tls(address) => Some(address.ip().to_canonical()),
+            Transport::Local(_) => None,
+        };
+        let connection = Connection { peer, server_name: None, certificate: None, version: Version::HTTP_11 };
+        Self { transport, connection: Arc::new(connection) }
+    }
+
+    /// Adds what a handshake has told: the name that was asked for (RFC 6066 §3), and a certificate that was verified.
+    #[must_use]
+    pub fn shaken(self, server_name: Option<&str>, certificate: Option<&[u8]>) -> Self {
+        let (server_name, certificate) = (server_name.map(Into::into), certificate.map(PeerCertificate::new));
+        self.with(|connection| Connection { server_name, certificate, ..connection })
+    }
+
+    /// Says which version of HTTP is spoken.
+    #[must_use]
+    pub fn speaking(self, version: Version) -> Self {
+        self.with(|connection| Connection { version, ..connection })
+    }
+
+    fn with(self, change: impl FnOnce(Connection) -> Connection) -> Self {
+        let connection = Arc::unwrap_or_clone(self.connection);
+        Self { connection: Arc::new(change(connection)), ..self }
+    }
+
+    /// Returns what the connection runs over.
+    #[must_use]
+    pub const fn transport(&self) -> Transport {
+        self.transport
+    }
+
+    /// Returns what is known of the connection.
+    #[must_use]
+    pub const fn connection(&self) -> &Arc<Connection> {
+        &self.connection
+    }
+
+    /// Returns the network address, if the peer has one.
     #[must_use]
     pub fn ip(&self) -> Option<IpAddr> {
-        match self {
-            Self::Plain(address) | Self::Tls(address) => Some(address.ip().to_canonical()),
-            Self::Local(_) => None,
-        }
+        self.connection.peer
     }
 
     /// Returns the URI scheme of the connection.
     #[must_use]
     pub const fn uri_scheme(&self) -> &'static str {
-        match self {
-            Self::Tls(_) => "https",
-            Self::Plain(_) | Self::Local(_) => "http",
+        match self.transport {
+            Transport::Tls(_) => "https",
+            Transport::Plain(_) | Transport::Local(_) => "http",
         }
     }
 }

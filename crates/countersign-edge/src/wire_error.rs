@@ -9,12 +9,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use countersign_core::credential::Rejection;
-use countersign_core::decision::Denial;
+use countersign_core::decision::{Challenge, Denial};
+use countersign_core::exchange::Reason;
 use countersign_core::id::EventId;
 use countersign_core::ledger::Unavailable;
 use countersign_core::meter::Exceeded;
-use countersign_core::scope::ScopeSet;
+use countersign_core::rejection::Rejection;
 use countersign_core::timestamp::Timestamp;
 use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
@@ -188,39 +188,46 @@ pub fn problem(kind: Problem, detail: &str, instance: Option<EventId>) -> Respon
     response
 }
 
-/// Asks for a credential where none was presented: a challenge without an error code (RFC 6750 §3.1).
+/// Asks for a credential where none was presented: challenges without an error code (RFC 6750 §3.1).
 #[must_use]
-pub fn challenge(instance: Option<EventId>) -> Response<Full<Bytes>> {
-    let detail = "Present a credential: Authorization: Bearer …";
+pub fn from_challenge(challenge: &Challenge, instance: Option<EventId>) -> Response<Full<Bytes>> {
+    let detail = match challenge.schemes.as_slice() {
+        [] => "Present a credential of a kind that is accepted here",
+        ["Bearer"] => "Present a credential: Authorization: Bearer …",
+        [..] => "Present a credential of one of the schemes in WWW-Authenticate",
+    };
     let mut response = problem(Problem::CredentialRequired, detail, instance);
-    with(&mut response, WWW_AUTHENTICATE, &format!("Bearer realm=\"{REALM}\""));
+    for scheme in &challenge.schemes {
+        let mut value = format!("{scheme} realm=\"{REALM}\"");
+        // Scope-tokens, URLs, nonces and acr values hold neither quote nor backslash (RFC 6749 §3.3, RFC 9449 §8.1).
+        let scope = (!challenge.scope.is_empty()).then(|| challenge.scope.to_string());
+        for (name, text) in [
+            ("scope", scope.as_deref()),
+            ("resource_metadata", challenge.resource_metadata.as_deref()),
+            ("nonce", challenge.nonce.as_deref()),
+            ("acr_values", challenge.acr.as_deref()),
+        ] {
+            if let Some(text) = text {
+                value.push_str(&format!(", {name}=\"{text}\""));
+            }
+        }
+        if let Ok(value) = HeaderValue::try_from(value) {
+            response.headers_mut().append(WWW_AUTHENTICATE, value);
+        }
+    }
     response
 }
 
 /// Refuses a presented credential.
 #[must_use]
 pub fn from_rejection(rejection: Rejection, instance: Option<EventId>) -> Response<Full<Bytes>> {
-    let (kind, code, text) = match rejection {
-        Rejection::Ambiguous => (
-            Problem::InvalidRequest,
-            "invalid_request",
-            "The request presents more than one credential, or one of them twice",
-        ),
+    let (kind, code, text) = if rejection == Rejection::AMBIGUOUS {
+        let text = "The request presents more than one credential, or one of them twice";
+        (Problem::InvalidRequest, "invalid_request", text)
+    } else {
         // One answer for all: which of them it was is for the operator (RFC 6750 §3.1, §5.2).
-        Rejection::AddressNotAllowed
-        | Rejection::Disabled
-        | Rejection::Expired
-        | Rejection::Malformed(_)
-        | Rejection::NotAccepted
-        | Rejection::NotYetValid
-        | Rejection::OwnerDisabled
-        | Rejection::Revoked
-        | Rejection::Unknown
-        | Rejection::Unrecognised => (
-            Problem::InvalidToken,
-            "invalid_token",
-            "The credential is malformed, unknown, expired or revoked, or of a kind not accepted here",
-        ),
+        let text = "The credential is malformed, unknown, expired or revoked, or of a kind not accepted here";
+        (Problem::InvalidToken, "invalid_token", text)
     };
     let mut response = problem(kind, text, instance);
     let value = format!("Bearer realm=\"{REALM}\", error=\"{code}\", error_description=\"{text}\"");
@@ -228,22 +235,19 @@ pub fn from_rejection(rejection: Rejection, instance: Option<EventId>) -> Respon
     response
 }
 
-/// Refuses a proven caller; `necessary` are the scopes that would have been enough (RFC 6750 §3).
+/// Refuses a proven caller.
 #[must_use]
-pub fn from_denial(
-    denial: &Denial,
-    necessary: &ScopeSet,
-    instance: Option<EventId>,
-) -> Response<Full<Bytes>> {
+pub fn from_denial(denial: &Denial, instance: Option<EventId>) -> Response<Full<Bytes>> {
     let (detail, scope) = match denial {
-        Denial::InsufficientScope(missing) => {
-            let scope = if necessary.is_empty() { missing.to_string() } else { necessary.to_string() };
-            // A scope-token holds neither quote nor backslash (RFC 6749 §3.3).
-            ("The credential lacks a scope that is required here", format!(", scope=\"{scope}\""))
+        // A scope-token holds neither quote nor backslash (RFC 6749 §3.3).
+        Denial::InsufficientScope { necessary, .. } => {
+            ("The credential lacks a scope that is required here", format!(", scope=\"{necessary}\""))
         }
-        Denial::WrongEnvironment | Denial::WrongPrefix | Denial::WrongOwner | Denial::WrongScheme => {
-            ("The credential is not for use here", String::new())
-        }
+        Denial::Own(_)
+        | Denial::OwnersDisagree
+        | Denial::WrongAudience
+        | Denial::WrongOwner
+        | Denial::WrongScheme => ("The credential is not for use here", String::new()),
     };
     let mut response = problem(Problem::Forbidden, detail, instance);
     with(
@@ -252,6 +256,17 @@ pub fn from_denial(
         &format!("Bearer realm=\"{REALM}\", error=\"insufficient_scope\"{scope}"),
     );
     response
+}
+
+/// Refuses whoever was not admitted, at `now`.
+#[must_use]
+pub fn from_reason(reason: &Reason, now: Timestamp, instance: Option<EventId>) -> Response<Full<Bytes>> {
+    match reason {
+        Reason::Challenge(challenge) => from_challenge(challenge, instance),
+        Reason::Rejected(rejection) => from_rejection(*rejection, instance),
+        Reason::Denied(denial) => from_denial(denial, instance),
+        Reason::Exceeded(exceeded) => from_exceeded(exceeded, now, instance),
+    }
 }
 
 /// Answers a breakdown: never "allow", and worth another try.
@@ -351,17 +366,17 @@ fn with(response: &mut Response<Full<Bytes>>, name: HeaderName, value: &str) {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use countersign_core::credential::Rejection;
-    use countersign_core::decision::Denial;
+    use countersign_core::decision::{Challenge, Denial, OwnDenial};
     use countersign_core::id::EventId;
     use countersign_core::key_string::Malformed;
     use countersign_core::ledger::Unavailable;
+    use countersign_core::rejection::Rejection;
     use countersign_core::scope::ScopeSet;
     use http::{Method, Response};
     use http_body_util::{BodyExt as _, Full};
 
     use super::{
-        Problem, challenge, from_denial, from_rejection, from_unavailable, method_not_allowed, problem,
+        Problem, from_challenge, from_denial, from_rejection, from_unavailable, method_not_allowed, problem,
     };
 
     fn event() -> Option<EventId> {
@@ -388,7 +403,7 @@ mod tests {
     #[test]
     fn rfc6750_3_1_no_credential_is_challenged_without_an_error() {
         check(
-            challenge(None),
+            from_challenge(&Challenge { schemes: vec!["Bearer"], ..Challenge::default() }, None),
             "401\ncontent-type: application/problem+json\ncache-control: no-store\n\
              www-authenticate: Bearer realm=\"countersign\"\n\
              {\"type\":\"urn:countersign:problem:credential-required\",\"title\":\"A credential is required\",\
@@ -405,17 +420,17 @@ mod tests {
             \"status\":401,\"detail\":\"The credential is malformed, unknown, expired or revoked, or of a kind \
             not accepted here\",\"instance\":\"evt_0000000000000000000001\"}";
         for rejection in [
-            Rejection::AddressNotAllowed,
-            Rejection::Disabled,
-            Rejection::Expired,
-            Rejection::Malformed(Malformed::Checksum),
-            Rejection::Malformed(Malformed::Shape),
-            Rejection::NotAccepted,
-            Rejection::NotYetValid,
-            Rejection::OwnerDisabled,
-            Rejection::Revoked,
-            Rejection::Unknown,
-            Rejection::Unrecognised,
+            Rejection::ADDRESS_NOT_ALLOWED,
+            Rejection::DISABLED,
+            Rejection::EXPIRED,
+            Malformed::Checksum.into(),
+            Malformed::Shape.into(),
+            Rejection::NOT_ACCEPTED,
+            Rejection::NOT_YET_VALID,
+            Rejection::OWNER_DISABLED,
+            Rejection::REVOKED,
+            Rejection::UNKNOWN,
+            Rejection::UNRECOGNISED,
         ] {
             check(from_rejection(rejection, event()), expected);
         }
@@ -424,7 +439,7 @@ mod tests {
     #[test]
     fn rfc6750_3_1_two_credentials_are_an_invalid_request() {
         check(
-            from_rejection(Rejection::Ambiguous, None),
+            from_rejection(Rejection::AMBIGUOUS, None),
             "400\ncontent-type: application/problem+json\ncache-control: no-store\n\
              www-authenticate: Bearer realm=\"countersign\", error=\"invalid_request\", error_description=\"The \
              request presents more than one credential, or one of them twice\"\n\
@@ -437,15 +452,24 @@ mod tests {
     fn rfc6750_3_1_a_missing_scope_is_named() {
         let necessary: ScopeSet = "orders:read orders:write".parse().unwrap();
         check(
-            from_denial(&Denial::InsufficientScope("orders:read".parse().unwrap()), &necessary, None),
+            from_denial(
+                &Denial::InsufficientScope { missing: "orders:read".parse().unwrap(), necessary },
+                None,
+            ),
             "403\ncontent-type: application/problem+json\ncache-control: no-store\n\
              www-authenticate: Bearer realm=\"countersign\", error=\"insufficient_scope\", \
              scope=\"orders:read orders:write\"\n\
              {\"type\":\"urn:countersign:problem:forbidden\",\"title\":\"Forbidden\",\"status\":403,\
              \"detail\":\"The credential lacks a scope that is required here\"}",
         );
-        let others = [Denial::WrongEnvironment, Denial::WrongPrefix, Denial::WrongOwner, Denial::WrongScheme];
-        let texts: Vec<_> = others.iter().map(|one| text(from_denial(one, &necessary, None))).collect();
+        let others = [
+            Denial::Own(OwnDenial { code: "wrong_environment", why: "", nearness: 0 }),
+            Denial::OwnersDisagree,
+            Denial::WrongAudience,
+            Denial::WrongOwner,
+            Denial::WrongScheme,
+        ];
+        let texts: Vec<_> = others.iter().map(|one| text(from_denial(one, None))).collect();
         assert!(
             texts.windows(2).all(|pair| pair[0] == pair[1]),
             "a denial does not tell what would be right"

@@ -63,7 +63,7 @@ impl TrustedProxies {
     /// # Errors
     ///
     /// [`Unreadable`] if the peer is trusted and what has to be believed cannot be read.
-    pub(crate) fn resolve(&self, peer: Peer, headers: &HeaderMap) -> Result<Caller, Unreadable> {
+    pub(crate) fn resolve(&self, peer: &Peer, headers: &HeaderMap) -> Result<Caller, Unreadable> {
         let direct = Caller { address: peer.ip(), via: Vec::new(), uri_scheme: peer.uri_scheme() };
         let Some(address) = peer.ip().filter(|address| self.trusts(*address)) else {
             return Ok(direct);
@@ -203,7 +203,7 @@ impl Caller {
 
 #[cfg(test)]
 mod tests {
-    use countersign_edge::serve::Peer;
+    use countersign_edge::serve::{Peer, Transport};
     use http::{HeaderMap, HeaderValue};
 
     use super::{Dialect, TrustedProxies};
@@ -216,7 +216,7 @@ mod tests {
         for (name, value) in fields {
             headers.append(*name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
-        let found = trusted.resolve(Peer::Plain(peer.parse().unwrap()), &headers);
+        let found = trusted.resolve(&Peer::new(Transport::Plain(peer.parse().unwrap())), &headers);
         let told = found.map(|caller| {
             let chain = caller.forwarded_for().unwrap();
             format!("{} {}", caller.uri_scheme, chain.to_str().unwrap())
@@ -233,7 +233,8 @@ mod tests {
         let nobody = TrustedProxies::default();
         let mut headers = HeaderMap::new();
         headers.insert("x-forwarded-for", "192.0.2.9".parse().unwrap());
-        let found = nobody.resolve(Peer::Plain("127.0.0.1:1".parse().unwrap()), &headers).unwrap();
+        let found =
+            nobody.resolve(&Peer::new(Transport::Plain("127.0.0.1:1".parse().unwrap())), &headers).unwrap();
         assert_eq!(found.address, Some("127.0.0.1".parse().unwrap()), "an empty list trusts nobody");
     }
 

@@ -3,8 +3,7 @@
 use std::cell::Cell;
 
 use countersign_core::decision::{Condition, Decision, Requirement, decide};
-use countersign_core::scheme::Scheme;
-use countersign_edge::serve::Peer;
+use countersign_edge::serve::{Peer, Transport};
 use http::header::{HeaderMap, HeaderName, HeaderValue, LOCATION, REFRESH};
 
 use crate::caller::{Caller, Dialect, TrustedProxies};
@@ -48,7 +47,7 @@ fn meets(pattern: &str, name: &HeaderName) -> bool {
 /// What an upstream sees under our names is ours, whatever a client sends, and no connection's own field crosses.
 pub fn fields(bytes: &[u8]) {
     let received = headers(bytes);
-    let requirement = Requirement::Any(vec![Condition::of(Scheme::ANONYMOUS)]);
+    let requirement = Requirement::Any(vec![Condition::anonymous()]);
     let Decision::Permit(permit) = decide(None, &requirement) else { return };
     let caller = Caller { address: None, via: Vec::new(), uri_scheme: "https" };
     let call = Call {
@@ -99,7 +98,7 @@ pub fn forwarded(bytes: &[u8]) {
     }
     let blocks: Vec<_> =
         ["10.0.0.0/8", "2001:db8::/32"].iter().filter_map(|text| text.parse().ok()).collect();
-    let Ok(peer) = "10.0.0.9:1".parse().map(Peer::Plain) else { return };
+    let Ok(peer) = "10.0.0.9:1".parse().map(|address| Peer::new(Transport::Plain(address))) else { return };
     let own = TrustedProxies { blocks: blocks.clone(), dialect: Dialect::XForwarded };
     for (dialect, name) in [(Dialect::XForwarded, "x-forwarded-for"), (Dialect::Forwarded, "forwarded")] {
         let mut headers = HeaderMap::new();
@@ -108,7 +107,7 @@ pub fn forwarded(bytes: &[u8]) {
             headers.append("x-forwarded-proto", line);
         }
         let trusted = TrustedProxies { blocks: blocks.clone(), dialect };
-        let Ok(caller) = trusted.resolve(peer, &headers) else { continue };
+        let Ok(caller) = trusted.resolve(&peer, &headers) else { continue };
         assert!(
             caller.via.iter().all(|proxy| blocks.iter().any(|block| block.contains(*proxy))),
             "{caller:?}"
@@ -118,7 +117,7 @@ pub fn forwarded(bytes: &[u8]) {
         let chain = chain.as_deref().and_then(|chain| chain.strip_suffix(", 10.0.0.9")).unwrap_or_default();
         let Ok(chain) = HeaderValue::from_str(chain) else { continue };
         let again =
-            own.resolve(peer, &HeaderMap::from_iter([(HeaderName::from_static("x-forwarded-for"), chain)]));
+            own.resolve(&peer, &HeaderMap::from_iter([(HeaderName::from_static("x-forwarded-for"), chain)]));
         let again = again.map(|again| (again.address, again.via));
         assert_eq!(again, Ok((caller.address, caller.via)));
     }

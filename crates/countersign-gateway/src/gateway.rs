@@ -20,12 +20,12 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
 
 use crate::caller::TrustedProxies;
-use crate::enforce::Sources;
 use crate::field_names::DroppedFields;
 use crate::journal::{DecisionRecord, Journal};
-use crate::ledger::Refresh;
 use crate::report::DecisionSink;
 use crate::route::RouteTable;
+use crate::sources::Refresh;
+use crate::sources::Sources;
 use crate::upstream::UpstreamLimits;
 use crate::worker::{Node, Reception, Worker};
 
@@ -202,13 +202,13 @@ fn node(config: &GatewayConfig) -> Node {
             clock: Arc::clone(&config.clock),
             policy: Arc::clone(&config.policy),
             metrics: Arc::clone(&config.metrics),
+            sink: Arc::clone(&config.sink),
         },
         routes: Arc::clone(&config.routes),
         hosts: config.hosts.clone(),
         trusted: Arc::new(config.trusted.clone()),
         dropped: Arc::new(config.dropped.clone()),
         metrics: Arc::clone(&config.metrics),
-        sink: Arc::clone(&config.sink),
         limits: config.limits.clone(),
         upstream_limits: config.upstream_limits.clone(),
         places: Arc::new(Semaphore::new(config.upstream_limits.connections.min(Semaphore::MAX_PERMITS))),

@@ -1,99 +1,90 @@
 //! The gateway's ledger: what verifiers know in memory, and one catch-up before "there is none" is final.
 //!
 //! A key that was minted a moment ago at another node may not be known here yet. So a miss asks the feed once, and
-//! then counts. However many requests miss at a time, what feeds the snapshot asks the store once for all. A key that is known and would
-//! be refused asks likewise: time does not tell it from one that never was.
+//! then counts. However many requests miss at a time, what feeds the snapshot asks the store once for all. A key that is
+//! known and would be refused asks likewise: time does not tell it from one that never was.
 //!
-//! **Invariant.** It answers questions about keys and commits nothing.
+//! **Invariant.** It answers questions about credentials and settles uses; there is nothing that it could commit.
 
 use std::net::IpAddr;
-use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
 
 use countersign_core::audit::AuditEvent;
-use countersign_core::imported_set::{Source, Upgrade};
-use countersign_core::known::KnownCredential;
-use countersign_core::ledger::{Found, Ledger, Lookup, Unavailable};
-use countersign_core::snapshot::Snapshot;
+use countersign_core::carried::DeclaredSets;
+use countersign_core::effect::Use;
+use countersign_core::ledger::{Found, Ledger, Lookup, Settled, Unavailable};
+use countersign_core::principal::Principal;
 use countersign_core::timestamp::Timestamp;
 use countersign_core::verification::rejection_at;
 
-/// What feeds the snapshot.
-pub trait Refresh: Send + Sync {
-    /// Brings the snapshot up to everything that was committed before the call: within its own patience, and for all
-    /// who wait together.
-    ///
-    /// # Errors
-    ///
-    /// [`Unavailable`] if the store does not answer.
-    fn catch_up(&self) -> Pin<Box<dyn Future<Output = Result<(), Unavailable>> + Send + '_>>;
-}
+use crate::report::Report;
+use crate::sources::Sources;
 
-/// The ledger of one request. It remembers what it found, so that its use can be noted.
+/// The ledger of one request, which comes from `address`.
 pub(crate) struct SnapshotLedger<'a> {
-    snapshot: &'a Snapshot,
-    feed: &'a dyn Refresh,
-    now: Timestamp,
-    address: Option<IpAddr>,
-    found: OnceLock<Arc<KnownCredential>>,
-    upgrade: OnceLock<Upgrade>,
+    pub(crate) sources: &'a Sources,
+    pub(crate) address: Option<IpAddr>,
 }
 
-impl<'a> SnapshotLedger<'a> {
-    /// Answers a request that comes at `now` from `address`.
-    pub(crate) const fn new(
-        snapshot: &'a Snapshot,
-        feed: &'a dyn Refresh,
-        now: Timestamp,
-        address: Option<IpAddr>,
-    ) -> Self {
-        Self { snapshot, feed, now, address, found: OnceLock::new(), upgrade: OnceLock::new() }
-    }
-
-    fn is_good(&self, known: &KnownCredential) -> bool {
-        rejection_at(self.now, self.address, known).is_none()
-    }
-
-    /// Returns the credential that was found, and what its first use asks for.
-    pub(crate) fn into_found(self) -> (Option<Arc<KnownCredential>>, Option<Upgrade>) {
-        (self.found.into_inner(), self.upgrade.into_inner())
-    }
-
-    async fn find_imported(&self, source: Source<'_>, text: &str) -> Result<Found, Unavailable> {
-        let mut found = self.snapshot.find_imported(source, text);
-        // Only what a set claims is worth asking for: any other text is no credential at any node.
-        let good = found.as_ref().is_some_and(|found| self.is_good(&found.known));
-        if !good && self.snapshot.claims(source, text) {
-            self.feed.catch_up().await?;
-            found = self.snapshot.find_imported(source, text);
-        }
-        if let Some(found) = &found {
-            self.found.get_or_init(|| Arc::clone(&found.known));
-            if let Some(upgrade) = &found.upgrade {
-                self.upgrade.get_or_init(|| upgrade.clone());
+impl SnapshotLedger<'_> {
+    /// Tells whether an answer is worth being final: a credential that is good, or one that no node has.
+    fn is_final(&self, question: &Lookup<'_>, found: &Found) -> bool {
+        let now = self.sources.clock.now();
+        match (question, found) {
+            (_, Found::Nothing) => true,
+            (_, Found::Credential(Some(found))) => rejection_at(now, self.address, &found.known).is_none(),
+            // Only what a set claims is worth asking for: any other text is no credential at any node.
+            (Lookup::Imported { source, text }, Found::Credential(None)) => {
+                !self.sources.snapshot.claims(*source, text)
             }
+            (Lookup::Nothing | Lookup::Credential { .. }, Found::Credential(None)) => false,
         }
-        Ok(Found::ImportedKey(found))
+    }
+
+    fn report(&self, report: Report) {
+        if self.sources.sink.report(report).is_err() {
+            // Lossy by design: the next use asks or is reported instead.
+            self.sources.metrics.reports_dropped(1);
+        }
     }
 }
 
 impl Ledger for SnapshotLedger<'_> {
-    async fn look_up(&self, question: Lookup<'_>) -> Result<Found, Unavailable> {
-        let (kind, key) = match question {
-            Lookup::Key { kind, key } => (kind, key),
-            Lookup::ImportedKey { source, text } => return self.find_imported(source, text).await,
-        };
-        let mut known = self.snapshot.find(kind, key);
-        if !known.as_ref().is_some_and(|known| self.is_good(known)) {
-            self.feed.catch_up().await?;
-            known = self.snapshot.find(kind, key);
-        }
-        if let Some(known) = &known {
-            self.found.get_or_init(|| Arc::clone(known));
-        }
-        Ok(Found::Key(known))
+    fn ready(&self) -> Result<(), Unavailable> {
+        let fresh = self.sources.snapshot.is_fresh(self.sources.clock.monotonic());
+        if fresh { Ok(()) } else { Err(Unavailable::Stale) }
     }
 
-    /// No act is performed here: what the gateway refuses, its journal tells.
+    async fn look_up(&self, question: Lookup<'_>) -> Result<Found, Unavailable> {
+        let snapshot = &self.sources.snapshot;
+        let found = snapshot.look_up(&question);
+        if self.is_final(&question, &found) {
+            return Ok(found);
+        }
+        self.sources.feed.catch_up().await?;
+        Ok(snapshot.look_up(&question))
+    }
+
+    async fn settle(&self, now: Timestamp, uses: Vec<Use>) -> Result<Settled, Unavailable> {
+        let settled = self.sources.snapshot.settle(now, &uses)?;
+        if matches!(settled, Settled::Done(_)) {
+            for one in uses {
+                match one {
+                    Use::Upgrade(upgrade) => self.report(Report::Upgrade(upgrade)),
+                    Use::Mark { .. } | Use::Spend { .. } => {}
+                }
+            }
+        }
+        Ok(settled)
+    }
+
+    fn used(&self, principal: &Principal, now: Timestamp) {
+        if let Some(credential) = principal.credential()
+            && principal.standing().note_use(now)
+        {
+            self.report(Report::Use { credential, at: now });
+        }
+    }
+
+    /// What the gateway refuses, its journal tells, with the route and the path.
     fn file(&self, _: AuditEvent) {}
 }

@@ -13,9 +13,9 @@ use std::borrow::Cow;
 use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
 
-use countersign_core::authenticators::{GATEWAY, recognises};
-use countersign_core::decision::{Requirement, rehearse};
-use countersign_core::principal::Principal;
+use countersign_core::authenticators::GATEWAY;
+use countersign_core::decision::{Condition, Requirement};
+use countersign_core::presentation::recognises;
 use countersign_core::scheme::Scheme;
 use countersign_edge::host::{Host, Hosts, canonical};
 use countersign_edge::metrics::{Counter, Metrics};
@@ -334,7 +334,7 @@ impl CompiledRoute {
         let Some(upstream) = upstreams.get(route.upstream).cloned() else {
             return Err(RouteError::UnknownUpstream { route: route.name, upstream: route.upstream });
         };
-        let schemes = route.requirement.conditions().map(|condition| condition.scheme);
+        let schemes = route.requirement.conditions().map(Condition::scheme);
         let permitted = schemes.map(|scheme| (scheme, OnceLock::new())).collect();
         let hosts = route.hosts.as_deref().map(|hosts| compile_hosts(&route.name, hosts)).transpose()?;
         Ok(Self {
@@ -372,11 +372,9 @@ impl CompiledRoute {
         &self.requirement
     }
 
-    /// Tries the shadow requirement, if there is one, and counts what it would have decided (SAFETY 7).
-    pub(crate) fn rehearse(&self, principal: Option<&Principal>, metrics: &Metrics) {
-        if let Some(shadow) = &self.shadow {
-            metrics.shadow_decision(&self.name, rehearse(principal, shadow));
-        }
+    /// Returns what is tried beside the requirement (SAFETY 7).
+    pub(crate) const fn shadow(&self) -> Option<&Requirement> {
+        self.shadow.as_ref()
     }
 
     /// Returns the methods that it takes; `None`: all.
@@ -446,21 +444,21 @@ fn decidable(route: &Route, requirement: &Requirement) -> Result<(), RouteError>
         return Err(RouteError::MethodCase { route: name(), expected, found: found.clone() });
     }
     for condition in &conditions {
-        if condition.scheme != Scheme::ANONYMOUS && !recognises(GATEWAY, condition.scheme) {
-            return Err(RouteError::Scheme { route: name(), scheme: condition.scheme.name() });
+        if condition.scheme() != Scheme::ANONYMOUS && !recognises(GATEWAY, condition.scheme()) {
+            return Err(RouteError::Scheme { route: name(), scheme: condition.scheme().name() });
         }
     }
     match requirement {
         Requirement::Any(_) => Ok(()),
-        Requirement::All(members) => {
-            if members.iter().any(|member| member.scheme == Scheme::ANONYMOUS) {
+        Requirement::All(members, _) => {
+            if members.iter().any(|member| member.scheme() == Scheme::ANONYMOUS) {
                 return Err(RouteError::AnonymousInAll { route: name() });
             }
             let repeated = members.iter().enumerate().find(|(index, member)| {
-                members.iter().take(*index).any(|earlier| earlier.scheme == member.scheme)
+                members.iter().take(*index).any(|earlier| earlier.scheme() == member.scheme())
             });
             repeated.map_or(Ok(()), |(_, member)| {
-                Err(RouteError::RepeatedScheme { route: name(), scheme: member.scheme.name() })
+                Err(RouteError::RepeatedScheme { route: name(), scheme: member.scheme().name() })
             })
         }
     }

@@ -9,6 +9,7 @@
 //!
 //! What it does not do: judge the requirement again. A route or a scope that changed holds for the next request.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,9 +18,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use countersign_core::context::Clock;
-use countersign_core::known::KnownCredential;
+use countersign_core::decision::Permit;
+use countersign_core::id::CredentialId;
+use countersign_core::principal::Principal;
 use countersign_core::snapshot::Snapshot;
-use countersign_core::verification::rejection_at;
+use countersign_core::standing::Watch;
 use countersign_edge::body::BodyError;
 use countersign_edge::metrics::Metrics;
 use http_body::{Body, Frame, SizeHint};
@@ -38,47 +41,47 @@ pub(crate) struct Judge {
     pub(crate) metrics: Arc<Metrics>,
 }
 
-/// One stream's tie to the credential that opened it.
-#[derive(Clone)]
+impl fmt::Debug for Judge {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Judge").finish_non_exhaustive()
+    }
+}
+
+/// One stream's tie to the credentials that opened it.
+#[derive(Debug, Clone)]
 pub(crate) struct Tether {
     judge: Arc<Judge>,
-    known: Arc<KnownCredential>,
+    members: Arc<[Principal]>,
     address: Option<IpAddr>,
 }
 
 impl Tether {
-    pub(crate) const fn new(judge: Arc<Judge>, known: Arc<KnownCredential>, address: Option<IpAddr>) -> Self {
-        Self { judge, known, address }
+    /// Ties a stream to all that `permit` was given for; `None`: nothing of it can end.
+    pub(crate) fn new(judge: &Arc<Judge>, permit: &Permit, address: Option<IpAddr>) -> Option<Self> {
+        let members: Arc<[Principal]> =
+            permit.members().filter(|one| one.credential().is_some()).cloned().collect();
+        (!members.is_empty()).then(|| Self { judge: Arc::clone(judge), members, address })
     }
 
     /// Tells whether the stream may go on; that it may not is counted and told to the log.
     pub(crate) fn holds(&self) -> bool {
-        let Some(reason) = self.end() else {
+        let Some((credential, reason)) = self.end() else {
             return true;
         };
         self.judge.metrics.stream_ended();
-        tracing::info!(credential = %self.known.id, reason, "an open stream ended with its credential");
+        tracing::info!(?credential, reason, "an open stream ended with its credential");
         false
     }
 
-    fn end(&self) -> Option<&'static str> {
+    fn end(&self) -> Option<(Option<CredentialId>, &'static str)> {
         let judge = &self.judge;
-        if !judge.snapshot.is_fresh(judge.clock.monotonic()) {
-            return Some("unavailable");
-        }
-        let current = judge.snapshot.current(&self.known).filter(|current| current.id == self.known.id);
-        match current {
-            None => Some("forgotten"),
-            Some(current) => {
-                rejection_at(judge.clock.now(), self.address, &current).map(|rejection| rejection.code())
-            }
-        }
-    }
-}
-
-impl std::fmt::Debug for Tether {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Tether").field("credential", &self.known.id).finish_non_exhaustive()
+        let watch = Watch {
+            known: &*judge.snapshot,
+            now: judge.clock.now(),
+            monotonic: judge.clock.monotonic(),
+            address: self.address,
+        };
+        self.members.iter().find_map(|one| Some((one.credential(), one.standing().end(&watch)?)))
     }
 }
 

@@ -9,6 +9,8 @@ use std::task::{Context, Poll};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use countersign_core::context::Entropy;
+use countersign_core::decision::Permit;
+use countersign_core::exchange::Admitted;
 use countersign_core::id::EventId;
 use countersign_edge::body::{BodyError, Bounded, Content};
 use countersign_edge::host::Hosts;
@@ -25,7 +27,7 @@ use http_body_util::Full;
 use tokio::sync::Semaphore;
 
 use crate::caller::TrustedProxies;
-use crate::enforce::{self, Passage, ReceivedHead, Refusal, Refused, Sources};
+use crate::enforce::{self, Refusal, Refused};
 use crate::field_names::DroppedFields;
 use crate::forward::{Forwarded, Received, forward};
 use crate::health;
@@ -34,8 +36,8 @@ use crate::journal::{Journal, Permitted, RefusedRequest, Told};
 use crate::lent::Lent;
 use crate::names;
 use crate::pool::Pool;
-use crate::report::{DecisionSink, Report};
 use crate::route::{CompiledRoute, RouteTable};
+use crate::sources::Sources;
 use crate::tether::{Judge, Tether, Tethered};
 use crate::upstream::{Upstream, UpstreamLimits};
 
@@ -52,7 +54,6 @@ pub(crate) struct Node {
     pub(crate) trusted: Arc<TrustedProxies>,
     pub(crate) dropped: Arc<DroppedFields>,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) sink: Arc<dyn DecisionSink>,
     pub(crate) limits: Limits,
     pub(crate) upstream_limits: UpstreamLimits,
     /// Places for connections to all upstreams together.
@@ -142,12 +143,12 @@ impl Worker {
             Ok(target) => target,
             Err(refusal) => {
                 let path = head.uri.path();
-                return self.refuse(Refused::unproven(now, refusal), None, &head.method, path, peer);
+                return self.refuse(Refused::unproven(now, refusal), None, &head.method, path, &peer);
             }
         };
-        let Ok(caller) = self.node.trusted.resolve(peer, &head.headers) else {
+        let Ok(caller) = self.node.trusted.resolve(&peer, &head.headers) else {
             let refused = Refused::unproven(now, Refusal::Forwarded);
-            return self.refuse(refused, None, &head.method, target.path(), peer);
+            return self.refuse(refused, None, &head.method, target.path(), &peer);
         };
         if is_own(target.path()) {
             return self.own(&head.method, target.path());
@@ -157,20 +158,25 @@ impl Worker {
             Ok(route) => route,
             Err(refusal) => {
                 let refused = Refused::unproven(now, refusal);
-                return self.refuse(refused, None, &head.method, target.path(), peer);
+                return self.refuse(refused, None, &head.method, target.path(), &peer);
             }
         };
         let mut entropy = Drawn(&self.entropy);
         let sources = &self.node.sources;
         let key_headers = sources.snapshot.key_headers();
-        let judged = ReceivedHead { headers: &head.headers, caller: &caller, key_headers: &key_headers };
+        let judged = enforce::Received {
+            head: &head,
+            connection: peer.connection(),
+            caller: &caller,
+            key_fields: &key_headers,
+        };
         match enforce::authorise(sources, &mut entropy, &route, judged).await {
-            Ok(passage) => {
+            Ok(admitted) => {
                 let dropped = &*self.node.dropped;
                 let received = Received { head, body, target, caller, key_headers, dropped, tether: None };
-                self.pass(passage, &route, received).await
+                self.pass(admitted, &route, received).await
             }
-            Err(refused) => self.refuse(refused, Some(&route), &head.method, target.path(), peer),
+            Err(refused) => self.refuse(refused, Some(&route), &head.method, target.path(), &peer),
         }
     }
 
@@ -202,23 +208,22 @@ impl Worker {
 
     async fn pass(
         &self,
-        passage: Passage,
+        admitted: Admitted,
         route: &CompiledRoute,
         mut received: Received<'_>,
     ) -> Response<GatewayBody> {
-        self.note(&passage, route, &received);
+        self.note(&admitted.permit, route, &received);
         if intermediary::ends_here(&mut received.head) {
             return final_recipient(route);
         }
         let pool = self.pool(route.upstream());
-        let client = received.caller.address;
-        let tether = passage.known.map(|known| Tether::new(Arc::clone(&self.judge), known, client));
+        let tether = Tether::new(&self.judge, &admitted.permit, received.caller.address);
         if !received.body.is_end_stream() {
             received.tether.clone_from(&tether);
         }
-        match forward(passage.permit, route, &pool, received, &self.node.limits).await {
+        match forward(admitted.permit, route, &pool, received, &self.node.limits).await {
             Ok(Forwarded::Answer(mut response)) => {
-                if let Some(charge) = &passage.charge {
+                for charge in &admitted.charges {
                     let now = self.node.sources.clock.now();
                     rate_limit::tell(response.headers_mut(), &charge.levels, now);
                 }
@@ -244,9 +249,9 @@ impl Worker {
         }
     }
 
-    fn note(&self, passage: &Passage, route: &CompiledRoute, received: &Received<'_>) {
+    fn note(&self, permit: &Permit, route: &CompiledRoute, received: &Received<'_>) {
         let at = self.node.sources.clock.now();
-        let principal = passage.permit.principal();
+        let principal = permit.principal();
         self.journal().permit(Permitted {
             at,
             route: route.name(),
@@ -256,19 +261,6 @@ impl Worker {
             credential: principal.credential(),
         });
         route.count_permit(principal.scheme(), &self.node.metrics);
-        if let Some(upgrade) = &passage.upgrade
-            && self.node.sink.report(Report::Upgrade(upgrade.clone())).is_err()
-        {
-            // The next use asks again.
-            self.node.metrics.reports_dropped(1);
-        }
-        if let Some(known) = &passage.known
-            && known.note_use(at)
-            && self.node.sink.report(Report::Use { credential: known.id, at }).is_err()
-        {
-            // Lossy by design: the next use a minute later is reported instead.
-            self.node.metrics.reports_dropped(1);
-        }
     }
 
     fn refuse(
@@ -277,7 +269,7 @@ impl Worker {
         route: Option<&CompiledRoute>,
         method: &Method,
         path: &str,
-        peer: Peer,
+        peer: &Peer,
     ) -> Response<GatewayBody> {
         let Refused { refusal, mut audit } = refused;
         let (id, reason) = (self.event(), refusal.code());

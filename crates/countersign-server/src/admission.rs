@@ -2,30 +2,34 @@
 //!
 //! **Invariant.** A [`Permit`] comes from a decision over a verified key or over what the kernel says of a local peer.
 
-use std::net::IpAddr;
+use std::sync::Arc;
 
 use countersign_core::audit::AuditEvent;
-use countersign_core::authenticators::{MANAGEMENT, recognise};
-use countersign_core::credential::{Rejection, RequestHead};
-use countersign_core::decision::{Condition, Decision, Permit, Requirement, decide};
+use countersign_core::authenticators::MANAGEMENT;
+use countersign_core::carried::{Connection, NoSets, RequestHead};
+use countersign_core::decision::{Decision, Permit, Requirement, decide};
+use countersign_core::exchange::{self, Action, NotAdmitted, Reason};
+use countersign_core::few::Few;
 use countersign_core::id::EventId;
-use countersign_core::ledger::{Ledger as _, Unavailable};
-use countersign_core::management_key;
-use countersign_core::management_key::{LocalPeer, local_operator};
-use countersign_core::principal::Principal;
-use countersign_core::scheme::Scheme;
+use countersign_core::ledger::Ledger as _;
+use countersign_core::management_key::{LocalPeer, local_operator, required, required_locally};
+use countersign_core::presentation::recognise;
+use countersign_core::rejection::Rejection;
 use countersign_core::scope::ScopeSet;
 use countersign_edge::wire_error;
-use http::HeaderMap;
+use http::request::Parts;
 
 use crate::app::App;
 use crate::render::Answer;
 
+/// The action of the audit lines.
+const ACTION: &str = "management.decide";
+
 /// How a caller reached the management API.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub enum Caller {
-    /// Over a listener, from this address: a management key proves who it is.
-    Network(Option<IpAddr>),
+    /// Over a listener: a management key proves who it is.
+    Network(Arc<Connection>),
     /// Over the local socket, or in this process: the operating system says who it is.
     Local(LocalPeer),
 }
@@ -33,62 +37,72 @@ pub enum Caller {
 /// Finds out who calls, and whether they may. A refusal is boxed: it is large and rare.
 pub(crate) async fn admit(
     app: &App,
-    caller: Caller,
-    headers: &HeaderMap,
+    caller: &Caller,
+    head: &Parts,
     scopes: ScopeSet,
 ) -> Result<Permit, Box<Answer>> {
-    let (principal, scheme) = match caller {
-        Caller::Local(peer) => (Some(local(app, peer)?), Scheme::LOCAL_SOCKET),
-        Caller::Network(address) => (by_key(app, headers, address).await?, management_key::SCHEME),
-    };
-    let requirement = Requirement::Any(vec![Condition { scopes: scopes.clone(), ..Condition::of(scheme) }]);
-    match decide(principal, &requirement) {
-        Decision::Permit(permit) => Ok(permit),
-        Decision::Challenge => Err(Box::new(wire_error::challenge(None))),
-        Decision::Deny(denial) => Err(Box::new(wire_error::from_denial(&denial, &scopes, None))),
+    match caller {
+        Caller::Local(peer) => local(app, *peer, scopes),
+        Caller::Network(connection) => by_key(app, head, connection, scopes).await,
     }
 }
 
-fn local(app: &App, peer: LocalPeer) -> Result<Principal, Box<Answer>> {
+fn local(app: &App, peer: LocalPeer, scopes: ScopeSet) -> Result<Permit, Box<Answer>> {
     let outcome = app.with_context(None, |context| local_operator(context, peer));
-    outcome.answer.map_err(|rejection| refused(app, rejection, outcome.audit))
+    let principal = outcome.answer.map_err(|rejection| {
+        let refused = NotAdmitted { reason: Reason::Rejected(rejection), audit: outcome.audit };
+        refusal(app, refused)
+    })?;
+    match decide(Some(Few::one(principal)), &Requirement::Any(vec![required_locally(scopes)])) {
+        Decision::Permit(permit) => Ok(permit),
+        Decision::Challenge(challenge) => Err(Box::new(wire_error::from_challenge(&challenge, None))),
+        Decision::Deny(denial) => Err(Box::new(wire_error::from_denial(&denial, None))),
+    }
 }
 
 async fn by_key(
     app: &App,
-    headers: &HeaderMap,
-    address: Option<IpAddr>,
-) -> Result<Option<Principal>, Box<Answer>> {
-    let recognised = match recognise(MANAGEMENT, &RequestHead { headers, key_headers: &[] }) {
-        Ok(recognised) => recognised,
-        Err(rejection) => return Err(Box::new(wire_error::from_rejection(rejection, None))),
+    head: &Parts,
+    connection: &Arc<Connection>,
+    scopes: ScopeSet,
+) -> Result<Permit, Box<Answer>> {
+    let requirement = Requirement::Any(vec![required(scopes)]);
+    let presented = RequestHead {
+        method: &head.method,
+        target: &head.uri,
+        headers: &head.headers,
+        connection,
+        key_fields: &[],
+        sets: &NoSets,
     };
-    let Some(recognised) = recognised else {
-        return Ok(None);
-    };
-    if !app.store.snapshot().is_fresh(app.clock.monotonic()) {
-        return Err(Box::new(wire_error::from_unavailable(&Unavailable::Stale, None)));
-    }
-    match app.verify(recognised.presented, address).await {
-        Ok(outcome) => match outcome.answer {
-            Ok(principal) => Ok(Some(seen(app, principal))),
-            Err(rejection) => Err(refused(app, rejection, outcome.audit)),
+    let presentation = recognise(MANAGEMENT, &presented, &requirement)
+        .map_err(|rejection: Rejection| Box::new(wire_error::from_rejection(rejection, None)))?;
+    let mut entropy = (app.entropy)();
+    let mut context = app.context(entropy.as_mut(), connection.peer);
+    let action = Action { name: ACTION, requirement: &requirement, shadow: None, cost: 1 };
+    match exchange::admit(app.store.as_ref(), &mut context, &action, &presentation, None).await {
+        Ok(admission) => match admission.answer {
+            Ok(admitted) => Ok(admitted.permit),
+            Err(refused) => Err(refusal(app, refused)),
         },
         Err(unavailable) => Err(Box::new(wire_error::from_unavailable(&unavailable, None))),
     }
 }
 
-fn seen(app: &App, principal: Principal) -> Principal {
-    if let Some(credential) = principal.credential() {
-        app.store.report_use(credential, app.now());
-    }
-    principal
+/// Refuses. Of what was presented and proves nothing a line is left in the audit, which the caller's problem document
+/// names.
+fn refusal(app: &App, refused: NotAdmitted) -> Box<Answer> {
+    let NotAdmitted { reason, audit } = refused;
+    let instance = match reason {
+        Reason::Rejected(_) => Some(file(app, audit)),
+        Reason::Challenge(_) | Reason::Denied(_) | Reason::Exceeded(_) => None,
+    };
+    Box::new(wire_error::from_reason(&reason, app.now(), instance))
 }
 
-/// Refuses, and leaves a line in the audit that the caller's problem document names.
-fn refused(app: &App, rejection: Rejection, audit: AuditEvent) -> Box<Answer> {
+fn file(app: &App, audit: AuditEvent) -> EventId {
     let instance = EventId::random((app.entropy)().as_mut());
-    tracing::info!(%instance, action = %audit.action, reason = rejection.code(), "refused");
+    tracing::info!(%instance, action = %audit.action, reason = audit.reason.as_deref(), "refused");
     app.store.file(audit.detail("instance", instance.to_string()));
-    Box::new(wire_error::from_rejection(rejection, Some(instance)))
+    instance
 }

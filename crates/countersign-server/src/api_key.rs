@@ -1,21 +1,24 @@
 //! `/v1/keys`: API keys.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use countersign_core::api_key;
-use countersign_core::api_key::{Create, Idempotency, Verification, verify_key};
-use countersign_core::credential::Rejection;
+use countersign_core::api_key::{Create, Good, Idempotency, Verification, verify_key};
+use countersign_core::authenticators::GATEWAY;
+use countersign_core::effect::Use;
 use countersign_core::environment::Environment;
 use countersign_core::id::CredentialId;
-use countersign_core::imported_set::{Source, Upgrade};
-use countersign_core::key_string::KeyString;
+use countersign_core::key_evidence::KeyEvidence;
 use countersign_core::kind::Kind;
 use countersign_core::known::KnownCredential;
-use countersign_core::ledger::{Find as _, Found, Ledger as _, Lookup};
+use countersign_core::ledger::{Answer, Find as _, Ledger as _, Settled, Unavailable};
 use countersign_core::lifecycle::{Amend, Forget, Revoke, Rotate, visible};
 use countersign_core::meter::Exceeded;
+use countersign_core::presentation::{Member, recognise_told};
 use countersign_core::question::RecordOf;
 use countersign_core::refusal::Refusal;
+use countersign_core::rejection::Rejection;
 use countersign_core::switching::Switch;
 use countersign_core::verification::stands_at;
 use http::Method;
@@ -218,52 +221,50 @@ impl Question {
     }
 
     async fn judge(self, app: &App, call: &Call, text: &str) -> Result<KeyVerdict, Failure> {
-        let Some((found, upgrade)) = find(app, text).await? else {
-            return Ok(KeyVerdict { code: "malformed", ..KeyVerdict::default() });
+        let refused = |code| KeyVerdict { code, route: self.route.clone(), ..KeyVerdict::default() };
+        let (rows, snapshot) =
+            (GATEWAY.iter().filter(|row| *row.kind == api_key::KIND), app.store.snapshot());
+        let presentation = match recognise_told(rows, text, &**snapshot) {
+            Some(Ok(presentation)) => presentation,
+            Some(Err(rejection)) => {
+                return Ok(KeyVerdict { code: rejection.code(), ..KeyVerdict::default() });
+            }
+            None => return Ok(refused(Rejection::UNKNOWN.code())),
         };
-        let stands = matches!(&found, Found::Key(Some(known)) if stands_at(app.now(), known));
+        let Some(presented) = presentation.members().next().map(Member::presented) else {
+            return Ok(refused(Rejection::UNKNOWN.code()));
+        };
+        let found = Answer::of(app.store.look_up(presented.lookup()).await?)?;
+        let stands = matches!(&found, Some(found) if stands_at(app.now(), &found.known));
         let judged = app.with_context(self.address, |context| {
-            verify_key(context, &call.permit, found, &self.verification)
-        });
-        if stands && matches!(judged, Err(code) if code == Rejection::Unknown.code()) {
+            verify_key(context, &call.permit, presented, found, &self.verification)
+        })?;
+        if stands && matches!(&judged, Err(code) if *code == Rejection::UNKNOWN.code()) {
             // Another tenant's good key takes as long as one that never was.
             app.store.catch_up().await?;
         }
-        let known = match judged {
-            Ok(known) => known,
-            Err(code) => return Ok(KeyVerdict { code, route: self.route, ..KeyVerdict::default() }),
-        };
+        match judged {
+            Ok(good) => self.settle(app, good).await,
+            Err(code) => Ok(refused(code)),
+        }
+    }
+
+    /// Settles what the use of a good key leaves behind.
+    async fn settle(self, app: &App, good: Good) -> Result<KeyVerdict, Failure> {
+        let Good { known, principal, mut uses } = good;
         let now = app.now();
         // Last: a call that is refused for any other reason costs nothing.
-        let metered = known.metered.as_deref();
-        let charged = metered.map(|metered| app.store.snapshot().meters().charge(metered, now, self.cost));
-        let limits = match charged.transpose() {
-            Ok(charge) => charge.map(|charge| charge.levels).unwrap_or_default(),
-            Err(exceeded) => return Ok(exhausted(&exceeded, self.route)),
-        };
-        if let Some(upgrade) = upgrade {
-            app.store.upgrade(upgrade);
+        uses.extend(principal.meter().map(|meter| Use::Spend { meter: Arc::clone(meter), cost: self.cost }));
+        match app.store.settle(now, uses).await? {
+            Settled::Done(charges) => {
+                app.store.used(&principal, now);
+                let limits = charges.iter().flat_map(|charge| &charge.levels).map(LimitState::of).collect();
+                Ok(KeyVerdict { limits, route: self.route, ..valid(&known) })
+            }
+            Settled::Exceeded(exceeded) => Ok(exhausted(&exceeded, self.route)),
+            Settled::Lost => Err(Failure::Unavailable(Unavailable::Contended)),
         }
-        if known.note_use(now) {
-            app.store.report_use(known.id, now);
-        }
-        let limits = limits.iter().map(LimitState::of).collect();
-        Ok(KeyVerdict { limits, route: self.route, ..good(&known) })
     }
-}
-
-/// Finds a key, minted here or imported; `None`: it has no shape of ours, and no imported set claims it.
-async fn find(app: &App, text: &str) -> Result<Option<(Found, Option<Upgrade>)>, Failure> {
-    if let Ok(key) = KeyString::parse(text) {
-        let question = Lookup::Key { kind: api_key::KIND.id_prefix, key: &key };
-        return Ok(Some((app.store.look_up(question).await?, None)));
-    }
-    let question = Lookup::ImportedKey { source: Source::Anywhere, text };
-    if let Found::ImportedKey(Some(found)) = app.store.look_up(question).await? {
-        return Ok(Some((Found::Key(Some(found.known)), found.upgrade)));
-    }
-    let claimed = app.store.snapshot().claims(Source::Anywhere, text);
-    Ok(claimed.then_some((Found::Key(None), None)))
 }
 
 fn exhausted(exceeded: &Exceeded, route: Option<String>) -> KeyVerdict {
@@ -271,7 +272,8 @@ fn exhausted(exceeded: &Exceeded, route: Option<String>) -> KeyVerdict {
     KeyVerdict { code: exceeded.code(), limits, route, ..KeyVerdict::default() }
 }
 
-fn good(known: &KnownCredential) -> KeyVerdict {
+fn valid(known: &KnownCredential) -> KeyVerdict {
+    let own = known.own.0.get::<KeyEvidence>();
     KeyVerdict {
         valid: true,
         code: "valid",
@@ -279,8 +281,8 @@ fn good(known: &KnownCredential) -> KeyVerdict {
         name: Some(known.name.to_string()),
         owner: Some(known.owner.id().to_string()),
         organisation: Some(known.owner.organisation().to_string()),
-        environment: Some(known.environment.to_string()),
-        prefix: Some(known.prefix.to_string()),
+        environment: own.map(|own| own.environment.to_string()),
+        prefix: own.and_then(|own| own.prefix.as_ref()).map(ToString::to_string),
         scopes: Some(known.scopes.iter().map(ToString::to_string).collect()),
         expires_at: known.life.expires_at.map(|end| end.to_string()),
         route: None,

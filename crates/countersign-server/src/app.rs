@@ -5,12 +5,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use countersign_core::context::{Clock, Context, Entropy, Policy};
-use countersign_core::credential::{Presented, Rejection};
 use countersign_core::decision::Requirement;
-use countersign_core::effect::Outcome;
 use countersign_core::exchange::{self, Act};
 use countersign_core::ledger::{Find, Unavailable};
-use countersign_core::principal::Principal;
 use countersign_core::timestamp::Timestamp;
 use countersign_edge::metrics::Metrics;
 use countersign_edge::wire_error::Problem;
@@ -114,18 +111,12 @@ impl App {
         judge(&mut context)
     }
 
-    /// Verifies a presented credential.
-    pub(crate) async fn verify(
-        &self,
-        presented: Box<dyn Presented>,
+    /// Returns a context of this moment, for a caller at `address`.
+    pub(crate) fn context<'a>(
+        &'a self,
+        entropy: &'a mut dyn Entropy,
         address: Option<IpAddr>,
-    ) -> Result<Outcome<Principal, Rejection>, Unavailable> {
-        let mut entropy = (self.entropy)();
-        let mut context = self.context(entropy.as_mut(), address);
-        exchange::verify(self.store.as_ref(), &mut context, presented).await
-    }
-
-    fn context<'a>(&'a self, entropy: &'a mut dyn Entropy, address: Option<IpAddr>) -> Context<'a> {
+    ) -> Context<'a> {
         let peppers = self.store.snapshot().peppers();
         Context { now: self.now(), entropy, peppers, policy: &self.policy, address }
     }

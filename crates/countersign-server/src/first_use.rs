@@ -14,9 +14,9 @@ impl App {
             let Err(error) = self.attempt(&System, &upgrade).await else { continue };
             tracing::debug!(%error, credential = %upgrade.credential(), "a first use is not written yet");
             match error {
-                Unavailable::Contended | Unavailable::Corrupt(_) => {}
+                Unavailable::Contended | Unavailable::Corrupt(_) | Unavailable::Misanswered => {}
                 // The others would wait as long.
-                Unavailable::Stale | Unavailable::Store(_) => return,
+                Unavailable::Stale | Unavailable::Store(_) | Unavailable::TooManyMarks => return,
             }
         }
     }

@@ -9,9 +9,10 @@ use countersign_core::scope::ScopeSet;
 use countersign_edge::body::Content;
 use countersign_edge::host::Hosts;
 use countersign_edge::limits::Limits;
-use countersign_edge::serve::{Peer, Serve};
+use countersign_edge::serve::{Peer, Serve, Transport};
 use countersign_edge::wire_error::{self, Problem};
 use http::header::{CONTENT_TYPE, HOST, ORIGIN};
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Body;
@@ -45,13 +46,13 @@ impl Serve for Management {
     type Body = Placed;
 
     async fn serve(&self, request: Request<Content>, peer: Peer) -> Response<Placed> {
-        let caller = match peer {
-            Peer::Local(peer) => Caller::Local(peer),
-            Peer::Plain(_) | Peer::Tls(_) => {
+        let caller = match peer.transport() {
+            Transport::Local(local) => Caller::Local(local),
+            Transport::Plain(_) | Transport::Tls(_) => {
                 if let Err(refusal) = self.hosts.admit(request.uri(), request.headers()) {
                     return free(wire_error::from_host(refusal, None));
                 }
-                Caller::Network(peer.ip())
+                Caller::Network(Arc::clone(peer.connection()))
             }
         };
         match request.uri().path() {
@@ -109,12 +110,12 @@ where
     }
     let (endpoint, segments) = match find(&head.method, head.uri.path()) {
         Matched::Endpoint(endpoint, segments) => (endpoint, segments),
-        Matched::Description => return describe(app, caller, &head.headers).await,
+        Matched::Description => return describe(app, &caller, &head).await,
         Matched::OtherMethods(methods) => return wire_error::method_not_allowed(&methods, None),
         Matched::Nothing => return wire_error::problem(Problem::NotFound, "There is no such resource", None),
     };
     let scopes = endpoint.scope.name().parse().unwrap_or_default();
-    let permit = match admit(app, caller, &head.headers, scopes).await {
+    let permit = match admit(app, &caller, &head, scopes).await {
         Ok(permit) => permit,
         Err(refused) => return *refused,
     };
@@ -159,8 +160,8 @@ fn is_foreign_origin(headers: &HeaderMap) -> bool {
     })
 }
 
-async fn describe(app: &App, caller: Caller, headers: &HeaderMap) -> Answer {
-    match admit(app, caller, headers, ScopeSet::default()).await {
+async fn describe(app: &App, caller: &Caller, head: &Parts) -> Answer {
+    match admit(app, caller, head, ScopeSet::default()).await {
         Ok(_permit) => json_answer(StatusCode::OK, openapi::document().to_string().into_bytes()),
         Err(refused) => *refused,
     }

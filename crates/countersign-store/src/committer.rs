@@ -305,8 +305,10 @@ fn numbered_by_another(fault: Fault) -> Fault {
 fn unreadable(error: Unavailable) -> Fault {
     match error {
         Unavailable::Corrupt(what) => Fault::Corrupt(what),
-        Unavailable::Contended | Unavailable::Stale | Unavailable::Store(_) => {
-            Fault::Failed(error.to_string())
-        }
+        Unavailable::Contended
+        | Unavailable::Misanswered
+        | Unavailable::Stale
+        | Unavailable::Store(_)
+        | Unavailable::TooManyMarks => Fault::Failed(error.to_string()),
     }
 }

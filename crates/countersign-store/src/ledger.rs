@@ -1,21 +1,53 @@
-//! The store as the core's [`Ledger`]: what presented credentials ask, and commits.
+//! The store as the core's [`Ledger`]: what presented credentials ask, what their use leaves behind, and commits.
 
 use countersign_core::audit::AuditEvent;
-use countersign_core::effect::Effect;
-use countersign_core::id::IdPrefix;
-use countersign_core::imported_set::Source;
-use countersign_core::key_string::KeyString;
-use countersign_core::ledger::{Commit, Durable, Found, Ledger, Lookup, Unavailable};
+use countersign_core::carried::DeclaredSets as _;
+use countersign_core::effect::{Effect, Use};
+use countersign_core::ledger::{Commit, Durable, Found, Ledger, Lookup, Settled, Unavailable};
+use countersign_core::principal::Principal;
+use countersign_core::timestamp::Timestamp;
 use countersign_core::verification::stands_at;
 
 use crate::commit;
 use crate::store::Store;
 
 impl Ledger for Store {
+    /// SAFETY 4: what is too old is no answer.
+    fn ready(&self) -> Result<(), Unavailable> {
+        if self.snapshot().is_fresh(self.clock.monotonic()) { Ok(()) } else { Err(Unavailable::Stale) }
+    }
+
+    /// Answers from memory. What is not known there may have been made a moment ago at another node: one catch-up,
+    /// shared by all who ask, and then the answer is final. What is known and would be refused waits as long.
     async fn look_up(&self, question: Lookup<'_>) -> Result<Found, Unavailable> {
-        match question {
-            Lookup::Key { kind, key } => self.find_key(kind, key).await,
-            Lookup::ImportedKey { source, text } => self.find_imported(source, text).await,
+        self.ready()?;
+        let found = self.snapshot().look_up(&question);
+        if self.is_final(&question, &found) {
+            return Ok(found);
+        }
+        self.catch_up.catch_up().await?;
+        self.ready()?;
+        Ok(self.snapshot().look_up(&question))
+    }
+
+    async fn settle(&self, now: Timestamp, uses: Vec<Use>) -> Result<Settled, Unavailable> {
+        let settled = self.snapshot().settle(now, &uses)?;
+        if matches!(settled, Settled::Done(_)) {
+            for one in uses {
+                match one {
+                    Use::Upgrade(upgrade) => self.upgrades.note(upgrade),
+                    Use::Mark { .. } | Use::Spend { .. } => {}
+                }
+            }
+        }
+        Ok(settled)
+    }
+
+    fn used(&self, principal: &Principal, now: Timestamp) {
+        if let Some(credential) = principal.credential()
+            && principal.standing().note_use(now)
+        {
+            self.reports.note_use(credential, now);
         }
     }
 
@@ -32,36 +64,16 @@ impl Durable for Store {
 }
 
 impl Store {
-    /// Answers from memory. What is not known there may have been made a moment ago at another node: one catch-up,
-    /// shared by all who ask, and then the answer is final. What is known and would be refused waits as long.
-    async fn find_key(&self, kind: IdPrefix, key: &KeyString) -> Result<Found, Unavailable> {
-        self.require_fresh()?;
-        let now = self.clock.now();
-        if let Some(known) = self.snapshot().find(kind, key).filter(|known| stands_at(now, known)) {
-            return Ok(Found::Key(Some(known)));
+    /// Tells whether an answer is worth being final: a credential that stands, or one that no node has.
+    fn is_final(&self, question: &Lookup<'_>, found: &Found) -> bool {
+        match (question, found) {
+            (_, Found::Nothing) => true,
+            (_, Found::Credential(Some(found))) => stands_at(self.clock.now(), &found.known),
+            // Only a text that a set claims is worth asking the other nodes for.
+            (Lookup::Imported { source, text }, Found::Credential(None)) => {
+                !self.snapshot().claims(*source, text)
+            }
+            (Lookup::Nothing | Lookup::Credential { .. }, Found::Credential(None)) => false,
         }
-        self.catch_up.catch_up().await?;
-        self.require_fresh()?;
-        Ok(Found::Key(self.snapshot().find(kind, key)))
-    }
-
-    /// Likewise; only a text that a set claims is worth asking the other nodes for.
-    async fn find_imported(&self, source: Source<'_>, text: &str) -> Result<Found, Unavailable> {
-        self.require_fresh()?;
-        let snapshot = self.snapshot();
-        let mut found = snapshot.find_imported(source, text);
-        let now = self.clock.now();
-        let stands = found.as_ref().is_some_and(|found| stands_at(now, &found.known));
-        if !stands && snapshot.claims(source, text) {
-            self.catch_up.catch_up().await?;
-            self.require_fresh()?;
-            found = snapshot.find_imported(source, text);
-        }
-        Ok(Found::ImportedKey(found))
-    }
-
-    /// SAFETY 4: what is too old is no answer.
-    fn require_fresh(&self) -> Result<(), Unavailable> {
-        if self.snapshot().is_fresh(self.clock.monotonic()) { Ok(()) } else { Err(Unavailable::Stale) }
     }
 }

@@ -224,8 +224,10 @@ fn unusable(place: &str, error: Unavailable) -> OpenError {
     let place = place.to_owned();
     match error {
         Unavailable::Corrupt(what) => OpenError::Corrupt { place, what },
-        Unavailable::Contended | Unavailable::Stale | Unavailable::Store(_) => {
-            OpenError::Unreachable { place, reason: error.to_string() }
-        }
+        Unavailable::Contended
+        | Unavailable::Misanswered
+        | Unavailable::Stale
+        | Unavailable::Store(_)
+        | Unavailable::TooManyMarks => OpenError::Unreachable { place, reason: error.to_string() },
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::context::Clock;
+use countersign_core::kinds::KINDS;
 use countersign_core::snapshot::Snapshot;
 use countersign_store::{Limits, OpenError, Store, StoreConfig, StoreUrl};
 use tempfile::TempDir;
@@ -74,7 +75,7 @@ impl Fixture {
     ///
     /// The store's.
     pub async fn try_open(&self, node: &str) -> Result<Store, OpenError> {
-        let snapshot = Snapshot::new(Records::new(0).peppers(), Duration::from_secs(5));
+        let snapshot = Snapshot::new(KINDS, Records::new(0).peppers(), Duration::from_secs(5));
         let clock: Arc<dyn Clock> = Arc::<FixedClock>::clone(&self.clock);
         let config = StoreConfig {
             url: self.url(),

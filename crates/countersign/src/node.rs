@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use countersign_core::context::{self, Clock, Entropy, Policy};
+use countersign_core::kinds::KINDS;
 use countersign_core::management_key::first_key;
 use countersign_core::owner::first_organisation;
 use countersign_core::secret::{Peppers, Secret};
@@ -116,7 +117,7 @@ impl Node {
     /// A text that names what cannot be opened and what to do.
     pub(crate) async fn open(directory: DataDirectory, place: &NodeConfig) -> Result<Self> {
         let master_key = MasterKey::open(&place.master_key, &directory, &mut SystemEntropy)?;
-        let snapshot = Arc::new(Snapshot::new(Arc::new(master_key.peppers()?), place.feed_max_age));
+        let snapshot = Arc::new(Snapshot::new(KINDS, Arc::new(master_key.peppers()?), place.feed_max_age));
         let store = Arc::new(open_store(&directory, place, &snapshot).await?);
         let node = assemble(directory, place, &master_key, Arc::clone(&store), snapshot).await;
         if node.is_err() {

@@ -9,6 +9,7 @@
 //! What it does not do: management keys (they have their own room and prefix), count what is spent (meter), or
 //! recognise what another system minted (imported).
 
+mod criteria;
 mod expiry;
 mod kind;
 mod model;
@@ -18,8 +19,9 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
+pub use criteria::KeyCriteria;
 pub use expiry::{NotDue, WarnOfExpiry};
 pub use kind::{KIND, SCHEME};
 pub use model::{Create, Idempotency, Import, Verification};
-pub use rules::verify_key;
-pub use wire::ApiKey;
+pub use rules::{Good, verify_key};
+pub use wire::ROW;

@@ -3,65 +3,77 @@
 use std::sync::Arc;
 
 use crate::context::Context;
-use crate::credential::Rejection;
-use crate::decision::{Condition, Decision, Denial, Permit, Requirement, decide};
-use crate::effect::{Effect, Outcome};
+use crate::credential::Presented;
+use crate::decision::{Condition, Permit, Requirement, rehearse};
+use crate::effect::{Effect, Outcome, Use};
 use crate::exchange::Act;
-use crate::imported::not_taken_over;
+use crate::few::Few;
 use crate::imported_set::Imported;
 use crate::key_string::KeyPrefix;
 use crate::known::KnownCredential;
-use crate::ledger::Found;
+use crate::ledger::{Found, FoundCredential, Unavailable};
 use crate::lifecycle::{Line, new_line, reaches};
 use crate::minting::{Minted, end_of_life, mint, mintable, valid_allowances, valid_blocks, valid_name};
+use crate::principal::Principal;
 use crate::question::{Creation, FoundCreation, Holder};
 use crate::record::{CredentialRecord, MarkRecord, OwnerRecord, TakenOver, Terms};
 use crate::refusal::Refusal;
+use crate::rejection::Rejection;
 use crate::secret::{Pepper, Purpose, SecretHash};
-use crate::verification::{principal, rejection};
+use crate::takeover::not_taken_over;
 
-use super::kind::{KIND, SCHEME};
+use super::criteria::KeyCriteria;
+use super::kind::KIND;
 use super::model::{Create, Idempotency, Import, Verification};
 
 /// How long an `Idempotency-Key` is remembered: the day that draft-ietf-httpapi-idempotency-key-header suggests
 /// implementations publish; long enough for any client's retries.
 const IDEMPOTENCY_WINDOW: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
 
-/// Answers the verify API: whether a key that `found` describes is good for `asked`, as far as `caller` may know.
+/// A key that is good for what the verify API was asked.
+#[derive(Debug)]
+pub struct Good {
+    /// The key.
+    pub known: Arc<KnownCredential>,
+    /// Who it proves. It permits nothing: the call that was asked about is not made here.
+    pub principal: Principal,
+    /// What its use leaves behind, to be settled before the answer counts.
+    pub uses: Vec<Use>,
+}
+
+/// Answers the verify API: whether a presented key, of which `found` is known, is good for `asked`, as far as `caller`
+/// may know.
 ///
 /// # Errors
 ///
-/// The stable code of the first reason. A key that the caller does not reach is `unknown`.
+/// The stable code of the first reason. A key that the caller does not reach is `unknown`, whatever else it is.
 pub fn verify_key(
-    context: &Context<'_>,
+    context: &mut Context<'_>,
     caller: &Permit,
-    found: Found,
+    presented: &dyn Presented,
+    found: Option<FoundCredential>,
     asked: &Verification,
-) -> Result<Arc<KnownCredential>, &'static str> {
-    let Found::Key(Some(known)) = found else {
-        return Err(Rejection::Unknown.code());
+) -> Result<Result<Good, &'static str>, Unavailable> {
+    let within =
+        |found: &FoundCredential| reaches(caller, found.known.owner.organisation(), found.known.owner.id());
+    let Some(found) = found.filter(within) else {
+        return Ok(Err(Rejection::UNKNOWN.code()));
     };
-    if !reaches(caller, known.owner.organisation(), known.owner.id()) {
-        return Err(Rejection::Unknown.code());
+    let known = Arc::clone(&found.known);
+    let outcome = presented.verify(context, Found::Credential(Some(found)), None)?;
+    Ok(outcome.answer.map_err(Rejection::code).and_then(|principal| {
+        let members = Few::one(principal);
+        let own = Requirement::Any(vec![asked.condition()]);
+        asked.route.iter().chain([&own]).try_for_each(|one| rehearse(Some(&members), one))?;
+        Ok(Good { known, principal: members.first().clone(), uses: outcome.effects })
+    }))
+}
+
+impl Verification {
+    fn condition(&self) -> Condition {
+        let criteria = KeyCriteria { environment: self.environment, prefix: self.prefix.clone() };
+        criteria.condition().holding(self.scopes.clone())
     }
-    if let Some(rejection) = rejection(context, &known) {
-        return Err(rejection.code());
-    }
-    let condition = Condition {
-        scopes: asked.scopes.clone(),
-        environment: asked.environment,
-        prefix: asked.prefix.clone(),
-        ..Condition::of(SCHEME)
-    };
-    let own = Requirement::Any(vec![condition]);
-    for requirement in asked.route.iter().chain([&own]) {
-        match decide(Some(principal(SCHEME, &known)), requirement) {
-            Decision::Permit(_) => {}
-            Decision::Deny(denial) => return Err(denial.code()),
-            Decision::Challenge => return Err(Denial::WrongScheme.code()),
-        }
-    }
-    Ok(known)
 }
 
 impl Act for Create {

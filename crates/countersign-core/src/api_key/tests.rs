@@ -3,16 +3,19 @@
 use std::time::Duration;
 
 use crate::api_key::{Create, Idempotency, Import, Verification, WarnOfExpiry, verify_key};
-use crate::decision::{Condition, Permit, Requirement};
+use crate::authenticators::GATEWAY;
+use crate::carried::NoSets;
+use crate::decision::{Permit, Requirement};
 use crate::environment::Environment;
 use crate::exchange::System;
 use crate::id::OwnerKind;
 use crate::imported_set::{Digest, ImportedSet, Part};
 use crate::key_string::KeyString;
-use crate::ledger::Found;
+use crate::ledger::FoundCredential;
 use crate::management_key;
 use crate::meter::Allowance;
 use crate::minting::{Expiry, Minted};
+use crate::presentation::recognise_told;
 use crate::record::CredentialRecord;
 use crate::refusal::Refusal;
 use crate::tally::{Kept, Tally};
@@ -345,15 +348,17 @@ fn verified(
     key: &str,
     asked: &Verification,
 ) -> Result<(), &'static str> {
-    let found = Found::Key(ground.known(key));
-    verify_key(&ground.context(), caller, found, asked).map(|_| ())
+    let found = ground.known(key).map(|known| FoundCredential { known, upgrade: None });
+    let presentation = recognise_told(GATEWAY, key, &NoSets).unwrap().unwrap();
+    let presented = presentation.members().next().unwrap().presented();
+    verify_key(&mut ground.context(), caller, presented, found, asked).unwrap().map(|_| ())
 }
 
 #[test]
 fn the_verify_api_answers_stable_codes() {
     let asked = Verification::default;
     let of_route = |condition| Verification { route: Some(Requirement::Any(vec![condition])), ..asked() };
-    let holding = |text: &str| Condition { scopes: scopes(text), ..asking_for_key(None, Environment::Live) };
+    let holding = |text: &str| asking_for_key(None, Environment::Live).holding(scopes(text));
     let rows = [
         (asked(), Ok(())),
         (Verification { scopes: scopes("orders:read"), ..asked() }, Ok(())),
@@ -363,7 +368,7 @@ fn the_verify_api_answers_stable_codes() {
         (Verification { prefix: Some("shss".parse().unwrap()), ..asked() }, Err("wrong_key_set")),
         (of_route(holding("orders:read")), Ok(())),
         (of_route(holding("orders:write")), Err("insufficient_scope")),
-        (of_route(Condition::of(management_key::SCHEME)), Err("wrong_scheme")),
+        (of_route(management_key::required(scopes(""))), Err("wrong_scheme")),
         (
             Verification { scopes: scopes("settle"), ..of_route(holding("orders:read")) },
             Err("insufficient_scope"),

@@ -1,49 +1,55 @@
 //! Recognises an API key by its text.
 
+use bytes::Bytes;
+
+use crate::carried::{Carried, DeclaredSets, Way};
 use crate::context::Context;
-use crate::credential::{Authenticator, Presented, Rejection};
-use crate::effect::Outcome;
-use crate::imported::PresentedText;
-use crate::key_string::KeyString;
-use crate::ledger::{Found, Lookup};
-use crate::management_key;
+use crate::credential::{Recognition, Row, Verify};
+use crate::effect::{Outcome, Use};
+use crate::key_string::{KeyText, RESERVED};
+use crate::ledger::{FoundCredential, Lookup};
 use crate::principal::Principal;
-use crate::scheme::Scheme;
+use crate::rejection::Rejection;
 use crate::verification;
 
-use super::kind::{KIND, SCHEME};
+use super::kind::{KIND, OWN_PREFIXES};
 
-/// The register's row for API keys.
-#[derive(Debug, Clone, Copy)]
-pub struct ApiKey;
+/// The register's row for API keys that were minted here.
+pub const ROW: Row = Row { kind: &KIND, ways: &[Way::Bearer, Way::KeyField, Way::Told], recognise };
 
-impl Authenticator for ApiKey {
-    fn scheme(&self) -> Scheme {
-        SCHEME
+struct PresentedKey<'a>(KeyText<'a>);
+
+/// Every key of our shape is one, but for those of prefixes that the product keeps for other kinds. A text that begins
+/// like one of ours, or like nothing that is known here, is a bad one: a key that lost a character is told as
+/// malformed, not as an unknown kind.
+fn recognise<'a>(carried: Carried<'a>, sets: &dyn DeclaredSets) -> Recognition<'a> {
+    let (text, source) = carried.key()?;
+    let ours =
+        OWN_PREFIXES.iter().any(|prefix| text.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('_')));
+    if text.starts_with(RESERVED) && !ours {
+        return None;
     }
-
-    fn recognise(&self, bearer: &str, header: Option<&str>) -> Option<Result<Box<dyn Presented>, Rejection>> {
-        // Everything that is not another room's is an API key, be it good or bad, minted here or imported:
-        // a key that lost a character is told as malformed, not as an unknown kind.
-        if bearer.rsplit_once('_').is_some_and(|(prefix, _)| prefix == management_key::PREFIX) {
-            return None;
-        }
-        Some(match KeyString::parse(bearer) {
-            Ok(key) => Ok(Box::new(PresentedKey(key))),
-            Err(malformed) => PresentedText::new(&KIND, bearer, header, malformed)
-                .map(|text| -> Box<dyn Presented> { Box::new(text) }),
-        })
+    match KeyText::parse(text) {
+        Ok(key) => Some(Ok(Box::new(PresentedKey(key)))),
+        // Of another kind: an imported key, or a token in three parts (RFC 7515 §7.1).
+        Err(_) if !ours && (sets.claims(source, text) || text.contains('.')) => None,
+        Err(malformed) => Some(Err(malformed.into())),
     }
 }
 
-struct PresentedKey(KeyString);
+impl Verify for PresentedKey<'_> {
+    type Answer = Option<FoundCredential>;
 
-impl Presented for PresentedKey {
     fn lookup(&self) -> Lookup<'_> {
-        Lookup::Key { kind: KIND.id_prefix, key: &self.0 }
+        Lookup::Credential { kind: KIND.id_prefix, secret: self.0.text() }
     }
 
-    fn verify(self: Box<Self>, context: &mut Context<'_>, found: Found) -> Outcome<Principal, Rejection> {
-        verification::verify(context, &KIND, found)
+    fn verify(
+        &self,
+        context: &mut Context<'_>,
+        found: Self::Answer,
+        _: Option<&Bytes>,
+    ) -> Outcome<Principal, Rejection, Use> {
+        verification::verify(&KIND, context, found.as_ref())
     }
 }

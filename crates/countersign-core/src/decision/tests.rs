@@ -1,12 +1,15 @@
 //! The policy as tables.
 
 use crate::api_key;
-use crate::decision::{Condition, Decision, Requirement, decide, rehearse};
+use crate::decision::{Agreement, Condition, Decision, Requirement, decide, rehearse};
 use crate::environment::Environment::{Live, Test};
+use crate::few::Few;
 use crate::id::{OwnerId, OwnerKind};
 use crate::management_key;
 use crate::principal::Principal;
+use crate::record::OwnerRecord;
 use crate::scheme::Scheme;
+use crate::scope::ScopeSet;
 use crate::testing::{Caller, Ground, asking_for_key, scopes};
 
 /// An API key of a client, of the set `acme`, for tests, that may `a` and `b`; its owner and organisation.
@@ -19,42 +22,50 @@ fn presented() -> (Principal, OwnerId, OwnerId) {
 }
 
 fn holding(text: &str) -> Condition {
-    Condition { scopes: scopes(text), ..asking_for_key(Some("acme"), Test) }
+    asking_for_key(Some("acme"), Test).holding(scopes(text))
+}
+
+fn management() -> Condition {
+    management_key::required(ScopeSet::default())
 }
 
 fn owned_by(owner: OwnerId) -> Condition {
-    Condition { owner: Some(owner), ..holding("a") }
+    holding("a").owned_by(owner)
 }
 
 #[track_caller]
 fn check(principal: Option<&Principal>, requirement: &Requirement, expected: &str) {
-    let (decided, rehearsed) = match decide(principal.cloned(), requirement) {
+    let (decided, rehearsed) = match decide(principal.cloned().map(Few::one), requirement) {
         Decision::Permit(permit) => {
             let scheme = principal.map_or(Scheme::ANONYMOUS, Principal::scheme);
             assert_eq!(permit.principal().scheme(), scheme, "{requirement:?}");
             ("permit", Ok(()))
         }
-        Decision::Challenge => ("challenge", Err("credential_required")),
+        Decision::Challenge(_) => ("challenge", Err("credential_required")),
         Decision::Deny(denial) => (denial.code(), Err(denial.code())),
     };
     assert_eq!(decided, expected, "{requirement:?}");
-    assert_eq!(rehearse(principal, requirement), rehearsed, "a rehearsal says the same: {requirement:?}");
+    assert_eq!(
+        rehearse(principal.cloned().map(Few::one).as_ref(), requirement),
+        rehearsed,
+        "a rehearsal says the same: {requirement:?}"
+    );
 }
 
 #[test]
 fn rfc9110_15_5_2_who_presents_nothing_is_challenged_unless_nothing_is_asked_for() {
-    let (anonymous, key) = (|| Condition::of(Scheme::ANONYMOUS), || holding("a"));
+    let (anonymous, key) = (|| Condition::anonymous(), || holding("a"));
     for (conditions, expected) in [
         (vec![], "challenge"),
         (vec![key()], "challenge"),
-        (vec![Condition::of(management_key::SCHEME), key()], "challenge"),
+        (vec![management(), key()], "challenge"),
         (vec![anonymous()], "permit"),
         (vec![key(), anonymous()], "permit"),
     ] {
         check(None, &Requirement::Any(conditions), expected);
     }
-    check(None, &Requirement::All(vec![key()]), "challenge");
-    check(None, &Requirement::All(vec![]), "challenge");
+    check(None, &Requirement::All(vec![key()], Agreement::Owner), "challenge");
+    check(None, &Requirement::All(vec![], Agreement::Owner), "challenge");
 }
 
 #[test]
@@ -71,19 +82,19 @@ fn one_credential_meets_a_condition_or_it_does_not() {
         (asking_for_key(None, Test), "permit"),
         (asking_for_key(Some("acme"), Live), "wrong_environment"),
         (asking_for_key(Some("partner"), Test), "wrong_key_set"),
-        (Condition::of(management_key::SCHEME), "wrong_scheme"),
-        (Condition::of(Scheme::ANONYMOUS), "wrong_scheme"),
+        (management(), "wrong_scheme"),
+        (Condition::anonymous(), "wrong_scheme"),
     ];
     for (condition, expected) in rows {
         check(Some(&principal), &Requirement::Any(vec![condition.clone()]), expected);
-        check(Some(&principal), &Requirement::All(vec![condition]), expected);
+        check(Some(&principal), &Requirement::All(vec![condition], Agreement::Owner), expected);
     }
 }
 
 #[test]
 fn a_key_without_a_set_is_of_no_set() {
     let ground = Ground::new();
-    let bare = Caller::of(&ground.organisation).by(api_key::SCHEME).principal();
+    let bare = Caller::of(&ground.organisation).by(api_key::SCHEME).granting("").principal();
     check(Some(&bare), &Requirement::Any(vec![asking_for_key(None, Live)]), "permit");
     check(Some(&bare), &Requirement::Any(vec![asking_for_key(Some("acme"), Live)]), "wrong_key_set");
 }
@@ -102,7 +113,7 @@ fn any_is_met_by_one_and_tells_the_nearest_denial() {
     let stranger = Ground::new().stranger().id;
     // The nearest last.
     let denied = [
-        (Condition::of(management_key::SCHEME), "wrong_scheme"),
+        (management(), "wrong_scheme"),
         (asking_for_key(None, Live), "wrong_environment"),
         (asking_for_key(Some("partner"), Test), "wrong_key_set"),
         (owned_by(stranger), "wrong_owner"),
@@ -121,30 +132,83 @@ fn any_is_met_by_one_and_tells_the_nearest_denial() {
     check(Some(&principal), &Requirement::Any(vec![]), "wrong_scheme");
 }
 
+/// An API key and a management key that are presented together: of whom, holding what.
+fn together(key: (&OwnerRecord, &str), management: (&OwnerRecord, &str)) -> Few<Principal> {
+    let first = Caller::of(key.0).by(api_key::SCHEME).holding(key.1).with_key("acme", Test).principal();
+    Few::with(Some(Few::one(first)), Caller::of(management.0).holding(management.1).principal())
+}
+
+#[test]
+fn safety_6_all_asks_for_a_credential_for_each_condition_and_owners_that_agree() {
+    let mut ground = Ground::new();
+    let (ours, theirs) = (ground.organisation.clone(), ground.stranger());
+    let (one, two) = (ground.member(OwnerKind::Client, &ours), ground.member(OwnerKind::User, &ours));
+    let both = || vec![holding("a"), management_key::required(scopes("x"))];
+    let rows = [
+        (&one, "a", &one, "x", Agreement::Owner, "permit"),
+        (&one, "a", &two, "x", Agreement::Owner, "owners_disagree"),
+        (&one, "a", &two, "x", Agreement::Organisation, "permit"),
+        (&one, "a", &ours, "x", Agreement::Organisation, "permit"),
+        (&one, "a", &theirs, "x", Agreement::Organisation, "owners_disagree"),
+        (&one, "b", &one, "x", Agreement::Owner, "insufficient_scope"),
+        (&one, "a", &one, "y", Agreement::Owner, "insufficient_scope"),
+    ];
+    for (owner, held, other, other_held, agreement, expected) in rows {
+        let members = together((owner, held), (other, other_held));
+        let requirement = Requirement::All(both(), agreement);
+        assert_eq!(rehearse(Some(&members), &requirement).err().unwrap_or("permit"), expected);
+        let Decision::Permit(permit) = decide(Some(members), &requirement) else {
+            assert_ne!(expected, "permit");
+            continue;
+        };
+        assert_eq!(permit.principal().scheme(), api_key::SCHEME, "the first listed is the subject");
+        assert_eq!(permit.members().count(), 2);
+    }
+    let members = || together((&one, "a"), (&one, "x"));
+    let swapped = both().into_iter().rev().collect();
+    for (requirement, expected) in [
+        (Requirement::All(swapped, Agreement::Owner), "wrong_scheme"),
+        (Requirement::All(vec![holding("a")], Agreement::Owner), "wrong_scheme"),
+        (Requirement::All(vec![], Agreement::Owner), "wrong_scheme"),
+        (Requirement::Any(both()), "wrong_scheme"),
+    ] {
+        assert_eq!(rehearse(Some(&members()), &requirement), Err(expected), "{requirement:?}");
+    }
+}
+
+#[test]
+fn safety_6_nobody_does_not_agree_with_nobody() {
+    let nobody = || Caller::nobody().by(api_key::SCHEME).holding("a").with_key("acme", Test).principal();
+    let two = || Few::with(Some(Few::one(nobody())), Caller::nobody().holding("x").principal());
+    let both = || vec![holding("a"), management_key::required(scopes("x"))];
+    for agreement in [Agreement::Owner, Agreement::Organisation] {
+        let requirement = Requirement::All(both(), agreement);
+        assert_eq!(rehearse(Some(&two()), &requirement), Err("owners_disagree"));
+    }
+    let alone = Requirement::All(vec![holding("a")], Agreement::Owner);
+    assert_eq!(rehearse(Some(&Few::one(nobody())), &alone), Ok(()), "one alone agrees");
+}
+
 #[test]
 fn all_is_met_by_no_less_than_all() {
     let (principal, ..) = presented();
-    check(Some(&principal), &Requirement::All(vec![]), "wrong_scheme");
-    for (conditions, expected) in
-        [(["a", "b"], "permit"), (["a", "c"], "insufficient_scope"), (["c", "a"], "insufficient_scope")]
-    {
-        check(Some(&principal), &Requirement::All(conditions.map(holding).to_vec()), expected);
+    check(Some(&principal), &Requirement::All(vec![], Agreement::Owner), "wrong_scheme");
+    for conditions in [vec![holding("a"), holding("b")], vec![holding("a"), management()]] {
+        check(Some(&principal), &Requirement::All(conditions, Agreement::Owner), "wrong_scheme");
     }
-    let other = || Condition::of(management_key::SCHEME);
-    check(Some(&principal), &Requirement::All(vec![holding("a"), other()]), "wrong_scheme");
-    check(Some(&principal), &Requirement::All(vec![other(), holding("a")]), "wrong_scheme");
 }
 
 #[test]
 fn a_requirement_tells_what_it_asks_for() {
-    let (anonymous, key) = (|| Condition::of(Scheme::ANONYMOUS), || holding("a"));
+    let (anonymous, key) = (|| Condition::anonymous(), || holding("a"));
     for (conditions, admits_anonymous, asks) in [
         (vec![], false, false),
         (vec![anonymous()], true, false),
         (vec![key()], false, true),
         (vec![anonymous(), key()], true, true),
     ] {
-        let (any, all) = (Requirement::Any(conditions.clone()), Requirement::All(conditions.clone()));
+        let (any, all) =
+            (Requirement::Any(conditions.clone()), Requirement::All(conditions.clone(), Agreement::Owner));
         for requirement in [any, all] {
             assert_eq!(requirement.admits_anonymous(), admits_anonymous, "{requirement:?}");
             assert_eq!(requirement.asks_for_credential(), asks, "{requirement:?}");

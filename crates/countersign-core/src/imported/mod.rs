@@ -21,8 +21,7 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use rules::not_taken_over;
 pub use rules::{AlreadyUpgraded, Declaration, may_take_over};
 pub(crate) use sets::Imports;
-pub use wire::{DIGEST_TEXT, NotADigest, read_digest};
-pub(crate) use wire::{PreparedSet, PresentedText};
+pub(crate) use wire::PreparedSet;
+pub use wire::{DIGEST_TEXT, NotADigest, ROW, read_digest};

@@ -1,30 +1,23 @@
 //! Sets of imported keys as tables.
 
-use std::sync::Arc;
-
 use crate::api_key;
 use crate::context::{Context, Policy, SeededEntropy};
-use crate::credential::Rejection;
-use crate::decision::{Condition, Decision, Permit, Requirement, decide};
+use crate::decision::Permit;
 use crate::effect::Effect;
 use crate::environment::Environment;
 use crate::exchange::{Act, System};
 use crate::id::{OwnerId, OwnerKind};
-use crate::imported::{
-    AlreadyUpgraded, Declaration, PreparedSet, PresentedText, may_take_over, not_taken_over, read_digest,
-};
+use crate::imported::{AlreadyUpgraded, Declaration, PreparedSet, may_take_over, read_digest};
 use crate::imported_set::{
     Digest, Encoding, Imported, ImportedSet, MAX_IMPORTED_SETS, NotAnImportedSet, Part, Source, Upgrade,
 };
-use crate::key_string::Malformed;
-use crate::known::KnownOwner;
-use crate::management_key;
-use crate::principal::{Principal, Proof};
 use crate::question::FoundFirstUse;
 use crate::record::{CredentialRecord, OwnerRecord, TakenOver, Terms};
 use crate::refusal::Refusal;
 use crate::scope::ScopeSet;
 use crate::secret::{Pepper, Peppers, Secret, SecretHash};
+use crate::takeover::not_taken_over;
+use crate::testing::Caller;
 use crate::timestamp::Timestamp;
 
 fn peppers() -> Peppers {
@@ -123,15 +116,6 @@ fn safety_14_a_sealed_key_opens_only_under_its_pepper_and_for_its_set() {
     assert!(!sealed.contains("pepper"));
 }
 
-#[test]
-fn what_no_foreign_key_can_be_is_refused_before_any_lookup() {
-    let presented = |text: &str| PresentedText::new(&api_key::KIND, text, None, Malformed::Shape).err();
-    assert_eq!(presented("acme_1"), None);
-    for text in ["cs_live_short", "a b", "a\u{7f}", "é", &"a".repeat(513)] {
-        assert_eq!(presented(text), Some(Rejection::Malformed(Malformed::Shape)), "{text}");
-    }
-}
-
 fn organisation(seed: u64) -> OwnerRecord {
     let id = OwnerId::random(OwnerKind::Organisation, &mut SeededEntropy::new(seed));
     let at = Timestamp::from_millis(0);
@@ -154,23 +138,7 @@ fn client(organisation: &OwnerRecord, seed: u64) -> OwnerRecord {
 }
 
 fn caller(owner: &OwnerRecord, scopes: &str) -> Permit {
-    let parent = Arc::new(KnownOwner::new(owner.organisation, None, true));
-    let owner = match owner.id == owner.organisation {
-        true => parent,
-        false => Arc::new(KnownOwner::new(owner.id, Some(parent), true)),
-    };
-    let principal = Principal::assertion(Proof {
-        scheme: management_key::SCHEME,
-        credential: None,
-        owner: Some(owner),
-        prefix: None,
-        environment: Environment::Live,
-        scopes: Arc::new(scopes.parse().unwrap()),
-        grantable: Arc::default(),
-    });
-    let asked = Requirement::Any(vec![Condition::of(management_key::SCHEME)]);
-    let Decision::Permit(permit) = decide(Some(principal), &asked) else { panic!("not permitted") };
-    permit
+    Caller::of(owner).holding(scopes).permit()
 }
 
 fn key_of(owner: &OwnerRecord, key_set: &str) -> CredentialRecord {

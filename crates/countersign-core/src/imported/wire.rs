@@ -4,17 +4,20 @@ use aws_lc_rs::{digest, hmac};
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use bytes::Bytes;
 use thiserror::Error;
 
+use crate::api_key;
+use crate::carried::{Carried, DeclaredSets, Way};
 use crate::context::Context;
-use crate::credential::{Presented, Rejection};
-use crate::effect::Outcome;
+use crate::credential::{Recognition, Row, Verify};
+use crate::effect::{Outcome, Use};
 use crate::imported_set::{Digest, Encoding, ImportedSet, Part, Source};
-use crate::key_string::Malformed;
-use crate::kind::Kind;
-use crate::ledger::{Found, Lookup};
+use crate::key_string::{KeyText, RESERVED};
+use crate::ledger::{FoundCredential, Lookup};
 use crate::principal::Principal;
-use crate::secret::{Peppers, Secret};
+use crate::rejection::Rejection;
+use crate::secret::Peppers;
 use crate::verification;
 
 /// The longest foreign key that is looked at, in bytes; a bound, not a clause.
@@ -110,49 +113,38 @@ impl PreparedSet {
     }
 }
 
-/// A text that is no key of our shape, and may be an imported one.
-pub(crate) struct PresentedText {
-    text: Secret<String>,
-    kind: &'static Kind,
-    header: Option<String>,
-    otherwise: Malformed,
+/// The register's row for imported keys. They are API keys: only how they are recognised and found differs.
+pub const ROW: Row = Row { kind: &api_key::KIND, ways: &[Way::Bearer, Way::KeyField, Way::Told], recognise };
+
+struct PresentedText<'a> {
+    source: Source<'a>,
+    text: &'a str,
 }
 
-impl PresentedText {
-    /// Takes what was presented; `otherwise` is what it is if no set claims it.
-    pub(crate) fn new(
-        kind: &'static Kind,
-        text: &str,
-        header: Option<&str>,
-        otherwise: Malformed,
-    ) -> Result<Self, Rejection> {
-        let plain = text.bytes().all(|byte| byte.is_ascii_graphic());
-        if !plain || text.len() > MAX_KEY || text.starts_with("cs_") {
-            return Err(Rejection::Malformed(otherwise));
-        }
-        let (text, header) = (Secret::new(text.to_owned()), header.map(str::to_owned));
-        Ok(Self { kind, text, header, otherwise })
+/// What a declared set claims, and no key of our shape is.
+fn recognise<'a>(carried: Carried<'a>, sets: &dyn DeclaredSets) -> Recognition<'a> {
+    let (text, source) = carried.key()?;
+    if text.starts_with(RESERVED) || !sets.claims(source, text) {
+        return None;
     }
+    let malformed = KeyText::parse(text).err()?;
+    let plain = text.len() <= MAX_KEY && text.bytes().all(|byte| byte.is_ascii_graphic());
+    Some(if plain { Ok(Box::new(PresentedText { source, text })) } else { Err(malformed.into()) })
 }
 
-impl Presented for PresentedText {
+impl Verify for PresentedText<'_> {
+    type Answer = Option<FoundCredential>;
+
     fn lookup(&self) -> Lookup<'_> {
-        let source = self.header.as_deref().map_or(Source::Usual, Source::Header);
-        Lookup::ImportedKey { source, text: self.text.expose() }
+        Lookup::Imported { source: self.source, text: self.text }
     }
 
-    fn verify(self: Box<Self>, context: &mut Context<'_>, found: Found) -> Outcome<Principal, Rejection> {
-        let Found::ImportedKey(found) = found else {
-            return verification::verify(context, self.kind, found);
-        };
-        match found {
-            Some(found) => {
-                let known = Found::Key(Some(found.known));
-                verification::verify(context, self.kind, known)
-            }
-            None => {
-                verification::refuse(context, self.kind.verbs.verify, Rejection::Malformed(self.otherwise))
-            }
-        }
+    fn verify(
+        &self,
+        context: &mut Context<'_>,
+        found: Self::Answer,
+        _: Option<&Bytes>,
+    ) -> Outcome<Principal, Rejection, Use> {
+        verification::verify(&api_key::KIND, context, found.as_ref())
     }
 }

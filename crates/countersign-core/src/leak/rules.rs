@@ -3,19 +3,19 @@
 use std::sync::Arc;
 
 use crate::audit::{Actor, AuditEvent};
+use crate::authenticators::everybody;
 use crate::context::Context;
 use crate::effect::{Effect, Outcome};
 use crate::exchange::Act;
 use crate::id::CredentialId;
-use crate::imported_set::Source;
-use crate::key_string::KeyString;
 use crate::kind::Kind;
 use crate::kinds::kind_of;
 use crate::known::KnownCredential;
+use crate::ledger::{Found, FoundCredential};
+use crate::presentation::recognise_told;
 use crate::question::RecordOf;
 use crate::record::CredentialRecord;
 use crate::snapshot::Snapshot;
-use crate::{api_key, management_key};
 
 /// The longest word about where a key was found; a bound, not a clause.
 const MAX_WORD: usize = 300;
@@ -31,14 +31,12 @@ impl Held {
     /// Finds the credential whose key `text` is; `None`: it is no key that is known here.
     #[must_use]
     pub fn find(snapshot: &Snapshot, text: &str) -> Option<Self> {
-        let found = match KeyString::parse(text) {
-            Ok(key) if key.prefix() == management_key::PREFIX => {
-                snapshot.find(management_key::KIND.id_prefix, &key)
-            }
-            Ok(key) => snapshot.find(api_key::KIND.id_prefix, &key),
-            Err(_) => snapshot.find_imported(Source::Anywhere, text).map(|found| found.known),
+        let presentation = recognise_told(everybody(), text, snapshot)?.ok()?;
+        let found =
+            presentation.members().next().map(|member| snapshot.look_up(&member.presented().lookup()))?;
+        let Found::Credential(Some(FoundCredential { known, .. })) = found else {
+            return None;
         };
-        let known = found?;
         Some(Self::assertion(kind_of(known.id)?, known))
     }
 

@@ -16,8 +16,8 @@ mod wire;
 mod tests;
 
 pub use installation::{Replace, first_key};
-pub use kind::{KIND, SCHEME};
+pub use kind::{KIND, SCHEME, required, required_locally};
 pub use model::Create;
 pub(crate) use rules::not_above;
 pub use rules::{LocalPeer, local_operator};
-pub use wire::{ManagementKey, PREFIX};
+pub use wire::{PREFIX, ROW};

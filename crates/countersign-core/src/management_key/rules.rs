@@ -5,18 +5,20 @@ use std::sync::Arc;
 use crate::audit::{Actor, AuditEvent};
 use crate::authority::Authority;
 use crate::context::Context;
-use crate::credential::Rejection;
 use crate::decision::Permit;
 use crate::effect::{Effect, Outcome};
 use crate::environment::Environment;
 use crate::exchange::Act;
+use crate::key_evidence::KeyEvidence;
 use crate::lifecycle::{new_line, reaches};
 use crate::minting::{Expiry, Minted, end_of_life, granted, mint, mintable, valid_name};
+use crate::own::Evidence;
 use crate::principal::{Principal, Proof};
 use crate::question::{Holder, HolderOf};
 use crate::reach::{ManagementScope, authority};
 use crate::record::{CredentialRecord, Terms};
 use crate::refusal::Refusal;
+use crate::rejection::Rejection;
 use crate::scheme::Scheme;
 use crate::scope::{Grantable, ScopeSet};
 
@@ -37,17 +39,14 @@ pub struct LocalPeer {
 pub fn local_operator(context: &Context<'_>, peer: LocalPeer) -> Outcome<Principal, Rejection> {
     const ACTION: &str = "local_socket.verify";
     if peer.peer_uid != peer.server_uid && peer.peer_uid != 0 {
-        let audit = AuditEvent::refused(context.now, ACTION, Actor::UNVERIFIED, Rejection::Unknown.code());
-        return Outcome::refused(Rejection::Unknown, Vec::new(), audit);
+        let audit = AuditEvent::refused(context.now, ACTION, Actor::UNVERIFIED, Rejection::UNKNOWN.code());
+        return Outcome::refused(Rejection::UNKNOWN, Vec::new(), audit);
     }
+    let own = KeyEvidence { prefix: None, environment: Environment::Live, grantable: everything_grantable() };
     let principal = Principal::assertion(Proof {
-        scheme: Scheme::LOCAL_SOCKET,
-        credential: None,
-        owner: None,
-        prefix: None,
-        environment: Environment::Live,
         scopes: Arc::new(ManagementScope::everything()),
-        grantable: Arc::new(everything_grantable()),
+        own: Arc::new(Evidence(Arc::new(own))),
+        ..Proof::nothing(Scheme::LOCAL_SOCKET)
     });
     let audit = AuditEvent::granted(context.now, ACTION, Actor::of(&principal));
     Outcome::granted(principal, Vec::new(), audit)

@@ -1,13 +1,13 @@
 //! The rules of management keys as tables.
 
 use crate::audit::Verdict;
-use crate::credential::Rejection;
 use crate::id::{OwnerId, OwnerKind};
 use crate::management_key::{Create, LocalPeer, Replace, first_key, local_operator};
 use crate::minting::Expiry;
 use crate::reach::{ManagementScope, Reach, reach};
 use crate::record::OwnerRecord;
 use crate::refusal::Refusal;
+use crate::rejection::Rejection;
 use crate::tally::{Kept, Tally};
 use crate::testing::{Caller, Ground, HOUR, NOW, granting, scopes};
 
@@ -18,7 +18,7 @@ fn safety_5_the_local_socket_knows_the_servers_user_and_root_alone() {
     {
         let outcome = local_operator(&Ground::new().context(), LocalPeer { peer_uid, server_uid });
         let reached = outcome.answer.map(|principal| reach(&principal));
-        assert_eq!(reached, if expected { Ok(Reach::Installation) } else { Err(Rejection::Unknown) });
+        assert_eq!(reached, if expected { Ok(Reach::Installation) } else { Err(Rejection::UNKNOWN) });
     }
 }
 

@@ -1,48 +1,52 @@
 //! Recognises a management key by its prefix.
 
+use bytes::Bytes;
+
+use crate::carried::{Carried, DeclaredSets, Way};
 use crate::context::Context;
-use crate::credential::{Authenticator, Presented, Rejection};
-use crate::effect::Outcome;
-use crate::key_string::KeyString;
-use crate::ledger::{Found, Lookup};
+use crate::credential::{Recognition, Row, Verify};
+use crate::effect::{Outcome, Use};
+use crate::key_string::KeyText;
+use crate::ledger::{FoundCredential, Lookup};
 use crate::principal::Principal;
-use crate::scheme::Scheme;
+use crate::rejection::Rejection;
 use crate::verification;
 
-use super::kind::{KIND, SCHEME};
+use super::kind::KIND;
 
 /// What every management key begins with.
 pub const PREFIX: &str = "cs_mgmt";
 
 /// The register's row for management keys.
-#[derive(Debug, Clone, Copy)]
-pub struct ManagementKey;
+pub const ROW: Row = Row { kind: &KIND, ways: &[Way::Bearer, Way::KeyField, Way::Told], recognise };
 
-impl Authenticator for ManagementKey {
-    fn scheme(&self) -> Scheme {
-        SCHEME
-    }
+struct PresentedKey<'a>(KeyText<'a>);
 
-    fn recognise(&self, bearer: &str, _: Option<&str>) -> Option<Result<Box<dyn Presented>, Rejection>> {
-        let (prefix, _) = bearer.rsplit_once('_')?;
-        if prefix != PREFIX {
-            return None;
-        }
-        Some(match KeyString::parse(bearer) {
-            Ok(key) => Ok(Box::new(PresentedKey(key))),
-            Err(malformed) => Err(Rejection::Malformed(malformed)),
-        })
+fn recognise<'a>(carried: Carried<'a>, _: &dyn DeclaredSets) -> Recognition<'a> {
+    let (text, _) = carried.key()?;
+    let (prefix, _) = text.rsplit_once('_')?;
+    if prefix != PREFIX {
+        return None;
     }
+    Some(match KeyText::parse(text) {
+        Ok(key) => Ok(Box::new(PresentedKey(key))),
+        Err(malformed) => Err(malformed.into()),
+    })
 }
 
-struct PresentedKey(KeyString);
+impl Verify for PresentedKey<'_> {
+    type Answer = Option<FoundCredential>;
 
-impl Presented for PresentedKey {
     fn lookup(&self) -> Lookup<'_> {
-        Lookup::Key { kind: KIND.id_prefix, key: &self.0 }
+        Lookup::Credential { kind: KIND.id_prefix, secret: self.0.text() }
     }
 
-    fn verify(self: Box<Self>, context: &mut Context<'_>, found: Found) -> Outcome<Principal, Rejection> {
-        verification::verify(context, &KIND, found)
+    fn verify(
+        &self,
+        context: &mut Context<'_>,
+        found: Self::Answer,
+        _: Option<&Bytes>,
+    ) -> Outcome<Principal, Rejection, Use> {
+        verification::verify(&KIND, context, found.as_ref())
     }
 }

@@ -157,6 +157,17 @@ impl Meter {
         Ok(Charge { levels, first })
     }
 
+    /// Gives back what [`Meter::charge`] took at `now`; what a window has taken with it stays gone.
+    pub(crate) fn refund(&self, allowances: &[Allowance], now: Timestamp, cost: u32) {
+        let mut gauges = self.gauges();
+        for allowance in allowances {
+            let gauge = find(&mut gauges, &allowance.name, allowance.every);
+            if gauge.window == allowance.every.window(now).0 {
+                gauge.own = gauge.own.saturating_sub(u64::from(cost));
+            }
+        }
+    }
+
     /// Notes that there is something to report; true if that was not known yet.
     pub(crate) fn touch(&self) -> bool {
         !self.touched.swap(true, Ordering::AcqRel)

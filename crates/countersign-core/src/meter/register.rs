@@ -78,6 +78,11 @@ impl Meters {
         Ok(charge)
     }
 
+    /// Gives back what was charged at `now` for something that did not come to count after all.
+    pub(crate) fn refund(&self, metered: &Metered, now: Timestamp, cost: u32) {
+        metered.meter.refund(&metered.allowances, now, cost);
+    }
+
     /// Returns what this node has spent on every meter that was charged since the last call.
     pub fn touched(&self) -> Vec<Spent> {
         let touched = std::mem::take(&mut *self.touched.lock().unwrap_or_else(PoisonError::into_inner));

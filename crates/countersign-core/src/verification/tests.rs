@@ -4,6 +4,7 @@ use crate::api_key;
 use crate::authenticators::{GATEWAY, MANAGEMENT};
 use crate::environment::Environment;
 use crate::id::OwnerKind;
+use crate::key_evidence::{KeyEvidence, grantable};
 use crate::management_key;
 use crate::record::CredentialRecord;
 use crate::testing::{Ground, HOUR, NOW, granting, scopes};
@@ -104,13 +105,15 @@ fn a_principal_is_what_its_key_says() {
     let principal = ground.present(GATEWAY, &[("x-api-key", &key)]).unwrap().unwrap();
     assert_eq!((principal.scheme(), principal.credential()), (api_key::SCHEME, Some(record.id)));
     assert_eq!((principal.owner(), principal.organisation()), (Some(client.id), Some(organisation.id)));
-    assert_eq!(principal.environment(), Environment::Test);
-    assert_eq!(principal.prefix(), Some(&record.terms.prefix));
-    assert_eq!((principal.scopes(), principal.grantable()), (&scopes("a b"), &granting("")));
+    assert_eq!(
+        principal.own::<KeyEvidence>(),
+        Some(&KeyEvidence::of(&ground.store.stored(record.id).unwrap().terms))
+    );
+    assert_eq!((principal.scopes(), grantable(&principal)), (&scopes("a b"), &granting("")));
 
     let (record, key) = ground.management_key(&organisation, "keys:read", "orders:*");
     let bearer = format!("Bearer {key}");
     let principal = ground.present(MANAGEMENT, &[("authorization", &bearer)]).unwrap().unwrap();
     assert_eq!((principal.scheme(), principal.credential()), (management_key::SCHEME, Some(record.id)));
-    assert_eq!((principal.scopes(), principal.grantable()), (&scopes("keys:read"), &granting("orders:*")));
+    assert_eq!((principal.scopes(), grantable(&principal)), (&scopes("keys:read"), &granting("orders:*")));
 }

@@ -15,7 +15,7 @@ use countersign_edge::drain::Shutdown;
 use countersign_edge::limits::Limits;
 use countersign_edge::listen::{BindError, Budget, Listener, Socket, bind};
 use countersign_edge::metrics::Metrics;
-use countersign_edge::serve::{Peer, Serve};
+use countersign_edge::serve::{Peer, Serve, Transport};
 use countersign_edge::tls::{Tls, server_config};
 use countersign_edge::unix::bind_local;
 use http::{Request, Response};
@@ -85,10 +85,10 @@ pub(crate) fn connect(address: SocketAddr) -> TcpStream {
 
 async fn tell_peer(request: Request<Content>, peer: Peer) -> Response<Full<Bytes>> {
     assert_ne!(request.uri().path(), "/panic", "asked for");
-    let text = match peer {
-        Peer::Plain(_) => "plain".to_owned(),
-        Peer::Tls(_) => "tls".to_owned(),
-        Peer::Local(local) => format!("uid {} of {}", local.peer_uid, local.server_uid),
+    let text = match peer.transport() {
+        Transport::Plain(_) => "plain".to_owned(),
+        Transport::Tls(_) => "tls".to_owned(),
+        Transport::Local(local) => format!("uid {} of {}", local.peer_uid, local.server_uid),
     };
     Response::new(Full::new(Bytes::from(text)))
 }

@@ -1,7 +1,6 @@
 //! The header fields as tables.
 
 use countersign_core::decision::{Condition, Decision, Permit, Requirement, decide};
-use countersign_core::scheme::Scheme;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{Call, CredentialFields, downstream, upstream};
@@ -9,9 +8,9 @@ use crate::caller::Caller;
 use crate::field_names::DroppedFields;
 
 fn anonymous() -> Permit {
-    match decide(None, &Requirement::Any(vec![Condition::of(Scheme::ANONYMOUS)])) {
+    match decide(None, &Requirement::Any(vec![Condition::anonymous()])) {
         Decision::Permit(permit) => permit,
-        other @ (Decision::Challenge | Decision::Deny(_)) => panic!("{other:?}"),
+        other @ (Decision::Challenge(_) | Decision::Deny(_)) => panic!("{other:?}"),
     }
 }
 

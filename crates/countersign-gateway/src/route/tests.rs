@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use countersign_core::api_key;
+use countersign_core::api_key::KeyCriteria;
+use countersign_core::decision::Agreement;
 use countersign_core::decision::{Condition, Requirement};
 use countersign_core::management_key;
-use countersign_core::scheme::Scheme;
+use countersign_core::scope::ScopeSet;
 use http::Method;
 
 use super::{Match, Route, RouteError, RouteTable, is_upper_case};
@@ -18,7 +19,7 @@ fn route(name: &str, pattern: &str) -> Route {
         methods: None,
         hosts: None,
         upstream: 0,
-        requirement: Requirement::Any(vec![Condition::of(api_key::SCHEME)]),
+        requirement: Requirement::Any(vec![KeyCriteria::default().condition()]),
         shadow: None,
         forward_credential: false,
         preserve_host: false,
@@ -193,7 +194,10 @@ fn a_table_that_cannot_be_decided_on_is_not_built() {
         table(vec![one]).unwrap_err().to_string()
     };
     assert!(refused(|one| one.requirement = Requirement::Any(Vec::new())).contains("anonymous = {}"));
-    assert!(refused(|one| one.requirement = Requirement::All(Vec::new())).contains("`require` is empty"));
+    assert!(
+        refused(|one| one.requirement = Requirement::All(Vec::new(), Agreement::Owner))
+            .contains("`require` is empty")
+    );
     assert!(refused(|one| one.upstream = 1).contains("no upstream number 1"));
     assert!(refused(|one| one.methods = Some(Vec::new())).contains("leave it out"));
     let spelled = refused(|one| one.methods = Some(vec![Method::GET, "Delete".parse().unwrap()]));
@@ -201,19 +205,19 @@ fn a_table_that_cannot_be_decided_on_is_not_built() {
     assert!(refused(|one| one.hosts = Some(Vec::new())).contains("api.example.com"));
     assert!(refused(|one| one.hosts = Some(vec!["a,b".into()])).contains("`a,b`"));
     assert!(refused(|one| one.pattern = "x".into()).contains("does not begin with /"));
-    let twice = || vec![Condition::of(api_key::SCHEME), Condition::of(api_key::SCHEME)];
+    let twice = || vec![KeyCriteria::default().condition(), KeyCriteria::default().condition()];
     let mut one = route("r", "/a");
-    one.requirement = Requirement::All(twice());
+    one.requirement = Requirement::All(twice(), Agreement::Owner);
     assert!(table(vec![one]).unwrap_err().to_string().contains("api_key twice"));
     let mut one = route("r", "/a");
     one.requirement = Requirement::Any(twice());
     assert!(table(vec![one]).is_ok());
     assert!(
-        refused(|one| one.requirement = Requirement::Any(vec![Condition::of(management_key::SCHEME)]))
+        refused(|one| one.requirement = Requirement::Any(vec![management_key::required(ScopeSet::default())]))
             .contains("management_key")
     );
     assert!(
-        refused(|one| one.requirement = Requirement::All(vec![Condition::of(Scheme::ANONYMOUS)]))
+        refused(|one| one.requirement = Requirement::All(vec![Condition::anonymous()], Agreement::Owner))
             .contains("under `any`")
     );
     assert!(table(vec![route("r", "/a"), route("r", "/b")]).is_err());

@@ -9,14 +9,15 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use countersign_core::api_key;
+use countersign_core::api_key::KeyCriteria;
 use countersign_core::context::{Clock, Entropy, Policy, SeededEntropy};
 use countersign_core::decision::{Condition, Requirement};
 use countersign_core::environment::Environment;
 use countersign_core::id::{CredentialId, OwnerId, OwnerKind};
 use countersign_core::key_string::KeyString;
+use countersign_core::kinds::KINDS;
 use countersign_core::ledger::Unavailable;
 use countersign_core::record::{CredentialRecord, OwnerRecord, Terms};
-use countersign_core::scheme::Scheme;
 use countersign_core::secret::{Pepper, Peppers, Secret};
 use countersign_core::snapshot::{Change, Snapshot};
 use countersign_core::timestamp::{Monotonic, Timestamp};
@@ -25,10 +26,10 @@ use countersign_edge::listen::bind;
 use countersign_edge::metrics::Metrics;
 use countersign_gateway::address::HealthCheck;
 use countersign_gateway::gateway::{Gateway, GatewayConfig, GatewayListener};
-use countersign_gateway::ledger::Refresh;
 use countersign_gateway::report::{Report, queue};
 use countersign_gateway::resolve::Resolve;
 use countersign_gateway::route::{Protocol, Route, RouteTable};
+use countersign_gateway::sources::Refresh;
 use countersign_gateway::upstream::{Upstream, UpstreamLimits};
 
 use crate::client::{Answer, Client};
@@ -138,7 +139,7 @@ pub(crate) fn route(name: &str, pattern: &str, requirement: Requirement) -> Rout
 }
 
 pub(crate) fn api_key(scopes: &str) -> Condition {
-    Condition { scopes: scopes.parse().unwrap(), ..Condition::of(api_key::SCHEME) }
+    KeyCriteria::default().condition().holding(scopes.parse().unwrap())
 }
 
 pub(crate) fn any(condition: Condition) -> Requirement {
@@ -147,7 +148,7 @@ pub(crate) fn any(condition: Condition) -> Requirement {
 
 /// `/open/…` for everybody, `/passed/…` with the credential passed on, the rest for keys with `orders:read`.
 pub(crate) fn routes() -> Vec<Route> {
-    let anonymous = || any(Condition::of(Scheme::ANONYMOUS));
+    let anonymous = || any(Condition::anonymous());
     let mut passed = route("passed", "/passed/{**}", anonymous());
     passed.forward_credential = true;
     let mut socket = route("socket", "/ws/{**}", any(api_key("orders:read")));
@@ -176,7 +177,7 @@ impl World {
 
     pub(crate) fn on(upstream: FakeUpstream, limits: Limits, upstream_limits: UpstreamLimits) -> Self {
         let peppers = Arc::new(Peppers::new(Pepper::new(1, &Secret::new([1; 32])), Vec::new()));
-        let snapshot = Arc::new(Snapshot::new(Arc::clone(&peppers), Duration::from_secs(5)));
+        let snapshot = Arc::new(Snapshot::new(KINDS, Arc::clone(&peppers), Duration::from_secs(5)));
         let clock = Arc::new(StillClock::default());
         let feed = Arc::new(Prepared::default());
         *feed.snapshot.lock().unwrap() = Some(Arc::clone(&snapshot));
@@ -268,7 +269,7 @@ impl World {
         let url = format!("http://{address}").parse().unwrap();
         let mut upstreams = self.routes.load().upstreams().to_vec();
         upstreams.push(Arc::new(Upstream::new("other", &url, None).unwrap()));
-        let mut other = route("other", pattern, any(Condition::of(Scheme::ANONYMOUS)));
+        let mut other = route("other", pattern, any(Condition::anonymous()));
         other.upstream = 1;
         let all: Vec<_> = std::iter::once(other).chain(routes()).collect();
         self.routes.store(Arc::new(RouteTable::new(all, upstreams).unwrap()));

@@ -2,15 +2,18 @@
 
 use countersign_core::audit::{Actor, AuditEvent};
 use countersign_core::context::{Clock, Context, Policy, SeededEntropy};
-use countersign_core::decision::{Condition, Decision, Permit, Requirement, decide};
+use countersign_core::decision::{Decision, Permit, Requirement, decide};
 use countersign_core::effect::{Effect, Outcome};
 use countersign_core::exchange::{Act, System, perform};
+use countersign_core::few::Few;
 use countersign_core::ledger::{Find, Unavailable};
 use countersign_core::management_key;
+use countersign_core::management_key::required_locally;
 use countersign_core::management_key::{LocalPeer, Replace, local_operator};
 use countersign_core::question::{Installation, MarkOf, RecordOf};
 use countersign_core::reach::Reach;
 use countersign_core::record::{CredentialRecord, MarkRecord};
+use countersign_core::scope::ScopeSet;
 use countersign_core::timestamp::Timestamp;
 use countersign_store::{AuditRequest, Store};
 use countersign_testkit::{Fixture, Records, each_database};
@@ -100,8 +103,8 @@ fn operator() -> Permit {
     let (now, peppers) = (Timestamp::from_millis(0), records.peppers());
     let context = Context { now, entropy: &mut entropy, peppers: &peppers, policy: &policy, address: None };
     let principal = local_operator(&context, LocalPeer { peer_uid: 0, server_uid: 0 }).answer.unwrap();
-    let asked = Requirement::Any(vec![Condition::of(principal.scheme())]);
-    let Decision::Permit(permit) = decide(Some(principal), &asked) else { panic!("not permitted") };
+    let asked = Requirement::Any(vec![required_locally(ScopeSet::default())]);
+    let Decision::Permit(permit) = decide(Some(Few::one(principal)), &asked) else { panic!("not permitted") };
     permit
 }
 

@@ -279,7 +279,7 @@ async fn many_writers_share_transactions_and_none_is_lost() {
             writers.spawn(async move {
                 done(commit(&store, vec![insert(&record)]).await);
                 assert_eq!(
-                    store.snapshot().find(record.id.prefix(), &key).map(|known| known.id),
+                    store.snapshot().find(record.id.prefix(), key.read().text()).map(|known| known.id),
                     Some(record.id)
                 );
             });

@@ -141,7 +141,7 @@ async fn safety_3_a_store_that_went_back_is_read_anew_and_told_its_lost_revocati
             event = backup.last_event,
         );
         sql(&fixture, &restore).await;
-        assert!(store.snapshot().find(record.id.prefix(), &key).unwrap().life.revoked);
+        assert!(store.snapshot().find(record.id.prefix(), key.read().text()).unwrap().life.revoked);
         store.catch_up().await.unwrap();
         assert!(known(&store, &key).await.unwrap().unwrap().life.revoked, "it stays revoked here");
         assert!(known(&store, &vanished_key).await.unwrap().is_none(), "what is not stored is not accepted");

@@ -72,9 +72,12 @@ pub(crate) async fn known(
     store: &Store,
     key: &KeyString,
 ) -> Result<Option<std::sync::Arc<KnownCredential>>, Unavailable> {
-    match store.look_up(Lookup::Key { kind: api_key::KIND.id_prefix, key }).await? {
-        Found::Key(known) => Ok(known),
-        Found::ImportedKey(_) => panic!("an answer to another question"),
+    match store
+        .look_up(Lookup::Credential { kind: api_key::KIND.id_prefix, secret: key.read().text() })
+        .await?
+    {
+        Found::Credential(found) => Ok(found.map(|found| found.known)),
+        Found::Nothing => panic!("an answer to another question"),
     }
 }
 

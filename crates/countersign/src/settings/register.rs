@@ -1,5 +1,7 @@
 //! `SETTINGS`: every setting, its default and its meaning, as one table.
 
+use countersign_core::authenticators::GATEWAY;
+use countersign_core::presentation::kinds_of;
 use countersign_gateway::field_names::DEFAULT;
 
 /// One setting.
@@ -83,15 +85,8 @@ pub(crate) const SETTINGS: &[Setting] = settings![
     "route[].cost" "number" "1" "What a call costs of the limits of its key; 0 costs nothing but needs room."
     "route[].upgrade" "list of protocols" "none" "The protocols that a connection may be switched to: `websocket`. A tunnel ends with its credential, and after `limits.idle_timeout` without a byte."
     "route[].require" "requirement" "" "`{ api_key = { … } }`, `{ anonymous = {} }`, `{ any = [ … ] }` or `{ all = [ … ] }`."
+    "route[].require.agree" "`owner` or `organisation`" "owner" "What the credentials under `all` have in common: one owner, or owners of one organisation."
     "route[].shadow.require" "requirement" "none" "Tried beside `require` and counted in `countersign_shadow_decisions_total`; never acted on."
-];
-
-/// What a condition on an API key may name.
-pub(crate) const API_KEY_CONDITION: &[Setting] = settings![
-    "scope" "scope or list of scopes" "none" "The scopes that the key must hold, all of them."
-    "owner" "id" "any" "The owner, or the owner's organisation, that the key must belong to."
-    "environment" "`live` or `test`" "live" "The environment that the key must be made for."
-    "key_set" "prefix" "any" "The key set that the key must come from."
 ];
 
 /// Returns every path that may stand in a file.
@@ -99,10 +94,14 @@ pub(crate) fn known_paths() -> Vec<String> {
     let mut paths: Vec<String> = SETTINGS.iter().map(|setting| setting.path.to_owned()).collect();
     let roots = ["route[].require", "route[].shadow.require"];
     let containers = roots.map(|root| [root.to_owned(), format!("{root}.any[]"), format!("{root}.all[]")]);
+    paths.extend(roots.map(|root| format!("{root}.agree")));
     for container in containers.iter().flatten() {
         paths.push(format!("{container}.anonymous"));
-        paths.push(format!("{container}.api_key"));
-        paths.extend(API_KEY_CONDITION.iter().map(|setting| format!("{container}.api_key.{}", setting.path)));
+        for kind in kinds_of(GATEWAY) {
+            let kind_path = format!("{container}.{}", kind.name());
+            paths.extend(kind.condition_settings().map(|setting| format!("{kind_path}.{}", setting.name)));
+            paths.push(kind_path);
+        }
     }
     paths
 }
@@ -119,15 +118,18 @@ pub(crate) fn reference() -> String {
          a flag overrides both. An unknown setting is an error.\n\n\
          | setting | holds | default | meaning | environment |\n|---|---|---|---|---|\n",
     );
-    let row = |path: &str, setting: &Setting| {
+    let row = |path: &str, holds: &str, default: &str, meaning: &str| {
         let variable = environment_variable(path).map_or_else(String::new, |name| format!("`{name}`"));
-        format!("| `{path}` | {} | {} | {} | {variable} |\n", setting.kind, setting.default, setting.meaning)
+        format!("| `{path}` | {holds} | {default} | {meaning} | {variable} |\n")
     };
     for setting in SETTINGS {
-        text.push_str(&row(setting.path, setting));
+        text.push_str(&row(setting.path, setting.kind, setting.default, setting.meaning));
     }
-    for setting in API_KEY_CONDITION {
-        text.push_str(&row(&format!("route[].require.api_key.{}", setting.path), setting));
+    for kind in kinds_of(GATEWAY) {
+        for setting in kind.condition_settings() {
+            let path = format!("route[].require.{}.{}", kind.name(), setting.name);
+            text.push_str(&row(&path, setting.holds, setting.default, setting.meaning));
+        }
     }
     text.push_str(
         "\n## Header fields that end at the gateway\n\nSome proxy, identity provider or cloud writes them and some \

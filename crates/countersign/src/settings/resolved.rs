@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use countersign_core::api_key;
+use countersign_core::authenticators::GATEWAY;
 use countersign_core::context::Policy;
-use countersign_core::decision::{Condition, Requirement};
+use countersign_core::decision::{Agreement, Condition, Requirement};
 use countersign_core::duration::parse_duration;
 use countersign_core::network::AddressBlock;
+use countersign_core::presentation::kinds_of;
 use countersign_core::scheme::Scheme;
 use countersign_edge::host::canonical;
 use countersign_edge::limits::Limits;
@@ -430,7 +432,7 @@ fn default_route() -> RouteSpec {
         preserve_host: false,
         cost: 1,
         upgrade: Vec::new(),
-        requirement: Requirement::Any(vec![Condition::of(api_key::SCHEME)]),
+        requirement: Requirement::Any(vec![api_key::KeyCriteria::default().condition()]),
         shadow: None,
         words: "any = [{ api_key = {} }]".to_owned(),
     }
@@ -460,18 +462,33 @@ fn route(position: usize, settings: &RouteSettings) -> Result<RouteSpec> {
     })
 }
 
-const EXPECTED: &str = "expected one of `api_key`, `anonymous`, `any` and `all`";
+/// Says what a condition may be about: what the gateway's rows recognise.
+fn expected() -> String {
+    let kinds: Vec<_> = kinds_of(GATEWAY).map(|kind| format!("`{}`", kind.name())).collect();
+    format!("expected one of {}, `anonymous`, `any` and `all`", kinds.join(", "))
+}
 
 /// Reads `require`: one condition, or `any` or `all` of several.
 fn requirement(table: &Table) -> Result<Requirement> {
-    let mut members = table.iter();
+    let agree = table.get("agree");
+    let mut members = table.iter().filter(|(name, _)| *name != "agree");
     let (Some((kind, value)), None) = (members.next(), members.next()) else {
-        bail!("{EXPECTED}, found {} members; combine them with `any` or `all`", table.len());
+        bail!("{}, found {} members; combine them with `any` or `all`", expected(), table.len());
     };
     match kind.as_str() {
+        "all" => Ok(Requirement::All(conditions(value)?, agreement(agree)?)),
+        _ if agree.is_some() => bail!("`agree` says how the owners under `all` relate; there is no `all`"),
         "any" => Ok(Requirement::Any(conditions(value)?)),
-        "all" => Ok(Requirement::All(conditions(value)?)),
         kind => Ok(Requirement::Any(vec![condition(kind, value)?])),
+    }
+}
+
+/// Reads how the owners of the credentials under `all` relate (SAFETY 6).
+fn agreement(value: Option<&Value>) -> Result<Agreement> {
+    match value.map(Value::as_str) {
+        None | Some(Some("owner")) => Ok(Agreement::Owner),
+        Some(Some("organisation")) => Ok(Agreement::Organisation),
+        Some(_) => bail!("agree: expected `owner` or `organisation`"),
     }
 }
 
@@ -490,51 +507,23 @@ fn one_condition(value: &Value) -> Result<Condition> {
     }
 }
 
-fn condition(kind: &str, value: &Value) -> Result<Condition> {
-    let table = value.as_table().ok_or_else(|| anyhow!("`{kind}`: expected a table, such as {{}}"))?;
-    match kind {
-        "anonymous" => Ok(Condition::of(Scheme::ANONYMOUS)),
-        "api_key" => api_key(table),
-        other => bail!("{EXPECTED}, found `{other}`"),
+fn condition(name: &str, value: &Value) -> Result<Condition> {
+    let table = value.as_table().ok_or_else(|| anyhow!("`{name}`: expected a table, such as {{}}"))?;
+    if name == Scheme::ANONYMOUS.name() {
+        return Ok(Condition::anonymous());
     }
-}
-
-fn api_key(table: &Table) -> Result<Condition> {
-    let text = |name: &str| match table.get(name) {
-        None => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.as_str())),
-        Some(_) => Err(anyhow!("api_key.{name}: expected text")),
+    let Some(kind) = kinds_of(GATEWAY).find(|kind| kind.name() == name) else {
+        bail!("{}, found `{name}`", expected());
     };
-    let parsed = |error: &dyn std::fmt::Display, name: &str| anyhow!("api_key.{name}: {error}");
-    let mut condition = Condition::of(api_key::SCHEME);
-    condition.scopes = scopes(table.get("scope"))?;
-    if let Some(environment) = text("environment")? {
-        condition.environment = environment.parse().map_err(|error| parsed(&error, "environment"))?;
-    }
-    condition.owner = text("owner")?.map(str::parse).transpose().map_err(|error| parsed(&error, "owner"))?;
-    condition.prefix =
-        text("key_set")?.map(str::parse).transpose().map_err(|error| parsed(&error, "key_set"))?;
-    Ok(condition)
-}
-
-fn scopes(value: Option<&Value>) -> Result<countersign_core::scope::ScopeSet> {
-    let text = match value {
-        None => String::new(),
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Array(list)) => {
-            let texts: Option<Vec<_>> = list.iter().map(Value::as_str).collect();
-            texts.ok_or_else(|| anyhow!("api_key.scope: expected text or a list of texts"))?.join(" ")
-        }
-        Some(_) => bail!("api_key.scope: expected text or a list of texts"),
-    };
-    text.parse().map_err(|error| anyhow!("api_key.scope: {error}"))
+    let settings: serde_json::Map<_, _> = serde_json::from_value(serde_json::to_value(table)?)?;
+    Ok(kind.condition(&settings)?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::{EgressSettings, LeakSettings, Protocol, egress, github_keys, requirement, route, upstream};
     use countersign_core::api_key;
-    use countersign_core::decision::Requirement;
+    use countersign_core::decision::{Condition, Requirement};
     use countersign_core::scheme::Scheme;
 
     #[track_caller]
@@ -543,8 +532,8 @@ mod tests {
         let found = requirement(table["require"].as_table().unwrap());
         match (found, expected) {
             (Ok(found), Ok((all, schemes))) => {
-                assert_eq!(matches!(found, Requirement::All(_)), all, "{text}");
-                assert_eq!(found.conditions().map(|one| one.scheme).collect::<Vec<_>>(), schemes, "{text}");
+                assert_eq!(matches!(found, Requirement::All(..)), all, "{text}");
+                assert_eq!(found.conditions().map(Condition::scheme).collect::<Vec<_>>(), schemes, "{text}");
             }
             (Err(error), Err(words)) => assert!(format!("{error:#}").contains(words), "{text}: {error:#}"),
             (found, expected) => panic!("{text}: {found:?}, expected {expected:?}"),

@@ -1,0 +1,104 @@
+//! Settling in memory: all uses count, or none.
+//!
+//! **Invariants.** Nothing waits between taking and undoing. A mark that is live is never forgotten for want of room: a
+//! table that is full answers with a breakdown (SAFETY 8).
+
+use std::sync::Arc;
+
+use papaya::HashMap;
+
+use crate::effect::Use;
+use crate::ledger::{Settled, Unavailable};
+use crate::meter::{Metered, Meters};
+use crate::secret::SecretHash;
+use crate::timestamp::Timestamp;
+
+/// The most marks of first use that are kept in memory, some 100 bytes each; a bound, not a clause.
+const MOST_MARKS: usize = 1_000_000;
+
+/// First uses, as one node knows them.
+#[derive(Debug, Default)]
+pub(crate) struct Marks {
+    seen: HashMap<SecretHash, Timestamp>,
+}
+
+impl Marks {
+    /// Marks a first use until `until`; false: it was marked before.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable::TooManyMarks`].
+    fn take(&self, lookup: SecretHash, until: Timestamp, now: Timestamp) -> Result<bool, Unavailable> {
+        let seen = self.seen.pin();
+        if seen.len() >= MOST_MARKS {
+            seen.retain(|_, until| *until > now);
+            if seen.len() >= MOST_MARKS {
+                return Err(Unavailable::TooManyMarks);
+            }
+        }
+        let mut first = false;
+        seen.compute(lookup, |before| {
+            first = before.is_none_or(|(_, until)| *until <= now);
+            if first { papaya::Operation::Insert(until) } else { papaya::Operation::Abort(()) }
+        });
+        Ok(first)
+    }
+
+    fn undo(&self, lookup: &SecretHash) {
+        self.seen.pin().remove(lookup);
+    }
+}
+
+/// What was taken, to be undone if the rest does not count.
+enum Taken<'a> {
+    Mark(&'a SecretHash),
+    Spent(&'a Arc<Metered>, u32),
+}
+
+/// Settles all of `uses` by what one node knows, or none. Upgrades are the ledger's own to queue.
+///
+/// # Errors
+///
+/// [`Unavailable::TooManyMarks`].
+pub(crate) fn settle(
+    meters: &Meters,
+    marks: &Marks,
+    now: Timestamp,
+    uses: &[Use],
+) -> Result<Settled, Unavailable> {
+    let mut taken = Vec::with_capacity(uses.len());
+    let mut charges = Vec::new();
+    for one in uses {
+        let failed = match one {
+            Use::Mark { lookup, until } => match marks.take(*lookup, *until, now) {
+                Ok(true) => {
+                    taken.push(Taken::Mark(lookup));
+                    continue;
+                }
+                Ok(false) => Ok(Settled::Lost),
+                Err(full) => Err(full),
+            },
+            Use::Spend { meter, cost } => match meters.charge(meter, now, *cost) {
+                Ok(charge) => {
+                    taken.push(Taken::Spent(meter, *cost));
+                    charges.push(charge);
+                    continue;
+                }
+                Err(exceeded) => Ok(Settled::Exceeded(exceeded)),
+            },
+            Use::Upgrade(_) => continue,
+        };
+        undo(meters, marks, now, &taken);
+        return failed;
+    }
+    Ok(Settled::Done(charges))
+}
+
+fn undo(meters: &Meters, marks: &Marks, now: Timestamp, taken: &[Taken<'_>]) {
+    for one in taken {
+        match one {
+            Taken::Mark(lookup) => marks.undo(lookup),
+            Taken::Spent(meter, cost) => meters.refund(meter, now, *cost),
+        }
+    }
+}
