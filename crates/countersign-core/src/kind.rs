@@ -212,3 +212,68 @@ macro_rules! verbs {
     };
 }
 pub(crate) use verbs;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Map, Value, json};
+
+    use crate::api_key;
+    use crate::decision::Condition;
+    use crate::environment::Environment;
+    use crate::id::{OwnerId, OwnerKind};
+    use crate::kinds::KINDS;
+    use crate::management_key;
+    use crate::testing::{asking_for_key, scopes};
+
+    fn read(settings: Value) -> Result<Condition, String> {
+        let Value::Object(settings) = settings else { panic!("a table") };
+        api_key::KIND.condition(&settings).map_err(|error| error.to_string())
+    }
+
+    #[track_caller]
+    fn check(settings: Value, expected: Result<Condition, &str>) {
+        assert_eq!(read(settings.clone()), expected.map_err(str::to_owned), "{settings}");
+    }
+
+    #[test]
+    fn a_condition_is_read_with_its_kinds_defaults() {
+        let owner = OwnerId::random(OwnerKind::Client, &mut crate::context::SeededEntropy::new(1));
+        let live = || asking_for_key(None, Environment::Live);
+        check(json!({}), Ok(live()));
+        check(json!({ "scope": "a b" }), Ok(live().holding(scopes("a b"))));
+        check(json!({ "scope": ["a", "b"] }), Ok(live().holding(scopes("a b"))));
+        check(json!({ "owner": owner.to_string() }), Ok(live().owned_by(owner)));
+        check(json!({ "environment": "test" }), Ok(asking_for_key(None, Environment::Test)));
+        check(json!({ "key_set": "shss" }), Ok(asking_for_key(Some("shss"), Environment::Live)));
+        let management = management_key::KIND.condition(&Map::new());
+        assert_eq!(management, Ok(management_key::required(scopes(""))));
+    }
+
+    #[test]
+    fn what_a_kind_does_not_know_is_an_error_and_no_default() {
+        check(json!({ "enviroment": "test" }), Err("api_key.enviroment: there is no such setting"));
+        check(json!({ "environment": 1 }), Err("api_key.environment: expected text"));
+        check(json!({ "scope": [1] }), Err("api_key.scope: expected text or a list of texts"));
+        check(json!({ "scope": 1 }), Err("api_key.scope: expected text or a list of texts"));
+        check(json!({ "owner": "acme" }), Err("api_key.owner: expected an id such as org_…"));
+        for (settings, words) in [
+            (json!({ "environment": "prod" }), "api_key.environment: "),
+            (json!({ "key_set": "A" }), "api_key.key_set: expected a prefix"),
+        ] {
+            assert!(read(settings).unwrap_err().starts_with(words), "{words}");
+        }
+        let Value::Object(settings) = json!({ "environment": "live" }) else { panic!("a table") };
+        assert!(management_key::KIND.condition(&settings).is_err(), "another kind's setting");
+    }
+
+    #[test]
+    fn every_setting_of_a_condition_says_what_it_means() {
+        for kind in KINDS {
+            let settings: Vec<_> = kind.condition_settings().collect();
+            for (position, setting) in settings.iter().enumerate() {
+                assert!(setting.meaning.ends_with('.') && !setting.default.is_empty(), "{setting:?}");
+                assert!(settings.iter().skip(position + 1).all(|other| other.name != setting.name));
+            }
+        }
+    }
+}

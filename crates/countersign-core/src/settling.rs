@@ -102,3 +102,66 @@ fn undo(meters: &Meters, marks: &Marks, now: Timestamp, taken: &[Taken<'_>]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::{Marks, settle};
+    use crate::context::SeededEntropy;
+    use crate::effect::Use;
+    use crate::id::{CredentialId, IdPrefix};
+    use crate::ledger::Settled;
+    use crate::meter::{Allowance, Metered, Meters};
+    use crate::secret::SecretHash;
+    use crate::timestamp::Timestamp;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    fn mark(byte: u8) -> Use {
+        let lookup = SecretHash::from_bytes(&[byte; 32]).unwrap();
+        Use::Mark { lookup, until: NOW.plus(Duration::from_secs(60)) }
+    }
+
+    /// What may be spent five times in an hour.
+    fn metered(meters: &Meters, seed: u64) -> Arc<Metered> {
+        let id = CredentialId::random(IdPrefix::new("key"), &mut SeededEntropy::new(seed));
+        let limit =
+            Allowance { name: "burst".parse().unwrap(), amount: 5, every: "1h".parse().unwrap() };
+        Arc::new(meters.share(id, &[limit]).unwrap())
+    }
+
+    fn told(settled: Settled) -> Result<Vec<u64>, &'static str> {
+        match settled {
+            Settled::Done(charges) => {
+                Ok(charges.iter().flat_map(|charge| &charge.levels).map(|level| level.remaining).collect())
+            }
+            Settled::Lost => Err("lost"),
+            Settled::Exceeded(_) => Err("exceeded"),
+        }
+    }
+
+    #[test]
+    fn safety_8_a_first_use_counts_once_until_its_mark_may_be_forgotten() {
+        let (meters, marks) = (Meters::default(), Marks::default());
+        let settled = |at, uses: &[Use]| told(settle(&meters, &marks, at, uses).unwrap());
+        assert_eq!(settled(NOW, &[mark(1)]), Ok(vec![]));
+        assert_eq!(settled(NOW, &[mark(1)]), Err("lost"));
+        assert_eq!(settled(NOW, &[mark(2)]), Ok(vec![]), "another value");
+        assert_eq!(settled(NOW.plus(Duration::from_secs(59)), &[mark(1)]), Err("lost"));
+        assert_eq!(settled(NOW.plus(Duration::from_secs(60)), &[mark(1)]), Ok(vec![]));
+    }
+
+    #[test]
+    fn all_uses_count_or_none() {
+        let (meters, marks) = (Meters::default(), Marks::default());
+        let settled = |uses: &[Use]| told(settle(&meters, &marks, NOW, uses).unwrap());
+        let (one, two) = (metered(&meters, 1), metered(&meters, 2));
+        let spend = |meter: &Arc<Metered>, cost| Use::Spend { meter: Arc::clone(meter), cost };
+        assert_eq!(settled(&[mark(1), spend(&one, 3), spend(&two, 1)]), Ok(vec![2, 4]));
+        assert_eq!(settled(&[mark(2), spend(&two, 1), spend(&one, 3)]), Err("exceeded"));
+        assert_eq!(settled(&[spend(&two, 1), mark(1)]), Err("lost"));
+        assert_eq!(settled(&[mark(2), spend(&one, 0), spend(&two, 0)]), Ok(vec![2, 4]), "nothing was kept");
+    }
+}
