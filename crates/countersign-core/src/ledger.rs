@@ -25,6 +25,8 @@ pub enum Lookup<'a> {
         kind: IdPrefix,
         /// The text as presented.
         secret: &'a str,
+        /// What is presented with it and counts once; `None`: it counts as often as it is used.
+        once: Option<&'a str>,
     },
     /// Which imported key is this text?
     Imported {
@@ -33,6 +35,8 @@ pub enum Lookup<'a> {
         /// The text as presented.
         text: &'a str,
     },
+    /// Was this used before, which counts once?
+    Once(&'a str),
 }
 
 /// The answer to a [`Lookup`].
@@ -42,6 +46,8 @@ pub enum Found {
     Nothing,
     /// To [`Lookup::Credential`] and [`Lookup::Imported`].
     Credential(Option<FoundCredential>),
+    /// To [`Lookup::Once`].
+    Once(Used),
 }
 
 /// A credential that was presented.
@@ -51,6 +57,17 @@ pub struct FoundCredential {
     pub known: Arc<KnownCredential>,
     /// What is to be done at the first use of an imported key; `None`: it was used before, or was minted here.
     pub upgrade: Option<Upgrade>,
+    /// Whether what counts once was used before.
+    pub used: Used,
+}
+
+/// Whether what counts once was used before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Used {
+    /// It is marked.
+    Before,
+    /// It is not, or nothing of the kind was presented.
+    Never,
 }
 
 /// The typed end of a [`Found`]. That the answer is to another question is a breakdown, said once here: no room can
@@ -68,7 +85,7 @@ impl Answer for () {
     fn of(found: Found) -> Result<Self, Unavailable> {
         match found {
             Found::Nothing => Ok(()),
-            Found::Credential(_) => Err(Unavailable::Misanswered),
+            Found::Credential(_) | Found::Once(_) => Err(Unavailable::Misanswered),
         }
     }
 }
@@ -77,7 +94,16 @@ impl Answer for Option<FoundCredential> {
     fn of(found: Found) -> Result<Self, Unavailable> {
         match found {
             Found::Credential(found) => Ok(found),
-            Found::Nothing => Err(Unavailable::Misanswered),
+            Found::Nothing | Found::Once(_) => Err(Unavailable::Misanswered),
+        }
+    }
+}
+
+impl Answer for Used {
+    fn of(found: Found) -> Result<Self, Unavailable> {
+        match found {
+            Found::Once(used) => Ok(used),
+            Found::Nothing | Found::Credential(_) => Err(Unavailable::Misanswered),
         }
     }
 }

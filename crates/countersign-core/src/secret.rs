@@ -156,6 +156,8 @@ impl fmt::Debug for Pepper {
 pub enum Purpose {
     /// A credential presented by a caller.
     Credential,
+    /// What counts once: a nonce, a `jti`.
+    FirstUse,
     /// An `Idempotency-Key`, scoped to its caller.
     IdempotencyKey,
     /// A hash of a credential that another system made.
@@ -172,6 +174,7 @@ impl Purpose {
     const fn label(self) -> &'static [u8] {
         match self {
             Self::Credential => b"credential\0",
+            Self::FirstUse => b"first-use\0",
             Self::IdempotencyKey => b"idempotency-key\0",
             Self::Imported => b"imported\0",
             Self::TakenOver => b"taken-over\0",

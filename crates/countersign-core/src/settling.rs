@@ -44,6 +44,11 @@ impl Marks {
         Ok(first)
     }
 
+    /// Tells whether a first use is remembered, be it longer than it has to be.
+    pub(crate) fn holds(&self, lookup: &SecretHash) -> bool {
+        self.seen.pin().contains_key(lookup)
+    }
+
     fn undo(&self, lookup: &SecretHash) {
         self.seen.pin().remove(lookup);
     }

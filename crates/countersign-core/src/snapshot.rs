@@ -20,12 +20,12 @@ use crate::imported::{Declaration, Imports};
 use crate::imported_set::{Digest, ImportedSet, Source, Upgrade};
 use crate::kind::Kind;
 use crate::known::{KnownCredential, KnownOwner};
-use crate::ledger::{Found, FoundCredential, Lookup, Settled, Unavailable};
+use crate::ledger::{Found, FoundCredential, Lookup, Settled, Unavailable, Used};
 use crate::meter::Meters;
 use crate::own::Evidence;
 use crate::record::{CredentialRecord, OwnerRecord};
 use crate::scope::ScopeSet;
-use crate::secret::{Peppers, Purpose, Secret, SecretHash, constant_time_eq};
+use crate::secret::{Pepper, Peppers, Purpose, Secret, SecretHash, constant_time_eq};
 use crate::settling::{Marks, settle};
 use crate::standing::Knows;
 use crate::timestamp::{Monotonic, Timestamp};
@@ -116,12 +116,19 @@ impl Snapshot {
     pub fn look_up(&self, question: &Lookup<'_>) -> Found {
         match *question {
             Lookup::Nothing => Found::Nothing,
-            Lookup::Credential { kind, secret } => {
+            Lookup::Credential { kind, secret, once } => {
+                let used = once.map_or(Used::Never, |once| self.used(once));
                 let found = self.find(kind, secret);
-                Found::Credential(found.map(|known| FoundCredential { known, upgrade: None }))
+                Found::Credential(found.map(|known| FoundCredential { known, upgrade: None, used }))
             }
             Lookup::Imported { source, text } => Found::Credential(self.find_imported(source, text)),
+            Lookup::Once(once) => Found::Once(self.used(once)),
         }
+    }
+
+    fn used(&self, once: &str) -> Used {
+        let marked = |pepper: &Pepper| self.marks.holds(&pepper.hash(Purpose::FirstUse, once));
+        if self.peppers.all().any(marked) { Used::Before } else { Used::Never }
     }
 
     /// Finds a credential of `kind` by its text.
@@ -150,7 +157,7 @@ impl Snapshot {
         };
         let own = self.peppers.all().find_map(|pepper| find(pepper.hash(Purpose::Credential, text)));
         if let Some(known) = own {
-            return Some(FoundCredential { known, upgrade: None });
+            return Some(FoundCredential { known, upgrade: None, used: Used::Never });
         }
         let known = self.imported.matched(source, text, |digest| {
             self.peppers.all().find_map(|pepper| find(pepper.hash_bytes(Purpose::Imported, digest)))
@@ -158,7 +165,7 @@ impl Snapshot {
         let (pepper, wrapped) = (self.peppers.current(), known.lookup);
         let own = self.peppers.all().map(|pepper| pepper.hash(Purpose::Credential, text)).collect();
         let upgrade = Some(Upgrade::assertion(known.id, wrapped, own, pepper.version()));
-        Some(FoundCredential { known, upgrade })
+        Some(FoundCredential { known, upgrade, used: Used::Never })
     }
 
     /// Returns what is known of a set; `None`: it is not declared, no key of it was ever imported.

@@ -23,7 +23,7 @@ pub(crate) fn verify(
     found: Option<&FoundCredential>,
 ) -> Outcome<Principal, Rejection, Use> {
     let action = kind.verbs.verify;
-    let Some(FoundCredential { known, upgrade }) = found else {
+    let Some(FoundCredential { known, upgrade, used: _ }) = found else {
         return refuse(context, action, Rejection::UNKNOWN);
     };
     let organisation = Some(known.owner.organisation());

@@ -30,13 +30,13 @@ impl SnapshotLedger<'_> {
     fn is_final(&self, question: &Lookup<'_>, found: &Found) -> bool {
         let now = self.sources.clock.now();
         match (question, found) {
-            (_, Found::Nothing) => true,
+            (_, Found::Nothing | Found::Once(_)) => true,
             (_, Found::Credential(Some(found))) => rejection_at(now, self.address, &found.known).is_none(),
             // Only what a set claims is worth asking for: any other text is no credential at any node.
             (Lookup::Imported { source, text }, Found::Credential(None)) => {
                 !self.sources.snapshot.claims(*source, text)
             }
-            (Lookup::Nothing | Lookup::Credential { .. }, Found::Credential(None)) => false,
+            (Lookup::Nothing | Lookup::Credential { .. } | Lookup::Once(_), Found::Credential(None)) => false,
         }
     }
 

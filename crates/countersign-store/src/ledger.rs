@@ -3,8 +3,12 @@
 use countersign_core::audit::AuditEvent;
 use countersign_core::carried::DeclaredSets as _;
 use countersign_core::effect::{Effect, Use};
-use countersign_core::ledger::{Commit, Durable, Found, Ledger, Lookup, Settled, Unavailable};
+use countersign_core::ledger::{
+    Commit, Durable, Find as _, Found, Ledger, Lookup, Settled, Unavailable, Used,
+};
 use countersign_core::principal::Principal;
+use countersign_core::question::MarkOf;
+use countersign_core::secret::Purpose;
 use countersign_core::timestamp::Timestamp;
 use countersign_core::verification::stands_at;
 
@@ -21,6 +25,9 @@ impl Ledger for Store {
     /// shared by all who ask, and then the answer is final. What is known and would be refused waits as long.
     async fn look_up(&self, question: Lookup<'_>) -> Result<Found, Unavailable> {
         self.ready()?;
+        if let Lookup::Once(once) = question {
+            return self.used(once).await.map(Found::Once);
+        }
         let found = self.snapshot().look_up(&question);
         if self.is_final(&question, &found) {
             return Ok(found);
@@ -64,16 +71,26 @@ impl Durable for Store {
 }
 
 impl Store {
+    /// A grant counts once for all nodes: what is marked is stored.
+    async fn used(&self, once: &str) -> Result<Used, Unavailable> {
+        for pepper in self.snapshot().peppers().all() {
+            if self.find(MarkOf(pepper.hash(Purpose::FirstUse, once))).await?.is_some() {
+                return Ok(Used::Before);
+            }
+        }
+        Ok(Used::Never)
+    }
+
     /// Tells whether an answer is worth being final: a credential that stands, or one that no node has.
     fn is_final(&self, question: &Lookup<'_>, found: &Found) -> bool {
         match (question, found) {
-            (_, Found::Nothing) => true,
+            (_, Found::Nothing | Found::Once(_)) => true,
             (_, Found::Credential(Some(found))) => stands_at(self.clock.now(), &found.known),
             // Only a text that a set claims is worth asking the other nodes for.
             (Lookup::Imported { source, text }, Found::Credential(None)) => {
                 !self.snapshot().claims(*source, text)
             }
-            (Lookup::Nothing | Lookup::Credential { .. }, Found::Credential(None)) => false,
+            (Lookup::Nothing | Lookup::Credential { .. } | Lookup::Once(_), Found::Credential(None)) => false,
         }
     }
 }

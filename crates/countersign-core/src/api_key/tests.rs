@@ -11,7 +11,7 @@ use crate::exchange::System;
 use crate::id::OwnerKind;
 use crate::imported_set::{Digest, ImportedSet, Part};
 use crate::key_string::KeyString;
-use crate::ledger::FoundCredential;
+use crate::ledger::{FoundCredential, Used};
 use crate::management_key;
 use crate::meter::Allowance;
 use crate::minting::{Expiry, Minted};
@@ -348,7 +348,7 @@ fn verified(
     key: &str,
     asked: &Verification,
 ) -> Result<(), &'static str> {
-    let found = ground.known(key).map(|known| FoundCredential { known, upgrade: None });
+    let found = ground.known(key).map(|known| FoundCredential { known, upgrade: None, used: Used::Never });
     let presentation = recognise_told(GATEWAY, key, &NoSets).unwrap().unwrap();
     let presented = presentation.members().next().unwrap().presented();
     verify_key(&mut ground.context(), caller, presented, found, asked).unwrap().map(|_| ())

@@ -41,7 +41,7 @@ impl Verify for PresentedKey<'_> {
     type Answer = Option<FoundCredential>;
 
     fn lookup(&self) -> Lookup<'_> {
-        Lookup::Credential { kind: KIND.id_prefix, secret: self.0.text() }
+        Lookup::Credential { kind: KIND.id_prefix, secret: self.0.text(), once: None }
     }
 
     fn verify(

@@ -6,7 +6,7 @@ use countersign_core::decision::{Decision, Permit, Requirement, decide};
 use countersign_core::effect::{Effect, Outcome};
 use countersign_core::exchange::{Act, System, perform};
 use countersign_core::few::Few;
-use countersign_core::ledger::{Find, Unavailable};
+use countersign_core::ledger::{Find, Found, Ledger as _, Lookup, Unavailable, Used};
 use countersign_core::management_key;
 use countersign_core::management_key::required_locally;
 use countersign_core::management_key::{LocalPeer, Replace, local_operator};
@@ -14,6 +14,7 @@ use countersign_core::question::{Installation, MarkOf, RecordOf};
 use countersign_core::reach::Reach;
 use countersign_core::record::{CredentialRecord, MarkRecord};
 use countersign_core::scope::ScopeSet;
+use countersign_core::secret::Purpose;
 use countersign_core::timestamp::Timestamp;
 use countersign_store::{AuditRequest, Store};
 use countersign_testkit::{Fixture, Records, each_database};
@@ -93,6 +94,24 @@ async fn safety_20_a_guess_buys_no_commit_unless_its_refusal_has_effects() {
             );
         }
         assert_eq!(lines(&store).await, 120);
+        store.close().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn safety_8_what_counts_once_is_asked_of_the_database() {
+    each_database(async |fixture| {
+        let store = fixture.open("a").await;
+        let used = async |once: &str| match store.look_up(Lookup::Once(once)).await.unwrap() {
+            Found::Once(used) => used,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(used("one").await, Used::Never);
+        let lookup = store.snapshot().peppers().current().hash(Purpose::FirstUse, "one");
+        let until = fixture.clock.now().plus(std::time::Duration::from_secs(60));
+        done(commit(&store, vec![Effect::Mark(MarkRecord { lookup, made: String::new(), until })]).await);
+        assert_eq!((used("one").await, used("other").await), (Used::Before, Used::Never));
         store.close().await;
     })
     .await;

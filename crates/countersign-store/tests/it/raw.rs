@@ -73,11 +73,11 @@ pub(crate) async fn known(
     key: &KeyString,
 ) -> Result<Option<std::sync::Arc<KnownCredential>>, Unavailable> {
     match store
-        .look_up(Lookup::Credential { kind: api_key::KIND.id_prefix, secret: key.read().text() })
+        .look_up(Lookup::Credential { kind: api_key::KIND.id_prefix, secret: key.read().text(), once: None })
         .await?
     {
         Found::Credential(found) => Ok(found.map(|found| found.known)),
-        Found::Nothing => panic!("an answer to another question"),
+        Found::Nothing | Found::Once(_) => panic!("an answer to another question"),
     }
 }
 
