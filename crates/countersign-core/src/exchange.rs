@@ -11,6 +11,7 @@ use crate::decision::{
 };
 use crate::effect::{Outcome, Use};
 use crate::few::Few;
+use crate::grant::{GrantError, Issuance, TokenRequest};
 use crate::ledger::{Commit, Durable, Find, Ledger, Question, Settled, Unavailable};
 use crate::meter::{Charge, Exceeded};
 use crate::presentation::Presentation;
@@ -258,6 +259,31 @@ pub async fn perform<S: Durable + Find<A::Question>, A: Act>(
             if act.is_filed(reason) {
                 store.file(audit);
             }
+            return Ok(answer);
+        }
+        if store.commit(effects, audit).await? == Commit::Done {
+            return Ok(answer);
+        }
+    }
+    Err(Unavailable::Contended)
+}
+
+/// Redeems a token request of a proven client, again if the commit is lost. A refusal that changes nothing is filed.
+///
+/// # Errors
+///
+/// [`Unavailable`] if the store does not answer or the grant stays contended.
+pub async fn issue<S: Durable>(
+    store: &S,
+    context: &mut Context<'_>,
+    client: &Principal,
+    request: &dyn TokenRequest,
+) -> Result<Result<Issuance, GrantError>, Unavailable> {
+    for _attempt in 0..ATTEMPTS {
+        let found = store.look_up(request.lookup()).await?;
+        let Outcome { answer, effects, audit } = request.decide(context, client, found)?;
+        if answer.is_err() && effects.is_empty() {
+            store.file(audit);
             return Ok(answer);
         }
         if store.commit(effects, audit).await? == Commit::Done {

@@ -26,6 +26,7 @@ pub mod exchange;
 pub mod few;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+pub mod grant;
 pub mod id;
 pub mod imported;
 pub mod imported_set;
