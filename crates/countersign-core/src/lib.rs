@@ -63,5 +63,7 @@ pub mod tally;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod timestamp;
+#[cfg(test)]
+mod toys;
 pub mod verification;
 pub mod widening;
