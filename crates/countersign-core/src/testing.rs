@@ -330,6 +330,11 @@ impl Caller {
         self.evidence(|own| KeyEvidence { grantable: granting(patterns), ..own })
     }
 
+    /// Was made for this audience.
+    pub(crate) fn made_for(self, audience: &str) -> Self {
+        Self(Proof { audience: Some(audience.into()), ..self.0 })
+    }
+
     /// Holds a key of this prefix, made for this environment.
     pub(crate) fn with_key(self, prefix: &str, environment: Environment) -> Self {
         let prefix = Some(prefix.parse().unwrap());

@@ -100,6 +100,22 @@ fn a_key_without_a_set_is_of_no_set() {
 }
 
 #[test]
+fn rfc9068_4_a_credential_is_good_for_its_audience_alone() {
+    let caller = || Caller::nobody().by(api_key::SCHEME).holding("a").with_key("acme", Test);
+    let (bare, made) = (caller().principal(), caller().made_for("orders").principal());
+    for (principal, audience, expected) in [
+        (&bare, None, "permit"),
+        (&made, None, "permit"),
+        (&made, Some("orders"), "permit"),
+        (&made, Some("settle"), "wrong_audience"),
+        (&bare, Some("orders"), "wrong_audience"),
+    ] {
+        let audience = audience.map(Into::into);
+        check(Some(principal), &Requirement::Any(vec![Condition { audience, ..holding("a") }]), expected);
+    }
+}
+
+#[test]
 fn who_acts_for_nobody_belongs_to_no_owner() {
     let (_, client, _) = presented();
     let nobody = Caller::nobody().by(api_key::SCHEME).holding("a").with_key("acme", Test).principal();
