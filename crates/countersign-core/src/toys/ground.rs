@@ -6,7 +6,6 @@ use http::{HeaderMap, Method, Uri, Version};
 use serde_json::{Map, Value};
 
 use crate::audit::{Actor, AuditEvent};
-use crate::authenticators::recognise;
 use crate::carried::{Connection, PeerCertificate, RequestHead};
 use crate::context::{Context, Policy, SeededEntropy};
 use crate::decision::{Agreement, Condition, Requirement};
@@ -17,6 +16,7 @@ use crate::id::{CredentialId, OwnerKind};
 use crate::kind::Kind;
 use crate::ledger::{Commit, Durable, Found, Ledger, Lookup, Settled, Unavailable, Used};
 use crate::meter::Allowance;
+use crate::presentation::recognise;
 use crate::principal::Principal;
 use crate::record::{CredentialRecord, OwnerRecord, Terms};
 use crate::secret::{Purpose, SecretHash};

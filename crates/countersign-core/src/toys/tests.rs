@@ -3,7 +3,6 @@
 use proptest::prelude::{any, proptest};
 use serde_json::Value;
 
-use crate::authenticators::{recognise, recognises};
 use crate::carried::{Carried, NoSets};
 use crate::effect::{Effect, Use};
 use crate::environment::Environment;
@@ -12,6 +11,7 @@ use crate::grant::{Form, GrantError, Issuance, TokenRequest, parse};
 use crate::key_evidence::KeyEvidence;
 use crate::kind::Kind;
 use crate::ledger::{Found, Unavailable};
+use crate::presentation::{recognise, recognises};
 use crate::principal::Principal;
 use crate::record::MarkRecord;
 use crate::scheme::Scheme;
