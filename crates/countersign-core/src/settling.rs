@@ -132,8 +132,7 @@ mod tests {
     /// What may be spent five times in an hour.
     fn metered(meters: &Meters, seed: u64) -> Arc<Metered> {
         let id = CredentialId::random(IdPrefix::new("key"), &mut SeededEntropy::new(seed));
-        let limit =
-            Allowance { name: "burst".parse().unwrap(), amount: 5, every: "1h".parse().unwrap() };
+        let limit = Allowance { name: "burst".parse().unwrap(), amount: 5, every: "1h".parse().unwrap() };
         Arc::new(meters.share(id, &[limit]).unwrap())
     }
 
