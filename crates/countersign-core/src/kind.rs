@@ -232,7 +232,8 @@ mod tests {
 
     #[track_caller]
     fn check(settings: Value, expected: Result<Condition, &str>) {
-        assert_eq!(read(settings.clone()), expected.map_err(str::to_owned), "{settings}");
+        let text = settings.to_string();
+        assert_eq!(read(settings), expected.map_err(str::to_owned), "{text}");
     }
 
     #[test]

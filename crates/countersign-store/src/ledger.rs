@@ -8,12 +8,15 @@ use countersign_core::ledger::{
 };
 use countersign_core::principal::Principal;
 use countersign_core::question::MarkOf;
+use countersign_core::record::MarkRecord;
 use countersign_core::secret::Purpose;
 use countersign_core::timestamp::Timestamp;
 use countersign_core::verification::stands_at;
 
-use crate::commit;
+use countersign_database::statement::Step;
+
 use crate::store::Store;
+use crate::{commit, mark};
 
 impl Ledger for Store {
     /// SAFETY 4: what is too old is no answer.
@@ -37,7 +40,13 @@ impl Ledger for Store {
         Ok(self.snapshot().look_up(&question))
     }
 
+    /// A first use counts once for all nodes (SAFETY 8), so its mark is stored before anything is taken from a meter. A
+    /// mark stays though a meter then has no room: the use was a first one.
     async fn settle(&self, now: Timestamp, uses: Vec<Use>) -> Result<Settled, Unavailable> {
+        let marks: Vec<_> = uses.iter().filter_map(|one| marking(one, now)).collect();
+        if !marks.is_empty() && self.submit(marks, Vec::new()).await? == Commit::Lost {
+            return Ok(Settled::Lost);
+        }
         let settled = self.snapshot().settle(now, &uses)?;
         if matches!(settled, Settled::Done(_)) {
             for one in uses {
@@ -60,6 +69,17 @@ impl Ledger for Store {
 
     fn file(&self, refusal: AuditEvent) {
         self.reports.refusal(refusal);
+    }
+}
+
+/// Returns the step that marks a first use, if it is one.
+fn marking(one: &Use, now: Timestamp) -> Option<Step> {
+    match one {
+        Use::Mark { lookup, until } => {
+            let record = MarkRecord { lookup: *lookup, made: String::new(), until: *until };
+            Some(mark::mark(&record, now))
+        }
+        Use::Spend { .. } | Use::Upgrade(_) => None,
     }
 }
 

@@ -1,12 +1,14 @@
 //! Acts on a store: what is committed, what is filed, and what races.
 
+use std::time::Duration;
+
 use countersign_core::audit::{Actor, AuditEvent};
 use countersign_core::context::{Clock, Context, Policy, SeededEntropy};
 use countersign_core::decision::{Decision, Permit, Requirement, decide};
-use countersign_core::effect::{Effect, Outcome};
+use countersign_core::effect::{Effect, Outcome, Use};
 use countersign_core::exchange::{Act, System, perform};
 use countersign_core::few::Few;
-use countersign_core::ledger::{Find, Found, Ledger as _, Lookup, Unavailable, Used};
+use countersign_core::ledger::{Find, Found, Ledger as _, Lookup, Settled, Unavailable, Used};
 use countersign_core::management_key;
 use countersign_core::management_key::required_locally;
 use countersign_core::management_key::{LocalPeer, Replace, local_operator};
@@ -72,7 +74,7 @@ async fn safety_20_a_guess_buys_no_commit_unless_its_refusal_has_effects() {
         let (store, mut records) = (fixture.open("a").await, Records::new(1));
         let organisation = records.organisation();
         let at = records.key(&organisation).0;
-        let until = fixture.clock.now().plus(std::time::Duration::from_secs(60));
+        let until = fixture.clock.now().plus(Duration::from_secs(60));
         let lines = async |store: &Store| {
             store.flush().await.unwrap();
             let request = AuditRequest { node: None, after: None, last: false, limit: 500 };
@@ -109,7 +111,7 @@ async fn safety_8_what_counts_once_is_asked_of_the_database() {
         };
         assert_eq!(used("one").await, Used::Never);
         let lookup = store.snapshot().peppers().current().hash(Purpose::FirstUse, "one");
-        let until = fixture.clock.now().plus(std::time::Duration::from_secs(60));
+        let until = fixture.clock.now().plus(Duration::from_secs(60));
         done(commit(&store, vec![Effect::Mark(MarkRecord { lookup, made: String::new(), until })]).await);
         assert_eq!((used("one").await, used("other").await), (Used::Before, Used::Never));
         store.close().await;
@@ -125,6 +127,32 @@ fn operator() -> Permit {
     let asked = Requirement::Any(vec![required_locally(ScopeSet::default())]);
     let Decision::Permit(permit) = decide(Some(Few::one(principal)), &asked) else { panic!("not permitted") };
     permit
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn safety_8_of_first_uses_that_race_at_all_nodes_one_counts() {
+    each_database(async |fixture| {
+        let (store, now) = (fixture.open("a").await, fixture.clock.now());
+        let second = if fixture.is_shared() { Some(fixture.open("b").await) } else { None };
+        let lookup = store.snapshot().peppers().current().hash(Purpose::FirstUse, "jti");
+        let mark = || vec![Use::Mark { lookup, until: now.plus(Duration::from_secs(60)) }];
+        let other = second.as_ref().unwrap_or(&store);
+        let settled = tokio::join!(
+            store.settle(now, mark()),
+            other.settle(now, mark()),
+            store.settle(now, mark()),
+            other.settle(now, mark()),
+        );
+        let settled: [_; 4] = settled.into();
+        let first = settled.iter().filter(|one| **one == Ok(Settled::Done(Vec::new()))).count();
+        let lost = settled.iter().filter(|one| **one == Ok(Settled::Lost)).count();
+        assert_eq!((first, lost), (1, 3), "{settled:?}");
+        store.close().await;
+        if let Some(second) = second {
+            second.close().await;
+        }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
