@@ -2,6 +2,7 @@
 
 use crate::audit::Verdict;
 use crate::id::{OwnerId, OwnerKind};
+use crate::key_evidence::grantable;
 use crate::management_key::{Create, LocalPeer, Replace, first_key, local_operator};
 use crate::minting::Expiry;
 use crate::reach::{ManagementScope, Reach, reach};
@@ -17,6 +18,8 @@ fn safety_5_the_local_socket_knows_the_servers_user_and_root_alone() {
         [(1000, 1000, true), (0, 1000, true), (1001, 1000, false), (1000, 0, false)]
     {
         let outcome = local_operator(&Ground::new().context(), LocalPeer { peer_uid, server_uid });
+        let everything = outcome.answer.as_ref().map(|one| grantable(one).covers("anything:at-all"));
+        assert_eq!(everything.unwrap_or_default(), expected);
         let reached = outcome.answer.map(|principal| reach(&principal));
         assert_eq!(reached, if expected { Ok(Reach::Installation) } else { Err(Rejection::UNKNOWN) });
     }

@@ -6,6 +6,7 @@ use crate::environment::Environment;
 use crate::id::OwnerKind;
 use crate::key_evidence::{KeyEvidence, grantable};
 use crate::management_key;
+use crate::principal::Subject;
 use crate::record::CredentialRecord;
 use crate::testing::{Ground, HOUR, NOW, granting, scopes};
 use crate::verification::{rejection_at, stands_at};
@@ -105,6 +106,8 @@ fn a_principal_is_what_its_key_says() {
     let principal = ground.present(GATEWAY, &[("x-api-key", &key)]).unwrap().unwrap();
     assert_eq!((principal.scheme(), principal.credential()), (api_key::SCHEME, Some(record.id)));
     assert_eq!((principal.owner(), principal.organisation()), (Some(client.id), Some(organisation.id)));
+    assert_eq!(principal.subject(), Some(&Subject::Owner(client.id)));
+    assert_eq!(principal.client(), Some(client.id));
     assert_eq!(
         principal.own::<KeyEvidence>(),
         Some(&KeyEvidence::of(&ground.store.stored(record.id).unwrap().terms))
