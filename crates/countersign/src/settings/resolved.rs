@@ -523,7 +523,7 @@ fn condition(name: &str, value: &Value) -> Result<Condition> {
 mod tests {
     use super::{EgressSettings, LeakSettings, Protocol, egress, github_keys, requirement, route, upstream};
     use countersign_core::api_key;
-    use countersign_core::decision::{Condition, Requirement};
+    use countersign_core::decision::{Agreement, Condition, Requirement};
     use countersign_core::scheme::Scheme;
 
     #[track_caller]
@@ -611,6 +611,31 @@ mod tests {
             "require = { all = [ { api_key = { environment = \"test\" } } ] }",
             Ok((true, vec![api_key::SCHEME])),
         );
+    }
+
+    #[test]
+    fn safety_6_a_route_says_how_the_owners_under_all_relate() {
+        let agreement = |text: &str| {
+            let table: toml::Table = toml::from_str(text).unwrap();
+            match requirement(&table) {
+                Ok(Requirement::All(_, agreement)) => Ok(agreement),
+                Ok(Requirement::Any(_)) => Err("any".to_owned()),
+                Err(error) => Err(error.to_string()),
+            }
+        };
+        let all = "all = [ { api_key = {} } ]";
+        assert_eq!(agreement(all), Ok(Agreement::Owner), "one owner, unless something else is said");
+        assert_eq!(agreement(&format!("{all}\nagree = \"owner\"")), Ok(Agreement::Owner));
+        assert_eq!(agreement(&format!("{all}\nagree = \"organisation\"")), Ok(Agreement::Organisation));
+        for (text, words) in [
+            (format!("{all}\nagree = \"nobody\""), "agree: expected `owner` or `organisation`"),
+            (format!("{all}\nagree = 1"), "agree: expected `owner` or `organisation`"),
+            ("any = [ { api_key = {} } ]\nagree = \"owner\"".to_owned(), "there is no `all`"),
+            ("api_key = {}\nagree = \"owner\"".to_owned(), "there is no `all`"),
+            ("agree = \"owner\"".to_owned(), "expected one of"),
+        ] {
+            assert!(agreement(&text).unwrap_err().contains(words), "{text}");
+        }
     }
 
     #[test]
