@@ -82,9 +82,13 @@ pub(crate) fn product_files(sources: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// What holds nothing but tests: tables, the ground that they stand on, the kinds that exist for them alone, and what
+/// must hold of parsers for any bytes. Each is declared under `cfg(test)`, or for fuzzing too.
+const FOR_TESTS: [&str; 5] = ["fuzz.rs", "testing.rs", "tests", "tests.rs", "toys"];
+
 /// Tells whether a file holds nothing but tests.
 fn is_for_tests(inside: &Path) -> bool {
-    inside.iter().any(|part| part == "tests" || part == "tests.rs")
+    inside.iter().any(|part| FOR_TESTS.iter().any(|name| part == *name))
 }
 
 /// Returns the top-level module that a file belongs to; the root's own file belongs to none.
