@@ -191,7 +191,7 @@ pub(crate) async fn authorise(
             .map_err(|rejection| Refused::not_admitted(now, Reason::Rejected(rejection)))?
     };
     let address = received.caller.address;
-    let ledger = SnapshotLedger { sources, address };
+    let ledger = SnapshotLedger { sources, now, address };
     let (peppers, policy) = (sources.snapshot.peppers(), &*sources.policy);
     let mut context = Context { now, entropy, peppers, policy, address };
     let action = Action { name: ACTION, requirement, shadow: route.shadow(), cost: route.cost() };

@@ -19,19 +19,21 @@ use countersign_core::verification::rejection_at;
 use crate::report::Report;
 use crate::sources::Sources;
 
-/// The ledger of one request, which comes from `address`.
+/// The ledger of one request, which comes at `now` from `address`.
 pub(crate) struct SnapshotLedger<'a> {
     pub(crate) sources: &'a Sources,
+    pub(crate) now: Timestamp,
     pub(crate) address: Option<IpAddr>,
 }
 
 impl SnapshotLedger<'_> {
     /// Tells whether an answer is worth being final: a credential that is good, or one that no node has.
     fn is_final(&self, question: &Lookup<'_>, found: &Found) -> bool {
-        let now = self.sources.clock.now();
         match (question, found) {
             (_, Found::Nothing | Found::Once(_)) => true,
-            (_, Found::Credential(Some(found))) => rejection_at(now, self.address, &found.known).is_none(),
+            (_, Found::Credential(Some(found))) => {
+                rejection_at(self.now, self.address, &found.known).is_none()
+            }
             // Only what a set claims is worth asking for: any other text is no credential at any node.
             (Lookup::Imported { source, text }, Found::Credential(None)) => {
                 !self.sources.snapshot.claims(*source, text)

@@ -1,5 +1,7 @@
 //! What a key that was found proves, as tables.
 
+use std::time::Duration;
+
 use crate::api_key;
 use crate::authenticators::{GATEWAY, MANAGEMENT};
 use crate::environment::Environment;
@@ -119,4 +121,16 @@ fn a_principal_is_what_its_key_says() {
     let principal = ground.present(MANAGEMENT, &[("authorization", &bearer)]).unwrap().unwrap();
     assert_eq!((principal.scheme(), principal.credential()), (management_key::SCHEME, Some(record.id)));
     assert_eq!((principal.scopes(), grantable(&principal)), (&scopes("keys:read"), &granting("orders:*")));
+}
+
+#[test]
+fn a_use_is_worth_a_report_once_a_minute() {
+    let mut ground = Ground::new();
+    let organisation = ground.organisation.clone();
+    let (_, key) = ground.api_key(&organisation, "");
+    let principal = ground.present(GATEWAY, &[("x-api-key", &key)]).unwrap().unwrap();
+    for (after, due) in [(0, true), (0, false), (59, false), (60, true), (61, false), (120, true)] {
+        let at = NOW.plus(Duration::from_secs(after));
+        assert_eq!(principal.standing().note_use(at), due, "after {after} s");
+    }
 }
