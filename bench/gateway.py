@@ -180,6 +180,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--keys", type=int, default=1000)
     parser.add_argument("--binary", default=ROOT / "target/dist/countersign")
+    parser.add_argument("--before", help="an older binary, measured in the same rounds")
     parser.add_argument("--write", action="store_true", help="writes docs/benchmarks/gateway.md")
     chosen = parser.parse_args()
     started = []
@@ -200,6 +201,15 @@ def main():
                 (f"Countersign, `api_key` route, {chosen.keys:,} stored", card["gateway"] + "/keyed/1", lua, ours.pid),
                 ("nginx proxy_pass, the same headers sent", f"http://127.0.0.1:{proxy}/keyed/1", lua, started[1].pid),
             ]
+            if chosen.before:
+                older, card = countersign(scratch / "before", 0, chosen.before, upstream)
+                started.append(older)
+                time.sleep(0.5)
+                lua = script(scratch / "before.lua", mint(card, chosen.keys)[:1000])
+                contenders += [
+                    ("before, `anonymous` route", card["gateway"] + "/open/1", None, older.pid),
+                    ("before, `api_key` route", card["gateway"] + "/keyed/1", lua, older.pid),
+                ]
             result = measure(contenders, chosen.seconds, chosen.rounds)
             text = table(result, {name: memory_mib(pid) for name, _, _, pid in contenders})
         finally:
