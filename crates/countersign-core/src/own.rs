@@ -8,7 +8,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, LazyLock};
 
-/// A kind's own evidence of a principal. Written with [`own!`] by the rooms.
+/// A kind's own evidence of a principal. Written with the macro `own!` by the rooms.
 pub trait Own: Any + fmt::Debug + Send + Sync {
     /// Tells whether `other` is of the same type and says the same.
     fn same(&self, other: &dyn Own) -> bool;
