@@ -3,7 +3,7 @@
 //! **Invariant.** A [`Principal`] exists only because something was verified: its constructor is `assertion`,
 //! private to this crate, and called by the rooms' `verify` alone.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use crate::id::{CredentialId, OwnerId};
 use crate::known::KnownOwner;
@@ -43,7 +43,9 @@ impl Principal {
 
     /// Returns the caller who presented nothing where nothing was asked for.
     pub(crate) fn anonymous() -> Self {
-        Self::assertion(Proof::nothing(Scheme::ANONYMOUS))
+        static ANONYMOUS: LazyLock<Principal> =
+            LazyLock::new(|| Principal::assertion(Proof::nothing(Scheme::ANONYMOUS)));
+        ANONYMOUS.clone()
     }
 
     /// Returns how the caller was proven.

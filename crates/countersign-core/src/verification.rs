@@ -73,16 +73,18 @@ pub fn stands_at(now: Timestamp, known: &KnownCredential) -> bool {
 pub(crate) fn principal(kind: &Kind, known: &Arc<KnownCredential>) -> Principal {
     let owner = known.owner.id();
     Principal::assertion(Proof {
+        scheme: kind.scheme,
         subject: Some(Subject::Owner(owner)),
         // A stored credential of a client proves that client (RFC 6749 §2.3).
         client: (owner.kind() == OwnerKind::Client).then_some(owner),
         credential: Some(known.id),
         owner: Some(Arc::clone(&known.owner)),
         scopes: Arc::clone(&known.scopes),
+        audience: None,
+        confirmation: None,
         meter: known.metered.clone(),
         standing: Arc::<KnownCredential>::clone(known),
         own: Arc::clone(&known.own),
-        ..Proof::nothing(kind.scheme)
     })
 }
 
