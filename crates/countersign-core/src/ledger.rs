@@ -1,5 +1,6 @@
 //! The one door outside: questions as data, answers as values, commits that can be lost.
 
+use std::fmt;
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -15,7 +16,6 @@ use crate::timestamp::Timestamp;
 
 /// The one question that a presented credential asks. Which one is only known when it is there; acts ask a
 /// [`Question`], whose answer has one type.
-#[derive(Debug)]
 pub enum Lookup<'a> {
     /// None: what is presented proves itself.
     Nothing,
@@ -37,6 +37,18 @@ pub enum Lookup<'a> {
     },
     /// Was this used before, which counts once?
     Once(&'a str),
+}
+
+/// Says what is asked, never by which text: a derived one would print secrets.
+impl fmt::Debug for Lookup<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Nothing => "Nothing",
+            Self::Credential { .. } => "Credential",
+            Self::Imported { .. } => "Imported",
+            Self::Once(_) => "Once",
+        })
+    }
 }
 
 /// The answer to a [`Lookup`].
@@ -213,4 +225,24 @@ pub trait Find<Q: Question>: Sync {
     ///
     /// [`Unavailable`] if the answer is not known.
     fn find(&self, question: Q) -> impl Future<Output = Result<Q::Answer, Unavailable>> + Send;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Lookup;
+    use crate::id::IdPrefix;
+    use crate::imported_set::Source;
+
+    #[test]
+    fn safety_25_a_question_prints_no_secret() {
+        let (kind, secret) = (IdPrefix::new("key"), "hush");
+        for question in [
+            Lookup::Nothing,
+            Lookup::Credential { kind, secret, once: Some(secret) },
+            Lookup::Imported { source: Source::Anywhere, text: secret },
+            Lookup::Once(secret),
+        ] {
+            assert!(!format!("{question:?}").contains(secret));
+        }
+    }
 }
