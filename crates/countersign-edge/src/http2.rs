@@ -325,7 +325,8 @@ where
         let polled = Pin::new(&mut self.body).poll_frame(context);
         let handed_over = matches!(polled, Poll::Ready(Some(Ok(_))));
         self.flow.wait(handed_over.then(Instant::now));
-        if matches!(polled, Poll::Ready(None)) || self.body.is_end_stream() {
+        // An answer that breaks is over on our side: the caller has not abandoned it.
+        if matches!(polled, Poll::Ready(None | Some(Err(_)))) || self.body.is_end_stream() {
             self.flow.answered.store(true, Ordering::Relaxed);
         }
         polled

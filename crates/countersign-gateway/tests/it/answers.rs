@@ -156,16 +156,34 @@ async fn an_answer_that_breaks_early_is_an_answer_or_a_bad_gateway_in_http2() {
             let found = timeout(PATIENCE, sender.send_request(request, true).unwrap().0).await.unwrap();
             let found = found.unwrap_or_else(|error| panic!("{answer} {then:?}: no head: {error}"));
             let status = found.status().as_u16();
-            let mut body = found.into_body();
-            let broken = loop {
-                match timeout(PATIENCE, body.data()).await.unwrap() {
-                    Some(Ok(_)) => {}
-                    Some(Err(error)) => break error.is_reset(),
-                    None => break false,
-                }
-            };
-            assert!(status == 502 || broken, "{answer} {then:?}: {status}");
+            let end = end_of(found.into_body()).await;
+            let broken = end.as_ref().is_err_and(h2::Error::is_reset);
+            assert!(status == 502 || broken, "{answer} {then:?}: {status} {end:?}");
         }
+    }
+}
+
+/// Reads a body to its end, or to what broke it.
+async fn end_of(mut body: h2::RecvStream) -> Result<(), h2::Error> {
+    while let Some(data) = timeout(PATIENCE, body.data()).await.unwrap() {
+        data?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn answers_that_the_upstream_breaks_are_not_counted_as_abandoned_by_the_caller() {
+    let world = World::new();
+    let answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n";
+    world.replace_upstream(&[scripted(answer, Then::Close).0], None);
+    let mut sender = crate::http2::connect(world.address).await;
+    // More than a caller may abandon on one connection (CVE-2023-44487).
+    for number in 0..250 {
+        let request = Request::get("http://a/open/x").body(()).unwrap();
+        let found = timeout(PATIENCE, sender.send_request(request, true).unwrap().0).await.unwrap();
+        let end = end_of(found.unwrap().into_body()).await;
+        assert!(end.as_ref().is_err_and(h2::Error::is_reset), "{number}: {end:?}");
+        sender = sender.ready().await.unwrap();
     }
 }
 
