@@ -54,6 +54,9 @@ pub struct Policy {
     /// How long a rotated key goes on working when the caller names no overlap. Default: 24 h, the default
     /// that webhook secrets have in the field and enough for a daily deployment.
     pub rotation_overlap: Duration,
+    /// How long an `Idempotency-Key` is remembered. Default: 24 h, the day that draft-ietf-httpapi-idempotency-key-header
+    /// suggests implementations publish; long enough for any client's retries.
+    pub idempotency_window: Duration,
     /// The most keys that one organisation keeps, ended ones among them. Default: 10,000, some hundred for each of a
     /// tenant's hundred services.
     pub tenant_max_keys: u64,
@@ -66,6 +69,7 @@ impl Default for Policy {
         Self {
             api_key_max_lifetime: None,
             rotation_overlap: Duration::from_secs(24 * 60 * 60),
+            idempotency_window: Duration::from_secs(24 * 60 * 60),
             tenant_max_keys: 10_000,
             tenant_max_owners: 10_000,
         }

@@ -39,6 +39,8 @@ pub enum Expect {
     One,
     /// Any number of rows.
     Any,
+    /// At least one row.
+    Some,
 }
 
 /// What verifiers learn from the rows that a step returns.
@@ -55,7 +57,7 @@ pub enum Yields {
 }
 
 /// One statement of a batch.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Step {
     /// The text.
     pub statement: &'static Statement,
@@ -78,6 +80,11 @@ impl Step {
         Self { statement, parameters, expect: Expect::Any, yields: Yields::Nothing }
     }
 
+    /// A step that must change at least one row.
+    pub const fn some(statement: &'static Statement, parameters: Vec<Value>) -> Self {
+        Self { statement, parameters, expect: Expect::Some, yields: Yields::Nothing }
+    }
+
     /// Says what verifiers learn of the step.
     pub const fn yielding(mut self, yields: Yields) -> Self {
         self.yields = yields;
@@ -89,6 +96,7 @@ impl Step {
         match self.expect {
             Expect::One => done.changed == 1,
             Expect::Any => true,
+            Expect::Some => done.changed > 0,
         }
     }
 }

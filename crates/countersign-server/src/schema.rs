@@ -609,7 +609,7 @@ pub(crate) struct AuditLine {
 pub(crate) struct ChainView {
     /// Whose chain.
     pub(crate) node: String,
-    /// How many events are whole.
+    /// How many events are whole, of those that are kept.
     pub(crate) events: i64,
     /// The hash after them, hexadecimal: keep it elsewhere, and a later look shows whether the past was changed.
     pub(crate) head: String,

@@ -188,13 +188,13 @@ impl Store {
         self.submit(Vec::new(), Vec::new()).await.map(drop)
     }
 
-    /// Removes what is old: also done once a minute.
+    /// Removes everything that is older than it is kept: also done once a minute.
     ///
     /// # Errors
     ///
     /// [`Unavailable`].
     pub async fn prune(&self) -> Result<(), Unavailable> {
-        self.reports.prune().await
+        self.pruning.prune().await
     }
 
     /// Prepares every statement: proves that this version and the database fit. For `doctor` and tests.

@@ -9,7 +9,8 @@ use countersign_core::reach::Reach;
 use countersign_core::timestamp::Timestamp;
 use thiserror::Error;
 
-use crate::node::{self, Head};
+use crate::audit_start;
+use crate::node::{self, Head, NodeRow};
 use countersign_database::database::Database;
 use countersign_database::statement::Statement;
 use countersign_database::value::{Row, Value, corrupt};
@@ -214,7 +215,7 @@ pub(crate) async fn goes_through(database: &Database, node: &str, seen: &Head) -
 pub struct Chain {
     /// Whose chain.
     pub node: String,
-    /// How many events are whole.
+    /// How many events are whole, of those that are kept.
     pub events: i64,
     /// The hash after them.
     pub head: ChainHash,
@@ -222,7 +223,7 @@ pub struct Chain {
     pub broken_at: Option<i64>,
 }
 
-/// Verifies every chain from its first event to its node's head.
+/// Verifies every chain from the first event that is kept to its node's head.
 ///
 /// # Errors
 ///
@@ -230,41 +231,52 @@ pub struct Chain {
 pub(crate) async fn verify(database: &Database) -> Result<Vec<Chain>, Unavailable> {
     let mut chains = Vec::new();
     for node in node::list(database).await? {
-        chains.push(verify_chain(database, node.id.clone(), &node.head()).await?);
+        let mut start = audit_start::find(database, &node.id).await?;
+        chains.push(loop {
+            let chain = verify_chain(database, &node, start).await?;
+            let now = audit_start::find(database, &node.id).await?;
+            // What was missing was removed for its age a moment ago.
+            if chain.broken_at.is_none() || now == start {
+                break chain;
+            }
+            start = now;
+        });
     }
     Ok(chains)
 }
 
-async fn verify_chain(database: &Database, node: String, head: &Head) -> Result<Chain, Unavailable> {
-    let mut chain = Chain { node, events: 0, head: ChainHash::START, broken_at: None };
+/// Verifies the chain of `node` after the event whose number and hash are `start`.
+async fn verify_chain(
+    database: &Database,
+    node: &NodeRow,
+    start: (i64, ChainHash),
+) -> Result<Chain, Unavailable> {
+    let (mut n, mut head) = start;
+    let ended = |n: i64, head, broken_at| Chain {
+        node: node.id.clone(),
+        events: n.saturating_sub(start.0),
+        head,
+        broken_at,
+    };
     loop {
-        let parameters = vec![
-            Value::Null,
-            chain.node.as_str().into(),
-            chain.node.as_str().into(),
-            chain.events.into(),
-            VERIFIED_AT_ONCE.into(),
-        ];
+        let id = node.id.as_str();
+        let parameters = vec![Value::Null, id.into(), id.into(), n.into(), VERIFIED_AT_ONCE.into()];
         let rows = database.read(&FIRST, parameters).await?;
         for row in &rows {
             let row = read(row)?;
-            let next = chain.head.next(row.n, &row.body);
-            if row.n != chain.events.saturating_add(1) || next != row.hash {
-                chain.broken_at = Some(chain.events.saturating_add(1));
-                return Ok(chain);
+            let next = head.next(row.n, &row.body);
+            if row.n != n.saturating_add(1) || next != row.hash {
+                return Ok(ended(n, head, Some(n.saturating_add(1))));
             }
-            chain.events = row.n;
-            chain.head = next;
+            (n, head) = (row.n, next);
         }
         if rows.is_empty() {
             break;
         }
     }
     // The node may have gone on since its head was read; it can never be behind.
-    if chain.events < head.last_event {
-        chain.broken_at = Some(chain.events.saturating_add(1));
-    }
-    Ok(chain)
+    let broken_at = (n < node.last_event).then(|| n.saturating_add(1));
+    Ok(ended(n, head, broken_at))
 }
 
 /// Every statement of this table.

@@ -5,6 +5,7 @@ use countersign_core::secret::SecretHash;
 use countersign_core::snapshot::Change;
 use countersign_core::timestamp::Timestamp;
 
+use crate::pruning::PORTION;
 use crate::{credential, owner};
 use countersign_database::database::Database;
 use countersign_database::statement::{Done, Statement, Step, Yields};
@@ -108,12 +109,12 @@ fn read(row: &Row) -> Result<(i64, Change), Unavailable> {
 
 static PRUNE: Statement = Statement::new(
     "DELETE FROM change
-     WHERE (node, n) IN (SELECT node, n FROM change WHERE at < $1 LIMIT 5000)",
+     WHERE (node, n) IN (SELECT node, n FROM change WHERE at < $1 ORDER BY at LIMIT $2)",
 );
 
-/// Removes changes that every node has read or reads anew as a whole.
+/// Removes some of the changes that every node has read or reads anew as a whole.
 pub(crate) fn prune(before: Timestamp) -> Step {
-    Step::any(&PRUNE, vec![before.into()])
+    Step::some(&PRUNE, vec![before.into(), PORTION.into()])
 }
 
 /// Every statement of this table.

@@ -52,6 +52,31 @@ impl fmt::Debug for StoreConfig {
     }
 }
 
+/// How long is kept what grows for as long as the installation lives. Marks have each an end of their own.
+#[derive(Debug, Clone)]
+pub struct Retention {
+    /// Audit events. Default: for ever.
+    pub audit: Option<Duration>,
+    /// Changes, for nodes that lag; beyond it they read everything. Default: 1 h.
+    pub changes: Duration,
+    /// Counts of decisions. Default: 30 days.
+    pub decisions: Duration,
+    /// Sums of what was spent within windows that have ended. Default: 400 days, since no window is longer than 366.
+    pub usage: Duration,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+        Self {
+            audit: None,
+            changes: Duration::from_secs(60 * 60),
+            decisions: DAY.saturating_mul(30),
+            usage: DAY.saturating_mul(400),
+        }
+    }
+}
+
 /// The store's limits. The defaults are right for nearly everybody.
 #[derive(Debug, Clone)]
 pub struct Limits {
@@ -61,8 +86,8 @@ pub struct Limits {
     pub queue: usize,
     /// How often the feed asks unless it is woken. Default: 1 s for SQLite, 250 ms for PostgreSQL.
     pub feed_interval: Option<Duration>,
-    /// How long counts of decisions are kept. Default: 30 days.
-    pub keep_decisions: Duration,
+    /// How long is kept what grows.
+    pub retention: Retention,
     /// The most pages of a SQLite file, 4 KiB each. Default: SQLite's own limit.
     pub sqlite_pages: Option<u32>,
 }
@@ -73,7 +98,7 @@ impl Default for Limits {
             patience: Duration::from_secs(3),
             queue: 1024,
             feed_interval: None,
-            keep_decisions: Duration::from_secs(30 * 24 * 60 * 60),
+            retention: Retention::default(),
             sqlite_pages: None,
         }
     }

@@ -3,6 +3,7 @@
 use countersign_core::id::CredentialId;
 use countersign_core::timestamp::Timestamp;
 
+use crate::pruning::PORTION;
 use countersign_database::statement::{Statement, Step};
 
 /// How often one thing was decided in one minute.
@@ -45,12 +46,17 @@ pub(crate) fn count(row: &DecisionCount) -> Step {
 
 static PRUNE: Statement = Statement::new(
     "DELETE FROM decision_count
-     WHERE minute < $1",
+     WHERE (minute, route, credential, verdict, reason) IN
+       (SELECT minute, route, credential, verdict, reason
+        FROM decision_count
+        WHERE minute < $1
+        ORDER BY minute
+        LIMIT $2)",
 );
 
-/// Removes old counts.
+/// Removes some of the old counts.
 pub(crate) fn prune(before: Timestamp) -> Step {
-    Step::any(&PRUNE, vec![before.into()])
+    Step::some(&PRUNE, vec![before.into(), PORTION.into()])
 }
 
 /// Every statement of this table.

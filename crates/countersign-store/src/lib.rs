@@ -12,6 +12,7 @@
 
 mod access;
 mod audit_event;
+mod audit_start;
 mod catch_up;
 mod change;
 mod closing;
@@ -32,6 +33,7 @@ mod meta;
 mod node;
 mod owner;
 mod page;
+mod pruning;
 mod queue;
 mod refusals;
 mod report;
@@ -43,7 +45,7 @@ mod upgrades;
 mod usage;
 
 pub use audit_event::{AuditCursor, AuditRequest, AuditRow, Chain, NotAnAuditCursor};
-pub use config::{Limits, StoreConfig, StoreUrl};
+pub use config::{Limits, Retention, StoreConfig, StoreUrl};
 pub use countersign_database::open_error::OpenError;
 pub use credential::{CredentialFilter, NotAState, StateFilter};
 pub use decision_count::DecisionCount;

@@ -5,6 +5,7 @@ use countersign_core::record::MarkRecord;
 use countersign_core::secret::SecretHash;
 use countersign_core::timestamp::Timestamp;
 
+use crate::pruning::PORTION;
 use countersign_database::database::Database;
 use countersign_database::statement::{Statement, Step};
 use countersign_database::value::Row;
@@ -59,12 +60,12 @@ pub(crate) fn mark(record: &MarkRecord, now: Timestamp) -> Step {
 
 static PRUNE: Statement = Statement::new(
     "DELETE FROM mark
-     WHERE lookup IN (SELECT lookup FROM mark WHERE until_at <= $1 LIMIT 5000)",
+     WHERE lookup IN (SELECT lookup FROM mark WHERE until_at <= $1 ORDER BY until_at LIMIT $2)",
 );
 
-/// Removes marks that are past their end.
+/// Removes some of the marks that are past their end.
 pub(crate) fn prune(now: Timestamp) -> Step {
-    Step::any(&PRUNE, vec![now.into()])
+    Step::some(&PRUNE, vec![now.into(), PORTION.into()])
 }
 
 /// Every statement of this table.

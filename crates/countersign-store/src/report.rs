@@ -16,17 +16,13 @@ use countersign_core::ledger::Unavailable;
 use countersign_core::timestamp::Timestamp;
 
 use crate::closing::Closing;
+use crate::credential;
 use crate::decision_count::{self, DecisionCount};
 use crate::queue::Queue;
 use crate::refusals::Refusals;
-use crate::{change, credential, mark, usage};
 
 /// How often uses are written.
 const FLUSH: Duration = Duration::from_secs(5);
-/// How many flushes pass between two prunings: a minute.
-const PRUNE_EVERY: u64 = 12;
-/// How long changes are kept for nodes that lag; beyond it they read everything.
-const KEEP_CHANGES: i64 = 60 * 60 * 1000;
 /// The most uses that wait; beyond it the newest are lost.
 const WAITING_USES: usize = 100_000;
 /// Uses that are written in one batch.
@@ -40,19 +36,11 @@ pub(crate) struct Reports {
     refusals: Arc<Refusals>,
     queue: Queue,
     clock: Arc<dyn Clock>,
-    keep_decisions: Duration,
 }
 
 impl Reports {
-    pub(crate) fn new(queue: Queue, clock: Arc<dyn Clock>, keep_decisions: Duration) -> Self {
-        Self {
-            uses: Arc::default(),
-            dropped: Arc::default(),
-            refusals: Arc::default(),
-            queue,
-            clock,
-            keep_decisions,
-        }
+    pub(crate) fn new(queue: Queue, clock: Arc<dyn Clock>) -> Self {
+        Self { uses: Arc::default(), dropped: Arc::default(), refusals: Arc::default(), queue, clock }
     }
 
     pub(crate) fn note_use(&self, credential: CredentialId, at: Timestamp) {
@@ -112,9 +100,9 @@ impl Reports {
         Ok(())
     }
 
-    /// Flushes, beats and prunes until `closing` says so.
+    /// Flushes and beats until `closing` says so.
     pub(crate) async fn run(self, mut closing: Closing) {
-        for round in 1_u64.. {
+        loop {
             tokio::select! {
                 () = tokio::time::sleep(FLUSH) => {}
                 () = closing.wait() => return,
@@ -122,25 +110,6 @@ impl Reports {
             let _logged_by_the_feed = self.flush().await;
             // An empty batch moves the node's row on: the heartbeat.
             let _logged_by_the_feed = self.queue.submit(Vec::new(), Vec::new()).await;
-            if round.is_multiple_of(PRUNE_EVERY)
-                && let Err(error) = self.prune().await
-            {
-                tracing::warn!(%error, "what is old was not removed");
-            }
         }
-    }
-
-    /// Removes what is old.
-    pub(crate) async fn prune(&self) -> Result<(), Unavailable> {
-        let now = self.clock.now();
-        let keep = i64::try_from(self.keep_decisions.as_millis()).unwrap_or(i64::MAX);
-        let before = |age: i64| Timestamp::from_millis(now.millis().saturating_sub(age));
-        let steps = vec![
-            change::prune(before(KEEP_CHANGES)),
-            mark::prune(now),
-            decision_count::prune(before(keep)),
-            usage::prune(now),
-        ];
-        self.queue.submit(steps, Vec::new()).await.map(drop)
     }
 }

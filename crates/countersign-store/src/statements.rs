@@ -1,8 +1,8 @@
 //! The register of statements: what a test prepares on both databases.
 
 use crate::{
-    audit_event, change, creation, credential, decision_count, mark, meta, node, owner, taken_over, tally,
-    usage,
+    audit_event, audit_start, change, creation, credential, decision_count, mark, meta, node, owner,
+    taken_over, tally, usage,
 };
 use countersign_database::statement::Statement;
 
@@ -10,6 +10,7 @@ use countersign_database::statement::Statement;
 pub(crate) fn all() -> impl Iterator<Item = &'static Statement> {
     [
         audit_event::STATEMENTS,
+        audit_start::STATEMENTS,
         change::STATEMENTS,
         creation::STATEMENTS,
         credential::STATEMENTS,

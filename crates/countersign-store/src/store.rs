@@ -15,6 +15,7 @@ use crate::committer::{Committer, Parts};
 use crate::config::{Limits, StoreConfig, StoreUrl};
 use crate::follow::Feed;
 use crate::knowledge::Knowledge;
+use crate::pruning::Pruning;
 use crate::queue::{Committed, Queue};
 use crate::report::Reports;
 use crate::upgrades::Upgrades;
@@ -33,6 +34,7 @@ pub struct Store {
     queue: Queue,
     pub(crate) catch_up: CatchUp,
     pub(crate) reports: Reports,
+    pub(crate) pruning: Pruning,
     pub(crate) upgrades: Upgrades,
     pub(crate) clock: Arc<dyn Clock>,
     knowledge: Arc<Knowledge>,
@@ -109,7 +111,13 @@ impl Store {
             queue: queue.clone(),
         };
         let catch_up = CatchUp::new(limits.patience);
-        let reports = Reports::new(queue.clone(), Arc::clone(&clock), limits.keep_decisions);
+        let reports = Reports::new(queue.clone(), Arc::clone(&clock));
+        let pruning = Pruning {
+            database: Arc::clone(&database),
+            queue: queue.clone(),
+            clock: Arc::clone(&clock),
+            retention: limits.retention,
+        };
         let tasks =
             Tasks { feeding, committing, listener: None, feeders: Vec::new(), committer: Some(committer) };
         let store = Self {
@@ -119,6 +127,7 @@ impl Store {
             queue,
             catch_up,
             reports,
+            pruning,
             upgrades: Upgrades::default(),
             clock,
             knowledge,
@@ -148,6 +157,7 @@ impl Store {
         let following = self.catch_up.clone().run(feed, interval, closing.clone());
         tasks.feeders.push(Running::Task(tokio::spawn(following)));
         tasks.feeders.push(Running::Task(tokio::spawn(self.reports.clone().run(closing.clone()))));
+        tasks.feeders.push(Running::Task(tokio::spawn(self.pruning.clone().run(closing.clone()))));
         tasks.feeders.push(Running::Task(tokio::spawn(usage.run(closing))));
     }
 

@@ -16,6 +16,7 @@ use countersign_database::statement::{Statement, Step};
 use countersign_database::value::{Row, corrupt};
 
 use crate::closing::Closing;
+use crate::pruning::PORTION;
 use crate::queue::Queue;
 
 /// How often nodes tell each other what was spent: half of the second within which a revocation must be known.
@@ -24,8 +25,6 @@ const EXCHANGE: Duration = Duration::from_millis(500);
 const LOOK_BACK: i64 = 30_000;
 /// Rows that are written in one batch.
 const ROWS_AT_ONCE: usize = 500;
-/// Sums of windows that ended so long ago are removed: no window but `ever`, number 0, is longer.
-const KEEP: i64 = 400 * 24 * 60 * 60 * 1000;
 
 static SPEND: Statement = Statement::new(
     "INSERT INTO usage (meter, allowance, node, win, spent, at)
@@ -61,12 +60,13 @@ static OF_OTHERS: Statement = Statement::new(
 
 static PRUNE: Statement = Statement::new(
     "DELETE FROM usage
-     WHERE at < $1 AND win <> 0",
+     WHERE (meter, allowance, node) IN
+       (SELECT meter, allowance, node FROM usage WHERE at < $1 AND win <> 0 ORDER BY at LIMIT $2)",
 );
 
-/// Removes the sums of windows that ended long ago.
-pub(crate) fn prune(now: Timestamp) -> Step {
-    Step::any(&PRUNE, vec![Timestamp::from_millis(now.millis().saturating_sub(KEEP)).into()])
+/// Removes some of the sums of windows that ended long ago; number 0 is the window `ever`.
+pub(crate) fn prune(before: Timestamp) -> Step {
+    Step::some(&PRUNE, vec![before.into(), PORTION.into()])
 }
 
 /// Carries what was spent between this node's meters and the store.

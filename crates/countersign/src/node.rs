@@ -15,7 +15,7 @@ use countersign_edge::metrics::Metrics;
 use countersign_pki::authority::{Authority, Stored};
 use countersign_server::app::{App, EntropySource, GatewayView};
 use countersign_server::intake::Intake;
-use countersign_store::{Store, StoreConfig, StoreUrl};
+use countersign_store::{Limits, Retention, Store, StoreConfig, StoreUrl};
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -24,6 +24,7 @@ use crate::data_directory::{DataDirectory, write_durably};
 use crate::environment;
 use crate::master_key::{self, MasterKey, Origin};
 use crate::settings::resolved;
+use crate::settings::retention::retention;
 use crate::system::{SystemClock, SystemEntropy};
 use crate::tls;
 
@@ -54,6 +55,8 @@ pub(crate) struct NodeConfig {
     pub(crate) feed_max_age: Duration,
     /// What the operator allows.
     pub(crate) policy: Policy,
+    /// How long is kept what grows.
+    pub(crate) retention: Retention,
     /// The setting `limits.body_timeout`.
     pub(crate) body_timeout: Duration,
 }
@@ -67,13 +70,14 @@ impl NodeConfig {
     pub(crate) fn of_command(remote: &Remote) -> Result<Self> {
         let file = resolved::read_file(remote.config.as_deref(), &environment::variables())?;
         Ok(Self {
-            store: remote.store.clone().or(file.store.url),
             danger_store_plaintext: false,
             master_key: master_key_origin(remote.master_key.clone()),
             feed_max_age: Duration::from_secs(5),
             // The operator's policy holds whichever way a command takes.
-            policy: resolved::policy(&file.api_key, &file.tenant)?,
+            policy: resolved::policy(&file)?,
+            retention: retention(&file.retention)?,
             body_timeout: resolved::limits(&file.limits)?.body,
+            store: remote.store.clone().or(file.store.url),
         })
     }
 }
@@ -193,7 +197,8 @@ async fn open_store(
         clock: Arc::new(SystemClock),
         danger_plaintext: place.danger_store_plaintext,
     };
-    Store::open(config).await.context("the store cannot be opened")
+    let limits = Limits { retention: place.retention.clone(), ..Limits::default() };
+    Store::open_with(config, limits).await.context("the store cannot be opened")
 }
 
 /// Refuses a master key that is not the one under which this store is sealed.

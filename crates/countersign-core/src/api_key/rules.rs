@@ -26,10 +26,6 @@ use super::criteria::KeyCriteria;
 use super::kind::KIND;
 use super::model::{Create, Idempotency, Import, Verification};
 
-/// How long an `Idempotency-Key` is remembered: the day that draft-ietf-httpapi-idempotency-key-header suggests
-/// implementations publish; long enough for any client's retries.
-const IDEMPOTENCY_WINDOW: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
-
 /// A key that is good for what the verify API was asked.
 #[derive(Debug)]
 pub struct Good {
@@ -190,7 +186,7 @@ impl Create {
             effects.push(Effect::Mark(MarkRecord {
                 lookup: mark_of(context, idempotency),
                 made: format!("{} {}", record.id, idempotency.fingerprint),
-                until: context.now.plus(IDEMPOTENCY_WINDOW),
+                until: context.now.plus(context.policy.idempotency_window),
             }));
         }
         if let Some(import) = &self.imported {

@@ -11,6 +11,7 @@ mod commits;
 mod feed;
 mod opening;
 mod pages;
+mod pruning;
 mod raw;
 mod reports;
 mod safety;

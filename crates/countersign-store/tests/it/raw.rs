@@ -35,6 +35,24 @@ pub(crate) async fn sql(fixture: &Fixture, text: &str) {
     }
 }
 
+/// Counts rows behind the store's back.
+pub(crate) async fn count(fixture: &Fixture, rows: &str) -> i64 {
+    let text = format!("SELECT COUNT(*) FROM {rows}");
+    match fixture.url() {
+        StoreUrl::Sqlite(path) => {
+            rusqlite::Connection::open(path).unwrap().query_row(&text, [], |row| row.get(0)).unwrap()
+        }
+        StoreUrl::Postgres(url) => {
+            let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
+            let driver = tokio::spawn(connection);
+            let found = client.query_one(&text, &[]).await.unwrap().get(0);
+            drop(client);
+            driver.await.unwrap().unwrap();
+            found
+        }
+    }
+}
+
 /// Any audit line.
 pub(crate) fn line(action: &'static str) -> AuditEvent {
     AuditEvent::granted(Timestamp::from_millis(1_800_000_000_000), action, Actor::SYSTEM)

@@ -85,6 +85,7 @@ async fn start(scratch: &Path) -> Result<Running> {
         master_key: crate::master_key::Origin::DataDirectory,
         feed_max_age: settings.feed_max_age,
         policy: settings.policy.clone(),
+        retention: settings.retention.clone(),
         body_timeout: settings.limits.body,
     };
     Running::start(Node::open(directory, &place).await?, settings, &up).await

@@ -62,6 +62,7 @@ fn place(up: &Up, settings: &Settings) -> NodeConfig {
         master_key: master_key_origin(up.master_key.clone()),
         feed_max_age: settings.feed_max_age,
         policy: settings.policy.clone(),
+        retention: settings.retention.clone(),
         body_timeout: settings.limits.body,
     }
 }

@@ -46,6 +46,7 @@ pub(crate) struct FileSettings {
     pub(crate) feed: FeedSettings,
     pub(crate) api_key: ApiKeySettings,
     pub(crate) tenant: TenantSettings,
+    pub(crate) retention: RetentionSettings,
     pub(crate) leaks: LeakSettings,
     pub(crate) egress: EgressSettings,
     pub(crate) log: Log,
@@ -98,6 +99,17 @@ pub(crate) struct ApiKeySettings {
 pub(crate) struct TenantSettings {
     pub(crate) max_keys: Option<u64>,
     pub(crate) max_owners: Option<u64>,
+}
+
+/// How long is kept what grows.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct RetentionSettings {
+    pub(crate) audit: Option<String>,
+    pub(crate) changes: Option<String>,
+    pub(crate) decisions: Option<String>,
+    pub(crate) marks: Option<String>,
+    pub(crate) usage: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

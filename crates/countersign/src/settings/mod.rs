@@ -9,3 +9,4 @@ pub(crate) mod file;
 mod gateway;
 pub(crate) mod register;
 pub(crate) mod resolved;
+pub(crate) mod retention;

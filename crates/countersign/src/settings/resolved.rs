@@ -21,6 +21,7 @@ use countersign_gateway::field_names::DroppedFields;
 use countersign_gateway::pace::Pace;
 use countersign_gateway::route::Protocol;
 use countersign_gateway::upstream::UpstreamLimits;
+use countersign_store::Retention;
 use toml::{Table, Value};
 use url::Url;
 
@@ -28,7 +29,7 @@ use super::file::{
     self, EgressSettings, FileSettings, HealthSettings, LeakSettings, Listener, RouteSettings,
     UpstreamSettings,
 };
-use super::gateway;
+use super::{gateway, retention};
 use crate::cli::Up;
 use crate::log::LogSettings;
 
@@ -62,6 +63,7 @@ pub(crate) struct Settings {
     pub(crate) store: Option<String>,
     pub(crate) feed_max_age: Duration,
     pub(crate) policy: Policy,
+    pub(crate) retention: Retention,
     pub(crate) warn_before: Duration,
     /// Where GitHub publishes its keys; `None`: its reports are not taken.
     pub(crate) github_keys: Option<Url>,
@@ -147,6 +149,7 @@ impl Settings {
     pub(crate) fn resolve(file: FileSettings, up: &Up) -> Result<Self> {
         check_bounds(&file)?;
         let upstreams = upstreams(&file.upstream, up.upstream.as_deref())?;
+        let policy = policy(&file)?;
         let issuer_url = up.issuer_url.as_ref().or(file.issuer.url.as_ref());
         Ok(Self {
             issuer: address("issuer", &file.issuer, up.issuer_listen.as_ref(), "127.0.0.1:8080")?,
@@ -163,7 +166,8 @@ impl Settings {
             store: up.store.clone().or(file.store.url),
             feed_max_age: duration("feed.max_age", file.feed.max_age.as_ref())?
                 .unwrap_or(Duration::from_secs(5)),
-            policy: policy(&file.api_key, &file.tenant)?,
+            policy,
+            retention: retention::retention(&file.retention)?,
             warn_before: duration("api_key.warn_before", file.api_key.warn_before.as_ref())?
                 .unwrap_or(WARN_BEFORE),
             github_keys: github_keys(&file.leaks)?,
@@ -253,7 +257,7 @@ fn check_bounds(file: &FileSettings) -> Result<()> {
     Ok(())
 }
 
-fn duration(setting: &str, text: Option<&String>) -> Result<Option<Duration>> {
+pub(super) fn duration(setting: &str, text: Option<&String>) -> Result<Option<Duration>> {
     text.map(|text| parse_duration(text).map_err(|error| anyhow!("{setting}: {error}, found `{text}`")))
         .transpose()
 }
@@ -263,14 +267,15 @@ fn duration(setting: &str, text: Option<&String>) -> Result<Option<Duration>> {
 /// # Errors
 ///
 /// The setting that is no duration.
-pub(crate) fn policy(settings: &file::ApiKeySettings, tenant: &file::TenantSettings) -> Result<Policy> {
+pub(crate) fn policy(file: &FileSettings) -> Result<Policy> {
     let default = Policy::default();
-    let overlap = duration("api_key.rotation_overlap", settings.rotation_overlap.as_ref())?;
+    let overlap = duration("api_key.rotation_overlap", file.api_key.rotation_overlap.as_ref())?;
     Ok(Policy {
-        api_key_max_lifetime: duration("api_key.max_lifetime", settings.max_lifetime.as_ref())?,
+        api_key_max_lifetime: duration("api_key.max_lifetime", file.api_key.max_lifetime.as_ref())?,
         rotation_overlap: overlap.unwrap_or(default.rotation_overlap),
-        tenant_max_keys: tenant.max_keys.unwrap_or(default.tenant_max_keys),
-        tenant_max_owners: tenant.max_owners.unwrap_or(default.tenant_max_owners),
+        idempotency_window: retention::marks(&file.retention)?.unwrap_or(default.idempotency_window),
+        tenant_max_keys: file.tenant.max_keys.unwrap_or(default.tenant_max_keys),
+        tenant_max_owners: file.tenant.max_owners.unwrap_or(default.tenant_max_owners),
     })
 }
 
