@@ -102,6 +102,12 @@ impl Snapshot {
         &self.meters
     }
 
+    /// Returns the setting `feed.max_age`.
+    #[must_use]
+    pub const fn max_age(&self) -> Duration {
+        self.max_age
+    }
+
     /// Settles what the use of credentials leaves behind, by what this node knows. Upgrades are the ledger's to queue.
     ///
     /// # Errors
@@ -274,7 +280,8 @@ impl Snapshot {
         self.credentials.pin().retain(|lookup, _| keep(lookup));
     }
 
-    /// Notes that everything committed before `at` is known here. `at` is taken *before* the store is asked.
+    /// Notes that everything committed before `at` is known here. `at` is taken *before* a commit of our own that was then
+    /// read back.
     pub fn mark_fresh(&self, at: Monotonic) {
         self.fresh_at.fetch_max(at.0, Ordering::AcqRel);
     }

@@ -120,6 +120,14 @@ impl Database {
         Ok(self.read(statement, parameters).await?.into_iter().next())
     }
 
+    /// Reads over new connections from now on. A file has no other place that it could be read from.
+    pub fn renew(&self) {
+        match &self.readers {
+            Readers::Sqlite(_) => {}
+            Readers::Postgres(readers) => readers.renew(),
+        }
+    }
+
     /// Ends the reading connections.
     pub async fn stop(&self) {
         match &self.readers {

@@ -9,13 +9,10 @@ use std::time::Duration;
 
 use countersign_core::ledger::Unavailable;
 use tokio::sync::{Notify, watch};
-use tokio::time::Instant;
 
 use crate::closing::Closing;
 use crate::follow::Feed;
-
-/// How often a feed that fails says so in the log.
-const LOGGED: Duration = Duration::from_secs(30);
+use crate::trouble::Trouble;
 
 /// Runs the feed for all who ask.
 #[derive(Debug, Clone)]
@@ -64,7 +61,7 @@ impl CatchUp {
 
     /// Runs the feed until `closing` says so.
     pub(crate) async fn run(self, feed: Feed, interval: Duration, mut closing: Closing) {
-        let mut log = Log::default();
+        let mut trouble = Trouble::new("the store does not tell what changed: the snapshot ages");
         loop {
             tokio::select! {
                 () = tokio::time::sleep(interval) => {}
@@ -73,31 +70,8 @@ impl CatchUp {
             }
             let answers = self.asked.load(Ordering::Acquire);
             let outcome = feed.run().await;
-            log.note(&outcome);
+            trouble.note(&outcome);
             self.done.send_replace(Run { answers, outcome });
-        }
-    }
-}
-
-/// Says once that the feed fails, and once that it is well again.
-#[derive(Debug, Default)]
-struct Log {
-    failing: Option<Instant>,
-}
-
-impl Log {
-    fn note(&mut self, outcome: &Result<(), Unavailable>) {
-        match (outcome, self.failing) {
-            (Ok(()), None) => {}
-            (Ok(()), Some(_)) => {
-                tracing::info!("the store answers again");
-                self.failing = None;
-            }
-            (Err(_), Some(since)) if since.elapsed() < LOGGED => {}
-            (Err(error), _) => {
-                tracing::error!(%error, "the store does not tell what changed: the snapshot ages");
-                self.failing = Some(Instant::now());
-            }
         }
     }
 }

@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use countersign_core::context::Clock;
 use countersign_core::ledger::Unavailable;
-use countersign_core::timestamp::Timestamp;
+use countersign_core::timestamp::{Monotonic, Timestamp};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::change::{self, Told};
 use crate::closing::Closing;
-use crate::knowledge::Knowledge;
+use crate::knowledge::{Beat, Knowledge};
 use crate::node::Head;
 use crate::queue::{Batch, Committed};
 use crate::{audit_event, node};
@@ -45,6 +45,8 @@ pub(crate) struct Committer {
     incarnation: i64,
     paused: Option<(Instant, Fault)>,
     last_at: Timestamp,
+    /// What our row was last given as its heartbeat: it rises with every commit, whatever the clock does.
+    last_beat: Timestamp,
 }
 
 /// What a committer is made of.
@@ -89,10 +91,16 @@ impl Committer {
             incarnation: 0,
             paused: None,
             last_at,
+            last_beat: last_at,
         };
+        let begun = committer.clock.monotonic();
         let mut session = committer.writer.session().await?;
         let head = committer.take_name(&mut session).await?;
-        committer.knowledge.lock().await.known.insert(committer.node.clone(), head);
+        let beat = committer.beat(begun);
+        let mut heads = committer.knowledge.lock().await;
+        heads.known.insert(committer.node.clone(), head);
+        heads.beat = Some(beat);
+        drop(heads);
         committer.session = Some(session);
         committer.head = Some(head);
         Ok(committer)
@@ -147,6 +155,7 @@ impl Committer {
 
     /// Runs a group as one transaction.
     async fn transact(&mut self, group: &[Batch]) -> Result<Answers, Fault> {
+        let begun = self.clock.monotonic();
         let head = self.stand().await?;
         self.last_at = self.last_at.max(self.clock.now());
         let mut draft = Draft::new(head, self.last_at);
@@ -168,7 +177,8 @@ impl Committer {
         for (statement, rows) in [(&audit_event::APPEND, &draft.events), (&change::APPEND, &draft.rows)] {
             session.append(statement, rows).await.map_err(numbered_by_another)?;
         }
-        let (statement, parameters) = node::advance(&self.node, &head, &draft.head, draft.at);
+        self.last_beat = following(self.last_beat, draft.at);
+        let (statement, parameters) = node::advance(&self.node, &head, &draft.head, self.last_beat);
         if session.execute(statement, &parameters).await?.changed != 1 {
             return Err(Fault::Overtaken("the node's row was moved by somebody else".to_owned()));
         }
@@ -181,6 +191,7 @@ impl Committer {
             self.knowledge.apply_own(&mut heads, told.change);
         }
         heads.known.insert(self.node.clone(), draft.head);
+        heads.beat = Some(self.beat(begun));
         self.head = Some(draft.head);
         if !heads.missed.is_empty() {
             unsee(&mut answers);
@@ -240,12 +251,18 @@ impl Committer {
     }
 
     async fn take_name(&mut self, session: &mut Session) -> Result<Head, Fault> {
-        let (statement, parameters) = node::claim(&self.node, self.clock.now());
+        self.last_beat = following(self.last_beat, self.clock.now());
+        let (statement, parameters) = node::claim(&self.node, self.last_beat);
         let claimed = node::of(&session.execute(statement, &parameters).await?).map_err(unreadable)?;
         let head =
             claimed.ok_or_else(|| Fault::Corrupt("a node that was claimed is not there".to_owned()))?;
         self.incarnation = head.incarnation;
         Ok(head)
+    }
+
+    /// Returns what the last commit, begun at `begun`, is recognised by.
+    const fn beat(&self, begun: Monotonic) -> Beat {
+        Beat { incarnation: self.incarnation, written: self.last_beat, begun }
     }
 
     /// Undoes what a failed group has begun. Where the node stands is read again.
@@ -283,6 +300,11 @@ impl Draft {
         }
         Ok(())
     }
+}
+
+/// Returns the time that a commit notes as its heartbeat: later than the one before.
+fn following(last: Timestamp, now: Timestamp) -> Timestamp {
+    now.max(last.plus(Duration::from_millis(1)))
 }
 
 /// Says of what was committed that the verifiers do not know it yet.

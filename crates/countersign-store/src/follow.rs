@@ -5,8 +5,9 @@
 //! place where it was seen means that the store went back: then everything is read anew, and the revocations that
 //! the store has lost are written back (SAFETY 3).
 //!
-//! **Invariant.** The snapshot is marked fresh with a time taken before the questions, and only after everything
-//! that they told was applied (SAFETY 4). A run that fails marks nothing: the snapshot simply ages.
+//! **Invariant.** Nothing is taken from a database that does not hold our own last commit: it is another one, or it went
+//! back. The snapshot is marked fresh with the time at which that commit began, and only after everything that was read
+//! with it was applied (SAFETY 4). A run that fails marks nothing: the snapshot simply ages.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -18,7 +19,8 @@ use countersign_core::ledger::Unavailable;
 use countersign_core::secret::SecretHash;
 use countersign_core::snapshot::Change;
 
-use crate::knowledge::{Heads, Knowledge};
+use crate::heartbeat::Heart;
+use crate::knowledge::{Beat, Heads, Knowledge};
 use crate::node::{self, Head, NodeRow};
 use crate::queue::Queue;
 use crate::{audit_event, change, credential, owner};
@@ -45,6 +47,7 @@ pub(crate) struct Feed {
     pub(crate) knowledge: Arc<Knowledge>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) queue: Queue,
+    pub(crate) heart: Heart,
 }
 
 /// Whether the changes since the last run are enough.
@@ -62,10 +65,11 @@ impl Feed {
     /// [`Unavailable`]: the snapshot is as old as before.
     pub(crate) async fn run(&self) -> Result<(), Unavailable> {
         let mut heads = self.knowledge.lock().await;
-        let at = self.clock.monotonic();
+        let Some(beat) = heads.beat else { return Err(Unavailable::Stale) };
         let mut caught_up = false;
         for _attempt in 0..ATTEMPTS {
             let nodes = node::list(&self.database).await?;
+            self.recognise(&beat, &nodes)?;
             if matches!(self.advance(&mut heads, &nodes).await?, Advance::Taken) {
                 caught_up = true;
                 break;
@@ -75,11 +79,22 @@ impl Feed {
         if !caught_up {
             return Err(Unavailable::Store("the store moves faster than it can be read".to_owned()));
         }
-        self.knowledge.snapshot().mark_fresh(at);
+        self.knowledge.snapshot().mark_fresh(beat.begun);
         let owed: Vec<_> = heads.owed.iter().copied().collect();
         drop(heads);
         self.write_back(&owed).await;
         Ok(())
+    }
+
+    /// Demands that our own last commit is in what was read. If not, the next run reads over new connections: those of
+    /// today may lead to a server that was left behind by a failover.
+    fn recognise(&self, beat: &Beat, nodes: &[NodeRow]) -> Result<(), Unavailable> {
+        if nodes.iter().any(|node| node.id == self.node && beat.is_in(node)) {
+            return Ok(());
+        }
+        self.database.renew();
+        self.heart.hurry();
+        Err(Unavailable::Store("what is read does not hold our own last commit".to_owned()))
     }
 
     /// Applies what changed since the last run.

@@ -9,9 +9,10 @@ use std::sync::Arc;
 
 use countersign_core::id::CredentialId;
 use countersign_core::snapshot::{Applied, Change, Snapshot};
+use countersign_core::timestamp::{Monotonic, Timestamp};
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::node::Head;
+use crate::node::{Head, NodeRow};
 
 /// The snapshot, with the places up to which it was fed.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub(crate) struct Knowledge {
 #[derive(Debug)]
 pub(crate) struct Heads {
     pub(crate) known: HashMap<String, Head>,
+    /// Our last commit: what is read is younger, or it is read elsewhere (SAFETY 4).
+    pub(crate) beat: Option<Beat>,
     /// Whether the next reading must be of everything.
     pub(crate) whole: bool,
     /// Revocations that the store has lost and is to be told again (SAFETY 3).
@@ -32,9 +35,31 @@ pub(crate) struct Heads {
     pub(crate) missed: Vec<Change>,
 }
 
+/// A commit of ours, as it can be recognised in our own row.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Beat {
+    pub(crate) incarnation: i64,
+    pub(crate) written: Timestamp,
+    /// Taken before the transaction began.
+    pub(crate) begun: Monotonic,
+}
+
+impl Beat {
+    /// Tells whether our own row, as it was read, holds this commit or a later one of ours.
+    pub(crate) fn is_in(&self, own: &NodeRow) -> bool {
+        own.incarnation == self.incarnation && own.heartbeat_at >= self.written
+    }
+}
+
 impl Knowledge {
     pub(crate) fn new(snapshot: Arc<Snapshot>) -> Self {
-        let heads = Heads { known: HashMap::new(), whole: true, owed: BTreeSet::new(), missed: Vec::new() };
+        let heads = Heads {
+            known: HashMap::new(),
+            beat: None,
+            whole: true,
+            owed: BTreeSet::new(),
+            missed: Vec::new(),
+        };
         Self { snapshot, heads: Mutex::new(heads) }
     }
 

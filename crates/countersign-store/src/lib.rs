@@ -26,6 +26,7 @@ mod find;
 mod follow;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+mod heartbeat;
 mod knowledge;
 mod ledger;
 mod mark;
@@ -41,6 +42,7 @@ mod statements;
 mod store;
 mod taken_over;
 mod tally;
+mod trouble;
 mod upgrades;
 mod usage;
 

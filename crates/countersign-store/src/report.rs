@@ -100,7 +100,7 @@ impl Reports {
         Ok(())
     }
 
-    /// Flushes and beats until `closing` says so.
+    /// Flushes until `closing` says so.
     pub(crate) async fn run(self, mut closing: Closing) {
         loop {
             tokio::select! {
@@ -108,8 +108,6 @@ impl Reports {
                 () = closing.wait() => return,
             }
             let _logged_by_the_feed = self.flush().await;
-            // An empty batch moves the node's row on: the heartbeat.
-            let _logged_by_the_feed = self.queue.submit(Vec::new(), Vec::new()).await;
         }
     }
 }

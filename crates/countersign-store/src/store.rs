@@ -14,6 +14,7 @@ use crate::closing::{Close, Closing};
 use crate::committer::{Committer, Parts};
 use crate::config::{Limits, StoreConfig, StoreUrl};
 use crate::follow::Feed;
+use crate::heartbeat::Heart;
 use crate::knowledge::Knowledge;
 use crate::pruning::Pruning;
 use crate::queue::{Committed, Queue};
@@ -103,12 +104,14 @@ impl Store {
         let (feeding, fed) = Close::new();
         let (committing, committed) = Close::new();
         let committer = writer.run(committer.run(batches, committed)).map_err(broken)?;
+        let heart = Heart::new(queue.clone(), knowledge.snapshot().max_age());
         let feed = Feed {
             node,
             database: Arc::clone(&database),
             knowledge: Arc::clone(&knowledge),
             clock: Arc::clone(&clock),
             queue: queue.clone(),
+            heart,
         };
         let catch_up = CatchUp::new(limits.patience);
         let reports = Reports::new(queue.clone(), Arc::clone(&clock));
@@ -154,6 +157,7 @@ impl Store {
         let interval = interval.unwrap_or_else(|| self.writer.feed_interval());
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         tasks.listener = self.writer.listen(self.catch_up.wake());
+        tasks.feeders.push(Running::Task(tokio::spawn(feed.heart.clone().run(closing.clone()))));
         let following = self.catch_up.clone().run(feed, interval, closing.clone());
         tasks.feeders.push(Running::Task(tokio::spawn(following)));
         tasks.feeders.push(Running::Task(tokio::spawn(self.reports.clone().run(closing.clone()))));
@@ -213,10 +217,12 @@ impl Store {
     }
 }
 
-/// Fills the snapshot, and then the meters that it brought.
+/// Fills the snapshot, and then the meters that it brought. Filling may take longer than the snapshot stays fresh.
 async fn begin(feed: &Feed, usage: &Usage) -> Result<(), Unavailable> {
     feed.run().await?;
-    usage.resume().await
+    usage.resume().await?;
+    feed.heart.beat().await?;
+    feed.run().await
 }
 
 fn placed(url: StoreUrl, danger_plaintext: bool, limits: &Limits) -> (String, DatabasePlace) {

@@ -63,6 +63,11 @@ impl Readers {
         run(&client, &prepared, parameters).await.map(|done| done.rows).map_err(|error| fault(&error))
     }
 
+    /// Gives up the connections that nobody uses now.
+    pub(crate) fn renew(&self) {
+        let _given_up = self.0.retain(|_, _| false);
+    }
+
     /// Ends the connections.
     pub(crate) fn stop(&self) {
         self.0.close();

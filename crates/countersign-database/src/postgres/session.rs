@@ -225,6 +225,8 @@ pub(super) fn fault(error: &Error) -> Fault {
         SqlState::ADMIN_SHUTDOWN | SqlState::CRASH_SHUTDOWN | SqlState::CANNOT_CONNECT_NOW => {
             Fault::Broken(text)
         }
+        // It was a primary when we connected: whoever is one now is found by connecting again.
+        SqlState::READ_ONLY_SQL_TRANSACTION => Fault::Broken(text),
         // 22: data exceptions, 23: integrity constraints. They are the batch's own fault.
         _ if state.code().starts_with("22") || state.code().starts_with("23") => Fault::Refused(text),
         _ => Fault::Failed(text),

@@ -152,7 +152,11 @@ async fn each_effect_is_lost_when_its_condition_does_not_hold() {
         same_lookup.lookup = record.lookup;
         let first = vec![insert_owner(&organisation), insert(&record), Effect::Mark(mark.clone())];
         done(commit(&store, first).await);
-        let before = store.nodes().await.unwrap();
+        let heads = async || {
+            let node = store.nodes().await.unwrap().remove(0);
+            (node.last_change, node.last_event, node.event_hash)
+        };
+        let before = heads().await;
         for effect in [
             insert_owner(&organisation),
             insert(&record),
@@ -169,7 +173,7 @@ async fn each_effect_is_lost_when_its_condition_does_not_hold() {
             assert_eq!(commit(&store, vec![insert_owner(&other), effect]).await, Ok(Commit::Lost), "{text}");
             assert_eq!(store.find(OwnerAndKeys(other.id)).await, Ok(None), "{text}");
         }
-        assert_eq!(store.nodes().await.unwrap(), before, "a lost batch leaves no change and no audit line");
+        assert_eq!(heads().await, before, "a lost batch leaves no change and no audit line");
         assert!(known(&store, &key).await.unwrap().is_some());
         store.close().await;
     })

@@ -205,6 +205,54 @@ async fn safety_4_a_store_that_is_away_ages_the_snapshot_and_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn safety_4_a_primary_that_only_reads_is_not_fresh_though_it_answers() {
+    on_postgres(async |fixture| {
+        let store = fixture.open("a").await;
+        let mut records = Records::new(1);
+        let organisation = records.organisation();
+        let (record, key) = records.key(&organisation);
+        done(commit(&store, vec![insert_owner(&organisation), insert(&record)]).await);
+        sql(&fixture, "ALTER SYSTEM SET default_transaction_read_only = on").await;
+        sql(&fixture, "SELECT pg_reload_conf()").await;
+        until("it only reads", async || commit(&store, Vec::new()).await.is_err()).await;
+        fixture.clock.advance(Duration::from_millis(5001));
+        for _ in 0..3 {
+            assert_eq!(store.catch_up().await, Ok(()), "every question is answered");
+            assert_eq!(known(&store, &key).await.unwrap_err(), Unavailable::Stale);
+        }
+        sql(&fixture, "ALTER SYSTEM RESET default_transaction_read_only").await;
+        sql(&fixture, "SELECT pg_reload_conf()").await;
+        until("it is well again", async || known(&store, &key).await.is_ok_and(|found| found.is_some()))
+            .await;
+        store.close().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn safety_4_nothing_is_taken_from_a_database_without_our_own_last_commit() {
+    on_postgres(async |mut fixture| {
+        let a = fixture.open("a").await;
+        fixture.limits.feed_interval = Some(Duration::from_secs(3600));
+        let b = fixture.open("b").await;
+        let mut records = Records::new(1);
+        let organisation = records.organisation();
+        done(commit(&a, vec![insert_owner(&organisation)]).await);
+        b.catch_up().await.unwrap();
+        // A heartbeat may come in between.
+        until("what was read is refused", async || {
+            sql(&fixture, "UPDATE node SET heartbeat_at = 0 WHERE id = 'b'").await;
+            b.catch_up().await.is_err_and(|error| error.to_string().contains("our own last commit"))
+        })
+        .await;
+        until("the next heartbeat is read back", async || b.catch_up().await.is_ok()).await;
+        a.close().await;
+        b.close().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_breaks_under_load_loses_no_acknowledged_commit() {
     on_postgres(async |mut fixture| {
         fixture.limits.patience = Duration::from_secs(5);
