@@ -14,6 +14,8 @@ mod closing;
 mod connection;
 pub mod descriptors;
 pub mod drain;
+pub mod endpoint;
+pub mod form;
 mod frame_guard;
 mod frames;
 #[cfg(any(test, fuzzing))]
@@ -30,4 +32,5 @@ pub mod rate_limit;
 pub mod serve;
 pub mod tls;
 pub mod unix;
+pub mod unknown;
 pub mod wire_error;

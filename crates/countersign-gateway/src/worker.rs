@@ -12,15 +12,18 @@ use countersign_core::context::Entropy;
 use countersign_core::decision::Permit;
 use countersign_core::exchange::Admitted;
 use countersign_core::id::EventId;
+use countersign_core::ledger::Unavailable;
 use countersign_edge::body::{BodyError, Bounded, Content};
+use countersign_edge::endpoint::{GATEWAY_HEALTH, ListenerName, Matched, Place, find, query};
 use countersign_edge::host::Hosts;
 use countersign_edge::limits::Limits;
 use countersign_edge::metrics::Metrics;
 use countersign_edge::rate_limit;
 use countersign_edge::serve::{Peer, Serve, Tunnel};
 use countersign_edge::wire_error::{self, Problem};
-use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
+use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
@@ -43,7 +46,15 @@ use crate::upstream::{Upstream, UpstreamLimits};
 
 /// Paths that are ours on every gateway.
 const OWN: &str = "/.countersign";
-const HEALTH: &str = "/.countersign/health";
+
+/// One of the gateway's own endpoints.
+struct OwnEndpoint {
+    place: Place,
+    answer: fn(&Worker) -> Response<GatewayBody>,
+}
+
+/// What is answered under [`OWN`]; the server's table describes it.
+static ENDPOINTS: &[OwnEndpoint] = &[OwnEndpoint { place: GATEWAY_HEALTH, answer: Worker::health }];
 
 /// What all workers share: values that are read without a lock.
 #[derive(Clone)]
@@ -151,7 +162,7 @@ impl Worker {
             return self.refuse(refused, None, &head.method, target.path(), &peer);
         };
         if is_own(target.path()) {
-            return self.own(&head.method, target.path());
+            return self.own(&head.method, &target);
         }
         let route = enforce::route(&self.node.routes.load(), &head, target.path());
         let route = match route {
@@ -180,7 +191,7 @@ impl Worker {
         }
     }
 
-    fn target(&self, head: &Parts) -> Result<http::uri::PathAndQuery, Refusal> {
+    fn target(&self, head: &Parts) -> Result<PathAndQuery, Refusal> {
         let target = enforce::target(head)?;
         if let Some(hosts) = &self.node.hosts {
             hosts.admit(&head.uri, &head.headers).map_err(Refusal::Host)?;
@@ -189,19 +200,23 @@ impl Worker {
     }
 
     /// Answers under the paths that are ours.
-    fn own(&self, method: &Method, path: &str) -> Response<GatewayBody> {
-        if path != HEALTH {
-            return wire_error::problem(Problem::NotFound, "", None).map(GatewayBody::Own);
+    fn own(&self, method: &Method, target: &PathAndQuery) -> Response<GatewayBody> {
+        match find(ENDPOINTS, |row| &row.place, ListenerName::Gateway, method, target.path()) {
+            Matched::Endpoint(endpoint, _) => match query(target.query(), &[]) {
+                Ok(_none) => (endpoint.answer)(self),
+                Err(detail) => wire_error::problem(Problem::BadRequest, &detail, None).map(GatewayBody::Own),
+            },
+            Matched::OtherMethods(allowed) => {
+                wire_error::method_not_allowed(&allowed, None).map(GatewayBody::Own)
+            }
+            Matched::Nothing => wire_error::problem(Problem::NotFound, "", None).map(GatewayBody::Own),
         }
-        if !matches!(*method, Method::GET | Method::HEAD) {
-            let allowed = [Method::GET, Method::HEAD];
-            return wire_error::method_not_allowed(&allowed, None).map(GatewayBody::Own);
-        }
+    }
+
+    fn health(&self) -> Response<GatewayBody> {
         let sources = &self.node.sources;
         if !sources.snapshot.is_fresh(sources.clock.monotonic()) {
-            let mut response = status(StatusCode::SERVICE_UNAVAILABLE, "{\"status\":\"stale\"}");
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-            return response;
+            return wire_error::from_unavailable(&Unavailable::Stale, None).map(GatewayBody::Own);
         }
         status(StatusCode::OK, "{\"status\":\"ok\"}")
     }

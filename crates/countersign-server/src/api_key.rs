@@ -23,8 +23,9 @@ use countersign_core::switching::Switch;
 use countersign_core::verification::stands_at;
 use http::Method;
 
-use crate::app::{App, Failure};
+use crate::app::App;
 use crate::call::{Call, blocks, expiry, limits, member, optional, scopes};
+use crate::failure::Failure;
 use crate::reply::Reply;
 use crate::schema::{
     KeyAmend, KeyCreate, KeyFilter, KeyMinted, KeyRotate, KeyVerdict, KeyVerify, KeyView, LimitState, Page,
@@ -92,8 +93,8 @@ pub(crate) async fn list(app: &App, call: Call) -> Result<Reply, Failure> {
 
 pub(crate) async fn list_kind(app: &App, call: &Call, kind: &'static Kind) -> Result<Reply, Failure> {
     let now = app.now();
-    let filter = KeyFilter::of_query(&call.query)?.parse(kind, now)?;
-    let found = filter.scan(app, &call.permit, call.limit()?, call.parameter("cursor")?).await?;
+    let filter = KeyFilter::of_query(&call.query).parse(kind, now)?;
+    let found = filter.scan(app, &call.permit, call.limit(), call.parameter("cursor")?).await?;
     let data: Vec<_> = found.records.iter().map(|record| KeyView::new(record, now)).collect();
     Reply::ok(&Page { data, next_cursor: found.next.map(|next| next.to_string()) })
 }
@@ -167,7 +168,7 @@ pub(crate) async fn revoke(app: &App, call: Call) -> Result<Reply, Failure> {
 pub(crate) async fn forget(app: &App, call: Call) -> Result<Reply, Failure> {
     let act = Forget { kind: &api_key::KIND, id: id(&call, &api_key::KIND)? };
     app.perform(&call.permit, &act).await?;
-    Ok(Reply::Nothing)
+    Ok(Reply::nothing())
 }
 
 pub(crate) async fn verify(app: &App, call: Call) -> Result<Reply, Failure> {

@@ -10,10 +10,10 @@ use countersign_core::exchange::{self, Act};
 use countersign_core::ledger::{Find, Unavailable};
 use countersign_core::timestamp::Timestamp;
 use countersign_edge::metrics::Metrics;
-use countersign_edge::wire_error::Problem;
 use countersign_store::Store;
 use http::Method;
 
+use crate::failure::Failure;
 use crate::intake::Intake;
 use crate::schema::{DecisionView, RouteView};
 
@@ -69,28 +69,6 @@ pub struct App {
 impl fmt::Debug for App {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("App").field("issuer_url", &self.issuer_url).finish_non_exhaustive()
-    }
-}
-
-/// Why a call to the management API is not answered with what was asked.
-#[derive(Debug)]
-pub(crate) enum Failure {
-    /// The request cannot be understood; the text says what was expected and found.
-    Invalid(String),
-    /// It was decided against; `From` says how each type of reason is told.
-    Refused {
-        /// What it is to HTTP.
-        problem: Problem,
-        /// The reason in words.
-        detail: String,
-    },
-    /// It is not known.
-    Unavailable(Unavailable),
-}
-
-impl From<Unavailable> for Failure {
-    fn from(unavailable: Unavailable) -> Self {
-        Self::Unavailable(unavailable)
     }
 }
 

@@ -3,8 +3,9 @@
 use countersign_core::reach::reach;
 use countersign_store::{AuditRequest, Chain};
 
-use crate::app::{App, Failure};
+use crate::app::App;
 use crate::call::Call;
+use crate::failure::Failure;
 use crate::reply::Reply;
 use crate::schema::{AuditLine, ChainView, Page};
 
@@ -12,11 +13,12 @@ pub(crate) async fn list(app: &App, call: Call) -> Result<Reply, Failure> {
     let request = AuditRequest {
         node: call.parameter("node")?,
         after: call.parameter("cursor")?,
-        last: call.parameter("last")?.unwrap_or(false),
-        limit: call.limit()?,
+        last: call.query.flag("last"),
+        limit: call.limit(),
     };
     let rows = app.store.audit(reach(call.permit.principal()), &request).await?;
-    let full = rows.len() == request.limit;
+    // The latest are one page: there is nothing after them.
+    let full = rows.len() == request.limit && !request.last;
     let next_cursor = rows.last().filter(|_| full).map(|row| format!("{}:{}", row.node, row.n));
     let data: Vec<_> = rows
         .into_iter()

@@ -5,8 +5,9 @@ use countersign_core::lifecycle::Revoke;
 use countersign_core::refusal::Refusal;
 use futures_util::stream::{self, StreamExt as _};
 
-use crate::app::{App, Failure};
+use crate::app::App;
 use crate::call::{Call, optional};
+use crate::failure::Failure;
 use crate::reply::Reply;
 use crate::schema::{KeyView, KeysRevoke, KeysRevoked};
 

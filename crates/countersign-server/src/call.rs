@@ -8,30 +8,25 @@ use countersign_core::meter::Allowance;
 use countersign_core::minting::Expiry;
 use countersign_core::network::AddressBlock;
 use countersign_core::scope::{Scope, ScopeSet};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::app::Failure;
+use crate::failure::Failure;
 use crate::intake::Whole;
 use crate::json;
+use crate::parameter::Query;
 use crate::schema::Limit;
 
 /// The longest `Idempotency-Key`; a bound, not a clause.
 const MAX_IDEMPOTENCY_KEY: usize = 255;
-/// The rows of a page, unless the caller asks for fewer or more.
-const DEFAULT_LIMIT: usize = 50;
-/// The most rows of a page.
-const MAX_LIMIT: usize = 500;
-
 /// A call whose caller is proven and permitted.
 #[derive(Debug)]
 pub(crate) struct Call {
     /// The proof.
     pub(crate) permit: Permit,
     /// What the path's pattern named.
-    pub(crate) segments: Vec<(String, String)>,
+    pub(crate) segments: Vec<(&'static str, String)>,
     /// The query's parameters.
-    pub(crate) query: Vec<(String, String)>,
+    pub(crate) query: Query,
     /// The `Idempotency-Key`, as sent.
     pub(crate) idempotency_key: Option<String>,
     /// The body.
@@ -41,13 +36,12 @@ pub(crate) struct Call {
 impl Call {
     /// Reads the body as JSON; an empty body is `{}`.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
-        json::object(&self.body)
-            .map_err(|error| Failure::Invalid(format!("the body is not what was expected: {error}")))
+        Ok(json::object(&self.body)?)
     }
 
     /// Reads the path segment `name`. What cannot be an id names nothing.
     pub(crate) fn segment<T: FromStr>(&self, name: &str) -> Option<T> {
-        self.segments.iter().find(|(key, _)| key == name)?.1.parse().ok()
+        self.segments.iter().find(|(key, _)| *key == name)?.1.parse().ok()
     }
 
     /// Reads the query parameter `name`.
@@ -55,36 +49,13 @@ impl Call {
     where
         T: FromStr<Err: std::fmt::Display>,
     {
-        let value = self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.parse());
+        let value = self.query.get(name).map(str::parse);
         value.transpose().map_err(|error| Failure::Invalid(format!("the query parameter `{name}`: {error}")))
     }
 
-    /// Reads how many rows the caller wants.
-    pub(crate) fn limit(&self) -> Result<usize, Failure> {
-        let asked = self.parameter::<usize>("limit")?.unwrap_or(DEFAULT_LIMIT);
-        if (1..=MAX_LIMIT).contains(&asked) {
-            return Ok(asked);
-        }
-        Err(Failure::Invalid(format!("the query parameter `limit`: expected 1 to {MAX_LIMIT}")))
-    }
-
-    /// Refuses query parameters that the endpoint does not know, or that are repeated: whoever sent them meant something.
-    pub(crate) fn only(&self, parameters: &[(&str, &str)]) -> Result<(), Failure> {
-        let known: Vec<_> = parameters.iter().map(|(name, _)| *name).collect();
-        for (index, (name, _)) in self.query.iter().enumerate() {
-            if !known.contains(&name.as_str()) {
-                return Err(Failure::Invalid(json::unknown("query parameter", name, &known)));
-            }
-            if self.query.iter().take(index).any(|(earlier, _)| earlier == name) {
-                return Err(Failure::Invalid(format!("the query parameter `{name}` is there twice")));
-            }
-        }
-        Ok(())
-    }
-
-    /// Refuses a body where the endpoint reads none; `{}` is none.
-    pub(crate) fn without_body(&self) -> Result<(), Failure> {
-        self.json::<Nothing>().map(|Nothing {}| ())
+    /// Returns how many rows the caller wants.
+    pub(crate) fn limit(&self) -> usize {
+        self.query.number("limit")
     }
 
     /// Reads the `Idempotency-Key`.
@@ -97,11 +68,6 @@ impl Call {
         }
     }
 }
-
-/// The body of a call that takes none.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
 
 /// Parses the member `name`.
 pub(crate) fn member<T>(name: &str, text: &str) -> Result<T, Failure>

@@ -2,8 +2,9 @@
 
 use countersign_core::reach::{Reach, reach};
 
-use crate::app::{App, Failure};
+use crate::app::App;
 use crate::call::Call;
+use crate::failure::Failure;
 use crate::reply::Reply;
 use crate::schema::Page;
 
@@ -17,7 +18,7 @@ pub(crate) async fn routes(app: &App, call: Call) -> Result<Reply, Failure> {
 pub(crate) async fn decisions(app: &App, call: Call) -> Result<Reply, Failure> {
     // The ring does not know tenants: only who reaches everybody may read it.
     let all = reach(call.permit.principal()) == Reach::Installation;
-    let limit = call.limit()?;
+    let limit = call.limit();
     let data = app.gateway.as_ref().filter(|_| all).map_or_else(Vec::new, |gateway| gateway.decisions(limit));
     Reply::ok(&Page { data, next_cursor: None })
 }

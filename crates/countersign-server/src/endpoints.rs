@@ -1,325 +1,549 @@
-//! `ENDPOINTS`: the management API as one table. It feeds dispatch, authorisation, `OpenAPI` and coverage tests.
-
-use std::fmt;
-use std::pin::Pin;
+//! `ENDPOINTS`: what every listener answers, as one table. It feeds dispatch, authorisation, the reading of parameters,
+//! `OpenAPI` and coverage tests.
 
 use countersign_core::reach::ManagementScope;
-use schemars::{Schema, SchemaGenerator};
+use countersign_edge::endpoint::ListenerName::{Admin, Issuer, Local};
+use countersign_edge::endpoint::{GATEWAY_HEALTH, ListenerName, Place};
+use countersign_edge::wire_error::Problem;
+use schemars::SchemaGenerator;
 
-use crate::app::{App, Failure};
-use crate::call::Call;
+use crate::endpoint::{Answered, Body, Callers, Desk, Endpoint, Handler, Shape};
+use crate::github::{self, Feedback, Finding};
 use crate::import::{self, MAX_IMPORT};
-use crate::reply::Reply;
+use crate::leaks::{self, MAX_REPORT, Report};
+use crate::parameter::{Kind, Parameter};
 use crate::schema::{
-    AuditLine, ChainView, DecisionView, KeyAmend, KeyCreate, KeyImport, KeyMinted, KeyRotate, KeyVerdict,
-    KeyVerify, KeyView, KeysImported, KeysRevoke, KeysRevoked, ManagementKeyCreate, OwnerEnter, OwnerView,
-    Page, RouteView,
+    AuditLine, ChainView, DecisionView, IssuerView, KeyAmend, KeyCreate, KeyImport, KeyMinted, KeyRotate,
+    KeyVerdict, KeyVerify, KeyView, KeysImported, KeysRevoke, KeysRevoked, ManagementKeyCreate, OwnerEnter,
+    OwnerView, Page, RouteView, StatusView,
 };
-use crate::{api_key, audit, bulk, decision, management_key, owner};
-
-type Answer<'a> = Pin<Box<dyn Future<Output = Result<Reply, Failure>> + Send + 'a>>;
-type Shape = fn(&mut SchemaGenerator) -> Schema;
-
-/// One row: what may be called, by whom, and what answers.
-pub struct Endpoint {
-    /// The method.
-    pub method: &'static str,
-    /// The path's pattern.
-    pub path: &'static str,
-    /// The scope that a management key must hold.
-    pub scope: ManagementScope,
-    /// One sentence.
-    pub summary: &'static str,
-    pub(crate) request: Option<Shape>,
-    pub(crate) answer: Option<Shape>,
-    pub(crate) created: bool,
-    /// The most bytes of a body; `None`: what every protocol message may have.
-    pub(crate) body_bytes: Option<usize>,
-    pub(crate) parameters: &'static [(&'static str, &'static str)],
-    pub(crate) handler: for<'a> fn(&'a App, Call) -> Answer<'a>,
-}
-
-impl fmt::Debug for Endpoint {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} {}", self.method, self.path)
-    }
-}
+use crate::{api_key, audit, bulk, decision, issuer, management_key, observe, openapi, owner};
 
 macro_rules! shape {
     ($type:ty) => {
-        Some(|generator: &mut SchemaGenerator| generator.subschema_for::<$type>())
+        |generator: &mut SchemaGenerator| generator.subschema_for::<$type>()
     };
 }
 
-macro_rules! handler {
+macro_rules! permitted {
     ($path:path) => {
-        |app, call| Box::pin($path(app, call))
+        Handler::Permitted(|desk, call| Box::pin($path(&desk.app, call)))
     };
 }
 
-const PAGING: &[(&str, &str)] =
-    &[("limit", "Rows of a page: 1 to 500, default 50."), ("cursor", "`next_cursor` of the page before.")];
-const KEYS: &[(&str, &str)] = &[
-    ("owner", "Only keys of this owner."),
-    ("state", "Only keys in this state: live, revoked, disabled or expired."),
-    ("prefix", "Only keys of this key set."),
-    ("environment", "Only keys made for this environment."),
-    ("expires_before", "Only keys that end before this instant (RFC 3339)."),
-    ("expiring_within", "Only live keys that end within this time, such as `30d`."),
-    ("created_before", "Only keys minted before this instant (RFC 3339)."),
-    ("unused_since", "Only keys that were not used since this instant (RFC 3339)."),
-    ("limit", "Rows of a page: 1 to 500, default 50."),
-    ("cursor", "`next_cursor` of the page before."),
+macro_rules! open {
+    ($path:path) => {
+        Handler::Open(|desk, _| Box::pin($path(&desk.app)))
+    };
+}
+
+/// Where the management API answers.
+const API: &[ListenerName] = &[Admin, Local];
+const ISSUER: &[ListenerName] = &[Issuer];
+
+const LIMIT: Parameter = Parameter {
+    name: "limit",
+    kind: Kind::Number { least: 1, most: 500, default: 50 },
+    meaning: "Rows of a page.",
+};
+const CURSOR: Parameter = text("cursor", "`next_cursor` of the page before.");
+const PAGING: &[Parameter] = &[LIMIT, CURSOR];
+const KEYS: &[Parameter] = &[
+    text("owner", "Only keys of this owner."),
+    words("state", &["live", "revoked", "disabled", "expired"], "Only keys in this state."),
+    text("prefix", "Only keys of this key set."),
+    words("environment", &["live", "test"], "Only keys made for this environment."),
+    text("expires_before", "Only keys that end before this instant (RFC 3339)."),
+    text("expiring_within", "Only live keys that end within this time, such as `30d`."),
+    text("created_before", "Only keys minted before this instant (RFC 3339)."),
+    text("unused_since", "Only keys that were not used since this instant (RFC 3339)."),
+    LIMIT,
+    CURSOR,
 ];
-const AUDIT: &[(&str, &str)] = &[
-    ("node", "Only the chain of this node."),
-    ("cursor", "`next_cursor` of the page before."),
-    ("last", "`true`: the latest events instead of the first."),
-    ("limit", "Rows of a page: 1 to 500, default 50."),
+const AUDIT: &[Parameter] = &[
+    text("node", "Only the chain of this node."),
+    CURSOR,
+    Parameter {
+        name: "last",
+        kind: Kind::Flag,
+        meaning: "The latest events instead of the first, the oldest of them first; one page.",
+    },
+    LIMIT,
 ];
-const RECENT: &[(&str, &str)] = &[("limit", "How many: 1 to 500, default 50.")];
+const RECENT: &[Parameter] = &[LIMIT];
+
+const fn text(name: &'static str, meaning: &'static str) -> Parameter {
+    Parameter { name, kind: Kind::Text, meaning }
+}
+
+const fn words(name: &'static str, words: &'static [&'static str], meaning: &'static str) -> Parameter {
+    Parameter { name, kind: Kind::OneOf(words), meaning }
+}
+
+const fn body(shape: Shape) -> Body {
+    Body::Json { shape, most: None }
+}
 
 /// A row with everything optional left out.
 const ROW: Endpoint = Endpoint {
-    method: "GET",
-    path: "",
-    scope: ManagementScope::Operator,
+    place: GATEWAY_HEALTH,
+    id: "",
     summary: "",
-    request: None,
-    answer: None,
-    created: false,
-    body_bytes: None,
+    clause: "",
+    callers: Callers::Anybody,
     parameters: &[],
-    handler: handler!(decision::routes),
+    repeatable: false,
+    body: Body::Nothing,
+    answer: Answered::NOTHING,
+    refusals: &[],
+    offered: |_| true,
+    handler: Handler::Gateway,
 };
 
-/// The management API, in the order of its paths.
+/// Returns the paths of a desk's listener.
+fn paths(desk: &Desk) -> Vec<&'static str> {
+    let here = desk.table.iter().filter(|row| row.place.listeners.contains(&desk.listener));
+    here.filter(|row| (row.offered)(desk)).map(|row| row.place.path).collect()
+}
+
+/// Everything that is answered, in the order of its paths.
 pub static ENDPOINTS: &[Endpoint] = &[
     Endpoint {
-        path: "/v1/audit",
-        scope: ManagementScope::AuditRead,
-        summary: "Lists audit events in the order of their chains.",
-        answer: shape!(Page<AuditLine>),
+        place: Place::get(ISSUER, "/"),
+        id: "describeIssuer",
+        summary: "Tells what the issuer serves.",
+        clause: "RFC 9110 §9.3.1",
+        answer: Answered::json(shape!(IssuerView)),
+        handler: Handler::Open(|desk, _| Box::pin(issuer::about(&desk.app, paths(desk)))),
+        ..ROW
+    },
+    Endpoint {
+        place: GATEWAY_HEALTH,
+        id: "readGatewayHealth",
+        summary: "Tells whether the gateway can answer.",
+        clause: "SAFETY 4",
+        answer: Answered::json(shape!(StatusView)),
+        handler: Handler::Gateway,
+        ..ROW
+    },
+    Endpoint {
+        place: Place::get(API, "/healthz"),
+        id: "readHealth",
+        summary: "Tells that the process lives.",
+        clause: "SAFETY 15",
+        answer: Answered::json(shape!(StatusView)),
+        handler: open!(observe::health),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::get(API, "/metrics"),
+        id: "readMetrics",
+        summary: "Tells what is counted.",
+        clause: "OpenMetrics 1.0",
+        answer: Answered::text(observe::OPEN_METRICS),
+        handler: open!(observe::metrics),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::get(ISSUER, "/pki/ca.pem"),
+        id: "readCertificationAuthority",
+        summary: "Shows the certificate of the certification authority.",
+        clause: "RFC 8555 §9.1",
+        answer: Answered::text(issuer::CERTIFICATE_CHAIN),
+        handler: open!(issuer::certification_authority),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::get(API, "/readyz"),
+        id: "readReadiness",
+        summary: "Tells whether requests can be answered: what is known is fresh.",
+        clause: "SAFETY 4",
+        answer: Answered::json(shape!(StatusView)),
+        refusals: &[Problem::Unavailable],
+        handler: open!(observe::readiness),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::get(API, "/v1/audit"),
+        id: "listAuditEvents",
+        summary: "Lists audit events, node by node, in the order of each node's chain.",
+        clause: "SAFETY 20",
+        callers: Callers::Management(Some(ManagementScope::AuditRead)),
         parameters: AUDIT,
-        handler: handler!(audit::list),
+        answer: Answered::json(shape!(Page<AuditLine>)),
+        handler: permitted!(audit::list),
         ..ROW
     },
     Endpoint {
-        path: "/v1/audit/chains",
-        scope: ManagementScope::Operator,
-        summary: "Recomputes every node's chain, and tells where one is broken.",
-        answer: shape!(Page<ChainView>),
-        handler: handler!(audit::chains),
+        place: Place::get(API, "/v1/audit/chains"),
+        id: "verifyAuditChains",
+        summary: "Recomputes every node's chain, and tells where one is broken; in the order of the nodes' names.",
+        clause: "SAFETY 20",
+        callers: Callers::Management(Some(ManagementScope::Operator)),
+        answer: Answered::json(shape!(Page<ChainView>)),
+        handler: permitted!(audit::chains),
         ..ROW
     },
     Endpoint {
-        path: "/v1/decisions",
-        scope: ManagementScope::RoutesRead,
-        summary: "Lists the gateway's latest decisions on this node; operators only.",
-        answer: shape!(Page<DecisionView>),
+        place: Place::get(API, "/v1/decisions"),
+        id: "listDecisions",
+        summary: "Lists the gateway's latest decisions on this node, the newest first; operators only.",
+        clause: "SAFETY 21",
+        callers: Callers::Management(Some(ManagementScope::RoutesRead)),
         parameters: RECENT,
-        handler: handler!(decision::decisions),
+        answer: Answered::json(shape!(Page<DecisionView>)),
+        handler: permitted!(decision::decisions),
         ..ROW
     },
     Endpoint {
-        path: "/v1/keys",
-        scope: ManagementScope::KeysRead,
+        place: Place::get(API, "/v1/keys"),
+        id: "listKeys",
         summary: "Lists API keys, the oldest first.",
-        answer: shape!(Page<KeyView>),
+        clause: "SAFETY 13",
+        callers: Callers::Management(Some(ManagementScope::KeysRead)),
         parameters: KEYS,
-        handler: handler!(api_key::list),
+        answer: Answered::json(shape!(Page<KeyView>)),
+        handler: permitted!(api_key::list),
         ..ROW
     },
     Endpoint {
-        method: "POST",
-        path: "/v1/keys",
-        scope: ManagementScope::KeysWrite,
+        place: Place::post(API, "/v1/keys"),
+        id: "createKey",
         summary: "Mints an API key; its text is in this answer alone.",
-        request: shape!(KeyCreate),
-        answer: shape!(KeyMinted),
-        created: true,
-        handler: handler!(api_key::create),
+        clause: "draft-ietf-httpapi-idempotency-key-header §2",
+        callers: Callers::Management(Some(ManagementScope::KeysWrite)),
+        repeatable: true,
+        body: body(shape!(KeyCreate)),
+        answer: Answered::created(shape!(KeyMinted)),
+        refusals: &[Problem::Conflict, Problem::NotFound, Problem::UnprocessableContent],
+        handler: permitted!(api_key::create),
         ..ROW
     },
     Endpoint {
-        method: "POST",
-        path: "/v1/keys/import",
-        scope: ManagementScope::KeysWrite,
+        place: Place::post(API, "/v1/keys/import"),
+        id: "importKeys",
         summary: "Takes over keys that another system minted, by their hashes; at most 1000 in one call. A new key set only by an operator.",
-        request: shape!(KeyImport),
-        answer: shape!(KeysImported),
-        body_bytes: Some(MAX_IMPORT),
-        handler: handler!(import::import),
+        clause: "SAFETY 14",
+        callers: Callers::Management(Some(ManagementScope::KeysWrite)),
+        body: Body::Json { shape: shape!(KeyImport), most: Some(MAX_IMPORT) },
+        answer: Answered::json(shape!(KeysImported)),
+        refusals: &[Problem::Conflict, Problem::NotFound],
+        handler: permitted!(import::import),
         ..ROW
     },
     Endpoint {
-        method: "POST",
-        path: "/v1/keys/revoke",
-        scope: ManagementScope::KeysWrite,
+        place: Place::post(API, "/v1/keys/revoke"),
+        id: "revokeKeys",
         summary: "Revokes every API key that a filter names, at most 500 in one call; a dry run only tells which.",
-        request: shape!(KeysRevoke),
-        answer: shape!(KeysRevoked),
-        handler: handler!(bulk::revoke),
+        clause: "SAFETY 13",
+        callers: Callers::Management(Some(ManagementScope::KeysWrite)),
+        body: body(shape!(KeysRevoke)),
+        answer: Answered::json(shape!(KeysRevoked)),
+        handler: permitted!(bulk::revoke),
         ..ROW
     },
     Endpoint {
-        method: "POST",
-        path: "/v1/keys/verify",
-        scope: ManagementScope::KeysVerify,
+        place: Place::post(ISSUER, "/v1/keys/revoke-leaked"),
+        id: "reportLeakedKeys",
+        summary: "Ends the keys in a report; says nothing about them. A limited number for each address.",
+        clause: "SAFETY 16",
+        body: Body::Json { shape: shape!(Report), most: Some(MAX_REPORT) },
+        answer: Answered::ACCEPTED,
+        refusals: &[Problem::Forbidden, Problem::TooManyRequests, Problem::Unavailable],
+        handler: Handler::Open(|desk, received| {
+            Box::pin(leaks::take(&desk.app, desk.leaks.as_ref(), received))
+        }),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::post(API, "/v1/keys/verify"),
+        id: "verifyKey",
         summary: "Tells whether an API key is good for what is asked.",
-        request: shape!(KeyVerify),
-        answer: shape!(KeyVerdict),
-        handler: handler!(api_key::verify),
+        clause: "SAFETY 13",
+        callers: Callers::Management(Some(ManagementScope::KeysVerify)),
+        body: body(shape!(KeyVerify)),
+        answer: Answered::json(shape!(KeyVerdict)),
+        handler: permitted!(api_key::verify),
         ..ROW
     },
     Endpoint {
-        path: "/v1/keys/{id}",
-        scope: ManagementScope::KeysRead,
+        place: Place::get(API, "/v1/keys/{id}"),
+        id: "showKey",
         summary: "Shows an API key, never its text.",
-        answer: shape!(KeyView),
-        handler: handler!(api_key::show),
+        clause: "SAFETY 13",
+        callers: Callers::Management(Some(ManagementScope::KeysRead)),
+        answer: Answered::json(shape!(KeyView)),
+        handler: permitted!(api_key::show),
         ..ROW
     },
     Endpoint {
-        method: "PATCH",
-        path: "/v1/keys/{id}",
-        scope: ManagementScope::KeysWrite,
+        place: Place::patch(API, "/v1/keys/{id}"),
+        id: "updateKey",
         summary: "Changes an API key's name, scopes, metadata or end, or switches it on or off.",
-        request: shape!(KeyAmend),
-        answer: shape!(KeyView),
-        handler: handler!(api_key::amend),
+        clause: "SAFETY 13",
+        callers: Callers::Management(Some(ManagementScope::KeysWrite)),
+        body: body(shape!(KeyAmend)),
+        answer: Answered::json(shape!(KeyView)),
+        refusals: &[Problem::Conflict],
+        handler: permitted!(api_key::amend),
         ..ROW
     },
     Endpoint {
-        method: "DELETE",
-        path: "/v1/keys/{id}",
-        scope: ManagementScope::KeysWrite,
+        place: Place::delete(API, "/v1/keys/{id}"),
+        id: "deleteKey",
         summary: "Revokes an API key and forgets it; its audit remains.",
-        handler: handler!(api_key::forget),
+        clause: "SAFETY 13",
+        callers: Callers::Management(Some(ManagementScope::KeysWrite)),
+        handler: permitted!(api_key::forget),
         ..ROW
     },
     Endpoint {
-        method: "POST",
-        path: "/v1/keys/{id}/revoke",
-        scope: ManagementScope::KeysWrite,
+        place: Place::post(API, "/v1/keys/{id}/revoke"),
+        id: "revokeKey",
         summary: "Revokes an API key: the next request that presents it is refused.",
-        answer: shape!(KeyView),
-        handler: handler!(api_key::revoke),
+        clause: "SAFETY 13",
+        callers: Callers::Management(Some(ManagementScope::KeysWrite)),
+        answer: Answered::json(shape!(KeyView)),
+        handler: permitted!(api_key::revoke),
         ..ROW
     },
     Endpoint {
-        method: "POST",
-        path: "/v1/keys/{id}/rotate",
-        scope: ManagementScope::KeysWrite,
+        place: Place::post(API, "/v1/keys/{id}/rotate"),
+        id: "rotateKey",
         summary: "Mints a successor; the old key goes on working for the overlap, never longer than before.",
-        request: shape!(KeyRotate),
-        answer: shape!(KeyMinted),
-        created: true,
-        handler: handler!(api_key::rotate),
+        clause: "SAFETY 13",
+        callers: Callers::Management(Some(ManagementScope::KeysWrite)),
+        body: body(shape!(KeyRotate)),
+        answer: Answered::created(shape!(KeyMinted)),
+        refusals: &[Problem::Conflict],
+        handler: permitted!(api_key::rotate),
         ..ROW
     },
     Endpoint {
-        path: "/v1/management-keys",
-        scope: ManagementScope::ManagementKeysWrite,
+        place: Place::post(ISSUER, "/v1/leaks/github"),
+        id: "reportLeakedKeysFromGithub",
+        summary: "Takes what GitHub's secret scanning found, if `leaks.github` is set, and tells which tokens are keys.",
+        clause: "GitHub: Secret scanning partner program",
+        callers: Callers::Github,
+        body: Body::Json { shape: shape!(Vec<Finding>), most: Some(MAX_REPORT) },
+        answer: Answered::json(shape!(Vec<Feedback>)),
+        refusals: &[Problem::TooManyRequests, Problem::Unavailable],
+        offered: |desk| desk.github.is_some(),
+        handler: Handler::Open(|desk, received| {
+            Box::pin(github::take(&desk.app, desk.github.as_ref(), received))
+        }),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::get(API, "/v1/management-keys"),
+        id: "listManagementKeys",
         summary: "Lists management keys, the oldest first.",
-        answer: shape!(Page<KeyView>),
+        clause: "SAFETY 13",
+        callers: Callers::Management(Some(ManagementScope::ManagementKeysWrite)),
         parameters: KEYS,
-        handler: handler!(management_key::list),
+        answer: Answered::json(shape!(Page<KeyView>)),
+        handler: permitted!(management_key::list),
         ..ROW
     },
     Endpoint {
-        method: "POST",
-        path: "/v1/management-keys",
-        scope: ManagementScope::ManagementKeysWrite,
+        place: Place::post(API, "/v1/management-keys"),
+        id: "createManagementKey",
         summary: "Mints a management key that can do at most what the caller can.",
-        request: shape!(ManagementKeyCreate),
-        answer: shape!(KeyMinted),
-        created: true,
-        handler: handler!(management_key::create),
+        clause: "SAFETY 13",
+        callers: Callers::Management(Some(ManagementScope::ManagementKeysWrite)),
+        body: body(shape!(ManagementKeyCreate)),
+        answer: Answered::created(shape!(KeyMinted)),
+        refusals: &[Problem::Conflict, Problem::NotFound],
+        handler: permitted!(management_key::create),
         ..ROW
     },
     Endpoint {
-        method: "POST",
-        path: "/v1/management-keys/rotate",
-        scope: ManagementScope::Operator,
+        place: Place::post(API, "/v1/management-keys/rotate"),
+        id: "replaceManagementKey",
         summary: "Replaces the installation's own management key; the old one ends at once.",
-        answer: shape!(KeyMinted),
-        created: true,
-        handler: handler!(management_key::replace),
+        clause: "SAFETY 13",
+        callers: Callers::Management(Some(ManagementScope::Operator)),
+        answer: Answered::created(shape!(KeyMinted)),
+        refusals: &[Problem::Conflict],
+        handler: permitted!(management_key::replace),
         ..ROW
     },
     Endpoint {
-        method: "DELETE",
-        path: "/v1/management-keys/{id}",
-        scope: ManagementScope::ManagementKeysWrite,
+        place: Place::delete(API, "/v1/management-keys/{id}"),
+        id: "deleteManagementKey",
         summary: "Revokes a management key and forgets it; its audit remains.",
-        handler: handler!(management_key::forget),
+        clause: "SAFETY 13",
+        callers: Callers::Management(Some(ManagementScope::ManagementKeysWrite)),
+        handler: permitted!(management_key::forget),
         ..ROW
     },
     Endpoint {
-        method: "POST",
-        path: "/v1/management-keys/{id}/revoke",
-        scope: ManagementScope::ManagementKeysWrite,
+        place: Place::post(API, "/v1/management-keys/{id}/revoke"),
+        id: "revokeManagementKey",
         summary: "Revokes a management key.",
-        answer: shape!(KeyView),
-        handler: handler!(management_key::revoke),
+        clause: "SAFETY 13",
+        callers: Callers::Management(Some(ManagementScope::ManagementKeysWrite)),
+        answer: Answered::json(shape!(KeyView)),
+        handler: permitted!(management_key::revoke),
         ..ROW
     },
     Endpoint {
-        method: "POST",
-        path: "/v1/management-keys/{id}/rotate",
-        scope: ManagementScope::ManagementKeysWrite,
+        place: Place::post(API, "/v1/management-keys/{id}/rotate"),
+        id: "rotateManagementKey",
         summary: "Mints a successor of a management key.",
-        request: shape!(KeyRotate),
-        answer: shape!(KeyMinted),
-        created: true,
-        handler: handler!(management_key::rotate),
+        clause: "SAFETY 13",
+        callers: Callers::Management(Some(ManagementScope::ManagementKeysWrite)),
+        body: body(shape!(KeyRotate)),
+        answer: Answered::created(shape!(KeyMinted)),
+        refusals: &[Problem::Conflict],
+        handler: permitted!(management_key::rotate),
         ..ROW
     },
     Endpoint {
-        path: "/v1/owners",
-        scope: ManagementScope::OwnersRead,
-        summary: "Lists owners: organisations, clients and users.",
-        answer: shape!(Page<OwnerView>),
+        place: Place::get(API, "/v1/openapi.json"),
+        id: "describeApi",
+        summary: "Describes this API in OpenAPI 3.1.",
+        clause: "OpenAPI 3.1",
+        callers: Callers::Management(None),
+        answer: Answered::json(shape!(serde_json::Map<String, serde_json::Value>)),
+        handler: Handler::Permitted(|desk, _| Box::pin(openapi::describe(desk.table))),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::get(API, "/v1/owners"),
+        id: "listOwners",
+        summary: "Lists owners, the oldest first: organisations, clients and users.",
+        clause: "SAFETY 13",
+        callers: Callers::Management(Some(ManagementScope::OwnersRead)),
         parameters: PAGING,
-        handler: handler!(owner::list),
+        answer: Answered::json(shape!(Page<OwnerView>)),
+        handler: permitted!(owner::list),
         ..ROW
     },
     Endpoint {
-        method: "POST",
-        path: "/v1/owners",
-        scope: ManagementScope::OwnersWrite,
+        place: Place::post(API, "/v1/owners"),
+        id: "createOwner",
         summary: "Enters an owner; a new organisation only by an operator.",
-        request: shape!(OwnerEnter),
-        answer: shape!(OwnerView),
-        created: true,
-        handler: handler!(owner::enter),
+        clause: "SAFETY 13",
+        callers: Callers::Management(Some(ManagementScope::OwnersWrite)),
+        body: body(shape!(OwnerEnter)),
+        answer: Answered::created(shape!(OwnerView)),
+        refusals: &[Problem::Conflict, Problem::NotFound],
+        handler: permitted!(owner::enter),
         ..ROW
     },
     Endpoint {
-        method: "POST",
-        path: "/v1/owners/{id}/disable",
-        scope: ManagementScope::OwnersWrite,
+        place: Place::post(API, "/v1/owners/{id}/disable"),
+        id: "disableOwner",
         summary: "Disables an owner: all of its credentials are refused at the next request.",
-        answer: shape!(OwnerView),
-        handler: handler!(owner::disable),
+        clause: "SAFETY 13",
+        callers: Callers::Management(Some(ManagementScope::OwnersWrite)),
+        answer: Answered::json(shape!(OwnerView)),
+        refusals: &[Problem::Conflict],
+        handler: permitted!(owner::disable),
         ..ROW
     },
     Endpoint {
-        method: "POST",
-        path: "/v1/owners/{id}/enable",
-        scope: ManagementScope::OwnersWrite,
+        place: Place::post(API, "/v1/owners/{id}/enable"),
+        id: "enableOwner",
         summary: "Enables an owner again.",
-        answer: shape!(OwnerView),
-        handler: handler!(owner::enable),
+        clause: "SAFETY 13",
+        callers: Callers::Management(Some(ManagementScope::OwnersWrite)),
+        answer: Answered::json(shape!(OwnerView)),
+        refusals: &[Problem::Conflict],
+        handler: permitted!(owner::enable),
         ..ROW
     },
     Endpoint {
-        path: "/v1/routes",
-        scope: ManagementScope::RoutesRead,
+        place: Place::get(API, "/v1/routes"),
+        id: "listRoutes",
         summary: "Lists the gateway's routes in the order in which they are tried; operators only.",
-        answer: shape!(Page<RouteView>),
-        handler: handler!(decision::routes),
+        clause: "SAFETY 21",
+        callers: Callers::Management(Some(ManagementScope::RoutesRead)),
+        answer: Answered::json(shape!(Page<RouteView>)),
+        handler: permitted!(decision::routes),
         ..ROW
     },
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use countersign_edge::endpoint::{ListenerName, Matched, find};
+
+    use super::ENDPOINTS;
+    use crate::endpoint::{Callers, Endpoint, Handler};
+
+    const LISTENERS: [ListenerName; 5] = [
+        ListenerName::Admin,
+        ListenerName::Gateway,
+        ListenerName::Issuer,
+        ListenerName::Local,
+        ListenerName::Mtls,
+    ];
+
+    /// Endpoints without authorisation. A line more is a decision: read what its reason says, and whether it holds.
+    const OPEN: &[(&str, &str)] = &[
+        ("describeIssuer", "names paths that are published anyway"),
+        ("readCertificationAuthority", "a certificate is public; RFC 8555 clients fetch it first"),
+        ("readGatewayHealth", "tells a balancer whether to send requests here, and no more"),
+        ("readHealth", "tells a supervisor that the process lives, and no more"),
+        (
+            "readMetrics",
+            "counts, with labels from registers alone; whoever may not see them is kept off the listener",
+        ),
+        ("readReadiness", "tells a balancer whether requests can be answered, and no more"),
+        ("reportLeakedKeys", "whoever holds a key may end it; the answer tells nothing (SAFETY 16)"),
+        ("reportLeakedKeysFromGithub", "the report is signed, and only what is signed is read"),
+    ];
+
+    #[test]
+    fn safety_13_an_endpoint_without_authorisation_was_looked_at() {
+        let open: BTreeSet<_> = ENDPOINTS.iter().filter(|row| is_open(row)).map(|row| row.id).collect();
+        assert_eq!(open, OPEN.iter().map(|(id, _)| *id).collect());
+    }
+
+    fn is_open(row: &Endpoint) -> bool {
+        match row.callers {
+            Callers::Anybody | Callers::Github => true,
+            Callers::Management(_) => false,
+        }
+    }
+
+    #[test]
+    fn only_who_is_permitted_gets_to_a_handler_that_takes_a_permit() {
+        for row in ENDPOINTS {
+            assert_eq!(!is_open(row), matches!(row.handler, Handler::Permitted(_)), "{row:?}");
+            let gateways = matches!(row.handler, Handler::Gateway);
+            assert_eq!(gateways, row.place.listeners.contains(&ListenerName::Gateway), "{row:?}");
+        }
+    }
+
+    #[test]
+    fn every_endpoint_is_found_by_its_own_path_on_each_of_its_listeners_alone() {
+        for (row, listener) in ENDPOINTS.iter().flat_map(|row| LISTENERS.map(|listener| (row, listener))) {
+            let path = row.place.path.replace("{id}", "key_1");
+            let method = row.place.method.parse().unwrap();
+            match find(ENDPOINTS, |row| &row.place, listener, &method, &path) {
+                Matched::Endpoint(found, _) if row.place.listeners.contains(&listener) => {
+                    assert!(std::ptr::eq(found, row), "{row:?} is hidden by {found:?}");
+                }
+                Matched::Endpoint(found, _) => assert_ne!(found.id, row.id, "{listener:?}"),
+                Matched::OtherMethods(_) | Matched::Nothing => {
+                    assert!(!row.place.listeners.contains(&listener), "{row:?} is not found");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_row_is_whole() {
+        let mut ids = BTreeSet::new();
+        for row in ENDPOINTS {
+            assert!(ids.insert(row.id) && !row.id.is_empty(), "{row:?}: the name is another's");
+            assert!(row.summary.ends_with('.') && !row.clause.is_empty(), "{row:?}");
+            assert!(row.parameters.iter().all(|parameter| parameter.meaning.ends_with('.')), "{row:?}");
+        }
+    }
+}

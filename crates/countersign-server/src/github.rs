@@ -7,31 +7,30 @@
 //!
 //! What it does not do: tell anybody but GitHub whether a token is a key of ours.
 
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use countersign_core::context::Clock;
 use countersign_core::leak::End;
 use countersign_core::ledger::Unavailable;
-use countersign_edge::body::Content;
-use countersign_edge::wire_error::{self, Problem};
+use countersign_edge::wire_error;
 use countersign_egress::client::Egress;
-use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
-use http_body_util::Full;
+use http::header::{ACCEPT, ETAG, IF_NONE_MATCH};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use url::Url;
 
 use crate::app::App;
+use crate::failure::Failure;
 use crate::github_keys::{Fetched, ProviderKeys, Signed, Trust};
 use crate::intake::Intake;
-use crate::leaks::end_one;
+use crate::leaks::{MAX_REPORT, end_one};
 use crate::places::Sender;
-use crate::render::Answer;
+use crate::received::Received;
+use crate::reply::Reply;
 use crate::throttle::Throttle;
 
 const KEY_IDENTIFIER: &str = "github-public-key-identifier";
@@ -41,8 +40,6 @@ const KEY_SIGNATURE: &str = "github-public-key-signature";
 /// everybody else.
 const AT_ONCE: u32 = 300;
 const REFILL: Duration = Duration::from_millis(100);
-/// The most bytes of a report.
-const MAX_BODY: usize = 1024 * 1024;
 /// Reports beyond 64 KiB that are read at a time, and those of one address: together at most 16 MiB.
 const READ_AT_ONCE: (usize, usize) = (16, 8);
 /// The longest wait for keys: GitHub itself gives up after 30 s.
@@ -122,55 +119,57 @@ impl Keys {
     }
 }
 
-/// One finding.
-#[derive(Deserialize)]
-struct Finding {
+/// A token that was found somewhere.
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Finding {
+    /// The token, as it was found.
     token: String,
+    /// What GitHub takes it for.
     r#type: String,
+    /// Where it was found.
     #[serde(default)]
     url: Option<String>,
+    /// In what kind of text it was found.
     #[serde(default)]
     source: Option<String>,
 }
 
-/// What GitHub is told of one finding.
-#[derive(Serialize)]
-struct Feedback<'a> {
-    token_raw: &'a str,
-    token_type: &'a str,
+/// What GitHub is told of one token.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Feedback {
+    /// The token, as it was reported.
+    token_raw: String,
+    /// What GitHub takes it for.
+    token_type: String,
+    /// `true_positive`: it is a key; `false_positive`: it is none.
     label: &'static str,
 }
 
-impl Github {
-    pub(crate) async fn take(&self, app: &App, request: Request<Content>, peer: Option<IpAddr>) -> Answer {
-        if let Some(Err(wait)) = peer.map(|peer| self.throttle.admit(peer, app.clock.monotonic())) {
-            return wire_error::too_many(wait);
-        }
-        let (head, body) = request.into_parts();
-        let one = |name| only(&head.headers, name);
-        let (Some(id), Some(signature)) = (one(KEY_IDENTIFIER), one(KEY_SIGNATURE)) else {
-            return unsigned();
-        };
-        let key = match self.key(app, id).await {
-            Trust::Current(key) => key,
-            Trust::Refused => return unsigned(),
-            Trust::Unavailable => return wire_error::from_unavailable(&Unavailable::Stale, None),
-        };
-        let sender = Sender::Address(peer);
-        let _place = match self.intake.enter(sender).await {
-            Ok(place) => place,
-            Err(full) => return full.answer(),
-        };
-        let body = match self.intake.read(sender, body, MAX_BODY).await {
-            Ok(body) => body,
-            Err(unread) => return unread.answer(),
-        };
-        let Some(signed) = key.verify(signature.as_bytes(), &body) else {
-            return unsigned();
-        };
-        answer(app, &signed).await
+/// Takes a report.
+pub(crate) async fn take(app: &App, github: Option<&Github>, received: Received) -> Result<Reply, Failure> {
+    let Some(github) = github else { return Err(Failure::Unavailable(Unavailable::Contended)) };
+    let peer = received.address();
+    if let Some(Err(wait)) = peer.map(|peer| github.throttle.admit(peer, app.clock.monotonic())) {
+        return Err(wire_error::too_many(wait).into());
     }
+    let one = |name| only(&received.head.headers, name);
+    let (Some(id), Some(signature)) = (one(KEY_IDENTIFIER), one(KEY_SIGNATURE)) else {
+        return Err(unsigned());
+    };
+    let key = match github.key(app, id).await {
+        Trust::Current(key) => key,
+        Trust::Refused => return Err(unsigned()),
+        Trust::Unavailable => return Err(Failure::Unavailable(Unavailable::Stale)),
+    };
+    let signature = signature.to_owned();
+    let sender = Sender::Address(peer);
+    let _place = github.intake.enter(sender).await?;
+    let body = github.intake.read(sender, received.body, MAX_REPORT).await?;
+    let signed = key.verify(signature.as_bytes(), &body).ok_or_else(unsigned)?;
+    answer(app, &signed).await
+}
 
+impl Github {
     /// Finds the key that `id` names, fetching the keys if that may help.
     async fn key(&self, app: &App, id: &str) -> Trust {
         if let Some(standing) = self.keys.set().known(id, app.clock.monotonic()) {
@@ -185,21 +184,21 @@ impl Github {
 }
 
 /// Ends what is ours among the findings, and tells GitHub which were.
-async fn answer(app: &App, signed: &Signed<'_>) -> Answer {
+async fn answer(app: &App, signed: &Signed<'_>) -> Result<Reply, Failure> {
     let Ok(findings) = serde_json::from_slice::<Vec<Finding>>(signed.bytes()) else {
         let expected = "Expected a list of {\"token\", \"type\", \"url\", \"source\"}";
-        return wire_error::problem(Problem::BadRequest, expected, None);
+        return Err(Failure::Invalid(expected.to_owned()));
     };
-    match end_all(app, &findings).await {
-        Ok(feedback) => feedback_answer(&feedback),
+    match end_all(app, findings).await {
+        Ok(feedback) => Reply::ok(&feedback),
         Err(unavailable) => {
             tracing::error!(%unavailable, "keys that GitHub reported may not be revoked: GitHub is to report them again");
-            wire_error::from_unavailable(&unavailable, None)
+            Err(Failure::Unavailable(unavailable))
         }
     }
 }
 
-async fn end_all<'a>(app: &App, findings: &'a [Finding]) -> Result<Vec<Feedback<'a>>, Unavailable> {
+async fn end_all(app: &App, findings: Vec<Finding>) -> Result<Vec<Feedback>, Unavailable> {
     // A key that was minted a moment ago at another node is one of ours.
     app.store.catch_up().await?;
     let mut feedback = Vec::with_capacity(findings.len());
@@ -207,28 +206,19 @@ async fn end_all<'a>(app: &App, findings: &'a [Finding]) -> Result<Vec<Feedback<
         let Finding { token, r#type, url, source } = finding;
         // The audit never holds a key, not even where a page's address does.
         let word = |word: &Option<String>| match word {
-            Some(word) if !token.is_empty() => word.replace(token, "…"),
+            Some(word) if !token.is_empty() => word.replace(&token, "…"),
             Some(_) | None => String::new(),
         };
-        let words = vec![("reporter", "github".to_owned()), ("source", word(source)), ("url", word(url))];
-        let ours = end_one(app, token, &End { words }).await?;
+        let words = vec![("reporter", "github".to_owned()), ("source", word(&source)), ("url", word(&url))];
+        let ours = end_one(app, &token, &End { words }).await?;
         let label = if ours { "true_positive" } else { "false_positive" };
         feedback.push(Feedback { token_raw: token, token_type: r#type, label });
     }
     Ok(feedback)
 }
 
-fn feedback_answer(feedback: &[Feedback<'_>]) -> Answer {
-    // A list of plain members always serialises.
-    let body = serde_json::to_vec(feedback).unwrap_or_default();
-    let mut answer = Response::new(Full::new(Bytes::from(body)));
-    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    answer
-}
-
-fn unsigned() -> Answer {
-    wire_error::problem(Problem::BadRequest, UNSIGNED, None)
+fn unsigned() -> Failure {
+    Failure::Invalid(UNSIGNED.to_owned())
 }
 
 /// Returns a header field that stands there once.

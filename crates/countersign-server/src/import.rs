@@ -11,8 +11,9 @@ use futures_util::stream::{self, StreamExt as _};
 use serde_json::{Map, Value};
 
 use crate::api_key::creation;
-use crate::app::{App, Failure};
+use crate::app::App;
 use crate::call::{Call, member};
+use crate::failure::Failure;
 use crate::json::{self, NotRead};
 use crate::reply::Reply;
 use crate::schema::{ImportedKey, KeyImport, KeyImported, KeysImported};
@@ -96,6 +97,9 @@ impl Batch {
         let act = match self.act(call, key) {
             Ok(act) => act,
             Err(Failure::Invalid(reason)) => return Ok(outcome("refused", None, Some(reason))),
+            Err(Failure::Answered(refused)) => {
+                return Ok(outcome("refused", None, Some(refused.status().to_string())));
+            }
             Err(Failure::Refused { detail, .. }) => return Ok(outcome("refused", None, Some(detail))),
             Err(Failure::Unavailable(unavailable)) => return Err(unavailable),
         };

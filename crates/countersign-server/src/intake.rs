@@ -11,11 +11,10 @@ use bytes::Bytes;
 use countersign_core::ledger::Unavailable;
 use countersign_edge::body::{BodyError, read_limited};
 use countersign_edge::wire_error;
-use http::Response;
-use http_body_util::Full;
 use hyper::body::Body;
 use tokio::time::timeout;
 
+use crate::failure::Failure;
 use crate::places::{Place, Places, Sender};
 
 /// Up to here a body is small: the largest form or JSON of our protocols.
@@ -99,12 +98,11 @@ impl Deref for Whole {
     }
 }
 
-impl Unread {
-    /// Returns the refusal.
-    pub(crate) fn answer(self) -> Response<Full<Bytes>> {
-        match self {
-            Self::Body(error) => wire_error::from_body(error, None),
-            Self::Full => wire_error::from_unavailable(&Unavailable::Contended, None),
+impl From<Unread> for Failure {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::Body(error) => wire_error::from_body(error, None).into(),
+            Unread::Full => Self::Unavailable(Unavailable::Contended),
         }
     }
 }

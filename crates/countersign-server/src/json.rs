@@ -3,11 +3,9 @@
 use std::collections::HashSet;
 use std::fmt;
 
+use countersign_edge::unknown::unknown;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
-
-/// The longest name of a stranger's that an error repeats.
-const MAX_NAME: usize = 40;
 
 /// A text that is not the JSON that was expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,26 +108,9 @@ fn not_read(error: &serde_json::Error) -> NotRead {
     NotRead { line: error.line(), column: error.column(), message }
 }
 
-/// Says that there is no such `kind` of thing, and which name is nearest or which there are.
-pub(crate) fn unknown(kind: &str, name: &str, known: &[&str]) -> String {
-    let shown = match name.len() <= MAX_NAME && name.bytes().all(|byte| byte.is_ascii_graphic()) {
-        true => format!("unknown {kind} `{name}`"),
-        false => format!("unknown {kind}"),
-    };
-    let nearest = known.iter().map(|one| (strsim::damerau_levenshtein(name, one), *one)).min();
-    match nearest {
-        // Beyond a third of the name a suggestion is a guess.
-        Some((distance, one)) if distance * 3 <= name.len().max(3) => {
-            format!("{shown}; did you mean `{one}`?")
-        }
-        Some(_) => format!("{shown}; known: {}", known.join(", ")),
-        None => format!("{shown}; there is none"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{NotRead, object, unknown};
+    use super::{NotRead, object};
     use crate::schema::{ImportedKey, KeyAmend, KeyCreate, KeyImport, KeyRotate, KeysRevoke};
 
     #[track_caller]
@@ -206,13 +187,5 @@ mod tests {
             object::<KeysRevoke>(br#"{"filter":{"prefix":"a","owner":null}}"#).is_err(),
             "null is not any"
         );
-    }
-
-    #[test]
-    fn a_strangers_text_is_not_repeated() {
-        for name in ["a".repeat(41), "a b".into(), "\u{202e}".into()] {
-            assert!(unknown("member", &name, &["name"]).starts_with("unknown member;"), "{name}");
-        }
-        assert_eq!(unknown("query parameter", "x", &[]), "unknown query parameter `x`; there is none");
     }
 }

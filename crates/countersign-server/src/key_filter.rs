@@ -1,6 +1,5 @@
 //! Which keys a list shows, or a bulk revocation ends.
 
-use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use countersign_core::decision::Permit;
@@ -13,7 +12,9 @@ use countersign_core::record::CredentialRecord;
 use countersign_core::timestamp::Timestamp;
 use countersign_store::{CredentialFilter, Cursor, PageRequest, StateFilter};
 
-use crate::app::{App, Failure};
+use crate::app::App;
+use crate::failure::Failure;
+use crate::parameter::Query;
 use crate::schema::KeyFilter;
 
 /// Pages that one call reads at most: beyond them the answer says where to go on.
@@ -45,15 +46,19 @@ fn parsed<T: FromStr<Err: std::fmt::Display>>(
 }
 
 impl KeyFilter {
-    /// Reads a filter from query parameters, whose names were looked at before.
-    pub(crate) fn of_query(query: &[(String, String)]) -> Result<Self, Failure> {
-        let members: BTreeMap<_, _> = query
-            .iter()
-            .filter(|(name, _)| !matches!(name.as_str(), "limit" | "cursor"))
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .collect();
-        let value = serde_json::to_value(members).unwrap_or_default();
-        serde_json::from_value(value).map_err(|error| Failure::Invalid(format!("the query: {error}")))
+    /// Reads a filter from a query.
+    pub(crate) fn of_query(query: &Query) -> Self {
+        let text = |name: &str| query.get(name).map(str::to_owned);
+        Self {
+            owner: text("owner"),
+            state: text("state"),
+            prefix: text("prefix"),
+            environment: text("environment"),
+            expires_before: text("expires_before"),
+            expiring_within: text("expiring_within"),
+            created_before: text("created_before"),
+            unused_since: text("unused_since"),
+        }
     }
 
     /// Tells whether it names nothing, so that it means every key.

@@ -7,20 +7,20 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use countersign_core::leak::{End, Held};
 use countersign_core::ledger::Unavailable;
-use countersign_edge::body::Content;
 use countersign_edge::wire_error::{self, Problem};
-use http::header::{AUTHORIZATION, CACHE_CONTROL};
-use http::{HeaderValue, Request, Response, StatusCode};
-use http_body_util::Full;
+use http::header::AUTHORIZATION;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::sync::mpsc;
 
 use crate::app::App;
+use crate::failure::Failure;
 use crate::intake::Intake;
 use crate::places::Sender;
+use crate::received::Received;
+use crate::reply::Reply;
 use crate::throttle::Throttle;
 
 /// Reports that an address may make at once, and how soon it may make one more: what GitHub's endpoint of the same
@@ -30,16 +30,18 @@ const REFILL: Duration = Duration::from_secs(60);
 /// Credentials in one report: what GitHub's endpoint takes.
 const MOST: usize = 1000;
 /// The most bytes of a report: a thousand of the longest credentials.
-const MAX_BODY: usize = 1024 * 1024;
+pub(crate) const MAX_REPORT: usize = 1024 * 1024;
 /// Reports beyond 64 KiB that are read at a time, and those of one address: together at most 16 MiB.
 const READ_AT_ONCE: (usize, usize) = (16, 2);
 /// Reports that wait to be looked at.
 const WAITING: usize = 64;
 
-/// The body of a report.
-#[derive(Deserialize)]
+/// A report of leaked keys.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Report {
+pub(crate) struct Report {
+    /// Whole keys, as they were found: 1 to 1000.
+    #[schemars(length(min = 1, max = 1000))]
     credentials: Vec<String>,
 }
 
@@ -67,47 +69,33 @@ pub fn leaks(within: Duration) -> (Leaks, mpsc::Receiver<Taken>) {
     (Leaks { throttle: Throttle::new(AT_ONCE, REFILL), intake, queue }, taken)
 }
 
-impl Leaks {
-    pub(crate) async fn take(
-        &self,
-        app: &App,
-        request: Request<Content>,
-        reporter: Option<IpAddr>,
-    ) -> Response<Full<Bytes>> {
-        if let Some(Err(wait)) = reporter.map(|reporter| self.throttle.admit(reporter, app.clock.monotonic()))
-        {
-            return wire_error::too_many(wait);
-        }
-        // Who is known has the management API; a credential sent along by mistake is not one to be looked at here.
-        if request.headers().contains_key(AUTHORIZATION) {
-            return wire_error::problem(Problem::Forbidden, "Report without a credential of your own", None);
-        }
-        let sender = Sender::Address(reporter);
-        let _place = match self.intake.enter(sender).await {
-            Ok(place) => place,
-            Err(full) => return full.answer(),
-        };
-        let body = match self.intake.read(sender, request.into_body(), MAX_BODY).await {
-            Ok(body) => body,
-            Err(unread) => return unread.answer(),
-        };
-        let expected = "Expected {\"credentials\": [\"…\"]} with 1 to 1000 of them";
-        let credentials = match serde_json::from_slice::<Report>(&body) {
-            Ok(report) if (1..=MOST).contains(&report.credentials.len()) => report.credentials,
-            Ok(_) | Err(_) => return wire_error::problem(Problem::BadRequest, expected, None),
-        };
-        match self.queue.try_send(Taken { credentials, reporter }) {
-            Ok(()) => accepted(),
-            Err(_full) => wire_error::from_unavailable(&Unavailable::Contended, None),
-        }
+/// Takes a report.
+pub(crate) async fn take(app: &App, leaks: Option<&Leaks>, received: Received) -> Result<Reply, Failure> {
+    let Some(leaks) = leaks else { return Err(Failure::Unavailable(Unavailable::Contended)) };
+    let reporter = received.address();
+    let now = app.clock.monotonic();
+    if let Some(Err(wait)) = reporter.map(|reporter| leaks.throttle.admit(reporter, now)) {
+        return Err(wire_error::too_many(wait).into());
     }
-}
-
-fn accepted() -> Response<Full<Bytes>> {
-    let mut answer = Response::new(Full::new(Bytes::new()));
-    *answer.status_mut() = StatusCode::ACCEPTED;
-    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    answer
+    // Who is known has the management API; a credential sent along by mistake is not one to be looked at here.
+    if received.head.headers.contains_key(AUTHORIZATION) {
+        let detail = "Report without a credential of your own".to_owned();
+        return Err(Failure::Refused { problem: Problem::Forbidden, detail });
+    }
+    let sender = Sender::Address(reporter);
+    let _place = leaks.intake.enter(sender).await?;
+    let body = leaks.intake.read(sender, received.body, MAX_REPORT).await?;
+    let credentials = match serde_json::from_slice::<Report>(&body) {
+        Ok(report) if (1..=MOST).contains(&report.credentials.len()) => report.credentials,
+        Ok(_) | Err(_) => {
+            let expected = "Expected {\"credentials\": [\"…\"]} with 1 to 1000 of them";
+            return Err(Failure::Invalid(expected.to_owned()));
+        }
+    };
+    match leaks.queue.try_send(Taken { credentials, reporter }) {
+        Ok(()) => Ok(Reply::accepted()),
+        Err(_full) => Err(Failure::Unavailable(Unavailable::Contended)),
+    }
 }
 
 /// Ends the keys of reports, one report after the other, for as long as reports can come.

@@ -8,10 +8,13 @@
 
 pub mod admission;
 pub mod app;
+pub mod desk;
+pub mod endpoint;
 pub mod endpoints;
-pub mod issuer;
-pub mod management;
+mod issuer;
+mod observe;
 pub mod openapi;
+pub mod parameter;
 pub mod placed;
 mod places;
 
@@ -21,6 +24,7 @@ mod bulk;
 mod call;
 mod decision;
 mod expiry;
+pub mod failure;
 pub mod first_use;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
@@ -32,10 +36,10 @@ pub mod json;
 mod key_filter;
 pub mod leaks;
 mod management_key;
-mod matching;
 mod owner;
+pub mod received;
 mod refused;
 mod render;
-mod reply;
+pub mod reply;
 pub mod schema;
 mod throttle;

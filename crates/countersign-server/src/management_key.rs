@@ -7,8 +7,9 @@ use countersign_core::minting::Minted;
 use countersign_core::scope::Grantable;
 
 use crate::api_key::{id, list_kind, rotated, rotation};
-use crate::app::{App, Failure};
+use crate::app::App;
 use crate::call::{Call, expiry, optional, scopes};
+use crate::failure::Failure;
 use crate::reply::Reply;
 use crate::schema::{KeyMinted, KeyView, ManagementKeyCreate};
 
@@ -48,7 +49,7 @@ pub(crate) async fn revoke(app: &App, call: Call) -> Result<Reply, Failure> {
 pub(crate) async fn forget(app: &App, call: Call) -> Result<Reply, Failure> {
     let act = Forget { kind: &management_key::KIND, id: id(&call, &management_key::KIND)? };
     app.perform(&call.permit, &act).await?;
-    Ok(Reply::Nothing)
+    Ok(Reply::nothing())
 }
 
 pub(crate) async fn replace(app: &App, call: Call) -> Result<Reply, Failure> {

@@ -7,8 +7,9 @@ use countersign_core::refusal::Refusal;
 use countersign_core::switching::Switch;
 use countersign_store::PageRequest;
 
-use crate::app::{App, Failure};
+use crate::app::App;
 use crate::call::{Call, member, optional};
+use crate::failure::Failure;
 use crate::reply::Reply;
 use crate::schema::{OwnerEnter, OwnerView, Page};
 
@@ -25,7 +26,7 @@ pub(crate) async fn enter(app: &App, call: Call) -> Result<Reply, Failure> {
 }
 
 pub(crate) async fn list(app: &App, call: Call) -> Result<Reply, Failure> {
-    let request = PageRequest { limit: call.limit()?, cursor: call.parameter("cursor")? };
+    let request = PageRequest { limit: call.limit(), cursor: call.parameter("cursor")? };
     let page = app.store.owners(reach(call.permit.principal()), &request).await?;
     let data: Vec<_> = page.rows.iter().map(OwnerView::new).collect();
     Reply::ok(&Page { data, next_cursor: page.next.map(|next| next.to_string()) })

@@ -3,7 +3,7 @@
 use countersign_core::refusal::Refusal;
 use countersign_edge::wire_error::Problem;
 
-use crate::app::Failure;
+use crate::failure::Failure;
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {

@@ -117,27 +117,35 @@ pub(crate) struct KeyCreate {
 pub(crate) struct KeyFilter {
     /// Of this owner.
     #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub(crate) owner: Option<String>,
     /// In this state: `live`, `revoked`, `disabled` or `expired`.
     #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub(crate) state: Option<String>,
     /// Of this key set.
     #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub(crate) prefix: Option<String>,
     /// Made for this environment.
     #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub(crate) environment: Option<String>,
     /// That end before this instant (RFC 3339).
     #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub(crate) expires_before: Option<String>,
     /// That live, and end within this time, such as `30d`.
     #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub(crate) expiring_within: Option<String>,
     /// Minted before this instant (RFC 3339).
     #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub(crate) created_before: Option<String>,
     /// Not used since this instant (RFC 3339), or never.
     #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub(crate) unused_since: Option<String>,
 }
 
@@ -299,6 +307,7 @@ pub(crate) struct KeyImported {
 pub(crate) struct KeyAmend {
     /// The new name.
     #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub(crate) name: Option<String>,
     /// The new scopes, all of them; `null`: none.
     #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
@@ -320,6 +329,7 @@ pub(crate) struct KeyAmend {
     pub(crate) expires_in: Option<Option<String>>,
     /// Whether it may be used.
     #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "bool")]
     pub(crate) enabled: Option<bool>,
 }
 
@@ -329,6 +339,7 @@ pub(crate) struct KeyAmend {
 pub(crate) struct KeyRotate {
     /// How long the old key goes on working, such as `24h`; `0s` revokes it. It never lives longer than before.
     #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub(crate) overlap: Option<String>,
     /// When the successor ends (RFC 3339). Default: when the old key would have ended.
     #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
@@ -515,6 +526,7 @@ pub(crate) struct Replaced {
 
 /// One page of a list.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "{T}Page")]
 pub(crate) struct Page<T> {
     /// The rows.
     pub(crate) data: Vec<T>,
@@ -615,6 +627,28 @@ pub(crate) struct ChainView {
     pub(crate) head: String,
     /// The number of the first event that was altered, removed or moved; `null`: none was.
     pub(crate) broken_at: Option<i64>,
+}
+
+/// What the issuer's listener serves.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct IssuerView {
+    /// The product's name.
+    pub(crate) product: &'static str,
+    /// Its version.
+    pub(crate) version: &'static str,
+    /// The `iss` of everything issued.
+    pub(crate) issuer: String,
+    /// The paths.
+    pub(crate) serves: Vec<&'static str>,
+    /// What is missing.
+    pub(crate) note: &'static str,
+}
+
+/// How it stands.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct StatusView {
+    /// `ok` or `ready`.
+    pub(crate) status: &'static str,
 }
 
 /// A route of the gateway.

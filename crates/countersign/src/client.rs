@@ -9,7 +9,7 @@ use bytes::Bytes;
 use countersign_core::management_key::LocalPeer;
 use countersign_core::secret::Secret;
 use countersign_server::admission::Caller;
-use countersign_server::management;
+use countersign_server::endpoint::Desk;
 use http::{Method, Request, Response, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
@@ -126,8 +126,8 @@ impl Connection {
             Self::InProcess(node) => {
                 let uid = rustix::process::geteuid().as_raw();
                 let caller = Caller::Local(LocalPeer { peer_uid: uid, server_uid: uid });
-                let app = Arc::clone(&node.app);
-                received(management::respond(&app, caller, request).await).await
+                let desk = Desk::in_process(Arc::clone(&node.app));
+                received(desk.respond(caller, request).await).await
             }
         }
     }

@@ -9,10 +9,10 @@ use arc_swap::ArcSwap;
 use countersign_core::secret::Secret;
 use countersign_edge::descriptors::{self, Shares};
 use countersign_edge::drain::Shutdown;
+use countersign_edge::endpoint::ListenerName;
 use countersign_edge::host::Hosts;
 use countersign_edge::limits::Limits;
 use countersign_edge::listen::{Budget, Drained, Listener, Socket, bind};
-use countersign_edge::serve::Serve;
 use countersign_edge::unix::bind_local;
 use countersign_egress::address::AddressPolicy;
 use countersign_egress::client::{CallLimits, Egress};
@@ -22,11 +22,10 @@ use countersign_gateway::route::RouteTable;
 use countersign_gateway::sources::Refresh;
 use countersign_gateway::upstream::UpstreamLimits;
 use countersign_server::app::App;
+use countersign_server::endpoint::Desk;
 use countersign_server::first_use;
 use countersign_server::github::{self, Github};
-use countersign_server::issuer::Issuer;
 use countersign_server::leaks::{self, Leaks};
-use countersign_server::management::Management;
 use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
@@ -163,7 +162,7 @@ impl Running {
         let scheme = if certificates.https.is_some() { "https" } else { "http" };
         let urls = sockets.urls(scheme)?;
         let from_github = from_github(settings, sockets.own()?)?;
-        let local = bind_local(&socket(node.directory.path()))?;
+        let local_socket = bind_local(&socket(node.directory.path()))?;
         let (routing, echo) = Routing::open(settings, node.directory.ca()).await?;
         let upstream = routing.words();
         let listeners = gateway_listeners(sockets.gateway, sockets.mtls, &certificates);
@@ -177,11 +176,11 @@ impl Running {
         let (leaks, reports) = leaks::leaks(settings.limits.body);
         let leaks_work = tokio::spawn(leaks::work(Arc::clone(&node.app), reports));
         let (github, asked) = from_github.unzip();
-        let (issuer, management) = services(node, settings, leaks, github);
+        let [issuer, admin, local] = desks(node, settings, leaks, github);
         let tcp = |socket| Socket::Tcp(socket, certificates.https.clone());
-        serving.add("issuer", issuer, tcp(sockets.issuer), shares.issuer, node);
-        serving.add("admin", Arc::clone(&management), tcp(sockets.admin), shares.admin, node);
-        serving.add("local", management, Socket::Unix(local), shares.local, node);
+        serving.add(issuer, tcp(sockets.issuer), shares.issuer, node);
+        serving.add(admin, tcp(sockets.admin), shares.admin, node);
+        serving.add(local, Socket::Unix(local_socket), shares.local, node);
         let renewal = certificates.keep_fresh(node);
         let (store, metrics) = (Arc::clone(&node.store), Arc::clone(&node.app.metrics));
         let reload = Reload::new(up, settings, routing, certificates, store, metrics);
@@ -338,14 +337,8 @@ struct Serving {
 }
 
 impl Serving {
-    fn add<S: Serve>(
-        &mut self,
-        name: &'static str,
-        service: Arc<S>,
-        socket: Socket,
-        share: usize,
-        node: &Node,
-    ) {
+    fn add(&mut self, desk: Desk, socket: Socket, share: usize, node: &Node) {
+        let (name, service) = (desk.listener.name(), Arc::new(desk));
         let (limits, metrics) = (within(&self.limits, share), node.app.metrics.listener(name));
         let listener = Listener { name, service, budget: Budget::new(&limits), limits, metrics };
         self.listeners.spawn(listener.run(socket, self.shutdown.draining()));
@@ -366,12 +359,8 @@ fn from_github(settings: &Settings, own: Vec<SocketAddr>) -> Result<Option<(Gith
     Ok(Some(github::github(Egress::new(reach, Arc::new(System), tls, limits), url, settings.limits.body)))
 }
 
-fn services(
-    node: &Node,
-    settings: &Settings,
-    leaks: Leaks,
-    github: Option<Github>,
-) -> (Arc<Issuer>, Arc<Management>) {
+/// Makes what answers at the listeners of the shared runtime.
+fn desks(node: &Node, settings: &Settings, leaks: Leaks, github: Option<Github>) -> [Desk; 3] {
     let issuer_host = settings.issuer_url.as_ref().and_then(Url::host_str);
     let addresses = [settings.issuer.address.ip(), settings.admin.address.ip()].map(|ip| match ip {
         IpAddr::V6(ip) => format!("[{ip}]"),
@@ -381,15 +370,11 @@ fn services(
     let [issuer_address, admin_address] = &addresses;
     let admin_hosts = settings.admin_hosts.iter().map(String::as_str).chain([admin_address.as_str()]);
     let issuer_hosts = issuer_host.into_iter().chain([issuer_address.as_str()]);
-    (
-        Arc::new(Issuer {
-            app: Arc::clone(&node.app),
-            hosts: Hosts::with_loopback(issuer_hosts),
-            leaks,
-            github,
-        }),
-        Arc::new(Management { app: Arc::clone(&node.app), hosts: Hosts::with_loopback(admin_hosts) }),
-    )
+    let local = Desk::in_process(Arc::clone(&node.app));
+    let at = |listener, hosts| Desk::at(listener, Arc::clone(&node.app), hosts);
+    let issuer = at(ListenerName::Issuer, Hosts::with_loopback(issuer_hosts));
+    let admin = at(ListenerName::Admin, Hosts::with_loopback(admin_hosts));
+    [Desk { leaks: Some(leaks), github, ..issuer }, admin, local]
 }
 
 fn gateway_listeners(
@@ -398,8 +383,16 @@ fn gateway_listeners(
     certificates: &Certificates,
 ) -> Vec<GatewayListener> {
     vec![
-        GatewayListener { name: "gateway", socket: plain, tls: certificates.https.clone() },
-        GatewayListener { name: "mtls", socket: mtls, tls: Some(Arc::clone(&certificates.mtls)) },
+        GatewayListener {
+            name: ListenerName::Gateway.name(),
+            socket: plain,
+            tls: certificates.https.clone(),
+        },
+        GatewayListener {
+            name: ListenerName::Mtls.name(),
+            socket: mtls,
+            tls: Some(Arc::clone(&certificates.mtls)),
+        },
     ]
 }
 

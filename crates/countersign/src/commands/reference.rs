@@ -7,12 +7,13 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Command, CommandFactory};
+use countersign_server::endpoints::ENDPOINTS;
 
 use crate::cli::Cli;
 use crate::settings::register;
 
 pub(crate) fn run(directory: &Path) -> Result<ExitCode> {
-    let openapi = serde_json::to_string_pretty(&countersign_server::openapi::document())?;
+    let openapi = serde_json::to_string_pretty(&countersign_server::openapi::document(ENDPOINTS))?;
     let files = [
         ("settings.md", register::reference()),
         ("cli.md", cli()?),

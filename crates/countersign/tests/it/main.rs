@@ -17,6 +17,7 @@ mod attacks;
 mod bulk;
 mod command_line;
 mod crash;
+mod description;
 mod fairness;
 mod faults;
 mod github;
