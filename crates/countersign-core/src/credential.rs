@@ -4,9 +4,10 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use crate::audit::AuditEvent;
 use crate::carried::{Carried, DeclaredSets, Way};
 use crate::context::Context;
-use crate::effect::{Outcome, Use};
+use crate::effect::Use;
 use crate::kind::Kind;
 use crate::ledger::{Answer, Found, Lookup, Unavailable};
 use crate::principal::Principal;
@@ -15,6 +16,29 @@ use crate::rejection::Rejection;
 /// How much of a body has to be read before a credential can be verified, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BodyLimit(pub usize);
+
+/// What a verification has proven, and what that leaves behind. It has no line: the one of the decision is about it.
+#[derive(Debug)]
+pub struct Proven {
+    /// Who it is.
+    pub principal: Principal,
+    /// What is to be settled before it counts.
+    pub uses: Vec<Use>,
+}
+
+/// Why nothing was proven.
+#[derive(Debug)]
+pub struct Unproven {
+    /// The reason.
+    pub rejection: Rejection,
+    /// What the rejection itself wants settled, such as the count of an attempt.
+    pub uses: Vec<Use>,
+    /// The audit line. Boxed: it is large and rare.
+    pub audit: Box<AuditEvent>,
+}
+
+/// What a verification makes of a credential. It is given nothing durable to want.
+pub type Verified = Result<Proven, Unproven>;
 
 /// What a room writes: a credential as received, its one question, and what the answer makes of it.
 ///
@@ -32,12 +56,11 @@ pub trait Verify: Send + Sync {
     }
 
     /// Decides whether it proves a principal.
-    fn verify(
-        &self,
-        context: &mut Context<'_>,
-        found: Self::Answer,
-        body: Option<&Bytes>,
-    ) -> Outcome<Principal, Rejection, Use>;
+    ///
+    /// # Errors
+    ///
+    /// [`Unproven`] with the rejection, what that wants settled, and its line.
+    fn verify(&self, context: &mut Context<'_>, found: Self::Answer, body: Option<&Bytes>) -> Verified;
 }
 
 /// A credential as received: parsed, not believed. Implemented once, for every [`Verify`].
@@ -58,7 +81,7 @@ pub trait Presented: Send + Sync {
         context: &mut Context<'_>,
         found: Found,
         body: Option<&Bytes>,
-    ) -> Result<Outcome<Principal, Rejection, Use>, Unavailable>;
+    ) -> Result<Verified, Unavailable>;
 }
 
 impl<V: Verify> Presented for V {
@@ -75,7 +98,7 @@ impl<V: Verify> Presented for V {
         context: &mut Context<'_>,
         found: Found,
         body: Option<&Bytes>,
-    ) -> Result<Outcome<Principal, Rejection, Use>, Unavailable> {
+    ) -> Result<Verified, Unavailable> {
         Ok(Verify::verify(self, context, V::Answer::of(found)?, body))
     }
 }

@@ -302,9 +302,10 @@ impl Permit {
         self.members.first()
     }
 
-    /// Walks everybody who was proven, in the order of the requirement.
-    pub fn members(&self) -> impl Iterator<Item = &Principal> {
-        self.members.iter()
+    /// Returns everybody who was proven, in the order of the requirement.
+    #[must_use]
+    pub const fn members(&self) -> &Few<Principal> {
+        &self.members
     }
 }
 

@@ -65,27 +65,27 @@ pub enum Use {
     Upgrade(Upgrade),
 }
 
-/// The whole answer of a decision. Total: a refusal has effects and an audit line too. `F` is what it may want done.
+/// The whole answer of a decision. Total: a refusal has effects and an audit line too.
 #[derive(Debug)]
 #[must_use]
-pub struct Outcome<T, E, F = Effect> {
+pub struct Outcome<T, E> {
     /// Granted or refused.
     pub answer: Result<T, E>,
     /// What is to be committed before the answer counts.
-    pub effects: Vec<F>,
+    pub effects: Vec<Effect>,
     /// The audit line. A decision without one cannot be built.
     pub audit: AuditEvent,
 }
 
-impl<T, E, F> Outcome<T, E, F> {
+impl<T, E> Outcome<T, E> {
     /// Grants, once `effects` are committed.
-    pub const fn granted(answer: T, effects: Vec<F>, audit: AuditEvent) -> Self {
+    pub const fn granted(answer: T, effects: Vec<Effect>, audit: AuditEvent) -> Self {
         Self { answer: Ok(answer), effects, audit }
     }
 
     /// Refuses. What the refusal itself wants done, such as the count of an attempt, is committed with its audit line;
     /// a refusal without effects is filed, and no commit is bought with it.
-    pub const fn refused(reason: E, effects: Vec<F>, audit: AuditEvent) -> Self {
+    pub const fn refused(reason: E, effects: Vec<Effect>, audit: AuditEvent) -> Self {
         Self { answer: Err(reason), effects, audit }
     }
 }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::audit::{Actor, AuditEvent};
 use crate::context::Context;
+use crate::credential::Unproven;
 use crate::decision::{
     Challenge, Decision, Denial, Permit, Requirement, decide, rehearse as rehearse_requirement,
 };
@@ -86,6 +87,15 @@ pub struct NotAdmitted {
     pub audit: AuditEvent,
 }
 
+impl NotAdmitted {
+    /// What a refusal itself costs found no room, which is what the caller is told.
+    fn outdone_by(self, exceeded: Exceeded) -> Box<Self> {
+        let reason = Reason::Exceeded(exceeded);
+        let audit = self.audit.turned_down(reason.code());
+        Box::new(Self { reason, audit })
+    }
+}
+
 /// Why somebody is not admitted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
@@ -115,8 +125,8 @@ impl Reason {
 /// The answer to whoever presents something, and what the shadow would have made of it.
 #[derive(Debug)]
 pub struct Admission {
-    /// Whether it may be done.
-    pub answer: Result<Admitted, NotAdmitted>,
+    /// Whether it may be done. A refusal is boxed: it is large and rare.
+    pub answer: Result<Admitted, Box<NotAdmitted>>,
     /// What the shadow requirement says of whoever was proven; `None`: there is none, or nobody was.
     pub shadow: Option<Result<(), &'static str>>,
 }
@@ -138,19 +148,25 @@ pub async fn admit<L: Ledger>(
     }
     for _attempt in 0..ATTEMPTS {
         let proven = prove(ledger, context, presentation, body).await?;
-        let (outcome, shadow) = judge(context.now, action, proven);
-        if let Some(answer) = conclude(ledger, context.now, outcome).await? {
+        let (judged, shadow) = judge(context.now, action, proven);
+        if let Some(answer) = conclude(ledger, context.now, action, judged).await? {
             return Ok(Admission { answer, shadow });
         }
     }
     Err(Unavailable::Contended)
 }
 
-/// What was proven of what is presented: nobody, or all.
-pub(crate) type Proven = Outcome<Option<Few<Principal>>, Rejection, Use>;
+/// What was proven of what is presented: nobody, or all; and what that leaves behind.
+pub(crate) struct Members {
+    pub(crate) all: Option<Few<Principal>>,
+    uses: Vec<Use>,
+}
 
 /// What a decision makes of it, before it is settled.
-type Judged = Outcome<Permit, Reason, Use>;
+struct Judged {
+    answer: Result<Permit, Box<NotAdmitted>>,
+    uses: Vec<Use>,
+}
 
 /// Finds and verifies everything that is presented. A rejection leaves behind what *it* wants, and nothing of what was
 /// proven before it.
@@ -159,57 +175,61 @@ pub(crate) async fn prove<L: Ledger>(
     context: &mut Context<'_>,
     presentation: &Presentation<'_>,
     body: Option<&Bytes>,
-) -> Result<Proven, Unavailable> {
-    let (mut members, mut uses) = (None, Vec::new());
-    let mut audit = AuditEvent::granted(context.now, "", Actor::UNVERIFIED);
+) -> Result<Result<Members, Unproven>, Unavailable> {
+    let mut members = Members { all: None, uses: Vec::new() };
     for member in presentation.members() {
         let found = ledger.look_up(member.presented().lookup()).await?;
-        let outcome = member.presented().verify(context, found, body)?;
-        match outcome.answer {
-            Ok(principal) => {
-                members = Some(Few::with(members, principal));
-                uses.extend(outcome.effects);
-                audit = outcome.audit;
+        match member.presented().verify(context, found, body)? {
+            Ok(proven) => {
+                members.all = Some(Few::with(members.all, proven.principal));
+                members.uses.extend(proven.uses);
             }
-            Err(rejection) => return Ok(Outcome::refused(rejection, outcome.effects, outcome.audit)),
+            Err(unproven) => return Ok(Err(unproven)),
         }
     }
-    Ok(Outcome::granted(members, uses, audit))
+    Ok(Ok(members))
 }
 
-fn judge(now: Timestamp, action: &Action<'_>, proven: Proven) -> (Judged, Option<Result<(), &'static str>>) {
-    let members = match proven.answer {
+fn judge(
+    now: Timestamp,
+    action: &Action<'_>,
+    proven: Result<Members, Unproven>,
+) -> (Judged, Option<Result<(), &'static str>>) {
+    let Members { all, mut uses } = match proven {
         Ok(members) => members,
-        Err(rejection) => {
-            return (Outcome::refused(Reason::Rejected(rejection), proven.effects, proven.audit), None);
+        Err(Unproven { rejection, uses, audit }) => {
+            let refused = NotAdmitted { reason: Reason::Rejected(rejection), audit: *audit };
+            return (Judged { answer: Err(Box::new(refused)), uses }, None);
         }
     };
-    let shadow = action.shadow.map(|shadow| rehearse_requirement(members.as_ref(), shadow));
-    let subject = members.as_ref().map(Few::first);
-    let actor = subject.map_or(Actor::UNVERIFIED, Actor::of);
-    let audit =
-        AuditEvent::granted(now, action.name, actor).within(subject.and_then(Principal::organisation));
-    let outcome = match decide(members, action.requirement) {
-        Decision::Permit(permit) => {
-            let mut uses = proven.effects;
-            // Last: what is refused for any other reason costs nothing.
-            uses.extend(spent(&permit, action.cost));
-            Outcome::granted(permit, uses, audit)
-        }
-        Decision::Challenge(challenge) => refused(Reason::Challenge(challenge), audit),
-        Decision::Deny(denial) => refused(Reason::Denied(denial), audit),
+    let shadow = action.shadow.map(|shadow| rehearse_requirement(all.as_ref(), shadow));
+    let subject = all.as_ref().map(Few::first).cloned();
+    let answer = match decide(all, action.requirement) {
+        Decision::Permit(permit) => Ok(permit),
+        Decision::Challenge(challenge) => Err(Reason::Challenge(challenge)),
+        Decision::Deny(denial) => Err(Reason::Denied(denial)),
     };
-    (outcome, shadow)
+    let answer = answer.map_err(|reason| action.refused(now, subject.as_ref(), reason));
+    match &answer {
+        // Last: what is refused for any other reason costs nothing.
+        Ok(permit) => uses.extend(spent(permit, action.cost)),
+        Err(_) => uses.clear(),
+    }
+    (Judged { answer, uses }, shadow)
 }
 
-fn refused(reason: Reason, audit: AuditEvent) -> Judged {
-    let audit = audit.turned_down(reason.code());
-    Outcome::refused(reason, Vec::new(), audit)
+impl Action<'_> {
+    /// Refuses whoever was proven, with the line of it.
+    fn refused(&self, now: Timestamp, subject: Option<&Principal>, reason: Reason) -> Box<NotAdmitted> {
+        let actor = subject.map_or(Actor::UNVERIFIED, Actor::of);
+        let audit = AuditEvent::refused(now, self.name, actor, reason.code());
+        Box::new(NotAdmitted { reason, audit: audit.within(subject.and_then(Principal::organisation)) })
+    }
 }
 
 /// What a permit costs: one charge for each meter.
 fn spent(permit: &Permit, cost: u32) -> impl Iterator<Item = Use> {
-    let meters = permit.members().filter_map(Principal::meter);
+    let meters = permit.members().iter().filter_map(Principal::meter);
     meters.map(move |meter| Use::Spend { meter: Arc::clone(meter), cost })
 }
 
@@ -217,25 +237,25 @@ fn spent(permit: &Permit, cost: u32) -> impl Iterator<Item = Use> {
 async fn conclude<L: Ledger>(
     ledger: &L,
     now: Timestamp,
-    outcome: Judged,
-) -> Result<Option<Result<Admitted, NotAdmitted>>, Unavailable> {
-    let Outcome { answer, effects, audit } = outcome;
-    let settled = match effects.is_empty() {
+    action: &Action<'_>,
+    judged: Judged,
+) -> Result<Option<Result<Admitted, Box<NotAdmitted>>>, Unavailable> {
+    let Judged { answer, uses } = judged;
+    let settled = match uses.is_empty() {
         true => Settled::Done(Vec::new()),
-        false => ledger.settle(now, effects).await?,
+        false => ledger.settle(now, uses).await?,
     };
     Ok(match (settled, answer) {
         (Settled::Lost, _) => None,
         (Settled::Done(charges), Ok(permit)) => {
-            permit.members().for_each(|member| ledger.used(member, now));
+            permit.members().iter().for_each(|member| ledger.used(member, now));
             Some(Ok(Admitted { permit, charges }))
         }
-        (Settled::Done(_), Err(reason)) => Some(Err(NotAdmitted { reason, audit })),
-        (Settled::Exceeded(exceeded), _) => {
-            let reason = Reason::Exceeded(exceeded);
-            let audit = audit.turned_down(reason.code());
-            Some(Err(NotAdmitted { reason, audit }))
+        (Settled::Exceeded(exceeded), Ok(permit)) => {
+            Some(Err(action.refused(now, Some(permit.principal()), Reason::Exceeded(exceeded))))
         }
+        (Settled::Exceeded(exceeded), Err(refused)) => Some(Err(refused.outdone_by(exceeded))),
+        (Settled::Done(_), Err(refused)) => Some(Err(refused)),
     })
 }
 

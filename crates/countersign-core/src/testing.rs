@@ -23,6 +23,7 @@ use crate::decision::{Condition, Decision, Permit, Requirement, decide};
 use crate::effect::Use;
 use crate::effect::{Effect, Outcome};
 use crate::environment::Environment;
+use crate::exchange::Members;
 use crate::exchange::{Act, perform, prove, rehearse};
 use crate::few::Few;
 use crate::id::{CredentialId, OwnerId, OwnerKind};
@@ -201,9 +202,12 @@ impl Ground {
         };
         let Self { now, address, policy, peppers, entropy, store, .. } = self;
         let mut context = Context { now: *now, entropy, peppers, policy, address: *address };
-        let outcome = at_once(prove(store, &mut context, &presentation, None))?;
-        store.tables().filed.push(outcome.audit);
-        Ok(outcome.answer.map(|members| members.map(|members| members.first().clone())))
+        let proven = at_once(prove(store, &mut context, &presentation, None))?;
+        let first = |members: Members| members.all.map(|all| all.first().clone());
+        Ok(proven.map(first).map_err(|unproven| {
+            store.tables().filed.push(*unproven.audit);
+            unproven.rejection
+        }))
     }
 
     /// Presents header fields to a register, with a store that answers.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::audit::{Actor, AuditEvent};
 use crate::context::Context;
-use crate::effect::{Outcome, Use};
+use crate::credential::{Proven, Unproven, Verified};
+use crate::effect::Use;
 use crate::id::OwnerKind;
 use crate::kind::Kind;
 use crate::known::KnownCredential;
@@ -17,34 +18,24 @@ use crate::standing::{Standing, Watch};
 use crate::timestamp::Timestamp;
 
 /// Decides whether a presented credential proves a principal.
-pub(crate) fn verify(
-    kind: &Kind,
-    context: &Context<'_>,
-    found: Option<&FoundCredential>,
-) -> Outcome<Principal, Rejection, Use> {
+pub(crate) fn verify(kind: &Kind, context: &Context<'_>, found: Option<&FoundCredential>) -> Verified {
     let action = kind.verbs.verify;
     let Some(FoundCredential { known, upgrade, used: _ }) = found else {
         return refuse(context, action, Rejection::UNKNOWN);
     };
-    let organisation = Some(known.owner.organisation());
     if let Some(rejection) = rejection_at(context.now, context.address, known) {
         let audit = AuditEvent::refused(context.now, action, Actor::UNVERIFIED, rejection.code());
-        let audit = audit.within(organisation).about(known.id.to_string());
-        return Outcome::refused(rejection, Vec::new(), audit);
+        let audit = audit.within(Some(known.owner.organisation())).about(known.id.to_string());
+        return Err(Unproven { rejection, uses: Vec::new(), audit: Box::new(audit) });
     }
-    let principal = principal(kind, known);
-    let audit = AuditEvent::granted(context.now, action, Actor::of(&principal)).within(organisation);
-    Outcome::granted(principal, upgrade.iter().cloned().map(Use::Upgrade).collect(), audit)
+    let uses = upgrade.iter().cloned().map(Use::Upgrade).collect();
+    Ok(Proven { principal: principal(kind, known), uses })
 }
 
 /// Refuses what is no credential at all.
-pub(crate) fn refuse(
-    context: &Context<'_>,
-    action: &'static str,
-    rejection: Rejection,
-) -> Outcome<Principal, Rejection, Use> {
+pub(crate) fn refuse(context: &Context<'_>, action: &'static str, rejection: Rejection) -> Verified {
     let audit = AuditEvent::refused(context.now, action, Actor::UNVERIFIED, rejection.code());
-    Outcome::refused(rejection, Vec::new(), audit)
+    Err(Unproven { rejection, uses: Vec::new(), audit: Box::new(audit) })
 }
 
 /// Returns why a credential is not good at `now` from `address`; `None`: it is. The one judgement, at the request and for

@@ -162,13 +162,16 @@ pub(crate) async fn respond<S: Serve>(
             let detail = "The only expectation that is met here is 100-continue";
             problem(Problem::ExpectationFailed, detail, None).map(Either::Left)
         }
-        Ok(request) => match caught(shared.service.serve(request, peer)).await {
-            Some(response) => response.map(Either::Right),
-            None => {
-                shared.metrics.panics.inc();
-                problem(Problem::InternalError, "", None).map(Either::Left)
+        Ok(request) => {
+            let serving = pin!(shared.service.serve(request, peer));
+            match caught(serving).await {
+                Some(response) => response.map(Either::Right),
+                None => {
+                    shared.metrics.panics.inc();
+                    problem(Problem::InternalError, "", None).map(Either::Left)
+                }
             }
-        },
+        }
     };
     shared.metrics.answered(response.status(), begun.elapsed());
     response
@@ -181,9 +184,8 @@ fn is_met(headers: &HeaderMap) -> bool {
     expected.all(|one| one.trim_ascii().is_empty() || one.trim_ascii().eq_ignore_ascii_case(b"100-continue"))
 }
 
-/// Runs a future; `None`: it panicked. The panic hook has told the log.
-async fn caught<F: Future>(future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
+/// Runs a future where it lies, which is large; `None`: it panicked. The panic hook has told the log.
+fn caught<F: Future>(mut future: Pin<&mut F>) -> impl Future<Output = Option<F::Output>> {
     std::future::poll_fn(move |context| {
         // INVARIANT: a future that panicked is not polled again; what it shares survives panics by itself.
         match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
@@ -192,7 +194,6 @@ async fn caught<F: Future>(future: F) -> Option<F::Output> {
             Err(_panic) => Poll::Ready(None),
         }
     })
-    .await
 }
 
 /// The body of an answer; its end is the end of the request.

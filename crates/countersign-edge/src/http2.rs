@@ -162,10 +162,10 @@ where
             now.open += 1;
         });
         let open = Open { activity: Arc::clone(&self.activity), flow: Arc::clone(&flow) };
-        let stream = unless_stalled(stream, Arc::clone(&flow), self.pause);
-        let (rest, closing) = (Arc::clone(&flow.rest), self.closing);
+        let (rest, pause, closing) = (Arc::clone(&flow.rest), self.pause, self.closing);
+        let seen = Arc::clone(&flow);
         let stream = async move {
-            stream.await;
+            unless_stalled(pin!(stream), seen, pause).await;
             // RFC 9113 §8.1 allows to reset what nobody reads; a client that is still sending may miss the answer then.
             rest.discard(MOST, closing).await;
             drop(open);
@@ -222,9 +222,12 @@ impl Flow {
     }
 }
 
-/// Runs a stream; one whose receiver takes nothing for `pause` is dropped, which resets it.
-async fn unless_stalled(stream: impl Future<Output = ()>, flow: Arc<Flow>, pause: Duration) {
-    let mut stream = pin!(stream);
+/// Runs a stream where it lies; one whose receiver takes nothing for `pause` is given up, and reset when it is dropped.
+fn unless_stalled<F: Future<Output = ()>>(
+    mut stream: Pin<&mut F>,
+    flow: Arc<Flow>,
+    pause: Duration,
+) -> impl Future<Output = ()> {
     let mut deadline = Deadline::default();
     std::future::poll_fn(move |context| {
         if stream.as_mut().poll(context).is_ready() {
@@ -233,7 +236,6 @@ async fn unless_stalled(stream: impl Future<Output = ()>, flow: Arc<Flow>, pause
         deadline.set(flow.waiting_since().map(|since| since + pause));
         if deadline.has_passed(context) { Poll::Ready(()) } else { Poll::Pending }
     })
-    .await;
 }
 
 async fn answer<S: Serve>(

@@ -270,7 +270,8 @@ async fn serve<S: Serve>(
                 Some(tls) => {
                     let handshake = TlsAcceptor::from(tls.current()).accept(stream);
                     if let Ok(Ok(stream)) = timeout(shared.limits.handshake, handshake).await {
-                        converse_tls(stream, Peer::new(Transport::Tls(address)), shared, draining).await;
+                        let peer = Peer::new(Transport::Tls(address));
+                        Box::pin(converse_tls(stream, peer, shared, draining)).await;
                     }
                 }
             }
@@ -336,7 +337,9 @@ impl Protocol {
         match self {
             Self::Http1 => converse(transport, peer, shared, draining).await,
             Self::Http2 => {
-                http2::converse(transport, peer.speaking(Version::HTTP_2), shared, draining).await;
+                // Boxed, or every connection of HTTP/1.1 would keep its room.
+                let peer = peer.speaking(Version::HTTP_2);
+                Box::pin(http2::converse(transport, peer, shared, draining)).await;
             }
         }
     }

@@ -11,7 +11,7 @@ use countersign_core::audit::{Actor, AuditEvent};
 use countersign_core::authenticators;
 use countersign_core::carried::{Connection, RequestHead};
 use countersign_core::context::{Context, Entropy};
-use countersign_core::exchange::{Action, Admitted, Reason, admit};
+use countersign_core::exchange::{Action, Admitted, NotAdmitted, Reason, admit};
 use countersign_core::id::EventId;
 use countersign_core::ledger::Unavailable;
 use countersign_core::presentation::{Presentation, recognise};
@@ -202,7 +202,7 @@ pub(crate) async fn authorise(
         sources.metrics.shadow_decision(route.name(), shadow);
     }
     admission.answer.map_err(|refused| {
-        let refusal = Refusal::NotAdmitted { reason: refused.reason, at: now };
-        Refused { refusal, audit: Box::new(refused.audit) }
+        let NotAdmitted { reason, audit } = *refused;
+        Refused { refusal: Refusal::NotAdmitted { reason, at: now }, audit: Box::new(audit) }
     })
 }

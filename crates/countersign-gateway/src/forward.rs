@@ -1,6 +1,6 @@
 //! Forwarding: one exchange with an upstream, streamed both ways.
 //!
-//! **Invariants.** It takes the [`Permit`] by value: without one nothing is forwarded. A request that may have been
+//! **Invariants.** [`prepare`] takes the [`Permit`] by value: without one nothing is forwarded. A request that may have been
 //! processed is sent again only if it is idempotent and has no body (RFC 9110 §9.2.2). An answer that breaks in its
 //! middle breaks the caller's connection too: it never looks whole.
 
@@ -59,14 +59,31 @@ pub(crate) enum Forwarded {
     Switch(Response<()>, Sides),
 }
 
-/// Forwards a request that `permit` allows, and returns the answer's head.
-pub(crate) async fn forward(
+/// A request that may be sent, and what its answer will be read by.
+pub(crate) struct Ready {
+    request: Request<Outgoing>,
+    called_by: CalledBy,
+    /// As what the caller knows the gateway.
+    known_as: Option<KnownAs>,
+    /// The caller's side, if it asks for another protocol.
+    caller: Option<OnUpgrade>,
+    in_flight: InFlight,
+    /// By which right.
+    _permit: Permit,
+}
+
+/// Prepares a request that `permit` allows.
+///
+/// # Errors
+///
+/// [`ForwardError`] for a body that is too large, and for an upstream that has enough to do.
+pub(crate) fn prepare(
     permit: Permit,
     route: &CompiledRoute,
-    pool: &Arc<Pool>,
+    pool: &Pool,
     mut received: Received<'_>,
     limits: &Limits,
-) -> Result<Forwarded, ForwardError> {
+) -> Result<Ready, ForwardError> {
     if received.body.size_hint().lower() > limits.body_bytes {
         return Err(ForwardError::Body(BodyError::TooLarge));
     }
@@ -79,7 +96,13 @@ pub(crate) async fn forward(
     if caller.is_some() {
         websocket::set(request.headers_mut());
     }
-    let (connection, response) = exchange(pool, request, route.calls_by()).await?;
+    Ok(Ready { request, called_by: route.calls_by(), known_as, caller, in_flight, _permit: permit })
+}
+
+/// Sends what was prepared, and returns the answer's head.
+pub(crate) async fn forward(ready: Ready, pool: &Arc<Pool>) -> Result<Forwarded, ForwardError> {
+    let Ready { request, called_by, known_as, caller, in_flight, _permit } = ready;
+    let (connection, response) = exchange(pool, request, called_by).await?;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return switch(caller, (connection, in_flight), response);
     }

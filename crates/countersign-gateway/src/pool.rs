@@ -81,7 +81,7 @@ impl Pool {
     /// Opens a new connection; an address that cannot be reached rests for a while.
     pub(crate) async fn connect(&self, address: &Arc<Address>) -> Result<Connection, ConnectError> {
         let place = self.place().ok_or(ConnectError::Exhausted)?;
-        let opened = match timeout(self.limits.connect, Connection::open(address)).await {
+        let opened = match timeout(self.limits.connect, Box::pin(Connection::open(address))).await {
             Ok(opened) => opened,
             Err(_elapsed) => Err(ConnectError::TimedOut),
         };

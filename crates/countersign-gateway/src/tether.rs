@@ -19,6 +19,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use countersign_core::context::Clock;
 use countersign_core::decision::Permit;
+use countersign_core::few::Few;
 use countersign_core::id::CredentialId;
 use countersign_core::principal::Principal;
 use countersign_core::snapshot::Snapshot;
@@ -51,16 +52,15 @@ impl fmt::Debug for Judge {
 #[derive(Debug, Clone)]
 pub(crate) struct Tether {
     judge: Arc<Judge>,
-    members: Arc<[Principal]>,
+    members: Few<Principal>,
     address: Option<IpAddr>,
 }
 
 impl Tether {
     /// Ties a stream to all that `permit` was given for; `None`: nothing of it can end.
     pub(crate) fn new(judge: &Arc<Judge>, permit: &Permit, address: Option<IpAddr>) -> Option<Self> {
-        let members: Arc<[Principal]> =
-            permit.members().filter(|one| one.credential().is_some()).cloned().collect();
-        (!members.is_empty()).then(|| Self { judge: Arc::clone(judge), members, address })
+        let ends = permit.members().iter().any(|one| one.credential().is_some());
+        ends.then(|| Self { judge: Arc::clone(judge), members: permit.members().clone(), address })
     }
 
     /// Tells whether the stream may go on; that it may not is counted and told to the log.

@@ -13,6 +13,7 @@ use countersign_core::decision::Permit;
 use countersign_core::exchange::Admitted;
 use countersign_core::id::EventId;
 use countersign_core::ledger::Unavailable;
+use countersign_core::meter::Charge;
 use countersign_edge::body::{BodyError, Bounded, Content};
 use countersign_edge::endpoint::{GATEWAY_HEALTH, ListenerName, Matched, Place, find, query};
 use countersign_edge::host::Hosts;
@@ -32,7 +33,8 @@ use tokio::sync::Semaphore;
 use crate::caller::TrustedProxies;
 use crate::enforce::{self, Refusal, Refused};
 use crate::field_names::DroppedFields;
-use crate::forward::{Forwarded, Received, forward};
+use crate::forward::{Forwarded, Ready, Received, forward, prepare};
+use crate::forward_error::ForwardError;
 use crate::health;
 use crate::intermediary;
 use crate::journal::{Journal, Permitted, RefusedRequest, Told};
@@ -69,6 +71,14 @@ pub(crate) struct Node {
     pub(crate) upstream_limits: UpstreamLimits,
     /// Places for connections to all upstreams together.
     pub(crate) places: Arc<Semaphore>,
+}
+
+/// An exchange with an upstream that is about to begin.
+struct Exchange {
+    ready: Ready,
+    pool: Arc<Pool>,
+    tether: Option<Tether>,
+    charges: Vec<Charge>,
 }
 
 /// One core's own: its connections, its journal, its entropy. The locks are there for `Sync`; nobody waits for them.
@@ -185,7 +195,11 @@ impl Worker {
             Ok(admitted) => {
                 let dropped = &*self.node.dropped;
                 let received = Received { head, body, target, caller, key_headers, dropped, tether: None };
-                self.pass(admitted, &route, received).await
+                // All that was received is consumed before anything is waited for: no future carries it.
+                match self.prepare(admitted, &route, received) {
+                    Ok(exchange) => self.exchange(exchange, &route).await,
+                    Err(answer) => *answer,
+                }
             }
             Err(refused) => self.refuse(refused, Some(&route), &head.method, target.path(), &peer),
         }
@@ -221,24 +235,34 @@ impl Worker {
         status(StatusCode::OK, "{\"status\":\"ok\"}")
     }
 
-    async fn pass(
+    /// Prepares the exchange of a request that was admitted. What ends here is answered, boxed: it is large and rare.
+    fn prepare(
         &self,
         admitted: Admitted,
         route: &CompiledRoute,
         mut received: Received<'_>,
-    ) -> Response<GatewayBody> {
-        self.note(&admitted.permit, route, &received);
+    ) -> Result<Exchange, Box<Response<GatewayBody>>> {
+        let Admitted { permit, charges } = admitted;
+        self.note(&permit, route, &received);
         if intermediary::ends_here(&mut received.head) {
-            return final_recipient(route);
+            return Err(Box::new(final_recipient(route)));
         }
         let pool = self.pool(route.upstream());
-        let tether = Tether::new(&self.judge, &admitted.permit, received.caller.address);
+        let tether = Tether::new(&self.judge, &permit, received.caller.address);
         if !received.body.is_end_stream() {
             received.tether.clone_from(&tether);
         }
-        match forward(admitted.permit, route, &pool, received, &self.node.limits).await {
+        match prepare(permit, route, &pool, received, &self.node.limits) {
+            Ok(ready) => Ok(Exchange { ready, pool, tether, charges }),
+            Err(error) => Err(Box::new(self.failed(error, route, &pool))),
+        }
+    }
+
+    async fn exchange(&self, exchange: Exchange, route: &CompiledRoute) -> Response<GatewayBody> {
+        let Exchange { ready, pool, tether, charges } = exchange;
+        match forward(ready, &pool).await {
             Ok(Forwarded::Answer(mut response)) => {
-                for charge in &admitted.charges {
+                for charge in &charges {
                     let now = self.node.sources.clock.now();
                     rate_limit::tell(response.headers_mut(), &charge.levels, now);
                 }
@@ -249,19 +273,21 @@ impl Worker {
                 response.extensions_mut().insert(Tunnel::new(sides.relay(idle, tether)));
                 response.map(|()| GatewayBody::Own(Full::default()))
             }
-            Err(error) => {
-                if error.is_upstreams() {
-                    self.node.metrics.upstream_failed(pool.upstream.name(), error.code());
-                    tracing::warn!(
-                        upstream = pool.upstream.name(),
-                        route = &**route.name(),
-                        reason = error.code(),
-                        "the exchange with the upstream failed"
-                    );
-                }
-                error.response().map(GatewayBody::Own)
-            }
+            Err(error) => self.failed(error, route, &pool),
         }
+    }
+
+    fn failed(&self, error: ForwardError, route: &CompiledRoute, pool: &Pool) -> Response<GatewayBody> {
+        if error.is_upstreams() {
+            self.node.metrics.upstream_failed(pool.upstream.name(), error.code());
+            tracing::warn!(
+                upstream = pool.upstream.name(),
+                route = &**route.name(),
+                reason = error.code(),
+                "the exchange with the upstream failed"
+            );
+        }
+        error.response().map(GatewayBody::Own)
     }
 
     fn note(&self, permit: &Permit, route: &CompiledRoute, received: &Received<'_>) {
@@ -337,8 +363,12 @@ pub(crate) struct Reception(pub(crate) Arc<Worker>);
 impl Serve for Reception {
     type Body = GatewayBody;
 
-    async fn serve(&self, request: Request<Content>, peer: Peer) -> Response<GatewayBody> {
-        self.0.answer(request, peer).await
+    fn serve(
+        &self,
+        request: Request<Content>,
+        peer: Peer,
+    ) -> impl Future<Output = Response<GatewayBody>> + Send {
+        self.0.answer(request, peer)
     }
 }
 

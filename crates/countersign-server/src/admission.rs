@@ -7,6 +7,7 @@ use std::sync::Arc;
 use countersign_core::audit::AuditEvent;
 use countersign_core::authenticators::MANAGEMENT;
 use countersign_core::carried::{Connection, NoSets, RequestHead};
+use countersign_core::credential::Unproven;
 use countersign_core::decision::{Decision, Permit, Requirement, decide};
 use countersign_core::exchange::{self, Action, NotAdmitted, Reason};
 use countersign_core::few::Few;
@@ -48,10 +49,9 @@ pub(crate) async fn admit(
 }
 
 fn local(app: &App, peer: LocalPeer, scopes: ScopeSet) -> Result<Permit, Box<Answer>> {
-    let outcome = app.with_context(None, |context| local_operator(context, peer));
-    let principal = outcome.answer.map_err(|rejection| {
-        let refused = NotAdmitted { reason: Reason::Rejected(rejection), audit: outcome.audit };
-        refusal(app, refused)
+    let operator = app.with_context(None, |context| local_operator(context, peer));
+    let principal = operator.map_err(|Unproven { rejection, audit, uses: _ }| {
+        refusal(app, NotAdmitted { reason: Reason::Rejected(rejection), audit: *audit })
     })?;
     match decide(Some(Few::one(principal)), &Requirement::Any(vec![required_locally(scopes)])) {
         Decision::Permit(permit) => Ok(permit),
@@ -83,7 +83,7 @@ async fn by_key(
     match exchange::admit(app.store.as_ref(), &mut context, &action, &presentation, None).await {
         Ok(admission) => match admission.answer {
             Ok(admitted) => Ok(admitted.permit),
-            Err(refused) => Err(refusal(app, refused)),
+            Err(refused) => Err(refusal(app, *refused)),
         },
         Err(unavailable) => Err(Box::new(wire_error::from_unavailable(&unavailable, None))),
     }

@@ -56,12 +56,12 @@ pub fn verify_key(
         return Ok(Err(Rejection::UNKNOWN.code()));
     };
     let known = Arc::clone(&found.known);
-    let outcome = presented.verify(context, Found::Credential(Some(found)), None)?;
-    Ok(outcome.answer.map_err(Rejection::code).and_then(|principal| {
-        let members = Few::one(principal);
+    let verified = presented.verify(context, Found::Credential(Some(found)), None)?;
+    Ok(verified.map_err(|unproven| unproven.rejection.code()).and_then(|proven| {
+        let members = Few::one(proven.principal);
         let own = Requirement::Any(vec![asked.condition()]);
         asked.route.iter().chain([&own]).try_for_each(|one| rehearse(Some(&members), one))?;
-        Ok(Good { known, principal: members.first().clone(), uses: outcome.effects })
+        Ok(Good { known, principal: members.first().clone(), uses: proven.uses })
     }))
 }
 

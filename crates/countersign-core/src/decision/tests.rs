@@ -178,7 +178,7 @@ fn safety_6_all_asks_for_a_credential_for_each_condition_and_owners_that_agree()
             continue;
         };
         assert_eq!(permit.principal().scheme(), api_key::SCHEME, "the first listed is the subject");
-        assert_eq!(permit.members().count(), 2);
+        assert_eq!(permit.members().len(), 2);
     }
     let members = || together((&one, "a"), (&one, "x"));
     let swapped = both().into_iter().rev().collect();

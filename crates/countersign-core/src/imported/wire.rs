@@ -10,13 +10,11 @@ use thiserror::Error;
 use crate::api_key;
 use crate::carried::{Carried, DeclaredSets, Way};
 use crate::context::Context;
+use crate::credential::Verified;
 use crate::credential::{Recognition, Row, Verify};
-use crate::effect::{Outcome, Use};
 use crate::imported_set::{Digest, Encoding, ImportedSet, Part, Source};
 use crate::key_string::{KeyText, RESERVED};
 use crate::ledger::{FoundCredential, Lookup};
-use crate::principal::Principal;
-use crate::rejection::Rejection;
 use crate::secret::Peppers;
 use crate::verification;
 
@@ -139,12 +137,7 @@ impl Verify for PresentedText<'_> {
         Lookup::Imported { source: self.source, text: self.text }
     }
 
-    fn verify(
-        &self,
-        context: &mut Context<'_>,
-        found: Self::Answer,
-        _: Option<&Bytes>,
-    ) -> Outcome<Principal, Rejection, Use> {
+    fn verify(&self, context: &mut Context<'_>, found: Self::Answer, _: Option<&Bytes>) -> Verified {
         verification::verify(&api_key::KIND, context, found.as_ref())
     }
 }

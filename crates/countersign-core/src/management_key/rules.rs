@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::audit::{Actor, AuditEvent};
 use crate::authority::Authority;
 use crate::context::Context;
+use crate::credential::Unproven;
 use crate::decision::Permit;
 use crate::effect::{Effect, Outcome};
 use crate::environment::Environment;
@@ -36,20 +37,23 @@ pub struct LocalPeer {
 }
 
 /// Decides whether the peer of the local socket is the operator: the server's own user, or root.
-pub fn local_operator(context: &Context<'_>, peer: LocalPeer) -> Outcome<Principal, Rejection> {
-    const ACTION: &str = "local_socket.verify";
+///
+/// # Errors
+///
+/// [`Rejection::UNKNOWN`] for any other user, with its line.
+pub fn local_operator(context: &Context<'_>, peer: LocalPeer) -> Result<Principal, Unproven> {
     if peer.peer_uid != peer.server_uid && peer.peer_uid != 0 {
-        let audit = AuditEvent::refused(context.now, ACTION, Actor::UNVERIFIED, Rejection::UNKNOWN.code());
-        return Outcome::refused(Rejection::UNKNOWN, Vec::new(), audit);
+        let rejection = Rejection::UNKNOWN;
+        let audit =
+            AuditEvent::refused(context.now, "local_socket.verify", Actor::UNVERIFIED, rejection.code());
+        return Err(Unproven { rejection, uses: Vec::new(), audit: Box::new(audit) });
     }
     let own = KeyEvidence { prefix: None, environment: Environment::Live, grantable: everything_grantable() };
-    let principal = Principal::assertion(Proof {
+    Ok(Principal::assertion(Proof {
         scopes: Arc::new(ManagementScope::everything()),
         own: Arc::new(Evidence(Arc::new(own))),
         ..Proof::nothing(Scheme::LOCAL_SOCKET)
-    });
-    let audit = AuditEvent::granted(context.now, ACTION, Actor::of(&principal));
-    Outcome::granted(principal, Vec::new(), audit)
+    }))
 }
 
 pub(super) fn everything_grantable() -> Grantable {

@@ -1,6 +1,7 @@
 //! The rules of management keys as tables.
 
 use crate::audit::Verdict;
+use crate::credential::Unproven;
 use crate::id::{OwnerId, OwnerKind};
 use crate::key_evidence::grantable;
 use crate::management_key::{Create, LocalPeer, Replace, first_key, local_operator};
@@ -17,10 +18,10 @@ fn safety_5_the_local_socket_knows_the_servers_user_and_root_alone() {
     for (peer_uid, server_uid, expected) in
         [(1000, 1000, true), (0, 1000, true), (1001, 1000, false), (1000, 0, false)]
     {
-        let outcome = local_operator(&Ground::new().context(), LocalPeer { peer_uid, server_uid });
-        let everything = outcome.answer.as_ref().map(|one| grantable(one).covers("anything:at-all"));
+        let operator = local_operator(&Ground::new().context(), LocalPeer { peer_uid, server_uid });
+        let everything = operator.as_ref().map(|one| grantable(one).covers("anything:at-all"));
         assert_eq!(everything.unwrap_or_default(), expected);
-        let reached = outcome.answer.map(|principal| reach(&principal));
+        let reached = operator.map(|principal| reach(&principal)).map_err(|unproven| unproven.rejection);
         assert_eq!(reached, if expected { Ok(Reach::Installation) } else { Err(Rejection::UNKNOWN) });
     }
 }
@@ -49,16 +50,13 @@ fn create(owner: Option<OwnerId>, held: &str, grantable: &str) -> Create {
 }
 
 #[test]
-fn the_word_of_the_local_socket_and_the_first_key_have_lines() {
+fn a_stranger_at_the_local_socket_and_the_first_key_have_lines() {
     let mut ground = Ground::new();
-    let mut line = |peer_uid| {
-        let outcome = local_operator(&ground.context(), LocalPeer { peer_uid, server_uid: 1000 });
-        assert!(outcome.effects.is_empty());
-        (outcome.audit.action, outcome.audit.verdict, outcome.audit.actor.scheme)
-    };
-    let action = || "local_socket.verify".into();
-    assert_eq!(line(1000), (action(), Verdict::Granted, "local_socket".into()));
-    assert_eq!(line(1001), (action(), Verdict::Refused, "unverified".into()));
+    let stranger = local_operator(&ground.context(), LocalPeer { peer_uid: 1001, server_uid: 1000 });
+    let Unproven { uses, audit, .. } = stranger.unwrap_err();
+    assert!(uses.is_empty());
+    let told = (&*audit.action, audit.verdict, &*audit.actor.scheme);
+    assert_eq!(told, ("local_socket.verify", Verdict::Refused, "unverified"));
     let owner = ground.organisation.clone();
     let first = first_key(&mut ground.context(), &owner);
     let (line, record) = (first.audit.clone(), first.answer.unwrap().record);

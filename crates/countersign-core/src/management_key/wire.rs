@@ -4,12 +4,10 @@ use bytes::Bytes;
 
 use crate::carried::{Carried, DeclaredSets, Way};
 use crate::context::Context;
+use crate::credential::Verified;
 use crate::credential::{Recognition, Row, Verify};
-use crate::effect::{Outcome, Use};
 use crate::key_string::KeyText;
 use crate::ledger::{FoundCredential, Lookup};
-use crate::principal::Principal;
-use crate::rejection::Rejection;
 use crate::verification;
 
 use super::kind::KIND;
@@ -41,12 +39,7 @@ impl Verify for PresentedKey<'_> {
         Lookup::Credential { kind: KIND.id_prefix, secret: self.0.text(), once: None }
     }
 
-    fn verify(
-        &self,
-        context: &mut Context<'_>,
-        found: Self::Answer,
-        _: Option<&Bytes>,
-    ) -> Outcome<Principal, Rejection, Use> {
+    fn verify(&self, context: &mut Context<'_>, found: Self::Answer, _: Option<&Bytes>) -> Verified {
         verification::verify(&KIND, context, found.as_ref())
     }
 }

@@ -9,15 +9,16 @@ use serde_json::{Map, Value};
 use crate::audit::{Actor, AuditEvent};
 use crate::carried::{Carried, DeclaredSets, Way};
 use crate::context::Context;
+use crate::credential::Unproven;
+use crate::credential::Verified;
 use crate::credential::{Recognition, Row, Verify};
 use crate::decision::{Judge, OwnCriteria, OwnDenial};
-use crate::effect::{Outcome, Use};
+use crate::effect::Use;
 use crate::environment::Environment;
 use crate::id::IdPrefix;
 use crate::kind::{Kind, NotACondition, Setting, read, verbs};
 use crate::ledger::{FoundCredential, Lookup, Used};
 use crate::own::own;
-use crate::principal::Principal;
 use crate::rejection::Rejection;
 use crate::scheme::Scheme;
 use crate::secret::Purpose;
@@ -106,26 +107,22 @@ impl Verify for PresentedToy<'_> {
         Lookup::Credential { kind: KIND.id_prefix, secret: self.secret, once: self.once }
     }
 
-    fn verify(
-        &self,
-        context: &mut Context<'_>,
-        found: Self::Answer,
-        _: Option<&Bytes>,
-    ) -> Outcome<Principal, Rejection, Use> {
+    fn verify(&self, context: &mut Context<'_>, found: Self::Answer, _: Option<&Bytes>) -> Verified {
         let used = found.as_ref().is_some_and(|found| found.used == Used::Before);
-        let mut outcome = verification::verify(&KIND, context, found.as_ref());
-        let Ok(principal) = &outcome.answer else { return outcome };
+        let mut proven = verification::verify(&KIND, context, found.as_ref())?;
         if used {
-            let fine = principal.meter().map(|meter| Use::Spend { meter: Arc::clone(meter), cost: FINE });
+            let fine =
+                proven.principal.meter().map(|meter| Use::Spend { meter: Arc::clone(meter), cost: FINE });
             let audit =
                 AuditEvent::refused(context.now, KIND.verbs.verify, Actor::UNVERIFIED, REPLAYED.code());
-            return Outcome::refused(REPLAYED, fine.into_iter().collect(), audit);
+            let uses = fine.into_iter().collect();
+            return Err(Unproven { rejection: REPLAYED, uses, audit: Box::new(audit) });
         }
         let mark = self.once.map(|once| Use::Mark {
             lookup: context.peppers.current().hash(Purpose::FirstUse, once),
             until: context.now.plus(super::REMEMBERED),
         });
-        outcome.effects.extend(mark);
-        outcome
+        proven.uses.extend(mark);
+        Ok(proven)
     }
 }

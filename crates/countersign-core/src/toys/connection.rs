@@ -7,15 +7,13 @@ use serde_json::{Map, Value};
 
 use crate::carried::{Carried, DeclaredSets, Way};
 use crate::context::Context;
+use crate::credential::Verified;
 use crate::credential::{Recognition, Row, Verify};
 use crate::decision::{Judge, OwnCriteria, OwnDenial};
-use crate::effect::{Outcome, Use};
 use crate::id::IdPrefix;
 use crate::kind::{Kind, NotACondition, Setting, read, verbs};
 use crate::ledger::{FoundCredential, Lookup};
 use crate::own::own;
-use crate::principal::Principal;
-use crate::rejection::Rejection;
 use crate::scheme::Scheme;
 use crate::verification;
 
@@ -78,12 +76,7 @@ impl Verify for PresentedConnection {
         Lookup::Credential { kind: KIND.id_prefix, secret: &self.0, once: None }
     }
 
-    fn verify(
-        &self,
-        context: &mut Context<'_>,
-        found: Self::Answer,
-        _: Option<&Bytes>,
-    ) -> Outcome<Principal, Rejection, Use> {
+    fn verify(&self, context: &mut Context<'_>, found: Self::Answer, _: Option<&Bytes>) -> Verified {
         verification::verify(&KIND, context, found.as_ref())
     }
 }

@@ -78,8 +78,8 @@ impl World {
             Ok(presentation) => presentation,
             Err(rejection) => {
                 let audit = AuditEvent::refused(NOW, action.name, Actor::UNVERIFIED, rejection.code());
-                let answer = Err(NotAdmitted { reason: Reason::Rejected(rejection), audit });
-                return Ok(Admission { answer, shadow: None });
+                let refused = NotAdmitted { reason: Reason::Rejected(rejection), audit };
+                return Ok(Admission { answer: Err(Box::new(refused)), shadow: None });
             }
         };
         self.walk(|context| at_once(admit(self, context, action, &presentation, None)))

@@ -35,7 +35,7 @@ impl World {
         let answer = self.enter(requires, carried).unwrap().answer;
         let name = |member: &Principal| Some(self.ground.store.stored(member.credential()?)?.terms.name);
         match answer {
-            Ok(admitted) => Ok(admitted.permit.members().filter_map(name).collect()),
+            Ok(admitted) => Ok(admitted.permit.members().iter().filter_map(name).collect()),
             Err(refused) => Err(refused.reason.code()),
         }
     }
@@ -257,7 +257,7 @@ fn rfc9110_11_6_1_a_challenge_names_what_a_caller_can_answer_with() {
 fn safety_18_every_member_has_a_standing_and_ends_with_it() {
     let world = World::new();
     let admission = world.enter("all bearer(), connection()", "bearer toy_one | cert 1").unwrap();
-    let members: Vec<Principal> = admission.answer.unwrap().permit.members().cloned().collect();
+    let members: Vec<Principal> = admission.answer.unwrap().permit.members().iter().cloned().collect();
     let ends = |monotonic| {
         let watch = Watch { known: world.known(), now: NOW, monotonic: Monotonic(monotonic), address: None };
         members.iter().find_map(|member| member.standing().end(&watch))

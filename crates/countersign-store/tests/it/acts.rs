@@ -123,7 +123,7 @@ fn operator() -> Permit {
     let (mut entropy, policy, records) = (SeededEntropy::new(1), Policy::default(), Records::new(1));
     let (now, peppers) = (Timestamp::from_millis(0), records.peppers());
     let context = Context { now, entropy: &mut entropy, peppers: &peppers, policy: &policy, address: None };
-    let principal = local_operator(&context, LocalPeer { peer_uid: 0, server_uid: 0 }).answer.unwrap();
+    let principal = local_operator(&context, LocalPeer { peer_uid: 0, server_uid: 0 }).unwrap();
     let asked = Requirement::Any(vec![required_locally(ScopeSet::default())]);
     let Decision::Permit(permit) = decide(Some(Few::one(principal)), &asked) else { panic!("not permitted") };
     permit
