@@ -66,7 +66,7 @@ impl IdPrefix {
         Some(Self(bytes))
     }
 
-    fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         let length = self.0.iter().position(|byte| *byte == 0).unwrap_or(LONGEST_PREFIX);
         self.0.get(..length).and_then(|letters| str::from_utf8(letters).ok()).unwrap_or_default()
     }
@@ -139,6 +139,10 @@ macro_rules! text_in_json {
     };
 }
 
+/// What is drawn of a credential's id, for whom 32 bytes for each are too many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct IdBits([u8; 16]);
+
 /// Names a credential. It is no secret: it is shown in lists, headers and the audit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CredentialId {
@@ -155,6 +159,16 @@ impl CredentialId {
     /// The id of a draft, before minting draws one.
     pub(crate) const fn unset(prefix: IdPrefix) -> Self {
         Self { prefix, bits: 0 }
+    }
+
+    /// Puts an id together again.
+    pub(crate) const fn of(prefix: IdPrefix, bits: IdBits) -> Self {
+        Self { prefix, bits: u128::from_be_bytes(bits.0) }
+    }
+
+    /// Returns what is drawn of the id.
+    pub(crate) const fn bits(&self) -> IdBits {
+        IdBits(self.bits.to_be_bytes())
     }
 
     /// Returns what tells the kind of the credential.

@@ -37,7 +37,8 @@ pub struct Kind {
     ///
     /// [`NotACondition`].
     pub criteria: fn(&Map<String, Value>) -> Result<OwnCriteria, NotACondition>,
-    /// Reads the own part of a credential's terms, for verifiers.
+    /// Reads the own part of a credential's terms, for verifiers. What many cannot have in common, such as its name and
+    /// its hint, is empty there.
     pub own: fn(&Terms) -> Arc<dyn Own>,
     /// What its texts begin with where nothing else is asked for; free to everybody who may mint at all.
     pub default_prefix: fn(Environment) -> &'static str,

@@ -1,15 +1,23 @@
 //! Credentials and owners as verifiers know them in memory: small, shared, and changed in place.
+//!
+//! A million credentials are kept here, so that one has a fixed size without a text of its own: what many have in
+//! common stands once, in their [`KnownTerms`].
 
+use std::borrow::Borrow;
+use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::time::Duration;
 
-use crate::id::{CredentialId, OwnerId};
-use crate::meter::Metered;
+use crate::id::{CredentialId, IdBits, IdPrefix, OwnerId};
+use crate::imported_set::ImportedSet;
+use crate::key_string::KeyPrefix;
+use crate::learned::Learned;
+use crate::meter::{Allowance, Metered};
 use crate::network::AddressBlock;
 use crate::own::Evidence;
-use crate::record::{CredentialRecord, Life};
+use crate::record::{Life, Terms};
 use crate::scope::ScopeSet;
 use crate::secret::SecretHash;
 use crate::timestamp::Timestamp;
@@ -55,77 +63,188 @@ impl KnownOwner {
     }
 }
 
+/// What many credentials have in common; kept once.
+#[derive(Debug)]
+pub struct KnownTerms {
+    kind: IdPrefix,
+    /// What they may do.
+    pub scopes: Arc<ScopeSet>,
+    /// What only their kind knows of them.
+    pub own: Arc<Evidence>,
+    allow_from: Box<[AddressBlock]>,
+    pub(crate) allowances: Box<[Allowance]>,
+    pub(crate) prefix: KeyPrefix,
+    pub(crate) set: Option<ImportedSet>,
+}
+
+impl KnownTerms {
+    /// Keeps what verifiers need of the terms of a credential; `own`: what only its kind knows of them.
+    #[must_use]
+    pub fn new(kind: IdPrefix, own: Arc<Evidence>, terms: Terms) -> Self {
+        Self {
+            kind,
+            own,
+            scopes: Arc::new(terms.scopes),
+            allow_from: terms.allow_from.into(),
+            allowances: terms.allowances.into(),
+            prefix: terms.prefix,
+            set: terms.imported.map(|imported| imported.set),
+        }
+    }
+}
+
 /// A credential as verifiers know it in memory.
 #[derive(Debug)]
 pub struct KnownCredential {
-    /// The credential's name.
-    pub id: CredentialId,
+    bits: IdBits,
     /// The stored hash, compared once more in constant time.
     pub lookup: SecretHash,
     /// Who it acts for.
     pub owner: Arc<KnownOwner>,
-    /// Its span and switches.
-    pub life: Life,
-    /// What it may do.
-    pub scopes: Arc<ScopeSet>,
-    /// What only its kind knows of it; shared by all that are alike.
-    pub own: Arc<Evidence>,
-    /// The addresses that it may be used from; empty: from anywhere.
-    pub allow_from: Box<[AddressBlock]>,
+    /// What it has in common with others.
+    pub terms: Arc<KnownTerms>,
     /// What counts its use; `None`: it is not limited.
     pub metered: Option<Arc<Metered>>,
-    /// What people call it.
-    pub name: Box<str>,
-    /// What its owner wrote on it, as JSON text; `None`: nothing.
-    pub metadata: Option<Box<str>>,
-    /// When its use was last reported, in milliseconds.
-    used: AtomicI64,
+    /// Its span and switches.
+    pub life: Life,
+    /// When its use was last reported, in seconds.
+    used: AtomicU32,
+    /// In which of the loads it was last seen.
+    seen: AtomicU8,
 }
 
 /// How far apart two reports of one credential's use are; the bound on what `last_used_at` may lack.
 const USE_REPORT_INTERVAL: Duration = Duration::from_secs(60);
 
 impl KnownCredential {
-    /// Keeps what verifiers need of `record`; the shared parts come from the snapshot.
+    /// Keeps what verifiers learn; the shared parts come from the snapshot.
     #[must_use]
     pub fn new(
-        record: &CredentialRecord,
+        learned: &Learned,
+        life: Life,
         owner: Arc<KnownOwner>,
-        scopes: Arc<ScopeSet>,
-        own: Arc<Evidence>,
+        terms: Arc<KnownTerms>,
         metered: Option<Metered>,
     ) -> Self {
         Self {
-            id: record.id,
-            lookup: record.lookup,
+            bits: learned.id.bits(),
+            lookup: learned.lookup,
             owner,
-            life: record.life(),
-            scopes,
-            own,
-            allow_from: record.terms.allow_from.as_slice().into(),
+            terms,
             metered: metered.map(Arc::new),
-            name: record.terms.name.as_str().into(),
-            metadata: metadata_text(record),
-            used: AtomicI64::new(record.last_used_at.map_or(0, Timestamp::millis)),
+            life,
+            used: AtomicU32::new(learned.last_used_at.map_or(0, seconds)),
+            seen: AtomicU8::new(0),
         }
+    }
+
+    /// Returns the credential's name.
+    #[must_use]
+    pub fn id(&self) -> CredentialId {
+        CredentialId::of(self.terms.kind, self.bits)
     }
 
     /// Tells whether the credential may be used from `address`. An unknown address is in no list.
     #[must_use]
     pub fn admits(&self, address: Option<IpAddr>) -> bool {
-        self.allow_from.is_empty()
-            || address.is_some_and(|address| self.allow_from.iter().any(|block| block.contains(address)))
+        let blocks = &self.terms.allow_from;
+        blocks.is_empty() || address.is_some_and(|address| blocks.iter().any(|block| block.contains(address)))
     }
 
     /// Notes a use at `now`; true if it is worth a report, at most once a minute.
     pub fn note_use(&self, now: Timestamp) -> bool {
-        let before = self.used.load(Ordering::Relaxed);
-        let due = now.since(Timestamp::from_millis(before)) >= USE_REPORT_INTERVAL;
-        due && self.used.compare_exchange(before, now.millis(), Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        let (before, now) = (self.used.load(Ordering::Relaxed), seconds(now));
+        let due = u64::from(now.saturating_sub(before)) >= USE_REPORT_INTERVAL.as_secs();
+        due && self.used.compare_exchange(before, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
+    /// Tells whether `other` says nothing else, so that it need not take this one's place.
+    pub(crate) fn says_the_same(&self, other: &Self) -> bool {
+        self.bits == other.bits
+            && self.lookup == other.lookup
+            && Arc::ptr_eq(&self.owner, &other.owner)
+            && Arc::ptr_eq(&self.terms, &other.terms)
+            && self.metered.is_none()
+            && other.metered.is_none()
+            && self.life == other.life
+    }
+
+    /// Notes that it was seen in a load.
+    pub(crate) fn see(&self, load: u8) {
+        self.seen.store(load, Ordering::Relaxed);
+    }
+
+    /// Tells whether it was seen in a load.
+    pub(crate) fn was_seen(&self, load: u8) -> bool {
+        self.seen.load(Ordering::Relaxed) == load
     }
 }
 
-fn metadata_text(record: &CredentialRecord) -> Option<Box<str>> {
-    let metadata = &record.terms.metadata;
-    (!metadata.is_empty()).then(|| serde_json::Value::Object(metadata.clone()).to_string().into())
+/// Whole seconds of Unix time, which fit until the year 2106; later ones count as that year.
+fn seconds(at: Timestamp) -> u32 {
+    u32::try_from(at.millis().max(0) / 1000).unwrap_or(u32::MAX)
+}
+
+/// A credential as it stands in a set: found by its hash.
+#[derive(Debug)]
+pub(crate) struct ByLookup(pub(crate) Arc<KnownCredential>);
+
+impl PartialEq for ByLookup {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.lookup == other.0.lookup
+    }
+}
+
+impl Eq for ByLookup {}
+
+impl Hash for ByLookup {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.lookup.hash(state);
+    }
+}
+
+impl Borrow<SecretHash> for ByLookup {
+    fn borrow(&self) -> &SecretHash {
+        &self.0.lookup
+    }
+}
+
+/// A credential as it stands in a set: found by its id.
+#[derive(Debug)]
+pub(crate) struct ById(pub(crate) Arc<KnownCredential>);
+
+impl ById {
+    fn bits(&self) -> &IdBits {
+        &self.0.bits
+    }
+}
+
+impl PartialEq for ById {
+    fn eq(&self, other: &Self) -> bool {
+        self.bits() == other.bits()
+    }
+}
+
+impl Eq for ById {}
+
+impl Hash for ById {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.bits().hash(state);
+    }
+}
+
+impl Borrow<IdBits> for ById {
+    fn borrow(&self) -> &IdBits {
+        self.bits()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::KnownCredential;
+
+    #[test]
+    fn a_million_credentials_are_a_hundred_megabytes() {
+        assert_eq!(size_of::<KnownCredential>(), 104);
+    }
 }

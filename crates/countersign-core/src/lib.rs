@@ -36,6 +36,7 @@ pub mod kind;
 pub mod kinds;
 pub mod known;
 pub mod leak;
+pub mod learned;
 pub mod ledger;
 pub mod lifecycle;
 pub mod management_key;

@@ -5,16 +5,12 @@
 
 use std::any::Any;
 use std::fmt;
-use std::hash::{Hash, Hasher};
 use std::sync::{Arc, LazyLock};
 
 /// A kind's own evidence of a principal. Written with the macro `own!` by the rooms.
 pub trait Own: Any + fmt::Debug + Send + Sync {
     /// Tells whether `other` is of the same type and says the same.
     fn same(&self, other: &dyn Own) -> bool;
-
-    /// Feeds `state`, alike for what is the same.
-    fn digest(&self, state: &mut dyn Hasher);
 }
 
 impl dyn Own {
@@ -26,16 +22,12 @@ impl dyn Own {
     }
 }
 
-/// Makes a type evidence; it is `Eq` and `Hash`.
+/// Makes a type evidence; it is `Eq`.
 macro_rules! own {
     ($type:ty) => {
         impl $crate::own::Own for $type {
             fn same(&self, other: &dyn $crate::own::Own) -> bool {
                 other.get::<Self>() == Some(self)
-            }
-
-            fn digest(&self, mut state: &mut dyn std::hash::Hasher) {
-                std::hash::Hash::hash(self, &mut state);
             }
         }
     };
@@ -53,12 +45,6 @@ impl PartialEq for Evidence {
 }
 
 impl Eq for Evidence {}
-
-impl Hash for Evidence {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.digest(state);
-    }
-}
 
 /// The evidence of who has none.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -5,9 +5,8 @@
 //! **Invariants.** A credential that was seen revoked stays revoked whatever a later change says (SAFETY 3).
 //! A snapshot that is older than its `max_age`, or not complete yet, answers nothing (SAFETY 4).
 
-use std::hash::Hash;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::HeaderName;
@@ -15,16 +14,16 @@ use papaya::HashMap;
 
 use crate::carried::DeclaredSets;
 use crate::effect::Use;
-use crate::id::{CredentialId, IdPrefix, OwnerId};
+use crate::id::{CredentialId, IdPrefix, OwnerId, OwnerKind};
 use crate::imported::{Declaration, Imports};
 use crate::imported_set::{Digest, ImportedSet, Source, Upgrade};
 use crate::kind::Kind;
-use crate::known::{KnownCredential, KnownOwner};
+use crate::known::{ById, ByLookup, KnownCredential, KnownOwner, KnownTerms};
+use crate::learned::{Learned, Words};
 use crate::ledger::{Found, FoundCredential, Lookup, Settled, Unavailable, Used};
 use crate::meter::Meters;
 use crate::own::Evidence;
-use crate::record::{CredentialRecord, OwnerRecord};
-use crate::scope::ScopeSet;
+use crate::record::{Life, OwnerRecord, Terms};
 use crate::secret::{Pepper, Peppers, Purpose, Secret, SecretHash, constant_time_eq};
 use crate::settling::{Marks, settle};
 use crate::standing::Knows;
@@ -34,11 +33,34 @@ use crate::timestamp::{Monotonic, Timestamp};
 #[derive(Debug, Clone)]
 pub enum Change {
     /// A credential is new or different.
-    Credential(Box<CredentialRecord>),
+    Credential(Box<Learned>),
     /// A credential was removed.
     Forgotten(SecretHash),
     /// An owner is new or different.
     Owner(Box<OwnerRecord>),
+}
+
+impl Change {
+    /// Returns in which order changes are taken: organisations precede their members, and owners their credentials.
+    #[must_use]
+    pub fn rank(&self) -> Rank {
+        match self {
+            Self::Owner(record) if record.id.kind() == OwnerKind::Organisation => Rank::Organisation,
+            Self::Owner(_) => Rank::Member,
+            Self::Credential(_) | Self::Forgotten(_) => Rank::Credential,
+        }
+    }
+}
+
+/// What a change is about, as far as others build on it; the first are taken first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rank {
+    /// An organisation.
+    Organisation,
+    /// Another owner.
+    Member,
+    /// A credential.
+    Credential,
 }
 
 /// How a change was taken.
@@ -50,6 +72,8 @@ pub enum Applied {
     KeptRevoked(CredentialId),
     /// It names an owner that is not known: the feed lost something, start again from the whole.
     Incomplete,
+    /// This version cannot read the credential's terms: it is refused.
+    Unreadable(CredentialId),
 }
 
 /// What has never been refreshed.
@@ -61,14 +85,15 @@ pub struct Snapshot {
     kinds: &'static [&'static Kind],
     peppers: Arc<Peppers>,
     max_age: Duration,
-    credentials: HashMap<SecretHash, Arc<KnownCredential>>,
+    credentials: HashMap<ByLookup, ()>,
     owners: HashMap<OwnerId, Arc<KnownOwner>>,
-    scopes: Interned<ScopeSet>,
+    terms: Interned<KnownTerms>,
     imported: Imports,
-    owns: Interned<Evidence>,
     meters: Meters,
     marks: Marks,
     fresh_at: AtomicI64,
+    /// Counts the loads, of which only the last two are told apart.
+    load: AtomicU8,
 }
 
 impl Snapshot {
@@ -81,12 +106,12 @@ impl Snapshot {
             max_age,
             credentials: HashMap::new(),
             owners: HashMap::new(),
-            scopes: Interned::default(),
+            terms: Interned::default(),
             imported: Imports::default(),
-            owns: Interned::default(),
             meters: Meters::default(),
             marks: Marks::default(),
             fresh_at: AtomicI64::new(NEVER),
+            load: AtomicU8::new(0),
         }
     }
 
@@ -143,10 +168,8 @@ impl Snapshot {
         let credentials = self.credentials.pin();
         self.peppers.all().find_map(|pepper| {
             let hash = pepper.hash(Purpose::Credential, secret);
-            credentials
-                .get(&hash)
-                .filter(|known| known.id.prefix() == kind && known.lookup.matches(&hash))
-                .cloned()
+            let (ByLookup(known), ()) = credentials.get_key_value(&hash)?;
+            (known.id().prefix() == kind && known.lookup.matches(&hash)).then(|| Arc::clone(known))
         })
     }
 
@@ -158,8 +181,8 @@ impl Snapshot {
         }
         let credentials = self.credentials.pin();
         let find = |hash: SecretHash| {
-            let known = credentials.get(&hash).filter(|known| known.lookup.matches(&hash))?;
-            Some(Arc::clone(known))
+            let (ByLookup(known), ()) = credentials.get_key_value(&hash)?;
+            known.lookup.matches(&hash).then(|| Arc::clone(known))
         };
         let own = self.peppers.all().find_map(|pepper| find(pepper.hash(Purpose::Credential, text)));
         if let Some(known) = own {
@@ -170,7 +193,7 @@ impl Snapshot {
         })?;
         let (pepper, wrapped) = (self.peppers.current(), known.lookup);
         let own = self.peppers.all().map(|pepper| pepper.hash(Purpose::Credential, text)).collect();
-        let upgrade = Some(Upgrade::assertion(known.id, wrapped, own, pepper.version()));
+        let upgrade = Some(Upgrade::assertion(known.id(), wrapped, own, pepper.version()));
         Some(FoundCredential { known, upgrade, used: Used::Never })
     }
 
@@ -218,43 +241,81 @@ impl Snapshot {
         match change {
             Change::Credential(record) => self.apply_credential(record),
             Change::Forgotten(lookup) => {
-                if let Some(known) = self.credentials.pin().remove(lookup) {
-                    self.imported.lookups.pin().remove(&known.id);
-                }
+                self.forget(lookup);
                 Applied::Taken
             }
             Change::Owner(record) => self.apply_owner(record),
         }
     }
 
-    fn apply_credential(&self, record: &CredentialRecord) -> Applied {
-        let Some(owner) = self.owners.pin().get(&record.owner).cloned() else {
+    fn forget(&self, lookup: &SecretHash) {
+        let credentials = self.credentials.pin();
+        if let Some((ByLookup(known), ())) = credentials.remove_entry(lookup) {
+            self.imported.keys.pin().remove(&known.id().bits());
+        }
+    }
+
+    fn apply_credential(&self, learned: &Learned) -> Applied {
+        let Some(owner) = self.owners.pin().get(&learned.owner).cloned() else {
             return Applied::Incomplete;
         };
-        let Some(kind) = self.kinds.iter().find(|kind| kind.names(record.id)) else {
+        let Some(kind) = self.kinds.iter().find(|kind| kind.names(learned.id)) else {
             // Of a kind that this version does not know: nobody can present it here.
             return Applied::Taken;
         };
-        let credentials = self.credentials.pin();
-        let before = self.imported.moved(record, &self.peppers);
-        let was_revoked = [Some(record.lookup), before]
-            .into_iter()
-            .flatten()
-            .any(|lookup| credentials.get(&lookup).is_some_and(|known| known.life.revoked));
-        let mut known = KnownCredential::new(
-            record,
-            owner,
-            self.scopes.share(&record.terms.scopes),
-            self.owns.share(&Evidence((kind.own)(&record.terms))),
-            self.meters.share(record.meter(), &record.terms.allowances),
-        );
-        let revived = was_revoked && !known.life.revoked;
-        known.life.revoked |= was_revoked;
-        credentials.insert(record.lookup, Arc::new(known));
-        if let Some(before) = before {
-            credentials.remove(&before);
+        let Some((life, terms, meter)) = self.read(kind, learned) else {
+            self.forget(&learned.lookup);
+            return Applied::Unreadable(learned.id);
+        };
+        let metered = self.meters.share(meter, &terms.allowances);
+        self.keep(KnownCredential::new(learned, life, owner, terms, metered))
+    }
+
+    /// Reads the terms of a credential: its span and switches, what it has in common with others, and whose meter counts.
+    fn read(&self, kind: &Kind, learned: &Learned) -> Option<(Life, Arc<KnownTerms>, CredentialId)> {
+        let words: Words<'_> = serde_json::from_str(&learned.terms).ok()?;
+        let terms = self.terms.share(words.common(kind.id_prefix), || {
+            let terms: Terms = serde_json::from_str(&learned.terms).ok()?;
+            // Others that are alike have another name: the kind is not asked of it.
+            let terms = Terms {
+                grantable: terms.grantable,
+                allow_from: terms.allow_from,
+                allowances: terms.allowances,
+                imported: terms.imported,
+                ..Terms::new(String::new(), terms.prefix, terms.environment, terms.scopes)
+            };
+            let own = Arc::new(Evidence((kind.own)(&terms)));
+            let terms = KnownTerms::new(kind.id_prefix, own, terms);
+            self.imported.meet(&terms, &self.peppers);
+            Some(terms)
+        })?;
+        Some((learned.life(&words), terms, words.meter.unwrap_or(learned.id)))
+    }
+
+    /// Lets a credential take the place of what was known of it.
+    fn keep(&self, mut fresh: KnownCredential) -> Applied {
+        let (credentials, keys) = (self.credentials.pin(), self.imported.keys.pin());
+        let load = self.load.load(Ordering::Acquire);
+        let here = credentials.get_key_value(&fresh.lookup).map(|(ByLookup(known), ())| known);
+        if let Some(known) = here.filter(|known| known.says_the_same(&fresh)) {
+            known.see(load);
+            return Applied::Taken;
         }
-        if revived { Applied::KeptRevoked(record.id) } else { Applied::Taken }
+        let elsewhere = keys
+            .get_key_value(&fresh.id().bits())
+            .map(|(ById(known), ())| known)
+            .filter(|known| known.lookup != fresh.lookup);
+        let was_revoked = [here, elsewhere].into_iter().flatten().any(|known| known.life.revoked);
+        let revived = was_revoked && !fresh.life.revoked;
+        fresh.life.revoked |= was_revoked;
+        fresh.see(load);
+        let fresh = Arc::new(fresh);
+        credentials.insert(ByLookup(Arc::clone(&fresh)), ());
+        if let Some(before) = elsewhere {
+            credentials.remove(&before.lookup);
+        }
+        self.imported.learn(&fresh);
+        if revived { Applied::KeptRevoked(fresh.id()) } else { Applied::Taken }
     }
 
     fn apply_owner(&self, record: &OwnerRecord) -> Applied {
@@ -275,9 +336,16 @@ impl Snapshot {
         Applied::Taken
     }
 
-    /// Drops every credential that `keep` does not know: what a full load did not find is no longer stored.
-    pub fn retain(&self, keep: impl Fn(&SecretHash) -> bool) {
-        self.credentials.pin().retain(|lookup, _| keep(lookup));
+    /// Begins a full load: what is applied from now on was seen in it.
+    pub fn begin_load(&self) {
+        self.load.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Ends a full load: a credential that was not seen in it is no longer stored, and is forgotten.
+    pub fn end_load(&self) {
+        let load = self.load.load(Ordering::Acquire);
+        self.credentials.pin().retain(|ByLookup(known), ()| known.was_seen(load));
+        self.imported.keys.pin().retain(|ById(known), ()| known.was_seen(load));
     }
 
     /// Notes that everything committed before `at` is known here. `at` is taken *before* a commit of our own that was then
@@ -330,44 +398,46 @@ impl Knows for Snapshot {
     }
 
     fn current(&self, before: &KnownCredential) -> Option<Arc<KnownCredential>> {
-        let credentials = self.credentials.pin();
+        let (credentials, keys) = (self.credentials.pin(), self.imported.keys.pin());
+        let here = credentials.get_key_value(&before.lookup).map(|(ByLookup(known), ())| known);
         // An imported key is found elsewhere after its first use.
-        let moved = || self.imported.lookups.pin().get(&before.id).and_then(|lookup| credentials.get(lookup));
-        credentials.get(&before.lookup).or_else(moved).cloned()
+        let moved = || keys.get_key_value(&before.id().bits()).map(|(ById(known), ())| known);
+        here.or_else(moved).cloned()
     }
 }
 
 /// Fewer values than this are not worth looking through; a bound, not a clause.
 const FEW: usize = 1_000;
 
-/// Values that many records share: kept once, and no longer than a record has them, since whoever changes a record makes
-/// as many values as they like.
+/// Values that many records share: kept once, by the words in which they are written, and no longer than a record has
+/// them, since whoever changes a record makes as many values as they like.
 #[derive(Debug)]
-struct Interned<T: Eq + Hash> {
-    values: HashMap<Arc<T>, ()>,
+struct Interned<T> {
+    values: HashMap<String, Arc<T>>,
     /// Beyond so many, those that no record has are dropped.
     most: AtomicUsize,
 }
 
-impl<T: Eq + Hash> Default for Interned<T> {
+impl<T> Default for Interned<T> {
     fn default() -> Self {
         Self { values: HashMap::new(), most: AtomicUsize::new(FEW) }
     }
 }
 
-impl<T: Clone + Eq + Hash> Interned<T> {
-    fn share(&self, value: &T) -> Arc<T> {
+impl<T> Interned<T> {
+    /// Returns what `words` say; `None`: nothing can be read from them.
+    fn share(&self, words: String, read: impl FnOnce() -> Option<T>) -> Option<Arc<T>> {
         let values = self.values.pin();
-        if let Some((shared, ())) = values.get_key_value(value) {
-            return Arc::clone(shared);
+        if let Some(shared) = values.get(&words) {
+            return Some(Arc::clone(shared));
         }
-        let fresh = Arc::new(value.clone());
-        values.insert(Arc::clone(&fresh), ());
+        let fresh = Arc::new(read()?);
+        values.insert(words, Arc::clone(&fresh));
         if values.len() > self.most.load(Ordering::Relaxed) {
-            values.retain(|shared, ()| Arc::strong_count(shared) > 1);
+            values.retain(|_, shared| Arc::strong_count(shared) > 1);
             self.most.store((2 * values.len()).max(FEW), Ordering::Relaxed);
         }
-        fresh
+        Some(fresh)
     }
 }
 
@@ -384,6 +454,7 @@ mod tests {
     use crate::imported_set::{Digest, Imported, ImportedSet, Part, Source};
     use crate::key_string::KeyString;
     use crate::kinds::KINDS;
+    use crate::learned::Learned;
     use crate::record::{CredentialRecord, OwnerRecord, Terms};
     use crate::secret::{Pepper, Peppers, Purpose, Secret};
     use crate::standing::Knows as _;
@@ -441,10 +512,10 @@ mod tests {
         let (mut record, key) = credential(owner.id, &peppers, 2);
         snapshot.apply(&Change::Owner(Box::new(owner)));
         record.revoked_at = Some(Timestamp::from_millis(5));
-        assert_eq!(snapshot.apply(&Change::Credential(Box::new(record.clone()))), Applied::Taken);
+        assert_eq!(snapshot.apply(&Change::Credential(Box::new((&record).into()))), Applied::Taken);
         record.revoked_at = None;
         assert_eq!(
-            snapshot.apply(&Change::Credential(Box::new(record.clone()))),
+            snapshot.apply(&Change::Credential(Box::new((&record).into()))),
             Applied::KeptRevoked(record.id)
         );
         assert!(snapshot.find(KEY, key.read().text()).unwrap().life.revoked);
@@ -469,16 +540,54 @@ mod tests {
         let (snapshot, peppers) = snapshot();
         let owner = organisation();
         let (record, key) = credential(owner.id, &peppers, 2);
-        assert_eq!(snapshot.apply(&Change::Credential(Box::new(record.clone()))), Applied::Incomplete);
+        assert_eq!(snapshot.apply(&Change::Credential(Box::new((&record).into()))), Applied::Incomplete);
         snapshot.apply(&Change::Owner(Box::new(owner.clone())));
-        snapshot.apply(&Change::Credential(Box::new(record.clone())));
+        snapshot.apply(&Change::Credential(Box::new((&record).into())));
         let known = snapshot.find(KEY, key.read().text()).unwrap();
         assert!(snapshot.find(IdPrefix::new("mgk"), key.read().text()).is_none());
         assert!(snapshot.find(KEY, credential(owner.id, &peppers, 3).1.read().text()).is_none());
-        assert_eq!(snapshot.current(&known).unwrap().id, record.id);
+        assert_eq!(snapshot.current(&known).unwrap().id(), record.id);
         snapshot.apply(&Change::Forgotten(record.lookup));
         assert!(snapshot.find(KEY, key.read().text()).is_none());
         assert!(snapshot.current(&known).is_none());
+    }
+
+    #[test]
+    fn what_a_full_load_does_not_find_is_forgotten() {
+        let (snapshot, peppers) = snapshot();
+        let owner = organisation();
+        snapshot.apply(&Change::Owner(Box::new(owner.clone())));
+        let (stays, staying) = credential(owner.id, &peppers, 2);
+        let (_, going) = {
+            let (goes, going) = credential(owner.id, &peppers, 3);
+            snapshot.apply(&Change::Credential(Box::new((&goes).into())));
+            (goes, going)
+        };
+        snapshot.apply(&Change::Credential(Box::new((&stays).into())));
+        let before = snapshot.find(KEY, staying.read().text()).unwrap();
+        snapshot.begin_load();
+        snapshot.apply(&Change::Credential(Box::new((&stays).into())));
+        snapshot.end_load();
+        let after = snapshot.find(KEY, staying.read().text()).unwrap();
+        assert!(Arc::ptr_eq(&before, &after), "what says nothing else is not made anew");
+        assert!(snapshot.find(KEY, going.read().text()).is_none());
+    }
+
+    #[test]
+    fn terms_that_cannot_be_read_are_refused() {
+        let (snapshot, peppers) = snapshot();
+        let owner = organisation();
+        snapshot.apply(&Change::Owner(Box::new(owner.clone())));
+        let (record, key) = credential(owner.id, &peppers, 2);
+        snapshot.apply(&Change::Credential(Box::new((&record).into())));
+        let good = Learned::from(&record);
+        let worse = [good.terms.replacen('{', r#"{"until_noon":1,"#, 1), good.terms.replace("live", "dead")];
+        for terms in worse.into_iter().chain([String::new()]) {
+            snapshot.apply(&Change::Credential(Box::new(good.clone())));
+            let changed = Change::Credential(Box::new(Learned { terms, ..good.clone() }));
+            assert_eq!(snapshot.apply(&changed), Applied::Unreadable(record.id));
+            assert!(snapshot.find(KEY, key.read().text()).is_none());
+        }
     }
 
     #[test]
@@ -489,16 +598,16 @@ mod tests {
         let (mut record, key) = credential(owner.id, &peppers, 2);
         for number in 0..10_000 {
             record.terms.scopes = format!("orders:{number}").parse().unwrap();
-            snapshot.apply(&Change::Credential(Box::new(record.clone())));
+            snapshot.apply(&Change::Credential(Box::new((&record).into())));
         }
-        assert!(snapshot.scopes.values.len() <= 2 * FEW, "{}", snapshot.scopes.values.len());
-        assert_eq!(*snapshot.find(KEY, key.read().text()).unwrap().scopes, record.terms.scopes);
+        assert!(snapshot.terms.values.len() <= 2 * FEW, "{}", snapshot.terms.values.len());
+        assert_eq!(*snapshot.find(KEY, key.read().text()).unwrap().terms.scopes, record.terms.scopes);
         let set = ImportedSet::new("acme_", None, Digest::Sha256, Part::Key).unwrap();
         import(&snapshot, &peppers, &set, "acme_1", 3);
         let found = snapshot.find_imported(Source::Usual, "acme_1").unwrap().known;
-        assert_eq!(snapshot.imported.lookups.len(), 1);
+        assert_eq!(snapshot.imported.keys.len(), 1);
         snapshot.apply(&Change::Forgotten(found.lookup));
-        assert_eq!(snapshot.imported.lookups.len(), 0);
+        assert_eq!(snapshot.imported.keys.len(), 0);
     }
 
     /// Applies a key that was imported into `set`, by the hash of `text`.
@@ -516,7 +625,7 @@ mod tests {
         let digest = digest.unwrap_or_else(|| sha256(text));
         record.lookup = peppers.current().hash_bytes(Purpose::Imported, &set.bound(&digest));
         record.terms.imported = Some(Box::new(Imported { set: set.clone(), upgraded: false }));
-        snapshot.apply(&Change::Credential(Box::new(record.clone())));
+        snapshot.apply(&Change::Credential(Box::new((&record).into())));
         record.id
     }
 
@@ -544,7 +653,7 @@ mod tests {
                     .collect();
                 let expected = ids.get(usize::from(other_first)).copied();
                 for source in [Source::Usual, Source::Anywhere] {
-                    let found = snapshot.find_imported(source, "acme_1").map(|found| found.known.id);
+                    let found = snapshot.find_imported(source, "acme_1").map(|found| found.known.id());
                     assert_eq!(found, expected, "{other:?} {source:?}");
                 }
             }

@@ -475,7 +475,7 @@ impl Memory {
             snapshot.apply(&Change::Owner(Box::new(owner)));
         }
         for record in tables.credentials.values() {
-            snapshot.apply(&Change::Credential(Box::new(record.clone())));
+            snapshot.apply(&Change::Credential(Box::new(record.into())));
         }
         snapshot
     }

@@ -25,7 +25,7 @@ pub(crate) fn verify(kind: &Kind, context: &Context<'_>, found: Option<&FoundCre
     };
     if let Some(rejection) = rejection_at(context.now, context.address, known) {
         let audit = AuditEvent::refused(context.now, action, Actor::UNVERIFIED, rejection.code());
-        let audit = audit.within(Some(known.owner.organisation())).about(known.id.to_string());
+        let audit = audit.within(Some(known.owner.organisation())).about(known.id().to_string());
         return Err(Unproven { rejection, uses: Vec::new(), audit: Box::new(audit) });
     }
     let uses = upgrade.iter().cloned().map(Use::Upgrade).collect();
@@ -68,14 +68,14 @@ pub(crate) fn principal(kind: &Kind, known: &Arc<KnownCredential>) -> Principal 
         subject: Some(Subject::Owner(owner)),
         // A stored credential of a client proves that client (RFC 6749 §2.3).
         client: (owner.kind() == OwnerKind::Client).then_some(owner),
-        credential: Some(known.id),
+        credential: Some(known.id()),
         owner: Some(Arc::clone(&known.owner)),
-        scopes: Arc::clone(&known.scopes),
+        scopes: Arc::clone(&known.terms.scopes),
         audience: None,
         confirmation: None,
         meter: known.metered.clone(),
         standing: Arc::<KnownCredential>::clone(known),
-        own: Arc::clone(&known.own),
+        own: Arc::clone(&known.terms.own),
     })
 }
 
@@ -84,7 +84,7 @@ impl Standing for KnownCredential {
         if !watch.known.is_fresh(watch.monotonic) {
             return Some("unavailable");
         }
-        match watch.known.current(self).filter(|current| current.id == self.id) {
+        match watch.known.current(self).filter(|current| current.id() == self.id()) {
             None => Some("forgotten"),
             Some(current) => rejection_at(watch.now, watch.address, &current).map(Rejection::code),
         }

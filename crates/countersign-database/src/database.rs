@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::ledger::Unavailable;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
 use crate::fault::Fault;
@@ -28,6 +28,31 @@ pub struct Database {
 enum Readers {
     Sqlite(sqlite::Readers),
     Postgres(postgres::Readers),
+}
+
+/// Pages that wait to be read.
+const PAGES: usize = 2;
+
+/// A large answer, page by page.
+#[derive(Debug)]
+pub struct Scan {
+    pages: mpsc::Receiver<Result<Vec<Row>, Fault>>,
+    patience: Duration,
+}
+
+impl Scan {
+    /// Reads the next page; `None`: that was all.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`] if it does not come in time, or if the answer ends before its end.
+    pub async fn next(&mut self) -> Result<Option<Vec<Row>>, Unavailable> {
+        match tokio::time::timeout(self.patience, self.pages.recv()).await {
+            Ok(Some(page)) => Ok(Some(page?).filter(|page| !page.is_empty())),
+            Ok(None) => Err(Unavailable::Store("an answer broke off".to_owned())),
+            Err(_) => Err(Unavailable::Store(format!("no answer within {:?}", self.patience))),
+        }
+    }
 }
 
 /// Makes the writing sessions.
@@ -126,6 +151,20 @@ impl Database {
             Readers::Sqlite(_) => {}
             Readers::Postgres(readers) => readers.renew(),
         }
+    }
+
+    /// Runs a reading statement whose answer may be large: its rows come page by page, as they were at one moment.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`] if too many questions wait.
+    pub fn scan(&self, statement: &'static Statement, parameters: Vec<Value>) -> Result<Scan, Unavailable> {
+        let (sender, pages) = mpsc::channel(PAGES);
+        match &self.readers {
+            Readers::Sqlite(readers) => readers.scan(statement, parameters, sender)?,
+            Readers::Postgres(readers) => readers.scan(statement, parameters, sender),
+        }
+        Ok(Scan { pages, patience: self.patience })
     }
 
     /// Ends the reading connections.

@@ -7,6 +7,9 @@ use std::sync::OnceLock;
 
 use crate::value::{Row, Value};
 
+/// Rows of one page of a large answer.
+pub(crate) const PAGE: usize = 1_000;
+
 /// One SQL text. Each is a `static` beside the function that runs it, and listed in `STATEMENTS`.
 #[derive(Debug)]
 pub struct Statement {
@@ -43,17 +46,19 @@ pub enum Expect {
     Some,
 }
 
+/// The name of something that verifiers keep. What it means is nobody's business here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tag(pub &'static str);
+
 /// What verifiers learn from the rows that a step returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Yields {
     /// Nothing.
     Nothing,
-    /// Whole credential rows.
-    Credential,
-    /// The id and lookup of removed credentials.
-    Forgotten,
-    /// Whole owner rows.
-    Owner,
+    /// What is stored now.
+    Stored(Tag),
+    /// What is stored no longer.
+    Gone(Tag),
 }
 
 /// One statement of a batch.

@@ -111,6 +111,19 @@ impl Row {
         }
     }
 
+    /// Takes the text of the last column out of the row.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable::Corrupt`] if the column holds something else.
+    pub fn last_text(mut self) -> Result<String, Unavailable> {
+        let column = self.0.len().saturating_sub(1);
+        match self.0.pop() {
+            Some(Value::Text(text)) => Ok(text),
+            other => Err(mismatch(column, "a text", other.as_ref())),
+        }
+    }
+
     /// Reads bytes.
     ///
     /// # Errors

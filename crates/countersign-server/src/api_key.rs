@@ -17,6 +17,7 @@ use countersign_core::lifecycle::{Amend, Forget, Revoke, Rotate, visible};
 use countersign_core::meter::Exceeded;
 use countersign_core::presentation::{Member, recognise_told};
 use countersign_core::question::RecordOf;
+use countersign_core::record::Terms;
 use countersign_core::refusal::Refusal;
 use countersign_core::rejection::Rejection;
 use countersign_core::switching::Switch;
@@ -260,7 +261,9 @@ impl Question {
             Settled::Done(charges) => {
                 app.store.used(&principal, now);
                 let limits = charges.iter().flat_map(|charge| &charge.levels).map(LimitState::of).collect();
-                Ok(KeyVerdict { limits, route: self.route, ..valid(&known) })
+                // What verifiers do not need for a verdict is not in their memory.
+                let named = app.store.find(RecordOf(known.id())).await?.map(|record| record.terms);
+                Ok(KeyVerdict { limits, route: self.route, ..valid(&known, named) })
             }
             Settled::Exceeded(exceeded) => Ok(exhausted(&exceeded, self.route)),
             Settled::Lost => Err(Failure::Unavailable(Unavailable::Contended)),
@@ -273,21 +276,22 @@ fn exhausted(exceeded: &Exceeded, route: Option<String>) -> KeyVerdict {
     KeyVerdict { code: exceeded.code(), limits, route, ..KeyVerdict::default() }
 }
 
-fn valid(known: &KnownCredential) -> KeyVerdict {
-    let own = known.own.0.get::<KeyEvidence>();
+fn valid(known: &KnownCredential, named: Option<Terms>) -> KeyVerdict {
+    let own = known.terms.own.0.get::<KeyEvidence>();
+    let (name, metadata) = named.map(|terms| (terms.name, terms.metadata)).unzip();
     KeyVerdict {
         valid: true,
         code: "valid",
-        id: Some(known.id.to_string()),
-        name: Some(known.name.to_string()),
+        id: Some(known.id().to_string()),
+        name,
         owner: Some(known.owner.id().to_string()),
         organisation: Some(known.owner.organisation().to_string()),
         environment: own.map(|own| own.environment.to_string()),
         prefix: own.and_then(|own| own.prefix.as_ref()).map(ToString::to_string),
-        scopes: Some(known.scopes.iter().map(ToString::to_string).collect()),
+        scopes: Some(known.terms.scopes.iter().map(ToString::to_string).collect()),
         expires_at: known.life.expires_at.map(|end| end.to_string()),
         route: None,
         limits: Vec::new(),
-        metadata: known.metadata.as_deref().and_then(|text| serde_json::from_str(text).ok()),
+        metadata: metadata.filter(|metadata| !metadata.is_empty()).map(serde_json::Value::Object),
     }
 }

@@ -7,7 +7,7 @@ use countersign_core::audit::ChainHash;
 use countersign_core::ledger::Unavailable;
 use countersign_core::timestamp::Timestamp;
 
-use crate::pruning::PORTION;
+use crate::config::PORTION;
 use countersign_database::database::Database;
 use countersign_database::statement::{Statement, Step};
 use countersign_database::value::corrupt;

@@ -1,25 +1,28 @@
 //! The table `change`: what verifiers must learn, numbered by the node that committed it.
 
+use std::collections::HashMap;
+
 use countersign_core::ledger::Unavailable;
 use countersign_core::secret::SecretHash;
 use countersign_core::snapshot::Change;
 use countersign_core::timestamp::Timestamp;
 
-use crate::pruning::PORTION;
-use crate::{credential, owner};
+use crate::config::PORTION;
+use crate::keep::Kept;
+use crate::kept::{KEPT, kept};
 use countersign_database::database::Database;
 use countersign_database::statement::{Done, Statement, Step, Yields};
-use countersign_database::value::{Row, Value, corrupt};
+use countersign_database::value::{Row, Value};
 
 /// How many changes are read at once.
-pub(crate) const PAGE: i64 = 1000;
+const PAGE: i64 = 1000;
 
 /// A change with the id of what it is about.
 #[derive(Debug, Clone)]
 pub(crate) struct Told {
-    pub(crate) kind: &'static str,
-    pub(crate) subject: String,
-    pub(crate) lookup: Option<SecretHash>,
+    kind: &'static str,
+    subject: String,
+    lookup: Option<SecretHash>,
     pub(crate) change: Change,
 }
 
@@ -28,31 +31,26 @@ pub(crate) struct Told {
 /// # Errors
 ///
 /// [`Unavailable::Corrupt`].
-pub(crate) fn told(yields: Yields, done: &Done) -> Result<Vec<Told>, Unavailable> {
-    let one = |row: &Row| {
+pub(crate) fn told(yields: Yields, done: Done) -> Result<Vec<Told>, Unavailable> {
+    let one = |row: Row| {
         let subject = row.text(0)?.to_owned();
-        Ok(match yields {
+        let (tag, change) = match yields {
             Yields::Nothing => return Ok(None),
-            Yields::Credential => {
-                let (lookup, change) = (Some(row.hash(2)?), credential::change(row, 0)?);
-                Some(Told { kind: "credential", subject, lookup, change })
-            }
-            Yields::Forgotten => {
-                let lookup = row.hash(1)?;
-                Some(Told {
-                    kind: "credential",
-                    subject,
-                    lookup: Some(lookup),
-                    change: Change::Forgotten(lookup),
-                })
-            }
-            Yields::Owner => {
-                let change = Change::Owner(Box::new(owner::read(row, 0)?));
-                Some(Told { kind: "owner", subject, lookup: None, change })
-            }
-        })
+            Yields::Stored(tag) => (tag, (kept(tag.0)?.read)(row)?),
+            Yields::Gone(tag) => (tag, (kept(tag.0)?.gone)(Some(row.hash(1)?))?),
+        };
+        Ok(Some(Told { kind: tag.0, subject, lookup: lookup(&change), change }))
     };
-    done.rows.iter().filter_map(|row| one(row).transpose()).collect()
+    done.rows.into_iter().filter_map(|row| one(row).transpose()).collect()
+}
+
+/// Returns how what has changed is found, if it is found by a hash.
+fn lookup(change: &Change) -> Option<SecretHash> {
+    match change {
+        Change::Credential(learned) => Some(learned.lookup),
+        Change::Forgotten(lookup) => Some(*lookup),
+        Change::Owner(_) => None,
+    }
 }
 
 pub(crate) static APPEND: Statement = Statement::new(
@@ -65,21 +63,16 @@ pub(crate) fn appended(node: &str, n: i64, told: &Told, at: Timestamp) -> Vec<Va
     vec![node.into(), n.into(), told.kind.into(), told.subject.as_str().into(), told.lookup.into(), at.into()]
 }
 
-static AFTER: Statement = Statement::new(concat!(
-    "SELECT h.n, h.kind, h.lookup, ",
-    credential::columns!("c."),
-    ", ",
-    owner::columns!("o."),
-    "
-     FROM change AS h
-     LEFT JOIN credential AS c ON h.kind = 'credential' AND c.id = h.subject
-     LEFT JOIN owner AS o ON h.kind = 'owner' AND o.id = h.subject
-     WHERE h.node = $1 AND h.n > $2 AND h.n <= $3
-     ORDER BY h.n
-     LIMIT $4"
-));
+static AFTER: Statement = Statement::new(
+    "SELECT n, kind, subject, lookup
+     FROM change
+     WHERE node = $1 AND n > $2 AND n <= $3
+     ORDER BY n
+     LIMIT $4",
+);
 
-/// Reads a node's changes after `from` up to `to`, each with what is stored now: number and change.
+/// Reads a node's changes after `from` up to `to`, or some of them; `None` if one is missing. Each says what is stored
+/// now, whatever it was about when it was written.
 ///
 /// # Errors
 ///
@@ -89,22 +82,37 @@ pub(crate) async fn after(
     node: &str,
     from: i64,
     to: i64,
-) -> Result<Vec<(i64, Change)>, Unavailable> {
-    let rows = database.read(&AFTER, vec![node.into(), from.into(), to.into(), PAGE.into()]).await?;
-    rows.iter().map(read).collect()
+) -> Result<Option<Vec<Change>>, Unavailable> {
+    let page = database.read(&AFTER, vec![node.into(), from.into(), to.into(), PAGE.into()]).await?;
+    let mut last = from;
+    for row in &page {
+        last = last.saturating_add(1);
+        if row.int(0)? != last {
+            return Ok(None);
+        }
+    }
+    if page.is_empty() {
+        return Ok(None);
+    }
+    let mut stored = HashMap::new();
+    for one in KEPT {
+        if page.iter().any(|row| row.text(1) == Ok(one.tag.0)) {
+            let parameters = vec![node.into(), from.into(), last.into()];
+            for row in database.read(one.changed, parameters).await? {
+                stored.insert((one.tag.0, row.text(0)?.to_owned()), row);
+            }
+        }
+    }
+    page.iter().map(|row| read(row, &mut stored)).collect::<Result<_, _>>().map(Some)
 }
 
-fn read(row: &Row) -> Result<(i64, Change), Unavailable> {
-    const CREDENTIAL: usize = 3;
-    const OWNER: usize = CREDENTIAL + credential::COLUMNS;
-    let n = row.int(0)?;
-    let change = match row.text(1)? {
-        "credential" if row.is_null(CREDENTIAL) => Change::Forgotten(row.hash(2)?),
-        "credential" => credential::change(row, CREDENTIAL)?,
-        "owner" => Change::Owner(Box::new(owner::read(row, OWNER)?)),
-        _ => return Err(corrupt(format!("change {n} is of an unknown kind"))),
-    };
-    Ok((n, change))
+/// Reads one change: what is stored now of what it is about, or that this is gone.
+fn read(row: &Row, stored: &mut HashMap<(&'static str, String), Row>) -> Result<Change, Unavailable> {
+    let Kept { tag, read, gone, .. } = kept(row.text(1)?)?;
+    match stored.get(&(tag.0, row.text(2)?.to_owned())) {
+        Some(row) => read(row.clone()),
+        None => gone((!row.is_null(3)).then(|| row.hash(3)).transpose()?),
+    }
 }
 
 static PRUNE: Statement = Statement::new(

@@ -167,7 +167,7 @@ impl Committer {
         for batch in group {
             answers.push(match session.attempt(&batch.steps).await? {
                 Attempt::Met(done) => {
-                    draft.take(&self.node, batch, &done)?;
+                    draft.take(&self.node, batch, done)?;
                     Ok(Committed::Known)
                 }
                 Attempt::Lost => Ok(Committed::Lost),
@@ -286,7 +286,7 @@ impl Draft {
     }
 
     /// Adds what a batch that went through has changed and says for the audit.
-    fn take(&mut self, node: &str, batch: &Batch, done: &[Done]) -> Result<(), Fault> {
+    fn take(&mut self, node: &str, batch: &Batch, done: Vec<Done>) -> Result<(), Fault> {
         for (step, done) in batch.steps.iter().zip(done) {
             for told in change::told(step.yields, done).map_err(unreadable)? {
                 self.head.last_change = self.head.last_change.saturating_add(1);

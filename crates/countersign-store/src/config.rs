@@ -77,6 +77,9 @@ impl Default for Retention {
     }
 }
 
+/// The rows that are removed in one portion: some 20 ms of the committer's time.
+pub(crate) const PORTION: i64 = 2_000;
+
 /// The store's limits. The defaults are right for nearly everybody.
 #[derive(Debug, Clone)]
 pub struct Limits {

@@ -7,17 +7,20 @@ use std::str::FromStr;
 use countersign_core::id::{CredentialId, OwnerId};
 use countersign_core::kind::Kind;
 use countersign_core::kinds::kind_of;
+use countersign_core::learned::Learned;
 use countersign_core::ledger::Unavailable;
 use countersign_core::management_key;
 use countersign_core::reach::Reach;
 use countersign_core::record::{CredentialRecord, Terms};
+use countersign_core::secret::SecretHash;
 use countersign_core::snapshot::Change;
 use countersign_core::timestamp::Timestamp;
 use thiserror::Error;
 
+use crate::keep::{Kept, changed};
 use crate::page::{Cursor, Page, PageRequest};
 use countersign_database::database::Database;
-use countersign_database::statement::{Statement, Step, Yields};
+use countersign_database::statement::{Statement, Step, Tag, Yields};
 use countersign_database::value::{Row, Value, corrupt};
 
 /// Every column, in the order of [`read`].
@@ -58,9 +61,6 @@ macro_rules! columns {
 }
 pub(crate) use columns;
 
-/// How many columns [`read`] reads.
-pub(crate) const COLUMNS: usize = 13;
-
 /// Reads the credential whose columns begin at `start`.
 ///
 /// # Errors
@@ -89,20 +89,52 @@ pub(crate) fn read(row: &Row, start: usize) -> Result<CredentialRecord, Unavaila
     })
 }
 
+/// What verifiers learn of a credential, in the order of [`learn`].
+macro_rules! learned {
+    () => {
+        "id, lookup, owner, version, expires_at, disabled_at, revoked_at, last_used_at, payload"
+    };
+}
+
+/// Credentials, as verifiers keep them.
+pub(crate) static KEPT: Kept =
+    Kept { tag: CREDENTIAL, load: &[&LOAD], changed: &CHANGED, read: change, gone };
+
+const CREDENTIAL: Tag = Tag("credential");
+
+static LOAD: Statement = Statement::new(concat!("SELECT ", learned!(), " FROM credential"));
+
+static CHANGED: Statement =
+    Statement::new(concat!("SELECT ", learned!(), " FROM credential ", changed!("credential")));
+
 /// Reads what verifiers learn of a row. A credential that this version cannot read is forgotten by them: refused.
-///
-/// # Errors
-///
-/// [`Unavailable::Corrupt`] if not even its lookup can be read.
-pub(crate) fn change(row: &Row, start: usize) -> Result<Change, Unavailable> {
-    match read(row, start) {
-        Ok(record) => Ok(Change::Credential(Box::new(record))),
+fn change(row: Row) -> Result<Change, Unavailable> {
+    let lookup = row.hash(1)?;
+    match learn(row, lookup) {
+        Ok(learned) => Ok(Change::Credential(Box::new(learned))),
         Err(error) => {
-            let lookup = row.hash(start + 2)?;
             tracing::error!(%error, "a stored credential cannot be read and is refused");
             Ok(Change::Forgotten(lookup))
         }
     }
+}
+
+fn learn(row: Row, lookup: SecretHash) -> Result<Learned, Unavailable> {
+    Ok(Learned {
+        id: row.parsed(0)?,
+        lookup,
+        owner: row.parsed(2)?,
+        version: row.int(3)?,
+        expires_at: row.optional_time(4)?,
+        disabled_at: row.optional_time(5)?,
+        revoked_at: row.optional_time(6)?,
+        last_used_at: row.optional_time(7)?,
+        terms: row.last_text()?,
+    })
+}
+
+fn gone(lookup: Option<SecretHash>) -> Result<Change, Unavailable> {
+    lookup.map(Change::Forgotten).ok_or_else(|| corrupt("a credential went, and nothing says which"))
 }
 
 static INSERT: Statement = Statement::new(concat!(
@@ -111,7 +143,7 @@ static INSERT: Statement = Statement::new(concat!(
     ")
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, NULL, $12)
      RETURNING ",
-    columns!()
+    learned!()
 ));
 
 /// Adds a credential.
@@ -134,7 +166,7 @@ pub(crate) fn insert(record: &CredentialRecord) -> Result<Step, Unavailable> {
         record.revoked_at.into(),
         payload(&record.terms)?,
     ];
-    Ok(Step::one(&INSERT, parameters).yielding(Yields::Credential))
+    Ok(Step::one(&INSERT, parameters).yielding(Yields::Stored(CREDENTIAL)))
 }
 
 static ADVANCE: Statement = Statement::new(concat!(
@@ -143,7 +175,7 @@ static ADVANCE: Statement = Statement::new(concat!(
          lookup = $8, pepper = $9
      WHERE id = $1 AND version = $3
      RETURNING ",
-    columns!()
+    learned!()
 ));
 
 /// Replaces a credential that still has the version before.
@@ -163,7 +195,7 @@ pub(crate) fn advance(next: &CredentialRecord) -> Result<Step, Unavailable> {
         next.lookup.into(),
         i64::from(next.pepper).into(),
     ];
-    Ok(Step::one(&ADVANCE, parameters).yielding(Yields::Credential))
+    Ok(Step::one(&ADVANCE, parameters).yielding(Yields::Stored(CREDENTIAL)))
 }
 
 static REVOKE: Statement = Statement::new(concat!(
@@ -171,12 +203,12 @@ static REVOKE: Statement = Statement::new(concat!(
      SET revoked_at = COALESCE(revoked_at, $2), version = version + 1
      WHERE id = $1
      RETURNING ",
-    columns!()
+    learned!()
 ));
 
 /// Ends a credential for ever, whatever its version.
 pub(crate) fn revoke(credential: CredentialId, at: Timestamp) -> Step {
-    Step::one(&REVOKE, vec![credential.into(), at.into()]).yielding(Yields::Credential)
+    Step::one(&REVOKE, vec![credential.into(), at.into()]).yielding(Yields::Stored(CREDENTIAL))
 }
 
 static REVOKE_AGAIN: Statement = Statement::new(concat!(
@@ -184,12 +216,12 @@ static REVOKE_AGAIN: Statement = Statement::new(concat!(
      SET revoked_at = $2, version = version + 1
      WHERE id = $1 AND revoked_at IS NULL
      RETURNING ",
-    columns!()
+    learned!()
 ));
 
 /// Writes a revocation back that the store has lost (SAFETY 3).
 pub(crate) fn revoke_again(credential: CredentialId, at: Timestamp) -> Step {
-    Step::any(&REVOKE_AGAIN, vec![credential.into(), at.into()]).yielding(Yields::Credential)
+    Step::any(&REVOKE_AGAIN, vec![credential.into(), at.into()]).yielding(Yields::Stored(CREDENTIAL))
 }
 
 static REMOVE: Statement = Statement::new(
@@ -200,7 +232,7 @@ static REMOVE: Statement = Statement::new(
 
 /// Removes a credential's row.
 pub(crate) fn remove(credential: CredentialId) -> Step {
-    Step::one(&REMOVE, vec![credential.into()]).yielding(Yields::Forgotten)
+    Step::one(&REMOVE, vec![credential.into()]).yielding(Yields::Gone(CREDENTIAL))
 }
 
 static NOTE_USE: Statement = Statement::new(
@@ -265,25 +297,6 @@ pub(crate) async fn management_keys(
     let kind = management_key::KIND.name();
     let rows = database.read(&MANAGEMENT_KEYS, vec![owner.into(), kind.into()]).await?;
     rows.iter().map(|row| read(row, 0)).collect()
-}
-
-static LOAD: Statement = Statement::new(concat!(
-    "SELECT ",
-    columns!(),
-    "
-     FROM credential
-     WHERE id > $1
-     ORDER BY id
-     LIMIT $2"
-));
-
-/// Reads the next rows of the whole table, in the order of ids.
-///
-/// # Errors
-///
-/// [`Unavailable`].
-pub(crate) async fn load(database: &Database, after: &str, limit: i64) -> Result<Vec<Row>, Unavailable> {
-    database.read(&LOAD, vec![after.into(), limit.into()]).await
 }
 
 /// States by which a list may be narrowed.
@@ -410,6 +423,7 @@ pub(crate) static STATEMENTS: &[&Statement] = &[
     &FIND,
     &MANAGEMENT_KEYS,
     &LOAD,
+    &CHANGED,
     &LIST,
     &LIST_OF_ORGANISATION,
     &LIST_OF_OWNER,

@@ -3,7 +3,7 @@
 use countersign_core::id::CredentialId;
 use countersign_core::timestamp::Timestamp;
 
-use crate::pruning::PORTION;
+use crate::config::PORTION;
 use countersign_database::statement::{Statement, Step};
 
 /// How often one thing was decided in one minute.

@@ -9,25 +9,23 @@
 //! back. The snapshot is marked fresh with the time at which that commit began, and only after everything that was read
 //! with it was applied (SAFETY 4). A run that fails marks nothing: the snapshot simply ages.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use countersign_core::audit::{Actor, AuditEvent};
 use countersign_core::context::Clock;
-use countersign_core::id::{CredentialId, OwnerKind};
+use countersign_core::id::CredentialId;
 use countersign_core::ledger::Unavailable;
-use countersign_core::secret::SecretHash;
-use countersign_core::snapshot::Change;
+use countersign_core::snapshot::{Change, Rank};
 
 use crate::heartbeat::Heart;
+use crate::kept::KEPT;
 use crate::knowledge::{Beat, Heads, Knowledge};
 use crate::node::{self, Head, NodeRow};
 use crate::queue::Queue;
-use crate::{audit_event, change, credential, owner};
+use crate::{audit_event, change, credential};
 use countersign_database::database::Database;
 
-/// Rows of one page of a full load.
-const PAGE: i64 = 1000;
 /// The most changes that are read together, some 70 MB of them: whoever is further behind, since it could not reach the
 /// store for a while, reads everything page by page instead.
 const MOST: i64 = 100_000;
@@ -35,9 +33,6 @@ const MOST: i64 = 100_000;
 const ATTEMPTS: usize = 3;
 /// Revocations that are written back in one batch.
 const WRITTEN_BACK_AT_ONCE: usize = 100;
-
-/// The rank of credentials: after all owners.
-const CREDENTIALS: u8 = 2;
 
 /// Reads for the snapshot.
 #[derive(Clone)]
@@ -111,8 +106,9 @@ impl Feed {
             }
         }
         // A credential's owner may come from another node: all owners first, organisations before their members.
-        changes.sort_by_key(rank);
-        let credentials = changes.split_off(changes.partition_point(|change| rank(change) < CREDENTIALS));
+        changes.sort_by_key(Change::rank);
+        let credentials =
+            changes.split_off(changes.partition_point(|change| change.rank() < Rank::Credential));
         // Our own commits that waited for an owner are older than what was read of any credential now.
         let missed = std::mem::take(&mut heads.missed);
         for change in changes.iter().chain(&missed).chain(&credentials) {
@@ -149,69 +145,34 @@ impl Feed {
         let mut changes = Vec::new();
         let mut cursor = from;
         while cursor < to {
-            let page = change::after(&self.database, node, cursor, to).await?;
-            if page.is_empty() {
+            let Some(page) = change::after(&self.database, node, cursor, to).await? else {
                 return Ok(None);
-            }
-            for (n, change) in page {
-                if n != cursor.saturating_add(1) {
-                    return Ok(None);
-                }
-                cursor = n;
-                changes.push(change);
-            }
+            };
+            cursor = cursor.saturating_add(i64::try_from(page.len()).unwrap_or(i64::MAX));
+            changes.extend(page);
         }
         Ok(Some(changes))
     }
 
     /// Reads everything. What is committed meanwhile is read again as a change, since `nodes` were read before.
     async fn load(&self, heads: &mut Heads, nodes: &[NodeRow]) -> Result<(), Unavailable> {
-        let first = self.knowledge.snapshot().is_empty();
         heads.missed.clear();
-        let mut owners = self.owners().await?;
-        owners.sort_by_key(rank);
-        for owner in &owners {
-            self.knowledge.apply(heads, owner);
+        self.knowledge.snapshot().begin_load();
+        for kept in KEPT {
+            for statement in kept.load {
+                let mut pages = self.database.scan(statement, Vec::new())?;
+                while let Some(page) = pages.next().await? {
+                    for row in page {
+                        self.knowledge.apply(heads, &(kept.read)(row)?);
+                    }
+                }
+            }
         }
-        let stored = self.credentials(heads).await?;
-        if !first {
-            self.knowledge.snapshot().retain(|lookup| stored.contains(lookup));
-        }
+        self.knowledge.snapshot().end_load();
         heads.known = known(nodes);
         // An owner that was entered after the owners were read comes as a change, before its credentials.
         heads.whole = false;
         Ok(())
-    }
-
-    async fn owners(&self) -> Result<Vec<Change>, Unavailable> {
-        let mut owners = Vec::new();
-        let mut after = String::new();
-        loop {
-            let rows = owner::load(&self.database, &after, PAGE).await?;
-            let Some(last) = rows.last() else {
-                return Ok(owners);
-            };
-            after = last.text(0)?.to_owned();
-            for row in &rows {
-                owners.push(Change::Owner(Box::new(owner::read(row, 0)?)));
-            }
-        }
-    }
-
-    async fn credentials(&self, heads: &mut Heads) -> Result<HashSet<SecretHash>, Unavailable> {
-        let mut stored = HashSet::new();
-        let mut after = String::new();
-        loop {
-            let rows = credential::load(&self.database, &after, PAGE).await?;
-            let Some(last) = rows.last() else {
-                return Ok(stored);
-            };
-            after = last.text(0)?.to_owned();
-            for row in &rows {
-                stored.insert(row.hash(2)?);
-                self.knowledge.apply(heads, &credential::change(row, 0)?);
-            }
-        }
     }
 
     /// Tells the store the revocations that it has lost. What fails now is tried at the next run.
@@ -249,14 +210,6 @@ fn behind(known: &HashMap<String, Head>, nodes: &[NodeRow]) -> i64 {
         node.last_change.saturating_sub(seen).max(0)
     };
     nodes.iter().map(since).fold(0, i64::saturating_add)
-}
-
-fn rank(change: &Change) -> u8 {
-    match change {
-        Change::Owner(record) if record.id.kind() == OwnerKind::Organisation => 0,
-        Change::Owner(_) => 1,
-        Change::Credential(_) | Change::Forgotten(_) => CREDENTIALS,
-    }
 }
 
 #[cfg(test)]

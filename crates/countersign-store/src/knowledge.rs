@@ -93,6 +93,10 @@ impl Knowledge {
                 heads.owed.insert(id);
                 true
             }
+            Applied::Unreadable(id) => {
+                tracing::error!(%id, "a stored credential cannot be read and is refused");
+                true
+            }
             Applied::Incomplete => false,
         }
     }

@@ -27,6 +27,8 @@ mod follow;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod heartbeat;
+mod keep;
+mod kept;
 mod knowledge;
 mod ledger;
 mod mark;

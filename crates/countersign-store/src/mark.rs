@@ -5,7 +5,7 @@ use countersign_core::record::MarkRecord;
 use countersign_core::secret::SecretHash;
 use countersign_core::timestamp::Timestamp;
 
-use crate::pruning::PORTION;
+use crate::config::PORTION;
 use countersign_database::database::Database;
 use countersign_database::statement::{Statement, Step};
 use countersign_database::value::Row;

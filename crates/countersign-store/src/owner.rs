@@ -5,10 +5,13 @@ use countersign_core::id::OwnerId;
 use countersign_core::ledger::Unavailable;
 use countersign_core::reach::Reach;
 use countersign_core::record::OwnerRecord;
+use countersign_core::secret::SecretHash;
+use countersign_core::snapshot::Change;
 
+use crate::keep::{Kept, changed};
 use crate::page::{Cursor, Page, PageRequest};
 use countersign_database::database::Database;
-use countersign_database::statement::{Statement, Step, Yields};
+use countersign_database::statement::{Statement, Step, Tag, Yields};
 use countersign_database::value::{Row, Value, corrupt};
 
 /// Every column, in the order of [`read`].
@@ -63,6 +66,29 @@ pub(crate) fn read(row: &Row, start: usize) -> Result<OwnerRecord, Unavailable> 
     })
 }
 
+/// Owners, as verifiers keep them.
+pub(crate) static KEPT: Kept =
+    Kept { tag: OWNER, load: &[&ORGANISATIONS, &MEMBERS], changed: &CHANGED, read: change, gone };
+
+const OWNER: Tag = Tag("owner");
+
+static ORGANISATIONS: Statement =
+    Statement::new(concat!("SELECT ", columns!(), " FROM owner WHERE kind = 'organisation'"));
+
+static MEMBERS: Statement =
+    Statement::new(concat!("SELECT ", columns!(), " FROM owner WHERE kind <> 'organisation'"));
+
+static CHANGED: Statement = Statement::new(concat!("SELECT ", columns!(), " FROM owner ", changed!("owner")));
+
+#[expect(clippy::needless_pass_by_value, reason = "a row of the register: others take theirs apart")]
+fn change(row: Row) -> Result<Change, Unavailable> {
+    read(&row, 0).map(|record| Change::Owner(Box::new(record)))
+}
+
+fn gone(_: Option<SecretHash>) -> Result<Change, Unavailable> {
+    Err(corrupt("an owner went, which none does"))
+}
+
 static INSERT: Statement = Statement::new(concat!(
     "INSERT INTO owner (",
     columns!(),
@@ -84,7 +110,7 @@ pub(crate) fn insert(record: &OwnerRecord) -> Step {
         record.disabled_at.into(),
         record.disabled_by.map(Authority::name).into(),
     ];
-    Step::one(&INSERT, parameters).yielding(Yields::Owner)
+    Step::one(&INSERT, parameters).yielding(Yields::Stored(OWNER))
 }
 
 static ADVANCE: Statement = Statement::new(concat!(
@@ -105,7 +131,7 @@ pub(crate) fn advance(next: &OwnerRecord) -> Step {
         next.disabled_at.into(),
         next.disabled_by.map(Authority::name).into(),
     ];
-    Step::one(&ADVANCE, parameters).yielding(Yields::Owner)
+    Step::one(&ADVANCE, parameters).yielding(Yields::Stored(OWNER))
 }
 
 static FIND: Statement = Statement::new(concat!(
@@ -124,25 +150,6 @@ static FIND: Statement = Statement::new(concat!(
 pub(crate) async fn find(database: &Database, id: OwnerId) -> Result<Option<OwnerRecord>, Unavailable> {
     let row = database.read_one(&FIND, vec![id.into()]).await?;
     row.map(|row| read(&row, 0)).transpose()
-}
-
-static LOAD: Statement = Statement::new(concat!(
-    "SELECT ",
-    columns!(),
-    "
-     FROM owner
-     WHERE id > $1
-     ORDER BY id
-     LIMIT $2"
-));
-
-/// Reads the next rows of the whole table, in the order of ids.
-///
-/// # Errors
-///
-/// [`Unavailable`].
-pub(crate) async fn load(database: &Database, after: &str, limit: i64) -> Result<Vec<Row>, Unavailable> {
-    database.read(&LOAD, vec![after.into(), limit.into()]).await
 }
 
 macro_rules! list {
@@ -189,5 +196,14 @@ pub(crate) async fn list(
 }
 
 /// Every statement of this table.
-pub(crate) static STATEMENTS: &[&Statement] =
-    &[&INSERT, &ADVANCE, &FIND, &LOAD, &LIST, &LIST_OF_ORGANISATION, &LIST_OF_OWNER];
+pub(crate) static STATEMENTS: &[&Statement] = &[
+    &INSERT,
+    &ADVANCE,
+    &FIND,
+    &ORGANISATIONS,
+    &MEMBERS,
+    &CHANGED,
+    &LIST,
+    &LIST_OF_ORGANISATION,
+    &LIST_OF_OWNER,
+];

@@ -18,8 +18,6 @@ use crate::config::Retention;
 use crate::queue::{Committed, Queue};
 use crate::{audit_start, change, decision_count, mark, node, usage};
 
-/// The rows of one portion: some 20 ms of the committer's time.
-pub(crate) const PORTION: i64 = 2_000;
 /// How often it is looked for what is due.
 const INTERVAL: Duration = Duration::from_secs(60);
 

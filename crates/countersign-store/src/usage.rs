@@ -16,7 +16,7 @@ use countersign_database::statement::{Statement, Step};
 use countersign_database::value::{Row, corrupt};
 
 use crate::closing::Closing;
-use crate::pruning::PORTION;
+use crate::config::PORTION;
 use crate::queue::Queue;
 
 /// How often nodes tell each other what was spent: half of the second within which a revocation must be known.

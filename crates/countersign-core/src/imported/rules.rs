@@ -33,21 +33,24 @@ pub struct Declaration {
 
 impl Declaration {
     /// Learns the set from its first key.
-    pub(crate) fn new(record: &CredentialRecord) -> Self {
-        Self {
-            names: BTreeSet::from([record.terms.prefix.clone()]),
-            organisation: Some(record.organisation),
-            owner: Some(record.owner),
-        }
+    pub(crate) fn new(name: &KeyPrefix, organisation: OwnerId, owner: OwnerId) -> Self {
+        Self { names: BTreeSet::from([name.clone()]), organisation: Some(organisation), owner: Some(owner) }
     }
 
-    /// Returns what is known after one more key; `None`: nothing else than before.
-    pub(crate) fn with(&self, record: &CredentialRecord) -> Option<Self> {
+    /// Tells whether one more key says nothing new.
+    pub(crate) fn covers(&self, name: &KeyPrefix, organisation: OwnerId, owner: OwnerId) -> bool {
+        self.names.contains(name)
+            && self.organisation.is_none_or(|one| one == organisation)
+            && self.owner.is_none_or(|one| one == owner)
+    }
+
+    /// Returns what is known after one more key.
+    pub(crate) fn with(&self, name: &KeyPrefix, organisation: OwnerId, owner: OwnerId) -> Self {
         let mut next = self.clone();
-        next.names.insert(record.terms.prefix.clone());
-        next.organisation = next.organisation.filter(|one| *one == record.organisation);
-        next.owner = next.owner.filter(|one| *one == record.owner);
-        (next != *self).then_some(next)
+        next.names.insert(name.clone());
+        next.organisation = next.organisation.filter(|one| *one == organisation);
+        next.owner = next.owner.filter(|one| *one == owner);
+        next
     }
 
     /// Tells whether every key of the set is within reach.

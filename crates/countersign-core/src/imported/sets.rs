@@ -5,19 +5,17 @@ use std::sync::Arc;
 
 use papaya::HashMap;
 
-use crate::id::CredentialId;
 use crate::imported::{Declaration, PreparedSet};
 use crate::imported_set::{ImportedSet, Source};
-use crate::known::KnownCredential;
-use crate::record::CredentialRecord;
-use crate::secret::{Peppers, SecretHash};
+use crate::known::{ById, KnownCredential, KnownTerms};
+use crate::secret::Peppers;
 
-/// The sets of imported keys, and where each of their keys was last found.
+/// The sets of imported keys, and their keys by their ids: where one is found changes with its first use.
 #[derive(Debug, Default)]
 pub(crate) struct Imports {
     pub(crate) sets: HashMap<ImportedSet, Option<PreparedSet>>,
     pub(crate) declarations: HashMap<ImportedSet, Declaration>,
-    pub(crate) lookups: HashMap<CredentialId, SecretHash>,
+    pub(crate) keys: HashMap<ById, ()>,
 }
 
 impl Imports {
@@ -39,24 +37,36 @@ impl Imports {
             .collect();
         matches.sort_unstable_by_key(|(precision, _)| Reverse(*precision));
         match matches.as_slice() {
-            [(best, one), (next, other), ..] if best == next && one.id != other.id => None,
+            [(best, one), (next, other), ..] if best == next && one.id() != other.id() => None,
             [(_, one), ..] => Some(Arc::clone(one)),
             [] => None,
         }
     }
 
-    /// Learns the set of an imported key; returns where the key was found before, if that is elsewhere.
-    pub(crate) fn moved(&self, record: &CredentialRecord, peppers: &Peppers) -> Option<SecretHash> {
-        let imported = record.terms.imported.as_ref()?;
-        let sets = self.sets.pin();
-        // `None` inside: its sealed key does not open here, so that its keys are refused until they are upgraded.
-        sets.get_or_insert_with(imported.set.clone(), || PreparedSet::new(imported.set.clone(), peppers));
-        self.declarations.pin().update_or_insert_with(
-            imported.set.clone(),
-            |known| known.with(record).unwrap_or_else(|| known.clone()),
-            || Declaration::new(record),
-        );
-        let before = self.lookups.pin().insert(record.id, record.lookup).copied();
-        before.filter(|before| *before != record.lookup)
+    /// Learns the set that terms name, if they name one.
+    pub(crate) fn meet(&self, terms: &KnownTerms, peppers: &Peppers) {
+        if let Some(set) = &terms.set {
+            // `None` inside: its sealed key does not open here, so that its keys are refused until they are upgraded.
+            let prepare = || PreparedSet::new(set.clone(), peppers);
+            self.sets.pin().get_or_insert_with(set.clone(), prepare);
+        }
+    }
+
+    /// Learns an imported key, and whose its set is.
+    pub(crate) fn learn(&self, known: &Arc<KnownCredential>) {
+        let Some(set) = &known.terms.set else {
+            return;
+        };
+        let (name, owner) = (&known.terms.prefix, &known.owner);
+        let (organisation, owner) = (owner.organisation(), owner.id());
+        let declarations = self.declarations.pin();
+        if !declarations.get(set).is_some_and(|declared| declared.covers(name, organisation, owner)) {
+            declarations.update_or_insert_with(
+                set.clone(),
+                |declared| declared.with(name, organisation, owner),
+                || Declaration::new(name, organisation, owner),
+            );
+        }
+        self.keys.pin().insert(ById(Arc::clone(known)), ());
     }
 }

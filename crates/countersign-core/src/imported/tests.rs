@@ -151,8 +151,13 @@ fn safety_13_only_who_reaches_every_key_of_a_set_imports_into_it() {
     let (a, b) = (organisation(1), organisation(2));
     let (one, two) = (client(&a, 3), client(&a, 4));
     let declared = |owners: &[&OwnerRecord]| {
-        let first = Declaration::new(&key_of(owners.first().unwrap(), "acme"));
-        owners.iter().fold(first, |known, owner| known.with(&key_of(owner, "acme")).unwrap_or(known))
+        let name = "acme".parse().unwrap();
+        let first = owners.first().unwrap();
+        let first = Declaration::new(&name, first.organisation, first.id);
+        owners.iter().fold(first, |known, owner| {
+            assert!(!known.covers(&"other".parse().unwrap(), owner.organisation, owner.id));
+            known.with(&name, owner.organisation, owner.id)
+        })
     };
     let (of_a, of_both, of_one, of_two) =
         (declared(&[&a]), declared(&[&a, &b]), declared(&[&one]), declared(&[&one, &two]));

@@ -37,13 +37,13 @@ impl Held {
         let Found::Credential(Some(FoundCredential { known, .. })) = found else {
             return None;
         };
-        Some(Self::assertion(kind_of(known.id)?, known))
+        Some(Self::assertion(kind_of(known.id())?, known))
     }
 
     /// Returns which credential it is.
     #[must_use]
     pub fn id(&self) -> CredentialId {
-        self.known.id
+        self.known.id()
     }
 
     /// Tells whether it has been revoked, as far as is known here.

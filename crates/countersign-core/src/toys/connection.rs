@@ -33,7 +33,7 @@ pub(super) static KIND: Kind = Kind {
         meaning: "What the certificate must be called.",
     }],
     criteria,
-    own: |terms| Arc::new(Named(terms.name.clone())),
+    own: |terms| Arc::new(Named(String::from(terms.prefix.clone()).replace('_', " "))),
     default_prefix: |_| "crt",
     longest_life: |_| None,
     excess: |_, _| None,

@@ -58,7 +58,8 @@ impl World {
             ground.store.keep(&record);
         }
         for ((byte, name), owner) in CERTIFICATES.into_iter().zip([&one, &two]) {
-            let record = toy(&mut ground, &connection::KIND, owner, name, &thumbprint(&[byte; 32]));
+            let mut record = toy(&mut ground, &connection::KIND, owner, name, &thumbprint(&[byte; 32]));
+            record.terms.prefix = name.replace(' ', "_").parse().unwrap();
             ground.store.keep(&record);
         }
         let snapshot = Snapshot::new(&KINDS, Arc::clone(&ground.peppers), HOUR);
@@ -95,15 +96,16 @@ impl World {
     /// Returns what verifiers know, of everything that is stored.
     pub(super) fn known(&self) -> &Snapshot {
         let tables = self.ground.store.tables();
+        self.snapshot.begin_load();
         let (organisations, members): (Vec<_>, Vec<_>) =
             tables.owners.values().cloned().partition(|owner| owner.id == owner.organisation);
         for owner in organisations.into_iter().chain(members) {
             self.snapshot.apply(&Change::Owner(Box::new(owner)));
         }
         for record in tables.credentials.values() {
-            self.snapshot.apply(&Change::Credential(Box::new(record.clone())));
+            self.snapshot.apply(&Change::Credential(Box::new(record.into())));
         }
-        self.snapshot.retain(|lookup| tables.credentials.values().any(|record| record.lookup == *lookup));
+        self.snapshot.end_load();
         &self.snapshot
     }
 

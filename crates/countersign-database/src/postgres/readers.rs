@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime, Timeouts};
+use tokio::sync::mpsc;
 
 use crate::fault::Fault;
 use crate::open_error::OpenError;
-use crate::statement::Statement;
+use crate::statement::{PAGE, Statement};
 use crate::value::{Row, Value};
 
 use super::server::Server;
-use super::session::{fault, run};
+use super::session::{bound, fault, own, run};
 
 /// Reading connections per node: verifiers read memory, so that only the management API and the feed come here.
 const CONNECTIONS: usize = 4;
@@ -52,15 +53,24 @@ impl Readers {
     ///
     /// [`Fault`] of the connection or of the statement.
     pub(crate) async fn read(&self, statement: &Statement, parameters: &[Value]) -> Result<Vec<Row>, Fault> {
-        let client = self.0.get().await.map_err(|error| match error {
-            PoolError::Backend(ref cause) => fault(cause),
-            PoolError::Timeout(_)
-            | PoolError::Closed
-            | PoolError::NoRuntimeSpecified
-            | PoolError::PostCreateHook(_) => Fault::Failed(error.to_string()),
-        })?;
+        let client = self.0.get().await.map_err(|error| unpooled(&error))?;
         let prepared = client.prepare_cached(statement.text()).await.map_err(|error| fault(&error))?;
         run(&client, &prepared, parameters).await.map(|done| done.rows).map_err(|error| fault(&error))
+    }
+
+    /// Runs a reading statement and sends its rows page by page, the last of them empty.
+    pub(crate) fn scan(
+        &self,
+        statement: &'static Statement,
+        parameters: Vec<Value>,
+        pages: mpsc::Sender<Result<Vec<Row>, Fault>>,
+    ) {
+        let pool = self.0.clone();
+        // It ends with what it reads, or with the first page that nobody takes any more.
+        tokio::spawn(async move {
+            let outcome = scan(&pool, statement, &parameters, &pages).await;
+            let _asker_may_be_gone = pages.send(outcome.map(|()| Vec::new())).await;
+        });
     }
 
     /// Gives up the connections that nobody uses now.
@@ -71,5 +81,37 @@ impl Readers {
     /// Ends the connections.
     pub(crate) fn stop(&self) {
         self.0.close();
+    }
+}
+
+/// Reads through a portal: each page is a statement of its own, for which the time is measured.
+async fn scan(
+    pool: &Pool,
+    statement: &'static Statement,
+    parameters: &[Value],
+    pages: &mpsc::Sender<Result<Vec<Row>, Fault>>,
+) -> Result<(), Fault> {
+    let mut client = pool.get().await.map_err(|error| unpooled(&error))?;
+    let prepared = client.prepare_cached(statement.text()).await.map_err(|error| fault(&error))?;
+    let transaction =
+        client.build_transaction().read_only(true).start().await.map_err(|error| fault(&error))?;
+    let portal = transaction.bind(&prepared, &bound(parameters)).await.map_err(|error| fault(&error))?;
+    let most = i32::try_from(PAGE).unwrap_or(i32::MAX);
+    loop {
+        let rows = transaction.query_portal(&portal, most).await.map_err(|error| fault(&error))?;
+        let rows: Vec<Row> = rows.iter().map(own).collect::<Result<_, _>>().map_err(|error| fault(&error))?;
+        if rows.is_empty() || pages.send(Ok(rows)).await.is_err() {
+            return Ok(());
+        }
+    }
+}
+
+fn unpooled(error: &PoolError) -> Fault {
+    match error {
+        PoolError::Backend(cause) => fault(cause),
+        PoolError::Timeout(_)
+        | PoolError::Closed
+        | PoolError::NoRuntimeSpecified
+        | PoolError::PostCreateHook(_) => Fault::Failed(error.to_string()),
     }
 }

@@ -166,7 +166,7 @@ pub(super) async fn run(
     prepared: &tokio_postgres::Statement,
     parameters: &[Value],
 ) -> Result<Done, Error> {
-    let bound: Vec<_> = parameters.iter().map(|value| -> &(dyn ToSql + Sync) { value }).collect();
+    let bound = bound(parameters);
     if prepared.columns().is_empty() {
         let changed = client.execute(prepared, &bound).await?;
         return Ok(Done { changed, rows: Vec::new() });
@@ -176,7 +176,12 @@ pub(super) async fn run(
     Ok(Done { changed: u64::try_from(rows.len()).unwrap_or(u64::MAX), rows })
 }
 
-fn own(row: &tokio_postgres::Row) -> Result<Row, Error> {
+/// Returns the parameters as the driver takes them.
+pub(super) fn bound(parameters: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
+    parameters.iter().map(|value| -> &(dyn ToSql + Sync) { value }).collect()
+}
+
+pub(super) fn own(row: &tokio_postgres::Row) -> Result<Row, Error> {
     let values = row.columns().iter().enumerate().map(|(index, column)| match *column.type_() {
         Type::INT8 => row.try_get::<_, Option<i64>>(index).map(Value::from),
         Type::BYTEA => row.try_get::<_, Option<&[u8]>>(index).map(Value::from),

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 
+use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::fault::Fault;
@@ -10,7 +11,7 @@ use crate::statement::{Done, Statement};
 use crate::value::{Row, Value};
 
 use super::file::File;
-use super::session::{execute, fault};
+use super::session::{execute, fault, scan};
 
 /// Reading threads: one per core of the smallest machine that we serve; more only contend for its two cores.
 const THREADS: usize = 2;
@@ -20,7 +21,33 @@ const WAITING: usize = 1024;
 struct Question {
     statement: &'static Statement,
     parameters: Vec<Value>,
-    answer: oneshot::Sender<Result<Vec<Row>, Fault>>,
+    answer: Answer,
+}
+
+/// Where the rows go.
+enum Answer {
+    /// All together.
+    Whole(oneshot::Sender<Result<Vec<Row>, Fault>>),
+    /// Page by page, the last of them empty.
+    Pages(tokio::sync::mpsc::Sender<Result<Vec<Row>, Fault>>),
+}
+
+impl Question {
+    /// Answers; whoever asked may be gone.
+    fn answer(self, connection: &Connection) {
+        let Self { statement, parameters, answer } = self;
+        match answer {
+            Answer::Whole(answer) => {
+                let done = execute(connection, statement, &parameters);
+                let _asker_may_be_gone = answer.send(done.map(|Done { rows, .. }| rows));
+            }
+            Answer::Pages(pages) => {
+                let outcome =
+                    scan(connection, statement, &parameters, |page| pages.blocking_send(Ok(page)).is_ok());
+                let _asker_may_be_gone = pages.blocking_send(outcome.map(|()| Vec::new()));
+            }
+        }
+    }
 }
 
 /// The reading half of an open file.
@@ -47,8 +74,7 @@ impl Readers {
                 .name(format!("store-read-{number}"))
                 .spawn(move || {
                     while let Some(question) = next(&queue) {
-                        let done = execute(&connection, question.statement, &question.parameters);
-                        let _asker_may_be_gone = question.answer.send(done.map(|Done { rows, .. }| rows));
+                        question.answer(&connection);
                     }
                 })
                 .map_err(|error| Fault::Failed(error.to_string()))?;
@@ -68,8 +94,22 @@ impl Readers {
         parameters: Vec<Value>,
     ) -> Result<Vec<Row>, Fault> {
         let (answer, answered) = oneshot::channel();
-        self.ask(Question { statement, parameters, answer })?;
+        self.ask(Question { statement, parameters, answer: Answer::Whole(answer) })?;
         answered.await.unwrap_or_else(|_| Err(Fault::Failed("a reading thread ended".to_owned())))
+    }
+
+    /// Runs a reading statement and sends its rows page by page, the last of them empty.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`] if too many questions wait.
+    pub(crate) fn scan(
+        &self,
+        statement: &'static Statement,
+        parameters: Vec<Value>,
+        pages: tokio::sync::mpsc::Sender<Result<Vec<Row>, Fault>>,
+    ) -> Result<(), Fault> {
+        self.ask(Question { statement, parameters, answer: Answer::Pages(pages) })
     }
 
     fn ask(&self, question: Question) -> Result<(), Fault> {

@@ -4,7 +4,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, ToSql, params_from_iter};
 
 use crate::fault::Fault;
-use crate::statement::{Attempt, Done, Statement, Step};
+use crate::statement::{Attempt, Done, PAGE, Statement, Step};
 use crate::value::{Row, Value};
 
 /// Extended result codes of a value that must be unique and is there already (sqlite3.h).
@@ -100,11 +100,43 @@ fn run(connection: &Connection, text: &str, parameters: &[Value]) -> rusqlite::R
     let mut answer = prepared.query(params_from_iter(parameters))?;
     let mut rows = Vec::new();
     while let Some(found) = answer.next()? {
-        let values: rusqlite::Result<Vec<_>> =
-            (0..columns).map(|column| found.get_ref(column).and_then(|value| own(column, value))).collect();
-        rows.push(Row(values?));
+        rows.push(read(found, columns)?);
     }
     Ok(Done { changed: u64::try_from(rows.len()).unwrap_or(u64::MAX), rows })
+}
+
+/// Runs one statement and hands out its rows page by page, for as long as they are wanted.
+pub(super) fn scan(
+    connection: &Connection,
+    statement: &Statement,
+    parameters: &[Value],
+    mut wanted: impl FnMut(Vec<Row>) -> bool,
+) -> Result<(), Fault> {
+    let mut scan = || {
+        let mut prepared = connection.prepare_cached(statement.numbered())?;
+        let columns = prepared.column_count();
+        let mut answer = prepared.query(params_from_iter(parameters))?;
+        let mut page = Vec::with_capacity(PAGE);
+        while let Some(found) = answer.next()? {
+            page.push(read(found, columns)?);
+            if page.len() == PAGE && !wanted(std::mem::replace(&mut page, Vec::with_capacity(PAGE))) {
+                return Ok(());
+            }
+        }
+        if !page.is_empty() {
+            wanted(page);
+        }
+        Ok(())
+    };
+    scan().map_err(|error: rusqlite::Error| fault(&error))
+}
+
+fn read(found: &rusqlite::Row<'_>, columns: usize) -> rusqlite::Result<Row> {
+    let mut values = Vec::with_capacity(columns);
+    for column in 0..columns {
+        values.push(own(column, found.get_ref(column)?)?);
+    }
+    Ok(Row(values))
 }
 
 fn own(column: usize, value: ValueRef<'_>) -> rusqlite::Result<Value> {

@@ -157,7 +157,7 @@ fn safety_4_a_stale_snapshot_decides_nothing_about_credentials() {
 fn a_key_of_another_node_is_found_by_catching_up_once() {
     let world = World::new();
     let (record, key) = world.unknown_key(1);
-    world.feed.changes.lock().unwrap().push(Change::Credential(Box::new(record)));
+    world.feed.changes.lock().unwrap().push(Change::Credential(Box::new((&record).into())));
     assert_eq!(world.get("/orders", &[&bearer(&key)]).status, 200);
     assert_eq!(world.feed.asked.load(Ordering::SeqCst), 1);
     assert_eq!(world.get("/orders", &[&bearer(&key)]).status, 200);

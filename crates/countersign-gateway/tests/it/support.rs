@@ -256,7 +256,7 @@ impl World {
     }
 
     pub(crate) fn tell(&self, record: &CredentialRecord) {
-        self.snapshot.apply(&Change::Credential(Box::new(record.clone())));
+        self.snapshot.apply(&Change::Credential(Box::new(record.into())));
     }
 
     pub(crate) fn replace_routes(&self, routes: Vec<Route>) {

@@ -40,7 +40,7 @@ async fn a_record_reads_back_as_it_was_written() {
         record.terms.metadata.insert("team".into(), "ünïcode ' \" \\".into());
         done(commit(&store, vec![insert_owner(&organisation), insert_owner(&client), insert(&record)]).await);
         assert_eq!(stored(&store, &record).await, Some(record.clone()));
-        assert_eq!(known(&store, &key).await.unwrap().unwrap().id, record.id);
+        assert_eq!(known(&store, &key).await.unwrap().unwrap().id(), record.id);
         let found = store.find(OwnerAndKeys(client.id)).await.unwrap();
         assert_eq!(found, Some(FoundOwner { owner: client, management_keys: Vec::new() }));
         store.close().await;
@@ -283,7 +283,7 @@ async fn many_writers_share_transactions_and_none_is_lost() {
             writers.spawn(async move {
                 done(commit(&store, vec![insert(&record)]).await);
                 assert_eq!(
-                    store.snapshot().find(record.id.prefix(), key.read().text()).map(|known| known.id),
+                    store.snapshot().find(record.id.prefix(), key.read().text()).map(|known| known.id()),
                     Some(record.id)
                 );
             });

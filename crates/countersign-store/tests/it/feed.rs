@@ -27,7 +27,7 @@ async fn safety_2_every_change_of_one_node_reaches_the_other_in_order() {
             writers.spawn(async move {
                 done(commit(&writer, vec![insert(&record)]).await);
                 // A miss causes one catch-up, which knows everything that was acknowledged before.
-                assert_eq!(known(&reader, &key).await.unwrap().unwrap().id, record.id);
+                assert_eq!(known(&reader, &key).await.unwrap().unwrap().id(), record.id);
             });
         }
         writers.join_all().await;

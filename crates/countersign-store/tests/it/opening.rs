@@ -50,7 +50,7 @@ async fn a_reopened_store_knows_what_it_knew() {
         done(commit(&store, vec![insert_owner(&organisation), insert_owner(&client), insert(&record)]).await);
         store.close().await;
         let store = fixture.open("a").await;
-        assert_eq!(known(&store, &key).await.unwrap().unwrap().id, record.id);
+        assert_eq!(known(&store, &key).await.unwrap().unwrap().id(), record.id);
         assert_eq!(store.nodes().await.unwrap()[0].incarnation, 2);
         drop(store);
         // A store that was dropped and not closed leaves the database in order.
