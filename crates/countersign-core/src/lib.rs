@@ -21,6 +21,7 @@ pub mod credential;
 pub mod decision;
 pub mod duration;
 pub mod effect;
+pub mod ending;
 pub mod environment;
 pub mod exchange;
 pub mod few;

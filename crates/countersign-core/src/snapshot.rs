@@ -14,6 +14,7 @@ use papaya::HashMap;
 
 use crate::carried::DeclaredSets;
 use crate::effect::Use;
+use crate::ending::Ending;
 use crate::id::{CredentialId, IdPrefix, OwnerId, OwnerKind};
 use crate::imported::{Declaration, Imports};
 use crate::imported_set::{Digest, ImportedSet, Source, Upgrade};
@@ -34,8 +35,15 @@ use crate::timestamp::{Monotonic, Timestamp};
 pub enum Change {
     /// A credential is new or different.
     Credential(Box<Learned>),
-    /// A credential was removed.
+    /// A credential cannot be read here: it is refused.
     Forgotten(SecretHash),
+    /// A credential was removed.
+    Removed {
+        /// Which.
+        credential: CredentialId,
+        /// By what it was found.
+        lookup: SecretHash,
+    },
     /// An owner is new or different.
     Owner(Box<OwnerRecord>),
 }
@@ -47,7 +55,7 @@ impl Change {
         match self {
             Self::Owner(record) if record.id.kind() == OwnerKind::Organisation => Rank::Organisation,
             Self::Owner(_) => Rank::Member,
-            Self::Credential(_) | Self::Forgotten(_) => Rank::Credential,
+            Self::Credential(_) | Self::Forgotten(_) | Self::Removed { .. } => Rank::Credential,
         }
     }
 }
@@ -236,11 +244,54 @@ impl Snapshot {
         names
     }
 
+    /// Returns what ends with a change that is not applied yet.
+    #[must_use]
+    pub fn endings(&self, change: &Change) -> Vec<Ending> {
+        match change {
+            Change::Credential(learned) => self.credential_endings(learned),
+            Change::Forgotten(_) => Vec::new(),
+            Change::Removed { credential, .. } => vec![Ending::Removed { credential: *credential }],
+            Change::Owner(record) => {
+                let OwnerRecord { id: owner, version, disabled_by: by, .. } = **record;
+                record
+                    .disabled_at
+                    .map(|at| Ending::OwnerDisabled { owner, at, version, by })
+                    .into_iter()
+                    .collect()
+            }
+        }
+    }
+
+    /// What a credential was when it was made is no ending: a store that has lost it has nothing to be told.
+    fn credential_endings(&self, learned: &Learned) -> Vec<Ending> {
+        let before =
+            self.credentials.pin().get_key_value(&learned.lookup).map(|(ByLookup(known), ())| known.life);
+        if before.is_none() && learned.version == 1 {
+            return Vec::new();
+        }
+        let (credential, version) = (learned.id, learned.version);
+        let ended = |at: Option<Timestamp>, already: bool| at.filter(|_| !already);
+        let was = |what: fn(Life) -> bool| before.is_some_and(what);
+        let revoked = ended(learned.revoked_at, was(|life| life.revoked));
+        let disabled = ended(learned.disabled_at, was(|life| life.disabled));
+        let earlier =
+            |end: Timestamp| before.is_some_and(|life| life.expires_at.is_some_and(|was| was <= end));
+        let shortened = learned.expires_at.filter(|end| !earlier(*end));
+        [
+            revoked.map(|at| Ending::Revoked { credential, at }),
+            disabled.map(|at| Ending::Disabled { credential, at, version }),
+            shortened.map(|at| Ending::Shortened { credential, at, version }),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
     /// Takes one change.
     pub fn apply(&self, change: &Change) -> Applied {
         match change {
             Change::Credential(record) => self.apply_credential(record),
-            Change::Forgotten(lookup) => {
+            Change::Forgotten(lookup) | Change::Removed { lookup, .. } => {
                 self.forget(lookup);
                 Applied::Taken
             }
@@ -448,6 +499,7 @@ mod tests {
 
     use super::{Applied, Change, FEW, Snapshot};
     use crate::context::SeededEntropy;
+    use crate::ending::Ending;
     use crate::environment::Environment;
     use crate::id::{CredentialId, IdPrefix, OwnerId, OwnerKind};
     use crate::imported::PreparedSet;
@@ -519,6 +571,59 @@ mod tests {
             Applied::KeptRevoked(record.id)
         );
         assert!(snapshot.find(KEY, key.read().text()).unwrap().life.revoked);
+    }
+
+    #[test]
+    fn safety_3_what_ends_with_a_change_is_told_once() {
+        let (snapshot, peppers) = snapshot();
+        let owner = organisation();
+        let (made, _) = credential(owner.id, &peppers, 2);
+        let (credential, at) = (made.id, Timestamp::from_millis(5));
+        snapshot.apply(&Change::Owner(Box::new(owner.clone())));
+        let mut version = 0;
+        let mut check = |change: fn(&mut CredentialRecord), expected: &[Ending]| {
+            version += 1;
+            let mut next = made.clone();
+            change(&mut next);
+            next.version = version;
+            let change = Change::Credential(Box::new((&next).into()));
+            assert_eq!(snapshot.endings(&change), expected, "{version}");
+            snapshot.apply(&change);
+            assert_eq!(snapshot.endings(&change), [], "{version}: it is known");
+        };
+        check(|next| next.expires_at = Some(Timestamp::from_millis(9)), &[]);
+        check(|next| next.expires_at = None, &[]);
+        check(
+            |next| next.disabled_at = Some(Timestamp::from_millis(5)),
+            &[Ending::Disabled { credential, at, version: 3 }],
+        );
+        check(|_| {}, &[]);
+        check(
+            |next| {
+                (next.disabled_at, next.expires_at) =
+                    (Some(Timestamp::from_millis(5)), Some(Timestamp::from_millis(5)))
+            },
+            &[
+                Ending::Disabled { credential, at, version: 5 },
+                Ending::Shortened { credential, at, version: 5 },
+            ],
+        );
+        check(|next| next.expires_at = Some(Timestamp::from_millis(7)), &[]);
+        check(
+            |next| next.revoked_at = Some(Timestamp::from_millis(5)),
+            &[Ending::Revoked { credential, at }],
+        );
+        let removed = Change::Removed { credential, lookup: made.lookup };
+        assert_eq!(snapshot.endings(&removed), [Ending::Removed { credential }]);
+        assert_eq!(
+            snapshot.endings(&Change::Forgotten(made.lookup)),
+            [],
+            "what cannot be read lives on elsewhere"
+        );
+        let disabled = OwnerRecord { disabled_at: Some(at), version: 2, ..owner.clone() };
+        let ending = Ending::OwnerDisabled { owner: owner.id, at, version: 2, by: None };
+        assert_eq!(snapshot.endings(&Change::Owner(Box::new(disabled))), [ending]);
+        assert_eq!(snapshot.endings(&Change::Owner(Box::new(owner))), []);
     }
 
     #[test]

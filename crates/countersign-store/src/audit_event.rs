@@ -200,14 +200,23 @@ static HASH: Statement = Statement::new(
 ///
 /// [`Unavailable`].
 pub(crate) async fn goes_through(database: &Database, node: &str, seen: &Head) -> Result<bool, Unavailable> {
-    if seen.last_event == 0 {
-        return Ok(true);
-    }
-    let row = database.read_one(&HASH, vec![node.into(), seen.last_event.into()]).await?;
-    Ok(row
-        .map(|row| row.blob(0).map(|hash| hash == seen.event_hash.as_bytes()))
-        .transpose()?
-        .unwrap_or(false))
+    let (statement, parameters) = through(node, seen);
+    is_through(seen, database.read_one(statement, parameters).await?.as_ref())
+}
+
+/// Asks for the place where a node's chain was seen.
+pub(crate) fn through(node: &str, seen: &Head) -> (&'static Statement, Vec<Value>) {
+    (&HASH, vec![node.into(), seen.last_event.into()])
+}
+
+/// Judges the answer to [`through`].
+///
+/// # Errors
+///
+/// [`Unavailable::Corrupt`].
+pub(crate) fn is_through(seen: &Head, found: Option<&Row>) -> Result<bool, Unavailable> {
+    let found = found.map(|row| row.blob(0).map(|hash| hash == seen.event_hash.as_bytes())).transpose()?;
+    Ok(seen.last_event == 0 || found.unwrap_or(false))
 }
 
 /// What was found of one node's chain.

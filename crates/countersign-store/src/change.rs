@@ -37,7 +37,7 @@ pub(crate) fn told(yields: Yields, done: Done) -> Result<Vec<Told>, Unavailable>
         let (tag, change) = match yields {
             Yields::Nothing => return Ok(None),
             Yields::Stored(tag) => (tag, (kept(tag.0)?.read)(row)?),
-            Yields::Gone(tag) => (tag, (kept(tag.0)?.gone)(Some(row.hash(1)?))?),
+            Yields::Gone(tag) => (tag, (kept(tag.0)?.gone)(&subject, Some(row.hash(1)?))?),
         };
         Ok(Some(Told { kind: tag.0, subject, lookup: lookup(&change), change }))
     };
@@ -48,7 +48,7 @@ pub(crate) fn told(yields: Yields, done: Done) -> Result<Vec<Told>, Unavailable>
 fn lookup(change: &Change) -> Option<SecretHash> {
     match change {
         Change::Credential(learned) => Some(learned.lookup),
-        Change::Forgotten(lookup) => Some(*lookup),
+        Change::Forgotten(lookup) | Change::Removed { lookup, .. } => Some(*lookup),
         Change::Owner(_) => None,
     }
 }
@@ -111,7 +111,7 @@ fn read(row: &Row, stored: &mut HashMap<(&'static str, String), Row>) -> Result<
     let Kept { tag, read, gone, .. } = kept(row.text(1)?)?;
     match stored.get(&(tag.0, row.text(2)?.to_owned())) {
         Some(row) => read(row.clone()),
-        None => gone((!row.is_null(3)).then(|| row.hash(3)).transpose()?),
+        None => gone(row.text(2)?, (!row.is_null(3)).then(|| row.hash(3)).transpose()?),
     }
 }
 

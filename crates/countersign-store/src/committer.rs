@@ -10,7 +10,7 @@ use std::time::Duration;
 use countersign_core::context::Clock;
 use countersign_core::ledger::Unavailable;
 use countersign_core::timestamp::{Monotonic, Timestamp};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
 use crate::change::{self, Told};
@@ -39,6 +39,7 @@ pub(crate) struct Committer {
     clock: Arc<dyn Clock>,
     fatal: Fatal,
     patience: Duration,
+    wake: Arc<Notify>,
     session: Option<Session>,
     /// Where the node's row stands; `None`: to be read before the next group.
     head: Option<Head>,
@@ -57,6 +58,8 @@ pub(crate) struct Parts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) fatal: Fatal,
     pub(crate) patience: Duration,
+    /// Wakes the feed.
+    pub(crate) wake: Arc<Notify>,
 }
 
 /// What a group adds to the node's history.
@@ -77,8 +80,10 @@ impl Committer {
     ///
     /// [`Fault`] if the database does not answer.
     pub(crate) async fn claim(parts: Parts) -> Result<Self, Fault> {
-        let Parts { node, writer, knowledge, clock, fatal, patience } = parts;
+        let Parts { node, writer, knowledge, clock, fatal, patience, wake } = parts;
         let last_at = clock.now();
+        let incarnation =
+            knowledge.lock().await.tombstones.seen().get(&node).map_or(0, |head| head.incarnation);
         let mut committer = Self {
             node,
             writer,
@@ -86,9 +91,10 @@ impl Committer {
             clock,
             fatal,
             patience,
+            wake,
             session: None,
             head: None,
-            incarnation: 0,
+            incarnation,
             paused: None,
             last_at,
             last_beat: last_at,
@@ -165,6 +171,12 @@ impl Committer {
         session.begin().await?;
         let mut answers = Vec::with_capacity(group.len());
         for batch in group {
+            if batch.acts() && self.knowledge.is_behind() {
+                answers.push(Err(Unavailable::Store(
+                    "the store went back and is told what it has lost".to_owned(),
+                )));
+                continue;
+            }
             answers.push(match session.attempt(&batch.steps).await? {
                 Attempt::Met(done) => {
                     draft.take(&self.node, batch, done)?;
@@ -187,12 +199,20 @@ impl Committer {
         }
         let mut heads = self.knowledge.lock().await;
         session.commit().await?;
+        heads.beat = Some(self.beat(begun));
+        self.head = Some(draft.head);
+        if heads.known.get(&self.node) != Some(&head) {
+            // An earlier commit of ours, whose answer was lost, is not known yet: the feed reads both, in their order. Or the
+            // store went back: then the feed tells it first what it has lost.
+            unsee(&mut answers);
+            self.wake.notify_one();
+            return Ok(answers);
+        }
         for told in draft.told {
             self.knowledge.apply_own(&mut heads, told.change);
         }
         heads.known.insert(self.node.clone(), draft.head);
-        heads.beat = Some(self.beat(begun));
-        self.head = Some(draft.head);
+        heads.write_down(draft.at).await;
         if !heads.missed.is_empty() {
             unsee(&mut answers);
         }
@@ -212,13 +232,23 @@ impl Committer {
         };
         let head = self.find_place(&mut session).await?;
         self.session = Some(session);
-        let mut heads = self.knowledge.lock().await;
-        if heads.known.get(&self.node) != Some(&head) {
-            // A commit whose outcome was not known has happened, or the store went back (SAFETY 3).
-            heads.whole = true;
-        }
         self.head = Some(head);
         Ok(head)
+    }
+
+    /// Tells whether our history goes on from where it is known. If it has more, then a commit whose answer was lost has
+    /// happened.
+    async fn goes_on(&mut self, session: &mut Session, found: &Head) -> Result<bool, Fault> {
+        let Some(known) = self.knowledge.lock().await.known.get(&self.node).copied() else {
+            return Ok(false);
+        };
+        if known == *found {
+            return Ok(true);
+        }
+        let (statement, parameters) = audit_event::through(&self.node, &known);
+        let done = session.execute(statement, &parameters).await?;
+        let through = audit_event::is_through(&known, done.rows.first()).map_err(unreadable)?;
+        Ok(through && found.last_change >= known.last_change && found.last_event >= known.last_event)
     }
 
     async fn connect(&mut self) -> Result<Session, Fault> {
@@ -238,7 +268,12 @@ impl Committer {
         let (statement, parameters) = node::head(&self.node);
         let found = node::of(&session.execute(statement, &parameters).await?).map_err(unreadable)?;
         match found {
-            Some(head) if head.incarnation == self.incarnation => Ok(head),
+            Some(head) if head.incarnation == self.incarnation => {
+                if !self.goes_on(session, &head).await? {
+                    self.knowledge.went_back();
+                }
+                Ok(head)
+            }
             Some(head) if head.incarnation > self.incarnation => {
                 let reason =
                     format!("another process has taken the node name {}; give each its own", self.node);
@@ -246,13 +281,16 @@ impl Committer {
                 Err(Fault::Failed(reason))
             }
             // The store is older than this process: it was restored beneath it.
-            Some(_) | None => self.take_name(session).await,
+            Some(_) | None => {
+                self.knowledge.went_back();
+                self.take_name(session).await
+            }
         }
     }
 
     async fn take_name(&mut self, session: &mut Session) -> Result<Head, Fault> {
         self.last_beat = following(self.last_beat, self.clock.now());
-        let (statement, parameters) = node::claim(&self.node, self.last_beat);
+        let (statement, parameters) = node::claim(&self.node, self.last_beat, self.incarnation);
         let claimed = node::of(&session.execute(statement, &parameters).await?).map_err(unreadable)?;
         let head =
             claimed.ok_or_else(|| Fault::Corrupt("a node that was claimed is not there".to_owned()))?;

@@ -38,6 +38,8 @@ pub struct StoreConfig {
     pub snapshot: Arc<Snapshot>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
+    /// Where this node writes down what has ended, for a store that goes back (SAFETY 3): a file of its own.
+    pub tombstones: PathBuf,
     /// Whether the connection to a server may cross a network in clear.
     pub danger_plaintext: bool,
 }

@@ -133,8 +133,12 @@ fn learn(row: Row, lookup: SecretHash) -> Result<Learned, Unavailable> {
     })
 }
 
-fn gone(lookup: Option<SecretHash>) -> Result<Change, Unavailable> {
-    lookup.map(Change::Forgotten).ok_or_else(|| corrupt("a credential went, and nothing says which"))
+fn gone(subject: &str, lookup: Option<SecretHash>) -> Result<Change, Unavailable> {
+    let which = || corrupt("a credential went, and nothing says which");
+    Ok(Change::Removed {
+        credential: subject.parse().map_err(|_| which())?,
+        lookup: lookup.ok_or_else(which)?,
+    })
 }
 
 static INSERT: Statement = Statement::new(concat!(
@@ -219,9 +223,38 @@ static REVOKE_AGAIN: Statement = Statement::new(concat!(
     learned!()
 ));
 
-/// Writes a revocation back that the store has lost (SAFETY 3).
+/// Writes a revocation back that the store has lost (SAFETY 3); not met if it has not.
 pub(crate) fn revoke_again(credential: CredentialId, at: Timestamp) -> Step {
-    Step::any(&REVOKE_AGAIN, vec![credential.into(), at.into()]).yielding(Yields::Stored(CREDENTIAL))
+    Step::one(&REVOKE_AGAIN, vec![credential.into(), at.into()]).yielding(Yields::Stored(CREDENTIAL))
+}
+
+static DISABLE_AGAIN: Statement = Statement::new(concat!(
+    "UPDATE credential
+     SET disabled_at = $2, version = CAST($3 AS BIGINT) + 1
+     WHERE id = $1 AND version <= $3 AND disabled_at IS NULL
+     RETURNING ",
+    learned!()
+));
+
+/// Switches a credential off once more; not met if it is off, or a later version than the one that was off is stored. Whose
+/// word it was is lost: it counts as an operator's.
+pub(crate) fn disable_again(credential: CredentialId, at: Timestamp, version: i64) -> Step {
+    Step::one(&DISABLE_AGAIN, vec![credential.into(), at.into(), version.into()])
+        .yielding(Yields::Stored(CREDENTIAL))
+}
+
+static SHORTEN_AGAIN: Statement = Statement::new(concat!(
+    "UPDATE credential
+     SET expires_at = $2, version = CAST($3 AS BIGINT) + 1
+     WHERE id = $1 AND version <= $3 AND (expires_at IS NULL OR expires_at > $2)
+     RETURNING ",
+    learned!()
+));
+
+/// Brings a credential's end forward once more; not met if it ends as early, or a later version is stored.
+pub(crate) fn shorten_again(credential: CredentialId, at: Timestamp, version: i64) -> Step {
+    Step::one(&SHORTEN_AGAIN, vec![credential.into(), at.into(), version.into()])
+        .yielding(Yields::Stored(CREDENTIAL))
 }
 
 static REMOVE: Statement = Statement::new(
@@ -418,6 +451,8 @@ pub(crate) static STATEMENTS: &[&Statement] = &[
     &ADVANCE,
     &REVOKE,
     &REVOKE_AGAIN,
+    &DISABLE_AGAIN,
+    &SHORTEN_AGAIN,
     &REMOVE,
     &NOTE_USE,
     &FIND,

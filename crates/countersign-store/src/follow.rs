@@ -1,9 +1,8 @@
 //! The feed: how the snapshot learns what other nodes have committed, and proves that it is not old.
 //!
 //! Each run reads where every node stands and, for those that moved, the changes since; numbered per node, so that
-//! none can be skipped (SAFETY 2). A gap, a counter that went back or a chain that no longer goes through the
-//! place where it was seen means that the store went back: then everything is read anew, and the revocations that
-//! the store has lost are written back (SAFETY 3).
+//! none can be skipped (SAFETY 2). A counter that went back, or a chain that no longer goes through the place where it was
+//! seen, means that the store went back: then it is told first what has ended since, and read anew as a whole (SAFETY 3).
 //!
 //! **Invariant.** Nothing is taken from a database that does not hold our own last commit: it is another one, or it went
 //! back. The snapshot is marked fresh with the time at which that commit began, and only after everything that was read
@@ -12,8 +11,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use countersign_core::audit::{Actor, AuditEvent};
 use countersign_core::context::Clock;
+use countersign_core::ending::Ending;
 use countersign_core::id::CredentialId;
 use countersign_core::ledger::Unavailable;
 use countersign_core::snapshot::{Change, Rank};
@@ -23,16 +22,15 @@ use crate::kept::KEPT;
 use crate::knowledge::{Beat, Heads, Knowledge};
 use crate::node::{self, Head, NodeRow};
 use crate::queue::Queue;
-use crate::{audit_event, change, credential};
+use crate::restoring::Restoring;
+use crate::{audit_event, change};
 use countersign_database::database::Database;
 
 /// The most changes that are read together, some 70 MB of them: whoever is further behind, since it could not reach the
 /// store for a while, reads everything page by page instead.
 const MOST: i64 = 100_000;
 /// How often a full load may be followed by another at once, since the store moved meanwhile.
-const ATTEMPTS: usize = 3;
-/// Revocations that are written back in one batch.
-const WRITTEN_BACK_AT_ONCE: usize = 100;
+const ATTEMPTS: usize = 4;
 
 /// Reads for the snapshot.
 #[derive(Clone)]
@@ -50,6 +48,8 @@ enum Advance {
     Taken,
     /// They are not: everything is to be read.
     Whole,
+    /// The store went back: it is to be told first what it has lost.
+    Back,
 }
 
 impl Feed {
@@ -60,24 +60,32 @@ impl Feed {
     /// [`Unavailable`]: the snapshot is as old as before.
     pub(crate) async fn run(&self) -> Result<(), Unavailable> {
         let mut heads = self.knowledge.lock().await;
-        let Some(beat) = heads.beat else { return Err(Unavailable::Stale) };
-        let mut caught_up = false;
+        let mut fresh = None;
         for _attempt in 0..ATTEMPTS {
+            let Some(beat) = heads.beat else { return Err(Unavailable::Stale) };
             let nodes = node::list(&self.database).await?;
             self.recognise(&beat, &nodes)?;
-            if matches!(self.advance(&mut heads, &nodes).await?, Advance::Taken) {
-                caught_up = true;
-                break;
+            match self.advance(&mut heads, &nodes).await? {
+                Advance::Taken => {
+                    fresh = Some(beat.begun);
+                    break;
+                }
+                Advance::Whole => self.load(&mut heads, &nodes).await?,
+                Advance::Back => {
+                    drop(heads);
+                    self.tell_what_was_lost().await?;
+                    heads = self.knowledge.lock().await;
+                }
             }
-            self.load(&mut heads, &nodes).await?;
         }
-        if !caught_up {
+        heads.write_down(self.clock.now()).await;
+        let Some(fresh) = fresh else {
             return Err(Unavailable::Store("the store moves faster than it can be read".to_owned()));
-        }
-        self.knowledge.snapshot().mark_fresh(beat.begun);
+        };
+        self.knowledge.snapshot().mark_fresh(fresh);
         let owed: Vec<_> = heads.owed.iter().copied().collect();
         drop(heads);
-        self.write_back(&owed).await;
+        self.write_back(owed).await;
         Ok(())
     }
 
@@ -94,7 +102,11 @@ impl Feed {
 
     /// Applies what changed since the last run.
     async fn advance(&self, heads: &mut Heads, nodes: &[NodeRow]) -> Result<Advance, Unavailable> {
-        if heads.whole || behind(&heads.known, nodes) > MOST || !self.continues(heads, nodes).await? {
+        if self.knowledge.is_behind() || !(heads.whole || self.continues(&heads.known, nodes).await?) {
+            self.knowledge.went_back();
+            return Ok(Advance::Back);
+        }
+        if heads.whole || behind(&heads.known, nodes) > MOST {
             return Ok(Advance::Whole);
         }
         let mut changes = Vec::new();
@@ -112,6 +124,7 @@ impl Feed {
         // Our own commits that waited for an owner are older than what was read of any credential now.
         let missed = std::mem::take(&mut heads.missed);
         for change in changes.iter().chain(&missed).chain(&credentials) {
+            self.knowledge.note(heads, change);
             self.knowledge.apply(heads, change);
         }
         if heads.whole {
@@ -122,22 +135,52 @@ impl Feed {
     }
 
     /// Tells whether every node's history goes on from where it was last seen.
-    async fn continues(&self, heads: &Heads, nodes: &[NodeRow]) -> Result<bool, Unavailable> {
-        for (id, seen) in &heads.known {
-            let Some(found) = nodes.iter().find(|node| &node.id == id).map(NodeRow::head) else {
-                return Ok(false);
-            };
-            if found == *seen {
-                continue;
-            }
-            let back = found.last_change < seen.last_change || found.last_event < seen.last_event;
-            // Our own commits were applied before the lock was given up: ours can only have moved behind our back.
-            if back || *id == self.node || !audit_event::goes_through(&self.database, id, seen).await? {
-                tracing::warn!(node = %id, ?seen, ?found, "the store's history changed: everything is read anew");
+    async fn continues(&self, known: &HashMap<String, Head>, nodes: &[NodeRow]) -> Result<bool, Unavailable> {
+        for (id, seen) in known {
+            let found = nodes.iter().find(|node| &node.id == id).map(NodeRow::head);
+            let (changes, events) = found.map_or((-1, -1), |found| (found.last_change, found.last_event));
+            let moved = found.is_none_or(|found| !found.is_at(seen));
+            let back = changes < seen.last_change || events < seen.last_event;
+            if moved && (back || !audit_event::goes_through(&self.database, id, seen).await?) {
+                tracing::warn!(node = %id, ?seen, ?found, "the store went back");
                 return Ok(false);
             }
         }
         Ok(true)
+    }
+
+    /// Notices at a start that the store went back while this node did not run.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`].
+    pub(crate) async fn compare(&self) -> Result<(), Unavailable> {
+        let nodes = node::list(&self.database).await?;
+        let seen = self.knowledge.lock().await.tombstones.seen().clone();
+        if !self.continues(&seen, &nodes).await? {
+            self.knowledge.went_back();
+        }
+        Ok(())
+    }
+
+    /// Tells the store what has ended, as far as it has lost it. Until that is done nobody's act is committed, and the
+    /// snapshot learns nothing: it ages.
+    async fn tell_what_was_lost(&self) -> Result<(), Unavailable> {
+        let (record, endings) = {
+            let heads = self.knowledge.lock().await;
+            let endings =
+                heads.tombstones.endings().map_err(|error| Unavailable::Store(error.to_string()))?;
+            (heads.tombstones.path().display().to_string(), endings)
+        };
+        let restored = self.restoring().run(endings).await?;
+        tracing::warn!(
+            record,
+            restored,
+            "the store went back: what had ended was written back, and it is read anew"
+        );
+        self.knowledge.lock().await.whole = true;
+        self.knowledge.was_told();
+        Ok(())
     }
 
     /// Reads a node's changes; `None` if one is missing.
@@ -157,13 +200,19 @@ impl Feed {
     /// Reads everything. What is committed meanwhile is read again as a change, since `nodes` were read before.
     async fn load(&self, heads: &mut Heads, nodes: &[NodeRow]) -> Result<(), Unavailable> {
         heads.missed.clear();
+        // What has ended before this node knew anything is no news.
+        let first = self.knowledge.snapshot().is_empty();
         self.knowledge.snapshot().begin_load();
         for kept in KEPT {
             for statement in kept.load {
                 let mut pages = self.database.scan(statement, Vec::new())?;
                 while let Some(page) = pages.next().await? {
                     for row in page {
-                        self.knowledge.apply(heads, &(kept.read)(row)?);
+                        let change = (kept.read)(row)?;
+                        if !first {
+                            self.knowledge.note(heads, &change);
+                        }
+                        self.knowledge.apply(heads, &change);
                     }
                 }
             }
@@ -172,30 +221,31 @@ impl Feed {
         heads.known = known(nodes);
         // An owner that was entered after the owners were read comes as a change, before its credentials.
         heads.whole = false;
+        let Heads { tombstones, known, .. } = heads;
+        tombstones.write_seen(known, self.clock.now()).await;
         Ok(())
     }
 
-    /// Tells the store the revocations that it has lost. What fails now is tried at the next run.
-    async fn write_back(&self, owed: &[CredentialId]) {
-        for ids in owed.chunks(WRITTEN_BACK_AT_ONCE) {
-            let now = self.clock.now();
-            let steps = ids.iter().map(|id| credential::revoke_again(*id, now)).collect();
-            let line = |id: &CredentialId| {
-                AuditEvent::granted(now, "credential.revocation_restored", Actor::SYSTEM)
-                    .about(id.to_string())
-            };
-            match self.queue.submit(steps, ids.iter().map(line).collect()).await {
-                Ok(_) => {
-                    let mut heads = self.knowledge.lock().await;
-                    for id in ids {
-                        heads.owed.remove(id);
-                    }
-                }
-                Err(error) => {
-                    tracing::error!(%error, "revocations that the store has lost are not written back yet")
+    /// Tells the store the revocations that it has lost and that verifiers remember. What fails now is tried at the next
+    /// run.
+    async fn write_back(&self, owed: Vec<CredentialId>) {
+        let at = self.clock.now();
+        let endings = owed.clone().into_iter().map(move |credential| Ending::Revoked { credential, at });
+        match self.restoring().run(endings).await {
+            Ok(_) => {
+                let mut heads = self.knowledge.lock().await;
+                for id in owed {
+                    heads.owed.remove(&id);
                 }
             }
+            Err(error) => {
+                tracing::error!(%error, "revocations that the store has lost are not written back yet")
+            }
         }
+    }
+
+    fn restoring(&self) -> Restoring<'_> {
+        Restoring { node: &self.node, queue: &self.queue, clock: &*self.clock }
     }
 }
 

@@ -21,12 +21,12 @@ pub(crate) struct Kept {
     ///
     /// [`Unavailable::Corrupt`].
     pub(crate) read: fn(Row) -> Result<Change, Unavailable>,
-    /// Says that it is stored no longer, given how it was found.
+    /// Says that it is stored no longer, given its id and how it was found.
     ///
     /// # Errors
     ///
     /// [`Unavailable::Corrupt`] if that is nothing that goes.
-    pub(crate) gone: fn(Option<SecretHash>) -> Result<Change, Unavailable>,
+    pub(crate) gone: fn(&str, Option<SecretHash>) -> Result<Change, Unavailable>,
 }
 
 /// The condition by which [`Kept::changed`] selects; `$name` is the tag's.

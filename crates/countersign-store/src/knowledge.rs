@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use countersign_core::id::CredentialId;
 use countersign_core::snapshot::{Applied, Change, Snapshot};
@@ -13,12 +14,15 @@ use countersign_core::timestamp::{Monotonic, Timestamp};
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::node::{Head, NodeRow};
+use crate::tombstones::Tombstones;
 
 /// The snapshot, with the places up to which it was fed.
 #[derive(Debug)]
 pub(crate) struct Knowledge {
     snapshot: Arc<Snapshot>,
     heads: Mutex<Heads>,
+    /// Whether the store went back and is not yet told what it has lost.
+    behind: AtomicBool,
 }
 
 /// Up to where each node is known.
@@ -31,6 +35,8 @@ pub(crate) struct Heads {
     pub(crate) whole: bool,
     /// Revocations that the store has lost and is to be told again (SAFETY 3).
     pub(crate) owed: BTreeSet<CredentialId>,
+    /// What has ended, on this node's own disk.
+    pub(crate) tombstones: Tombstones,
     /// Own changes that name an owner of which the feed has not told yet, in the order of their commits.
     pub(crate) missed: Vec<Change>,
 }
@@ -51,20 +57,41 @@ impl Beat {
     }
 }
 
+impl Heads {
+    /// Writes down what has ended, if anything has.
+    pub(crate) async fn write_down(&mut self, now: Timestamp) {
+        self.tombstones.write(&self.known, now).await;
+    }
+}
+
 impl Knowledge {
-    pub(crate) fn new(snapshot: Arc<Snapshot>) -> Self {
+    pub(crate) fn new(snapshot: Arc<Snapshot>, tombstones: Tombstones) -> Self {
         let heads = Heads {
             known: HashMap::new(),
             beat: None,
             whole: true,
             owed: BTreeSet::new(),
+            tombstones,
             missed: Vec::new(),
         };
-        Self { snapshot, heads: Mutex::new(heads) }
+        Self { snapshot, heads: Mutex::new(heads), behind: AtomicBool::new(false) }
     }
 
     pub(crate) const fn snapshot(&self) -> &Arc<Snapshot> {
         &self.snapshot
+    }
+
+    /// Tells whether the store is yet to be told what it has lost: until then nobody acts on what it says.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.behind.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn went_back(&self) {
+        self.behind.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn was_told(&self) {
+        self.behind.store(false, Ordering::Release);
     }
 
     pub(crate) async fn lock(&self) -> MutexGuard<'_, Heads> {
@@ -78,9 +105,15 @@ impl Knowledge {
         }
     }
 
+    /// Notes what ends with a change that is to be applied.
+    pub(crate) fn note(&self, heads: &mut Heads, change: &Change) {
+        heads.tombstones.note(self.snapshot.endings(change));
+    }
+
     /// Teaches the verifiers one change of our own. Another node may have entered its owner a moment ago: then it
     /// waits for the feed, and so do all that follow, since their order counts.
     pub(crate) fn apply_own(&self, heads: &mut Heads, change: Change) {
+        self.note(heads, &change);
         if !heads.missed.is_empty() || !self.try_apply(heads, &change) {
             heads.missed.push(change);
         }

@@ -35,6 +35,14 @@ pub struct NodeRow {
     pub heartbeat_at: Timestamp,
 }
 
+impl Head {
+    /// Tells whether a node's history has come exactly as far as in `other`, whichever process wrote it.
+    pub(crate) fn is_at(&self, other: &Self) -> bool {
+        (self.last_change, self.last_event, self.event_hash)
+            == (other.last_change, other.last_event, other.event_hash)
+    }
+}
+
 impl NodeRow {
     pub(crate) const fn head(&self) -> Head {
         Head {
@@ -65,16 +73,18 @@ fn read(row: &Row) -> Result<NodeRow, Unavailable> {
 
 static CLAIM: Statement = Statement::new(concat!(
     "INSERT INTO node (id, incarnation, last_change, last_event, event_hash, heartbeat_at)
-     VALUES ($1, 1, 0, 0, $2, $3)
+     VALUES ($1, CAST($4 AS BIGINT) + 1, 0, 0, $2, $3)
      ON CONFLICT (id) DO UPDATE
-     SET incarnation = node.incarnation + 1, heartbeat_at = excluded.heartbeat_at
+     SET incarnation = CASE WHEN node.incarnation < $4 THEN $4 ELSE node.incarnation END + 1,
+         heartbeat_at = excluded.heartbeat_at
      RETURNING ",
     columns!()
 ));
 
-/// Takes a node's name: whoever held it before can commit no more.
-pub(crate) fn claim(node: &str, now: Timestamp) -> (&'static Statement, Vec<Value>) {
-    (&CLAIM, vec![node.into(), ChainHash::START.as_bytes().as_slice().into(), now.into()])
+/// Takes a node's name: whoever held it before can commit no more. `least` is the highest incarnation that is known: a
+/// store that went back does not give one out twice.
+pub(crate) fn claim(node: &str, now: Timestamp, least: i64) -> (&'static Statement, Vec<Value>) {
+    (&CLAIM, vec![node.into(), ChainHash::START.as_bytes().as_slice().into(), now.into(), least.into()])
 }
 
 static HEAD: Statement = Statement::new(concat!(

@@ -7,6 +7,7 @@ use countersign_core::reach::Reach;
 use countersign_core::record::OwnerRecord;
 use countersign_core::secret::SecretHash;
 use countersign_core::snapshot::Change;
+use countersign_core::timestamp::Timestamp;
 
 use crate::keep::{Kept, changed};
 use crate::page::{Cursor, Page, PageRequest};
@@ -85,7 +86,7 @@ fn change(row: Row) -> Result<Change, Unavailable> {
     read(&row, 0).map(|record| Change::Owner(Box::new(record)))
 }
 
-fn gone(_: Option<SecretHash>) -> Result<Change, Unavailable> {
+fn gone(_: &str, _: Option<SecretHash>) -> Result<Change, Unavailable> {
     Err(corrupt("an owner went, which none does"))
 }
 
@@ -132,6 +133,20 @@ pub(crate) fn advance(next: &OwnerRecord) -> Step {
         next.disabled_by.map(Authority::name).into(),
     ];
     Step::one(&ADVANCE, parameters).yielding(Yields::Stored(OWNER))
+}
+
+static DISABLE_AGAIN: Statement = Statement::new(concat!(
+    "UPDATE owner
+     SET disabled_at = $2, disabled_by = $4, version = CAST($3 AS BIGINT) + 1
+     WHERE id = $1 AND version <= $3 AND disabled_at IS NULL
+     RETURNING ",
+    columns!()
+));
+
+/// Switches an owner off once more; not met if it is off, or a later version than the one that was off is stored.
+pub(crate) fn disable_again(id: OwnerId, at: Timestamp, version: i64, by: Option<Authority>) -> Step {
+    let parameters = vec![id.into(), at.into(), version.into(), by.map(Authority::name).into()];
+    Step::one(&DISABLE_AGAIN, parameters).yielding(Yields::Stored(OWNER))
 }
 
 static FIND: Statement = Statement::new(concat!(
@@ -199,6 +214,7 @@ pub(crate) async fn list(
 pub(crate) static STATEMENTS: &[&Statement] = &[
     &INSERT,
     &ADVANCE,
+    &DISABLE_AGAIN,
     &FIND,
     &ORGANISATIONS,
     &MEMBERS,

@@ -25,10 +25,17 @@ pub(crate) enum Committed {
 pub(crate) struct Batch {
     pub(crate) steps: Vec<Step>,
     pub(crate) audits: Vec<AuditEvent>,
+    /// Whether it tells the store what it has lost.
+    restores: bool,
     answer: oneshot::Sender<Result<Committed, Unavailable>>,
 }
 
 impl Batch {
+    /// Tells whether the batch stands on what the store says, and so waits until the store was told what it has lost.
+    pub(crate) fn acts(&self) -> bool {
+        !self.restores && !self.steps.is_empty()
+    }
+
     /// Answers whoever asked, if they still wait.
     pub(crate) fn answer(self, answer: Result<Committed, Unavailable>) {
         let _asker_may_be_gone = self.answer.send(answer);
@@ -78,16 +85,35 @@ impl Queue {
         steps: Vec<Step>,
         audits: Vec<AuditEvent>,
     ) -> Result<oneshot::Receiver<Result<Committed, Unavailable>>, Unavailable> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Batch { steps, audits, restores: false, answer })?;
+        Ok(answered)
+    }
+
+    /// Queues a batch that tells the store what it has lost.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`] if the queue is full or closed.
+    pub(crate) fn restore(
+        &self,
+        steps: Vec<Step>,
+        audit: AuditEvent,
+    ) -> Result<oneshot::Receiver<Result<Committed, Unavailable>>, Unavailable> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Batch { steps, audits: vec![audit], restores: true, answer })?;
+        Ok(answered)
+    }
+
+    fn send(&self, batch: Batch) -> Result<(), Unavailable> {
         if let Some(reason) = self.fatal.reason() {
             return Err(Unavailable::Store(reason.to_owned()));
         }
-        let (answer, answered) = oneshot::channel();
-        self.batches.try_send(Batch { steps, audits, answer }).map_err(|error| {
+        self.batches.try_send(batch).map_err(|error| {
             Unavailable::Store(match error {
                 mpsc::error::TrySendError::Full(_) => "too many commits wait".to_owned(),
                 mpsc::error::TrySendError::Closed(_) => "the store was closed".to_owned(),
             })
-        })?;
-        Ok(answered)
+        })
     }
 }

@@ -19,6 +19,7 @@ use crate::knowledge::Knowledge;
 use crate::pruning::Pruning;
 use crate::queue::{Committed, Queue};
 use crate::report::Reports;
+use crate::tombstones::Tombstones;
 use crate::upgrades::Upgrades;
 use crate::usage::Usage;
 use countersign_database::database::{Database, Running, Writer};
@@ -84,12 +85,17 @@ impl Store {
     ///
     /// [`OpenError`], which says what to do.
     pub async fn open_with(config: StoreConfig, limits: Limits) -> Result<Self, OpenError> {
-        let StoreConfig { url, node, snapshot, clock, danger_plaintext } = config;
+        let StoreConfig { url, node, snapshot, clock, tombstones, danger_plaintext } = config;
+        let tombstones = Tombstones::open(tombstones.clone()).map_err(|error| OpenError::File {
+            place: tombstones.display().to_string(),
+            reason: error.to_string(),
+        })?;
         let (name, place) = placed(url, danger_plaintext, &limits);
         let (database, writer) = Database::open(&place, limits.patience).await?;
         let database = Arc::new(database);
-        let (knowledge, fatal) = (Arc::new(Knowledge::new(snapshot)), Fatal::default());
+        let (knowledge, fatal) = (Arc::new(Knowledge::new(snapshot, tombstones)), Fatal::default());
         let (queue, batches) = Queue::new(limits.queue, limits.patience, fatal.clone());
+        let catch_up = CatchUp::new(limits.patience);
         let broken = |fault: Fault| unusable(&name, Unavailable::from(fault));
         let committer = Committer::claim(Parts {
             node: node.clone(),
@@ -98,6 +104,7 @@ impl Store {
             clock: Arc::clone(&clock),
             fatal: fatal.clone(),
             patience: limits.patience,
+            wake: catch_up.wake(),
         })
         .await
         .map_err(broken)?;
@@ -113,7 +120,6 @@ impl Store {
             queue: queue.clone(),
             heart,
         };
-        let catch_up = CatchUp::new(limits.patience);
         let reports = Reports::new(queue.clone(), Arc::clone(&clock));
         let pruning = Pruning {
             database: Arc::clone(&database),
@@ -219,6 +225,7 @@ impl Store {
 
 /// Fills the snapshot, and then the meters that it brought. Filling may take longer than the snapshot stays fresh.
 async fn begin(feed: &Feed, usage: &Usage) -> Result<(), Unavailable> {
+    feed.compare().await?;
     feed.run().await?;
     usage.resume().await?;
     feed.heart.beat().await?;

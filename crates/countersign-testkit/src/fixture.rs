@@ -22,6 +22,7 @@ pub struct Fixture {
     /// The limits of every store that the fixture opens.
     pub limits: Limits,
     database: Database,
+    records: TempDir,
 }
 
 #[derive(Debug)]
@@ -34,7 +35,14 @@ impl Fixture {
     fn new(database: Database) -> Self {
         // Patient, since the machine may be compiling beside the test.
         let limits = Limits { patience: Duration::from_secs(20), ..Limits::default() };
-        Self { clock: Arc::default(), limits, database }
+        let records = tempfile::tempdir().expect("a temporary directory");
+        Self { clock: Arc::default(), limits, database, records }
+    }
+
+    /// Returns where a node writes down what has ended.
+    #[must_use]
+    pub fn tombstones(&self, node: &str) -> PathBuf {
+        self.records.path().join(node)
     }
 
     /// Returns where the database is.
@@ -82,6 +90,7 @@ impl Fixture {
             node: node.to_owned(),
             snapshot: Arc::new(snapshot),
             clock,
+            tombstones: self.tombstones(node),
             danger_plaintext: false,
         };
         Store::open_with(config, self.limits.clone()).await

@@ -113,6 +113,36 @@ impl Postgres {
         self.running = Some(Running { child: child.expect("PostgreSQL starts"), reader });
     }
 
+    /// Keeps what the server holds now, as a standby that lags from now on would.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be copied, or the server does not start again.
+    pub fn keep(&mut self) {
+        self.replace("data", "kept");
+    }
+
+    /// Goes back to what was kept: the lagging standby is promoted.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be copied, or the server does not start again.
+    pub fn go_back(&mut self) {
+        self.replace("kept", "data");
+    }
+
+    fn replace(&mut self, from: &str, to: &str) {
+        self.stop();
+        let to = self.directory.path().join(to);
+        if to.exists() {
+            std::fs::remove_dir_all(&to).expect("to remove what is replaced");
+        }
+        let mut copy = Command::new("cp");
+        copy.args(["-a", "--reflink=auto"]).arg(self.directory.path().join(from)).arg(to);
+        run(copy);
+        self.restart();
+    }
+
     /// Stops the server at once, as a crash would; its data stays.
     ///
     /// # Panics

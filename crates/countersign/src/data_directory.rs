@@ -61,6 +61,11 @@ impl DataDirectory {
         self.path.join("countersign.db")
     }
 
+    /// Returns where this node writes down what has ended.
+    pub(crate) fn tombstones(&self) -> PathBuf {
+        self.path.join("tombstones")
+    }
+
     /// Returns where the master key lies, unless it lives elsewhere.
     pub(crate) fn master_key(&self) -> PathBuf {
         self.path.join("master.key")

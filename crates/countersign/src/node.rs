@@ -195,6 +195,7 @@ async fn open_store(
         node: directory.node(&mut SystemEntropy)?,
         snapshot: Arc::clone(snapshot),
         clock: Arc::new(SystemClock),
+        tombstones: directory.tombstones(),
         danger_plaintext: place.danger_store_plaintext,
     };
     let limits = Limits { retention: place.retention.clone(), ..Limits::default() };

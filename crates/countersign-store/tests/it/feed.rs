@@ -168,8 +168,18 @@ async fn safety_3_the_committer_notices_a_restore_too() {
         done(commit(&store, vec![insert_owner(&organisation)]).await);
         sql(&fixture, "DELETE FROM audit_event; DELETE FROM change; DELETE FROM node").await;
         let (record, key) = records.key(&organisation);
-        done(commit(&store, vec![insert(&record)]).await);
-        assert_eq!(store.nodes().await.unwrap()[0].last_event, 1, "a new chain begins");
+        let refused = commit(&store, vec![insert(&record)]).await;
+        assert!(
+            matches!(&refused, Err(Unavailable::Store(text)) if text.contains("went back")),
+            "{refused:?}"
+        );
+        until("the store was told", async || commit(&store, vec![insert(&record)]).await.is_ok()).await;
+        let chains = store.verify_audit().await.unwrap();
+        assert_eq!(
+            (chains[0].broken_at, store.nodes().await.unwrap().len()),
+            (None, 1),
+            "a new chain begins"
+        );
         store.catch_up().await.unwrap();
         assert!(known(&store, &key).await.unwrap().is_some());
         store.close().await;
