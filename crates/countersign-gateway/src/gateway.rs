@@ -19,8 +19,6 @@ use countersign_edge::tls::Tls;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
 
-use crate::caller::TrustedProxies;
-use crate::field_names::DroppedFields;
 use crate::journal::{DecisionRecord, Journal};
 use crate::report::DecisionSink;
 use crate::route::RouteTable;
@@ -68,10 +66,6 @@ pub struct GatewayConfig {
     pub routes: Arc<ArcSwap<RouteTable>>,
     /// The hosts that are served; `None`: all.
     pub hosts: Option<Hosts>,
-    /// Whose word about others counts.
-    pub trusted: TrustedProxies,
-    /// Which header fields of callers end at the gateway.
-    pub dropped: DroppedFields,
     /// What verifiers know.
     pub snapshot: Arc<Snapshot>,
     /// What feeds the snapshot.
@@ -206,8 +200,6 @@ fn node(config: &GatewayConfig) -> Node {
         },
         routes: Arc::clone(&config.routes),
         hosts: config.hosts.clone(),
-        trusted: Arc::new(config.trusted.clone()),
-        dropped: Arc::new(config.dropped.clone()),
         metrics: Arc::clone(&config.metrics),
         limits: config.limits.clone(),
         upstream_limits: config.upstream_limits.clone(),

@@ -22,10 +22,21 @@ use countersign_edge::metrics::{Counter, Metrics};
 use http::Method;
 use thiserror::Error;
 
+use crate::caller::TrustedProxies;
+use crate::field_names::DroppedFields;
 use crate::fold::fold;
 use crate::path::NormalPath;
 use crate::pattern::Pattern;
 use crate::upstream::Upstream;
+
+/// What is believed of what callers send, on all routes alike.
+#[derive(Debug, Clone, Default)]
+pub struct Trust {
+    /// Whose word about others counts.
+    pub trusted: TrustedProxies,
+    /// Which header fields of callers end at the gateway.
+    pub dropped: DroppedFields,
+}
 
 /// A route as the operator writes it.
 #[derive(Debug, Clone)]
@@ -172,6 +183,7 @@ pub enum RouteError {
 #[derive(Debug)]
 pub struct RouteTable {
     routes: Vec<Arc<CompiledRoute>>,
+    trusted: TrustedProxies,
     /// Whether some pattern is not its own fold, so that plain paths may fold onto it too.
     folds: bool,
     upstreams: Vec<Arc<Upstream>>,
@@ -192,6 +204,7 @@ pub struct CompiledRoute {
     called_by: CalledBy,
     cost: u32,
     upgrade: Vec<Protocol>,
+    dropped: Arc<DroppedFields>,
     permitted: Vec<(Scheme, OnceLock<Counter>)>,
 }
 
@@ -217,21 +230,22 @@ pub enum Match<'a> {
 }
 
 impl RouteTable {
-    /// Compiles `routes`, whose `upstream` counts in `upstreams`.
+    /// Compiles `routes`, whose `upstream` counts in `upstreams`, and which are called as `trust` says.
     ///
     /// # Errors
     ///
     /// [`RouteError`] for the first route that cannot be decided on.
-    pub fn new(routes: Vec<Route>, upstreams: Vec<Arc<Upstream>>) -> Result<Self, RouteError> {
+    pub fn new(routes: Vec<Route>, upstreams: Vec<Arc<Upstream>>, trust: Trust) -> Result<Self, RouteError> {
+        let dropped = Arc::new(trust.dropped);
         let mut compiled: Vec<Arc<CompiledRoute>> = Vec::with_capacity(routes.len());
         for route in routes {
             if compiled.iter().any(|earlier| *earlier.name == *route.name) {
                 return Err(RouteError::DuplicateName { route: route.name });
             }
-            compiled.push(Arc::new(CompiledRoute::new(route, &upstreams)?));
+            compiled.push(Arc::new(CompiledRoute::new(route, &upstreams, &dropped)?));
         }
         let folds = compiled.iter().any(|route| route.folded != route.pattern);
-        Ok(Self { routes: compiled, folds, upstreams })
+        Ok(Self { routes: compiled, trusted: trust.trusted, folds, upstreams })
     }
 
     /// Finds the route of a request; `host` is the `Host` field as received.
@@ -308,6 +322,11 @@ impl RouteTable {
         }
     }
 
+    /// Returns whose word about others counts.
+    pub(crate) const fn trusted(&self) -> &TrustedProxies {
+        &self.trusted
+    }
+
     /// Walks the routes in their order.
     pub fn routes(&self) -> impl Iterator<Item = &CompiledRoute> {
         self.routes.iter().map(AsRef::as_ref)
@@ -321,7 +340,11 @@ impl RouteTable {
 }
 
 impl CompiledRoute {
-    fn new(route: Route, upstreams: &[Arc<Upstream>]) -> Result<Self, RouteError> {
+    fn new(
+        route: Route,
+        upstreams: &[Arc<Upstream>],
+        dropped: &Arc<DroppedFields>,
+    ) -> Result<Self, RouteError> {
         decidable(&route, &route.requirement)?;
         if let Some(shadow) = &route.shadow {
             decidable(&route, shadow)?;
@@ -350,8 +373,14 @@ impl CompiledRoute {
             called_by: if route.preserve_host { CalledBy::CallersHost } else { CalledBy::OwnHost },
             cost: route.cost,
             upgrade: route.upgrade,
+            dropped: Arc::clone(dropped),
             permitted,
         })
+    }
+
+    /// Returns which header fields of callers end here.
+    pub(crate) fn dropped(&self) -> &DroppedFields {
+        &self.dropped
     }
 
     /// Returns the route's name.

@@ -30,9 +30,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use tokio::sync::Semaphore;
 
-use crate::caller::TrustedProxies;
 use crate::enforce::{self, Refusal, Refused};
-use crate::field_names::DroppedFields;
 use crate::forward::{Forwarded, Ready, Received, forward, prepare};
 use crate::forward_error::ForwardError;
 use crate::health;
@@ -64,8 +62,6 @@ pub(crate) struct Node {
     pub(crate) sources: Sources,
     pub(crate) routes: Arc<ArcSwap<RouteTable>>,
     pub(crate) hosts: Option<Hosts>,
-    pub(crate) trusted: Arc<TrustedProxies>,
-    pub(crate) dropped: Arc<DroppedFields>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) limits: Limits,
     pub(crate) upstream_limits: UpstreamLimits,
@@ -167,21 +163,22 @@ impl Worker {
                 return self.refuse(Refused::unproven(now, refusal), None, &head.method, path, &peer);
             }
         };
-        let Ok(caller) = self.node.trusted.resolve(&peer, &head.headers) else {
+        let table = self.node.routes.load();
+        let Ok(caller) = table.trusted().resolve(&peer, &head.headers) else {
             let refused = Refused::unproven(now, Refusal::Forwarded);
             return self.refuse(refused, None, &head.method, target.path(), &peer);
         };
         if is_own(target.path()) {
             return self.own(&head.method, &target);
         }
-        let route = enforce::route(&self.node.routes.load(), &head, target.path());
-        let route = match route {
+        let route = match enforce::route(&table, &head, target.path()) {
             Ok(route) => route,
             Err(refusal) => {
                 let refused = Refused::unproven(now, refusal);
                 return self.refuse(refused, None, &head.method, target.path(), &peer);
             }
         };
+        drop(table);
         let mut entropy = Drawn(&self.entropy);
         let sources = &self.node.sources;
         let key_headers = sources.snapshot.key_headers();
@@ -193,7 +190,7 @@ impl Worker {
         };
         match enforce::authorise(sources, &mut entropy, &route, judged).await {
             Ok(admitted) => {
-                let dropped = &*self.node.dropped;
+                let dropped = route.dropped();
                 let received = Received { head, body, target, caller, key_headers, dropped, tether: None };
                 // All that was received is consumed before anything is waited for: no future carries it.
                 match self.prepare(admitted, &route, received) {

@@ -78,7 +78,8 @@ async fn by_key(
     let presentation = recognise(MANAGEMENT, &presented, &requirement)
         .map_err(|rejection: Rejection| Box::new(wire_error::from_rejection(rejection, None)))?;
     let mut entropy = (app.entropy)();
-    let mut context = app.context(entropy.as_mut(), connection.peer);
+    let policy = app.policy.load_full();
+    let mut context = app.context(&policy, entropy.as_mut(), connection.peer);
     let action = Action { name: ACTION, requirement: &requirement, shadow: None, cost: 1 };
     match exchange::admit(app.store.as_ref(), &mut context, &action, &presentation, None).await {
         Ok(admission) => match admission.answer {

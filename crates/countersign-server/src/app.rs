@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
+use countersign_core::audit::Actor;
 use countersign_core::context::{Clock, Context, Entropy, Policy};
 use countersign_core::decision::Requirement;
 use countersign_core::exchange::{self, Act};
@@ -12,10 +14,11 @@ use countersign_core::timestamp::Timestamp;
 use countersign_edge::metrics::Metrics;
 use countersign_store::Store;
 use http::Method;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::failure::Failure;
 use crate::intake::Intake;
-use crate::schema::{DecisionView, RouteView};
+use crate::schema::{DecisionView, ReloadView, RouteView};
 
 /// Opens a source of entropy for one request.
 pub type EntropySource = Arc<dyn Fn() -> Box<dyn Entropy> + Send + Sync>;
@@ -43,6 +46,15 @@ pub trait GatewayView: Send + Sync {
     fn decisions(&self, limit: usize) -> Vec<DecisionView>;
 }
 
+/// Asks for a reload.
+#[derive(Debug)]
+pub struct ReloadRequest {
+    /// Who asks.
+    pub by: Actor,
+    /// Where the answer goes: what differs, or why everything stays as it was.
+    pub answer: oneshot::Sender<Result<ReloadView, String>>,
+}
+
 /// The management API and the issuer, without their listeners.
 #[derive(Clone)]
 pub struct App {
@@ -52,14 +64,16 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     /// Where ids and secrets come from.
     pub entropy: EntropySource,
-    /// What the operator's settings allow.
-    pub policy: Policy,
+    /// What the operator's settings allow; replaced by a reload.
+    pub policy: Arc<ArcSwap<Policy>>,
     /// Reads the bodies of the management API.
     pub intake: Arc<Intake>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// The gateway; `None` when no server runs.
     pub gateway: Option<Arc<dyn GatewayView>>,
+    /// What reloads the settings; `None` when no server runs.
+    pub reload: Option<mpsc::Sender<ReloadRequest>>,
     /// The issuer's URL: the `iss` of everything issued.
     pub issuer_url: String,
     /// The certification authority's certificate, PEM.
@@ -85,18 +99,20 @@ impl App {
         judge: impl FnOnce(&mut Context<'_>) -> T,
     ) -> T {
         let mut entropy = (self.entropy)();
-        let mut context = self.context(entropy.as_mut(), address);
+        let policy = self.policy.load_full();
+        let mut context = self.context(&policy, entropy.as_mut(), address);
         judge(&mut context)
     }
 
     /// Returns a context of this moment, for a caller at `address`.
     pub(crate) fn context<'a>(
         &'a self,
+        policy: &'a Policy,
         entropy: &'a mut dyn Entropy,
         address: Option<IpAddr>,
     ) -> Context<'a> {
         let peppers = self.store.snapshot().peppers();
-        Context { now: self.now(), entropy, peppers, policy: &self.policy, address }
+        Context { now: self.now(), entropy, peppers, policy, address }
     }
 
     /// Performs an act, and tells a caller why it was refused.
@@ -118,7 +134,8 @@ impl App {
         Store: Find<A::Question>,
     {
         let mut entropy = (self.entropy)();
-        let mut context = self.context(entropy.as_mut(), None);
+        let policy = self.policy.load_full();
+        let mut context = self.context(&policy, entropy.as_mut(), None);
         exchange::perform(self.store.as_ref(), &mut context, by, act).await
     }
 
@@ -132,7 +149,8 @@ impl App {
         Store: Find<A::Question>,
     {
         let mut entropy = (self.entropy)();
-        let mut context = self.context(entropy.as_mut(), None);
+        let policy = self.policy.load_full();
+        let mut context = self.context(&policy, entropy.as_mut(), None);
         exchange::rehearse(self.store.as_ref(), &mut context, by, act).await.map(|outcome| outcome.answer)
     }
 }

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use countersign_core::decision::Permit;
 use countersign_core::scope::ScopeSet;
@@ -43,7 +44,7 @@ impl Serve for Desk {
         let caller = match peer.transport() {
             Transport::Local(local) => Caller::Local(local),
             Transport::Plain(_) | Transport::Tls(_) => {
-                if let Err(refusal) = self.hosts.admit(request.uri(), request.headers()) {
+                if let Err(refusal) = self.hosts.load().admit(request.uri(), request.headers()) {
                     return wire_error::from_host(refusal, None).map(|body| Placed::new(body, None));
                 }
                 Caller::Network(Arc::clone(peer.connection()))
@@ -57,7 +58,8 @@ impl Desk {
     /// Answers at a listener, under the names `hosts`; reports of leaked keys are not taken.
     #[must_use]
     pub fn at(listener: ListenerName, app: Arc<App>, hosts: Hosts) -> Self {
-        Self { app, listener, table: ENDPOINTS, hosts, leaks: None, github: None }
+        let hosts = Arc::new(ArcSwap::from_pointee(hosts));
+        Self { app, listener, table: ENDPOINTS, hosts, leaks: None, github: Arc::default() }
     }
 
     /// Answers a call in this process, as the local socket would.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use arc_swap::{ArcSwap, ArcSwapOption};
 use countersign_core::reach::ManagementScope;
 use countersign_edge::endpoint::{ListenerName, Place};
 use countersign_edge::host::Hosts;
@@ -125,11 +126,11 @@ pub struct Desk {
     /// What is answered, there and elsewhere.
     pub table: &'static [Endpoint],
     /// The names under which the listener may be called (SAFETY 15).
-    pub hosts: Hosts,
+    pub hosts: Arc<ArcSwap<Hosts>>,
     /// What takes reports of leaked keys, where they are taken.
     pub leaks: Option<Leaks>,
     /// What takes GitHub's reports, where the operator asked for it.
-    pub github: Option<Github>,
+    pub github: Arc<ArcSwapOption<Github>>,
 }
 
 impl fmt::Debug for Desk {

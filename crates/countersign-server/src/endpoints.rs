@@ -15,9 +15,9 @@ use crate::parameter::{Kind, Parameter};
 use crate::schema::{
     AuditLine, ChainView, DecisionView, IssuerView, KeyAmend, KeyCreate, KeyImport, KeyMinted, KeyRotate,
     KeyVerdict, KeyVerify, KeyView, KeysImported, KeysRevoke, KeysRevoked, ManagementKeyCreate, OwnerEnter,
-    OwnerView, Page, RouteView, StatusView,
+    OwnerView, Page, ReloadView, RouteView, StatusView,
 };
-use crate::{api_key, audit, bulk, decision, issuer, management_key, observe, openapi, owner};
+use crate::{api_key, audit, bulk, decision, issuer, management_key, observe, openapi, owner, reload};
 
 macro_rules! shape {
     ($type:ty) => {
@@ -328,9 +328,9 @@ pub static ENDPOINTS: &[Endpoint] = &[
         body: Body::Json { shape: shape!(Vec<Finding>), most: Some(MAX_REPORT) },
         answer: Answered::json(shape!(Vec<Feedback>)),
         refusals: &[Problem::TooManyRequests, Problem::Unavailable],
-        offered: |desk| desk.github.is_some(),
+        offered: |desk| desk.github.load().is_some(),
         handler: Handler::Open(|desk, received| {
-            Box::pin(github::take(&desk.app, desk.github.as_ref(), received))
+            Box::pin(github::take(&desk.app, desk.github.load_full(), received))
         }),
         ..ROW
     },
@@ -452,6 +452,17 @@ pub static ENDPOINTS: &[Endpoint] = &[
         answer: Answered::json(shape!(OwnerView)),
         refusals: &[Problem::Conflict],
         handler: permitted!(owner::enable),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::post(API, "/v1/reload"),
+        id: "reloadSettings",
+        summary: "Reads settings, routes, certificates and trust again: all of them or none. Tells what differs.",
+        clause: "SAFETY 5",
+        callers: Callers::Management(Some(ManagementScope::Operator)),
+        answer: Answered::json(shape!(ReloadView)),
+        refusals: &[Problem::Conflict],
+        handler: permitted!(reload::reload),
         ..ROW
     },
     Endpoint {

@@ -146,7 +146,11 @@ pub(crate) struct Feedback {
 }
 
 /// Takes a report.
-pub(crate) async fn take(app: &App, github: Option<&Github>, received: Received) -> Result<Reply, Failure> {
+pub(crate) async fn take(
+    app: &App,
+    github: Option<Arc<Github>>,
+    received: Received,
+) -> Result<Reply, Failure> {
     let Some(github) = github else { return Err(Failure::Unavailable(Unavailable::Contended)) };
     let peer = received.address();
     if let Some(Err(wait)) = peer.map(|peer| github.throttle.admit(peer, app.clock.monotonic())) {

@@ -39,6 +39,7 @@ mod management_key;
 mod owner;
 pub mod received;
 mod refused;
+mod reload;
 mod render;
 pub mod reply;
 pub mod schema;

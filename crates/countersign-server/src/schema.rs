@@ -629,6 +629,26 @@ pub(crate) struct ChainView {
     pub(crate) broken_at: Option<i64>,
 }
 
+/// What a reload of the settings has changed.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ReloadView {
+    /// What differs, in the order of the settings.
+    pub changes: Vec<ChangeView>,
+}
+
+/// Something that differs between the settings in force before and those that are written now.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ChangeView {
+    /// The setting; a route or an upstream by its name, or else by its position.
+    pub setting: String,
+    /// `added`, `removed` or `changed`.
+    pub change: &'static str,
+    /// The same in words, with the values; a secret is never shown.
+    pub words: String,
+    /// Whether it waits for a restart.
+    pub restart: bool,
+}
+
 /// What the issuer's listener serves.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct IssuerView {

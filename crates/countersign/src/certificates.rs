@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use arc_swap::ArcSwap;
 use countersign_core::secret::Secret;
 use countersign_edge::tls::Tls;
+use countersign_pki::authority::Authority;
 use rustls::ServerConfig;
 use tokio::task::JoinHandle;
 use url::Url;
@@ -26,8 +28,17 @@ const RENEWAL: Duration = Duration::from_secs(4 * 24 * 60 * 60);
 pub(crate) struct Certificates {
     pub(crate) mtls: Arc<Tls>,
     pub(crate) https: Option<Arc<Tls>>,
-    names: Vec<String>,
+    names: Arc<ArcSwap<Vec<String>>>,
+    authority: Arc<Authority>,
     operators: Option<Files>,
+}
+
+/// Certificates that are not served yet; `None`: what is served stays.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    mtls: Option<ServerConfig>,
+    https: Option<ServerConfig>,
+    names: Vec<String>,
 }
 
 /// The operator's certificate chain and its key, both PEM.
@@ -70,25 +81,39 @@ impl Certificates {
         Ok(Self {
             mtls: Arc::new(Tls::new(own()?)),
             https: https.map(|https| Arc::new(Tls::new(https))),
-            names,
+            names: Arc::new(ArcSwap::from_pointee(names)),
+            authority: Arc::clone(&node.authority),
             operators,
         })
     }
 
-    /// Reads the operator's certificate again; `None`: there is none.
+    /// Reads the operator's certificate again, and makes our own anew if `settings` name other hosts.
     ///
     /// # Errors
     ///
-    /// A text that names what cannot be read or used; the certificate in use stays.
-    pub(crate) fn reread(&self) -> Result<Option<ServerConfig>> {
-        self.operators.as_ref().map(Files::read).transpose()
+    /// A text that names what cannot be read or used; the certificates in use stay.
+    pub(crate) fn prepare(&self, settings: &Settings, up: &Up) -> Result<Prepared> {
+        let names = certificate_names(settings, up)?;
+        let is_new = *self.names.load_full() != names;
+        let own = || {
+            let own = || tls::own_server(&self.authority, &names, &SystemClock, &mut SystemEntropy);
+            is_new.then(own).transpose()
+        };
+        let https = match (&self.operators, &self.https) {
+            (Some(files), _) => Some(files.read()?),
+            (None, Some(_)) => own()?,
+            (None, None) => None,
+        };
+        Ok(Prepared { mtls: own()?, https, names })
     }
 
-    /// Serves what [`Self::reread`] returned, from the next handshake on.
-    pub(crate) fn replace(&self, config: Option<ServerConfig>) {
-        if let (Some(https), Some(config)) = (&self.https, config) {
-            https.replace(config);
+    /// Serves what was prepared, from the next handshake on.
+    pub(crate) fn put(&self, prepared: Prepared) {
+        let https = self.https.as_ref().zip(prepared.https);
+        for (listener, config) in https.into_iter().chain(Some(&self.mtls).zip(prepared.mtls)) {
+            listener.replace(config);
         }
+        self.names.store(Arc::new(prepared.names));
     }
 
     /// Returns the files whose change is a new certificate.
@@ -98,15 +123,15 @@ impl Certificates {
     }
 
     /// Renews our own certificates long before they end, without a restart.
-    pub(crate) fn keep_fresh(&self, node: &Node) -> JoinHandle<()> {
-        let (authority, names) = (Arc::clone(&node.authority), self.names.clone());
+    pub(crate) fn keep_fresh(&self) -> JoinHandle<()> {
+        let (authority, names) = (Arc::clone(&self.authority), Arc::clone(&self.names));
         let https = self.https.clone().filter(|_| self.operators.is_none());
         let listeners: Vec<_> = std::iter::once(Arc::clone(&self.mtls)).chain(https).collect();
         tokio::spawn(async move {
             loop {
                 tokio::time::sleep(RENEWAL).await;
                 for listener in &listeners {
-                    match tls::own_server(&authority, &names, &SystemClock, &mut SystemEntropy) {
+                    match tls::own_server(&authority, &names.load_full(), &SystemClock, &mut SystemEntropy) {
                         Ok(config) => listener.replace(config),
                         Err(error) => tracing::error!(%error, "the listeners' certificate is not renewed"),
                     }

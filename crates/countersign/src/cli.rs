@@ -33,6 +33,11 @@ pub(crate) enum Command {
     /// The gateway's routes
     #[command(subcommand)]
     Route(Route),
+    /// Reads the running server's settings, routes, certificates and trust again, all of them or none
+    Reload {
+        #[command(flatten)]
+        remote: Remote,
+    },
     /// Plays one of the scenarios, both sides, and tries to break it
     Demo(Demo),
     /// Prints the completions of a shell

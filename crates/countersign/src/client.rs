@@ -70,14 +70,8 @@ impl Connection {
     ///
     /// A text that says what is missing.
     pub(crate) async fn open(remote: &Remote, key: Option<String>) -> Result<Self> {
-        if let Some(key) = key {
-            let base = remote.admin.as_deref().unwrap_or("http://localhost:8081");
-            let base = base.parse().with_context(|| format!("--admin {base} is no URL"))?;
-            return Ok(Self::Http { base, key: Secret::new(key), data: remote.data.clone() });
-        }
-        let path = socket(&remote.data);
-        if UnixStream::connect(&path).await.is_ok() {
-            return Ok(Self::Socket(path));
+        if let Some(running) = Self::to_server(remote, key).await? {
+            return Ok(running);
         }
         if !remote.data.is_dir() {
             bail!(
@@ -86,6 +80,21 @@ impl Connection {
             );
         }
         Self::open_store(remote).await
+    }
+
+    /// Chooses the way to a server that runs; `None`: no server answers at the data directory.
+    ///
+    /// # Errors
+    ///
+    /// If what is meant to be a URL is none.
+    pub(crate) async fn to_server(remote: &Remote, key: Option<String>) -> Result<Option<Self>> {
+        if let Some(key) = key {
+            let base = remote.admin.as_deref().unwrap_or("http://localhost:8081");
+            let base = base.parse().with_context(|| format!("--admin {base} is no URL"))?;
+            return Ok(Some(Self::Http { base, key: Secret::new(key), data: remote.data.clone() }));
+        }
+        let path = socket(&remote.data);
+        Ok(UnixStream::connect(&path).await.is_ok().then_some(Self::Socket(path)))
     }
 
     async fn open_store(remote: &Remote) -> Result<Self> {

@@ -10,12 +10,14 @@ mod echo;
 mod environment;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+mod hosts;
 mod listing;
 mod log;
 mod master_key;
 mod node;
 mod output;
 mod reload;
+mod reports;
 mod routing;
 mod running;
 mod settings;
@@ -52,6 +54,7 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::ManagementKey(key) => commands::management_key::run(key).await,
         Command::Audit(audit) => commands::audit::run(audit).await,
         Command::Route(route) => commands::route::run(route).await,
+        Command::Reload { remote } => commands::reload::run(&remote).await,
         Command::Demo(demo) => commands::demo::run(&demo).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "countersign", &mut std::io::stdout());

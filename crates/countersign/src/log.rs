@@ -1,10 +1,14 @@
 //! The log: structured lines on stderr, as text for people or JSON for machines.
 
 use std::io::{self, IsTerminal};
+use std::sync::OnceLock;
 
 use anyhow::{Result, bail};
 use tracing::Level;
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Registry, fmt, registry, reload};
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,14 +55,24 @@ impl LogSettings {
     pub(crate) fn start(self) {
         let terminal = io::stderr().is_terminal();
         let format = self.format.unwrap_or(if terminal { LogFormat::Text } else { LogFormat::Json });
-        let log = tracing_subscriber::fmt()
-            .with_writer(io::stderr)
-            .with_ansi(terminal)
-            .with_target(false)
-            .with_max_level(LevelFilter::from_level(self.level));
-        let _started = match format {
-            LogFormat::Text => log.try_init(),
-            LogFormat::Json => log.json().flatten_event(true).try_init(),
+        let lines = fmt::layer().with_writer(io::stderr).with_ansi(terminal).with_target(false);
+        let lines = match format {
+            LogFormat::Text => lines.boxed(),
+            LogFormat::Json => lines.json().flatten_event(true).boxed(),
         };
+        let (filter, handle) = reload::Layer::new(LevelFilter::from_level(self.level));
+        if registry().with(filter).with(lines).try_init().is_ok() {
+            let _first = LEVEL.set(handle);
+        }
+    }
+
+    /// Writes lines from this level on, from now on. The log is the process's own, as its standard error is.
+    pub(crate) fn set_level(self) {
+        if let Some(handle) = LEVEL.get() {
+            let _gone = handle.reload(LevelFilter::from_level(self.level));
+        }
     }
 }
+
+/// What sets the level of the log that was started.
+static LEVEL: OnceLock<reload::Handle<LevelFilter, Registry>> = OnceLock::new();

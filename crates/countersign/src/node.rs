@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use arc_swap::ArcSwap;
 use countersign_core::context::{self, Clock, Entropy, Policy};
 use countersign_core::kinds::KINDS;
 use countersign_core::management_key::first_key;
@@ -13,10 +14,11 @@ use countersign_core::secret::{Peppers, Secret};
 use countersign_core::snapshot::Snapshot;
 use countersign_edge::metrics::Metrics;
 use countersign_pki::authority::{Authority, Stored};
-use countersign_server::app::{App, EntropySource, GatewayView};
+use countersign_server::app::{App, EntropySource, GatewayView, ReloadRequest};
 use countersign_server::intake::Intake;
 use countersign_store::{Limits, Retention, Store, StoreConfig, StoreUrl};
 use serde_json::json;
+use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
 use crate::cli::Remote;
@@ -131,8 +133,14 @@ impl Node {
     }
 
     /// Tells the endpoints what is known once the listeners are bound.
-    pub(crate) fn announce(&mut self, gateway: Arc<dyn GatewayView>, issuer_url: String) {
-        self.app = Arc::new(App { gateway: Some(gateway), issuer_url, ..self.app.as_ref().clone() });
+    pub(crate) fn announce(
+        &mut self,
+        gateway: Arc<dyn GatewayView>,
+        reload: mpsc::Sender<ReloadRequest>,
+        issuer_url: String,
+    ) {
+        let (gateway, reload) = (Some(gateway), Some(reload));
+        self.app = Arc::new(App { gateway, reload, issuer_url, ..self.app.as_ref().clone() });
     }
 
     /// Writes what is queued, and closes the store.
@@ -163,10 +171,11 @@ async fn assemble(
         store: Arc::clone(&store),
         clock: Arc::new(SystemClock),
         entropy: entropy(),
-        policy: place.policy.clone(),
+        policy: Arc::new(ArcSwap::from_pointee(place.policy.clone())),
         intake: Arc::new(Intake::new(IMPORTS, IMPORTS_OF_ONE, place.body_timeout)),
         metrics: Arc::new(Metrics::new()),
         gateway: None,
+        reload: None,
         issuer_url: String::new(),
         ca_pem,
     };

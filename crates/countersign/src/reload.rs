@@ -1,4 +1,4 @@
-//! Reload: routes, upstreams and the operator's certificate, while requests are served.
+//! Reload: routes, upstreams, certificates, trust, policy and the log's level, while requests are served.
 //!
 //! All of a reload holds or nothing: a file that cannot be read, or means nothing that can be served, changes nothing.
 //! What differs is written to the log and to the audit; what differs and needs a restart is named.
@@ -10,19 +10,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
+use arc_swap::ArcSwap;
 use countersign_core::audit::{Actor, AuditEvent};
 use countersign_core::context::Clock;
-use countersign_edge::metrics::Metrics;
-use countersign_store::Store;
-use tokio::sync::Notify;
+use countersign_edge::host::Hosts;
+use countersign_server::app::{App, ReloadRequest};
+use countersign_server::schema::{ChangeView, ReloadView};
+use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 use toml::Table;
 
 use crate::certificates::Certificates;
 use crate::cli::Up;
 use crate::environment;
+use crate::hosts;
+use crate::reports::Reports;
 use crate::routing::Routing;
 use crate::settings::difference::{Change, difference, replaced};
+use crate::settings::register::Mark;
 use crate::settings::resolved::{self, Settings};
 use crate::system::SystemClock;
 
@@ -38,89 +43,131 @@ const AUDITED: usize = 2_000;
 pub(crate) struct Reload {
     up: Up,
     running: Table,
-    routing: Routing,
-    certificates: Certificates,
-    store: Arc<Store>,
-    metrics: Arc<Metrics>,
+    live: Live,
+}
+
+/// What is replaced while requests are served.
+#[derive(Debug)]
+pub(crate) struct Live {
+    /// Routes, upstreams, and what is believed of callers.
+    pub(crate) routing: Routing,
+    /// The listeners' certificates.
+    pub(crate) certificates: Certificates,
+    /// What takes GitHub's reports, and calls out for it.
+    pub(crate) reports: Reports,
+    /// The names of the management API.
+    pub(crate) admin_hosts: Arc<ArcSwap<Hosts>>,
+    /// What handlers stand on: the operator's policy, the store, the metrics.
+    pub(crate) app: Arc<App>,
 }
 
 impl Reload {
     /// Prepares for reloads of what was started from `settings`.
-    pub(crate) fn new(
-        up: &Up,
-        settings: &Settings,
-        routing: Routing,
-        certificates: Certificates,
-        store: Arc<Store>,
-        metrics: Arc<Metrics>,
-    ) -> Self {
+    pub(crate) fn new(up: &Up, settings: &Settings, live: Live) -> Self {
         let mut up = up.clone();
         // A file that was there and is gone is a mistake, whether or not it was named.
         up.config = resolved::present(up.config);
-        Self { up, running: settings.written.clone(), routing, certificates, store, metrics }
+        warn(settings);
+        Self { up, running: settings.written.clone(), live }
     }
 
     /// Reloads when it is `asked` to and when a file has changed, for as long as it is polled.
-    pub(crate) async fn work(mut self, asked: Arc<Notify>) {
-        let mut files = Files::new(self.files());
+    pub(crate) async fn work(mut self, mut asked: mpsc::Receiver<ReloadRequest>) {
+        let mut files = Files::new(self.files(None));
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            tokio::select! {
-                () = asked.notified() => files.forget(),
-                _ = look.tick() => if !files.have_changed() { continue },
+            let request = tokio::select! {
+                request = asked.recv() => request,
+                _ = look.tick() => if files.have_changed() { None } else { continue },
+            };
+            // Before the files are read: what is written meanwhile is read the next time.
+            files.forget();
+            let (by, answer) = request.map_or((Actor::SYSTEM, None), |one| (one.by, Some(one.answer)));
+            let reloaded = self.reload(by, &mut files);
+            if let Some(answer) = answer {
+                let _gone = answer.send(reloaded);
             }
-            self.reload();
         }
     }
 
-    fn files(&self) -> Vec<PathBuf> {
-        let settings = self.up.config.clone().unwrap_or_else(|| PathBuf::from(resolved::DEFAULT_FILE));
-        std::iter::once(settings).chain(self.certificates.files()).collect()
+    /// Returns the files whose change is a reload: of settings and certificates, and what `settings` name.
+    fn files(&self, settings: Option<&Settings>) -> Vec<PathBuf> {
+        let file = self.up.config.clone().unwrap_or_else(|| PathBuf::from(resolved::DEFAULT_FILE));
+        let extra_ca = settings.and_then(|settings| settings.egress.extra_ca.clone());
+        [file].into_iter().chain(self.live.certificates.files()).chain(extra_ca).collect()
     }
 
-    fn reload(&mut self) {
-        let applied = self.apply();
-        self.metrics.reloaded(applied.is_ok());
+    fn reload(&mut self, by: Actor, files: &mut Files) -> Result<ReloadView, String> {
+        let applied = self.apply(files);
+        self.live.app.metrics.reloaded(applied.is_ok());
         match applied {
-            Ok(changes) => self.tell(&changes),
-            Err(error) => tracing::error!(
-                error = format!("{error:#}"),
-                "the settings are not reloaded: what was in force stays in force"
-            ),
+            Ok(changes) => Ok(self.tell(by, &changes)),
+            Err(error) => {
+                let error = format!("{error:#}");
+                let words = "the settings are not reloaded: what was in force stays in force";
+                tracing::error!(error, "{words}");
+                Err(format!("{words}: {error}"))
+            }
         }
     }
 
-    /// Reads everything before it replaces anything.
-    fn apply(&mut self) -> Result<Vec<Change>> {
+    /// Reads and makes everything before it replaces anything: nothing fails once something is replaced.
+    fn apply(&mut self, files: &mut Files) -> Result<Vec<Change>> {
         let settings = Settings::read(&self.up, &environment::variables())?;
-        let certificate = self.certificates.reread()?;
-        self.routing.replace(&settings)?;
-        self.metrics.forget_upstream_addresses();
-        self.certificates.replace(certificate);
+        let certificates = self.live.certificates.prepare(&settings, &self.up)?;
+        let reports = self.live.reports.prepare(&settings)?;
+        let routing = self.live.routing.prepare(&settings)?;
+
+        let app = Arc::clone(&self.live.app);
+        self.live.routing.put(routing);
+        app.metrics.forget_upstream_addresses();
+        self.live.certificates.put(certificates);
+        self.live.reports.put(reports, &app);
+        self.live.admin_hosts.store(Arc::new(hosts::admin(&settings)));
+        app.policy.store(Arc::new(settings.policy.clone()));
+        settings.log.set_level();
+        warn(&settings);
+        files.watch(self.files(Some(&settings)));
         let changes = difference(&self.running, &settings.written);
         self.running = replaced(&self.running, &settings.written);
         Ok(changes)
     }
 
-    fn tell(&self, changes: &[Change]) {
-        let (live, waiting): (Vec<_>, Vec<_>) = changes.iter().partition(|change| change.live);
-        for change in &live {
-            tracing::info!(%change, "reloaded");
+    fn tell(&self, by: Actor, changes: &[Change]) -> ReloadView {
+        for change in changes {
+            match change.mark {
+                Mark::Live => tracing::info!(%change, "reloaded"),
+                Mark::Restart | Mark::Secret => {
+                    tracing::warn!(%change, "changed in the file: it takes effect at the next start");
+                }
+            }
         }
-        for change in &waiting {
-            tracing::warn!(
-                setting = change.setting,
-                "changed in the file: it takes effect at the next start"
-            );
-        }
+        let live: Vec<_> = changes.iter().filter(|change| change.mark == Mark::Live).collect();
         tracing::info!(changes = live.len(), "the settings are reloaded");
         if !live.is_empty() {
             let words: Vec<_> = live.iter().map(ToString::to_string).collect();
             let words: String = words.join("; ").chars().take(AUDITED).collect();
-            let event = AuditEvent::granted(SystemClock.now(), "settings.reload", Actor::SYSTEM);
-            self.store.append_audit(vec![event.detail("changes", words)]);
+            let event = AuditEvent::granted(SystemClock.now(), "settings.reload", by);
+            self.live.app.store.append_audit(vec![event.detail("changes", words)]);
         }
+        let view = |change: &Change| ChangeView {
+            setting: change.setting.clone(),
+            change: change.verb(),
+            words: change.to_string(),
+            restart: change.mark != Mark::Live,
+        };
+        ReloadView { changes: changes.iter().map(view).collect() }
+    }
+}
+
+/// Names what weakens the product, at the start and whenever it is read again.
+fn warn(settings: &Settings) {
+    for field in settings.trust.dropped.passed() {
+        tracing::warn!(%field, "danger_pass_headers: upstreams read what callers write into this header field");
+    }
+    for block in settings.egress.allow.iter().filter(|_| settings.github_keys.is_some()) {
+        tracing::warn!(%block, "egress.allow: Countersign itself may call what is not public");
     }
 }
 
@@ -155,6 +202,13 @@ impl Files {
         }
         self.last = now;
         settled
+    }
+
+    /// Looks at `paths` from now on.
+    fn watch(&mut self, paths: Vec<PathBuf>) {
+        if self.paths != paths {
+            *self = Self::new(paths);
+        }
     }
 
     /// Takes the files as they are for read.

@@ -25,6 +25,14 @@ pub(crate) struct Routing {
     ca: PathBuf,
 }
 
+/// A table that nothing is decided by yet.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    table: RouteTable,
+    upstreams: Vec<Opened>,
+    routes: Vec<RouteSpec>,
+}
+
 /// An upstream, and what it was made from.
 #[derive(Debug, Clone)]
 struct Opened {
@@ -62,18 +70,22 @@ impl Routing {
         Ok((routing, echo))
     }
 
-    /// Replaces the table by that of `settings`. Requests that were decided keep what they were decided by; upstreams
-    /// that stay as they are keep their connections and what is known of their health.
+    /// Makes the table of `settings`. Upstreams that stay as they are keep their connections and what is known of their
+    /// health.
     ///
     /// # Errors
     ///
-    /// As [`Self::open`]; what is in force stays in force.
-    pub(crate) fn replace(&mut self, settings: &Settings) -> Result<()> {
+    /// As [`Self::open`].
+    pub(crate) fn prepare(&self, settings: &Settings) -> Result<Prepared> {
         let (table, upstreams) = build(settings, self.echo.as_ref(), &self.upstreams, &self.ca)?;
-        self.upstreams = upstreams;
-        self.table.store(Arc::new(table));
-        self.routes.store(Arc::new(settings.routes.clone()));
-        Ok(())
+        Ok(Prepared { table, upstreams, routes: settings.routes.clone() })
+    }
+
+    /// Decides by what was prepared from the next request on. Requests that were decided keep what they were decided by.
+    pub(crate) fn put(&mut self, prepared: Prepared) {
+        self.upstreams = prepared.upstreams;
+        self.table.store(Arc::new(prepared.table));
+        self.routes.store(Arc::new(prepared.routes));
     }
 
     /// Says where permitted requests go.
@@ -116,7 +128,7 @@ fn build(
     };
     let routes: Result<Vec<_>> = settings.routes.iter().map(|spec| route(spec, position(spec)?)).collect();
     let upstreams = opened.iter().map(|one| Arc::clone(&one.upstream)).collect();
-    Ok((RouteTable::new(routes?, upstreams)?, opened))
+    Ok((RouteTable::new(routes?, upstreams, settings.trust.clone())?, opened))
 }
 
 fn open(spec: &resolved::Upstream, known: &[Opened], client: Option<&Arc<ClientConfig>>) -> Result<Opened> {

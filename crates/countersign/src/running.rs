@@ -1,50 +1,46 @@
 //! A node with its listeners: bound, announced, drained.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use arc_swap::ArcSwap;
+use countersign_core::audit::Actor;
 use countersign_core::secret::Secret;
 use countersign_edge::descriptors::{self, Shares};
 use countersign_edge::drain::Shutdown;
 use countersign_edge::endpoint::ListenerName;
-use countersign_edge::host::Hosts;
 use countersign_edge::limits::Limits;
 use countersign_edge::listen::{Budget, Drained, Listener, Socket, bind};
 use countersign_edge::unix::bind_local;
-use countersign_egress::address::AddressPolicy;
-use countersign_egress::client::{CallLimits, Egress};
-use countersign_egress::resolve::System;
 use countersign_gateway::gateway::{Gateway, GatewayConfig, GatewayListener};
 use countersign_gateway::route::RouteTable;
 use countersign_gateway::sources::Refresh;
 use countersign_gateway::upstream::UpstreamLimits;
-use countersign_server::app::App;
+use countersign_server::app::{App, ReloadRequest};
 use countersign_server::endpoint::Desk;
 use countersign_server::first_use;
-use countersign_server::github::{self, Github};
 use countersign_server::leaks::{self, Leaks};
-use tokio::sync::Notify;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
-use url::Url;
 
 use crate::certificates::Certificates;
 use crate::cli::Up;
 use crate::data_directory::socket;
 use crate::echo::Echo;
+use crate::hosts;
 use crate::node::{Node, entropy};
-use crate::reload::Reload;
+use crate::reload::{Live, Reload};
+use crate::reports::Reports;
 use crate::routing::Routing;
 use crate::settings::resolved::{ListenerAddress, Settings};
 use crate::system::SystemClock;
-use crate::tls;
 use crate::view::{BehindGateway, OfGateway};
 
-/// The most bytes of what we fetch: a set of keys has a few thousand.
-const FETCHED_BYTES: usize = 256 * 1024;
+/// Reloads that may be asked for while one is under way.
+const RELOADS: usize = 4;
 
 /// How often keys that end soon are looked for.
 const WARNINGS: Duration = Duration::from_secs(60 * 60);
@@ -66,7 +62,7 @@ pub(crate) struct Running {
     node: Node,
     management_key: Option<Secret<String>>,
     gateway: Arc<Gateway>,
-    reload_asked: Arc<Notify>,
+    reload_asked: mpsc::Sender<ReloadRequest>,
     shutdown: Shutdown,
     listeners: JoinSet<std::io::Result<Drained>>,
     /// What runs beside the requests, and loses nothing when it is cut.
@@ -161,7 +157,8 @@ impl Running {
         let sockets = Sockets::bind(settings, certificates.https.is_some())?;
         let scheme = if certificates.https.is_some() { "https" } else { "http" };
         let urls = sockets.urls(scheme)?;
-        let from_github = from_github(settings, sockets.own()?)?;
+        let mut reports = Reports::new(sockets.own()?);
+        let from_github = reports.prepare(settings)?;
         let local_socket = bind_local(&socket(node.directory.path()))?;
         let (routing, echo) = Routing::open(settings, node.directory.ca()).await?;
         let upstream = routing.words();
@@ -170,25 +167,24 @@ impl Running {
         let gateway = Arc::new(Gateway::start(config)?);
         let issuer_url =
             settings.issuer_url.as_ref().map_or_else(|| urls.issuer.clone(), ToString::to_string);
-        node.announce(Arc::new(OfGateway::new(&gateway, &routing)), issuer_url);
+        let (reload_asked, reload_requests) = mpsc::channel(RELOADS);
+        node.announce(Arc::new(OfGateway::new(&gateway, &routing)), reload_asked.clone(), issuer_url);
         let mut serving =
             Serving { shutdown: Shutdown::new(), listeners: JoinSet::new(), limits: settings.limits.clone() };
-        let (leaks, reports) = leaks::leaks(settings.limits.body);
-        let leaks_work = tokio::spawn(leaks::work(Arc::clone(&node.app), reports));
-        let (github, asked) = from_github.unzip();
-        let [issuer, admin, local] = desks(node, settings, leaks, github);
+        let (leaks, taken) = leaks::leaks(settings.limits.body);
+        let leaks_work = tokio::spawn(leaks::work(Arc::clone(&node.app), taken));
+        reports.put(from_github, &node.app);
+        let [issuer, admin, local] = desks(node, settings, leaks, &reports);
+        let admin_hosts = Arc::clone(&admin.hosts);
         let tcp = |socket| Socket::Tcp(socket, certificates.https.clone());
         serving.add(issuer, tcp(sockets.issuer), shares.issuer, node);
         serving.add(admin, tcp(sockets.admin), shares.admin, node);
         serving.add(local, Socket::Unix(local_socket), shares.local, node);
-        let renewal = certificates.keep_fresh(node);
-        let (store, metrics) = (Arc::clone(&node.store), Arc::clone(&node.app.metrics));
-        let reload = Reload::new(up, settings, routing, certificates, store, metrics);
-        let reload_asked = Arc::new(Notify::new());
-        let reloading = tokio::spawn(reload.work(Arc::clone(&reload_asked)));
+        let renewal = certificates.keep_fresh();
+        let live = Live { routing, certificates, reports, admin_hosts, app: Arc::clone(&node.app) };
+        let reloading = tokio::spawn(Reload::new(up, settings, live).work(reload_requests));
         let warnings = warn_of_expiry(&node.app, settings.warn_before);
         let first_uses = tokio::spawn(first_use::work(Arc::clone(&node.app)));
-        let fetching = asked.map(|asked| tokio::spawn(github::work(Arc::clone(&node.app), asked)));
         tracing::info!(
             issuer = urls.issuer,
             gateway = urls.gateway,
@@ -202,7 +198,7 @@ impl Running {
             gateway,
             serving,
             reload_asked,
-            beside: [renewal, warnings, first_uses, reloading].into_iter().chain(fetching).collect(),
+            beside: vec![renewal, warnings, first_uses, reloading],
             reports: leaks_work,
             echo,
         })
@@ -215,7 +211,9 @@ impl Running {
 
     /// Asks for a reload of what can be replaced; the log says what came of it.
     pub(crate) fn reload(&self) {
-        self.reload_asked.notify_one();
+        let (answer, _) = oneshot::channel();
+        // One that is waiting already will read what is written now.
+        let _full = self.reload_asked.try_send(ReloadRequest { by: Actor::SYSTEM, answer });
     }
 
     /// Waits until a listener or the store ends by itself, which neither should.
@@ -264,7 +262,7 @@ struct Parts {
     urls: Urls,
     upstream: String,
     gateway: Arc<Gateway>,
-    reload_asked: Arc<Notify>,
+    reload_asked: mpsc::Sender<ReloadRequest>,
     serving: Serving,
     beside: Vec<JoinHandle<()>>,
     reports: JoinHandle<()>,
@@ -345,36 +343,13 @@ impl Serving {
     }
 }
 
-/// Makes what takes GitHub's reports, if the operator asks for it. It never reaches `own`, our listeners.
-fn from_github(settings: &Settings, own: Vec<SocketAddr>) -> Result<Option<(Github, github::Asked)>> {
-    let Some(url) = settings.github_keys.clone() else { return Ok(None) };
-    let spec = &settings.egress;
-    for block in &spec.allow {
-        tracing::warn!(%block, "egress.allow: Countersign itself may call what is not public");
-    }
-    let reach = AddressPolicy { allow: spec.allow.clone(), own };
-    let limits =
-        CallLimits { connect: spec.timeout, answer: spec.timeout, total: spec.timeout, bytes: FETCHED_BYTES };
-    let tls = tls::egress_client(spec.extra_ca.as_deref())?;
-    Ok(Some(github::github(Egress::new(reach, Arc::new(System), tls, limits), url, settings.limits.body)))
-}
-
 /// Makes what answers at the listeners of the shared runtime.
-fn desks(node: &Node, settings: &Settings, leaks: Leaks, github: Option<Github>) -> [Desk; 3] {
-    let issuer_host = settings.issuer_url.as_ref().and_then(Url::host_str);
-    let addresses = [settings.issuer.address.ip(), settings.admin.address.ip()].map(|ip| match ip {
-        IpAddr::V6(ip) => format!("[{ip}]"),
-        IpAddr::V4(ip) if ip == Ipv4Addr::UNSPECIFIED => "localhost".to_owned(),
-        IpAddr::V4(ip) => ip.to_string(),
-    });
-    let [issuer_address, admin_address] = &addresses;
-    let admin_hosts = settings.admin_hosts.iter().map(String::as_str).chain([admin_address.as_str()]);
-    let issuer_hosts = issuer_host.into_iter().chain([issuer_address.as_str()]);
+fn desks(node: &Node, settings: &Settings, leaks: Leaks, reports: &Reports) -> [Desk; 3] {
     let local = Desk::in_process(Arc::clone(&node.app));
     let at = |listener, hosts| Desk::at(listener, Arc::clone(&node.app), hosts);
-    let issuer = at(ListenerName::Issuer, Hosts::with_loopback(issuer_hosts));
-    let admin = at(ListenerName::Admin, Hosts::with_loopback(admin_hosts));
-    [Desk { leaks: Some(leaks), github, ..issuer }, admin, local]
+    let issuer = at(ListenerName::Issuer, hosts::issuer(settings));
+    let admin = at(ListenerName::Admin, hosts::admin(settings));
+    [Desk { leaks: Some(leaks), github: reports.github(), ..issuer }, admin, local]
 }
 
 fn gateway_listeners(
@@ -405,16 +380,11 @@ fn gateway_config(
 ) -> GatewayConfig {
     let behind = Arc::new(BehindGateway(Arc::clone(&node.store)));
     let feed: Arc<dyn Refresh> = Arc::<BehindGateway>::clone(&behind);
-    for field in settings.dropped.passed() {
-        tracing::warn!(%field, "danger_pass_headers: upstreams read what callers write into this header field");
-    }
     GatewayConfig {
         listeners,
         workers: settings.workers.unwrap_or(0),
         routes: Arc::clone(table),
         hosts: None,
-        trusted: settings.trusted.clone(),
-        dropped: settings.dropped.clone(),
         snapshot: Arc::clone(&node.snapshot),
         feed,
         clock: Arc::new(SystemClock),

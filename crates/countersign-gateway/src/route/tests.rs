@@ -9,7 +9,7 @@ use countersign_core::management_key;
 use countersign_core::scope::ScopeSet;
 use http::Method;
 
-use super::{Match, Route, RouteError, RouteTable, is_upper_case};
+use super::{Match, Route, RouteError, RouteTable, Trust, is_upper_case};
 use crate::upstream::Upstream;
 
 fn route(name: &str, pattern: &str) -> Route {
@@ -30,7 +30,7 @@ fn route(name: &str, pattern: &str) -> Route {
 
 fn table(routes: Vec<Route>) -> Result<RouteTable, RouteError> {
     let upstream = Upstream::new("one", &"http://127.0.0.1:1".parse().unwrap(), None).unwrap();
-    RouteTable::new(routes, vec![Arc::new(upstream)])
+    RouteTable::new(routes, vec![Arc::new(upstream)], Trust::default())
 }
 
 #[track_caller]

@@ -28,7 +28,7 @@ use countersign_gateway::address::HealthCheck;
 use countersign_gateway::gateway::{Gateway, GatewayConfig, GatewayListener};
 use countersign_gateway::report::{Report, queue};
 use countersign_gateway::resolve::Resolve;
-use countersign_gateway::route::{Protocol, Route, RouteTable};
+use countersign_gateway::route::{Protocol, Route, RouteTable, Trust};
 use countersign_gateway::sources::Refresh;
 use countersign_gateway::upstream::{Upstream, UpstreamLimits};
 
@@ -186,7 +186,7 @@ impl World {
         snapshot.mark_fresh(Monotonic(0));
         let url = format!("http://{}", upstream.address).parse().unwrap();
         let origin = Arc::new(Upstream::new("orders", &url, None).unwrap());
-        let table = RouteTable::new(routes(), vec![origin]).unwrap();
+        let table = RouteTable::new(routes(), vec![origin], Trust::default()).unwrap();
         let routes = Arc::new(ArcSwap::from_pointee(table));
         let (sink, reports) = queue(10_000);
         let metrics = Arc::new(Metrics::new());
@@ -196,8 +196,6 @@ impl World {
             workers: 2,
             routes: Arc::clone(&routes),
             hosts: None,
-            trusted: Default::default(),
-            dropped: Default::default(),
             snapshot: Arc::clone(&snapshot),
             feed: Arc::<Prepared>::clone(&feed),
             clock: Arc::<StillClock>::clone(&clock),
@@ -261,7 +259,7 @@ impl World {
 
     pub(crate) fn replace_routes(&self, routes: Vec<Route>) {
         let upstreams = self.routes.load().upstreams().to_vec();
-        self.routes.store(Arc::new(RouteTable::new(routes, upstreams).unwrap()));
+        self.routes.store(Arc::new(RouteTable::new(routes, upstreams, Trust::default()).unwrap()));
     }
 
     /// Puts a second upstream at `address` behind `pattern`, for everybody.
@@ -272,7 +270,7 @@ impl World {
         let mut other = route("other", pattern, any(Condition::anonymous()));
         other.upstream = 1;
         let all: Vec<_> = std::iter::once(other).chain(routes()).collect();
-        self.routes.store(Arc::new(RouteTable::new(all, upstreams).unwrap()));
+        self.routes.store(Arc::new(RouteTable::new(all, upstreams, Trust::default()).unwrap()));
     }
 
     /// Puts an upstream behind all routes that has a name, which `resolver` looks up.
@@ -280,7 +278,7 @@ impl World {
         let url = format!("http://orders.test:{port}").parse().unwrap();
         let upstream = Upstream::of_several("orders", &[url], None, health).unwrap();
         let upstream = Arc::new(upstream.resolved_by(Arc::<Names>::clone(resolver)));
-        self.routes.store(Arc::new(RouteTable::new(routes(), vec![upstream]).unwrap()));
+        self.routes.store(Arc::new(RouteTable::new(routes(), vec![upstream], Trust::default()).unwrap()));
     }
 
     /// Puts an upstream at `addresses` behind all routes.
@@ -288,7 +286,7 @@ impl World {
         let urls: Vec<_> =
             addresses.iter().map(|address| format!("http://{address}").parse().unwrap()).collect();
         let upstream = Arc::new(Upstream::of_several("orders", &urls, None, health).unwrap());
-        self.routes.store(Arc::new(RouteTable::new(routes(), vec![upstream]).unwrap()));
+        self.routes.store(Arc::new(RouteTable::new(routes(), vec![upstream], Trust::default()).unwrap()));
     }
 
     pub(crate) fn connect(&self) -> Client {

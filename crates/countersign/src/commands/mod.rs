@@ -8,6 +8,7 @@ pub(crate) mod key_rules;
 pub(crate) mod management_key;
 pub(crate) mod owner;
 pub(crate) mod reference;
+pub(crate) mod reload;
 pub(crate) mod route;
 pub(crate) mod up;
 

@@ -4,8 +4,10 @@ use std::fmt;
 
 use toml::{Table, Value};
 
-/// The sections that are replaced while the node runs.
-const REPLACED: [&str; 2] = ["route", "upstream"];
+use super::register::{Mark, SETTINGS, mark};
+
+/// The lists of tables: their members are told apart by name.
+const LISTS: [&str; 2] = ["route", "upstream"];
 
 /// Something that differs.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,15 +16,25 @@ pub(crate) struct Change {
     pub(crate) setting: String,
     old: Option<Value>,
     new: Option<Value>,
-    /// Whether it can take effect without a restart.
-    pub(crate) live: bool,
+    /// What it needs to take effect, and whether its values may be shown.
+    pub(crate) mark: Mark,
+}
+
+impl Change {
+    /// Says in one word what became of it.
+    pub(crate) const fn verb(&self) -> &'static str {
+        match (&self.old, &self.new) {
+            (None, Some(_)) => "added",
+            (Some(_), None) => "removed",
+            (Some(_), Some(_)) | (None, None) => "changed",
+        }
+    }
 }
 
 impl fmt::Display for Change {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.old, &self.new) {
-            // Elsewhere a value may hold a password, such as that of `store.url`.
-            _ if !self.live => write!(formatter, "{} changed", self.setting),
+            _ if self.mark == Mark::Secret => write!(formatter, "{} {}", self.setting, self.verb()),
             (None, Some(new)) => write!(formatter, "{} added: {new}", self.setting),
             (Some(_), None) => write!(formatter, "{} removed", self.setting),
             (Some(old), Some(new)) => write!(formatter, "{}: {old} became {new}", self.setting),
@@ -35,7 +47,7 @@ impl fmt::Display for Change {
 #[must_use]
 pub(crate) fn difference(old: &Table, new: &Table) -> Vec<Change> {
     let mut changes = Vec::new();
-    for section in REPLACED {
+    for section in LISTS {
         let list = |table: &Table| named(section, table.get(section));
         let (old, new) = (list(old), list(new));
         compare_lists(&old, &new, &mut changes);
@@ -44,26 +56,41 @@ pub(crate) fn difference(old: &Table, new: &Table) -> Vec<Change> {
                 setting: format!("order of [[{section}]]"),
                 old: None,
                 new: None,
-                live: true,
+                mark: Mark::Live,
             });
         }
     }
     let (old, new) = (without_lists(old), without_lists(new));
-    compare_tables("", &old, &new, false, &mut changes);
+    compare_tables("", &old, &new, &mut changes);
     changes
 }
 
 /// Returns what runs when of `new` everything that can be replaced is replaced.
 #[must_use]
 pub(crate) fn replaced(old: &Table, new: &Table) -> Table {
-    let live = REPLACED.into_iter().filter_map(|section| new.get_key_value(section));
     let mut running = without_lists(old);
-    running.extend(live.map(|(name, value)| (name.clone(), value.clone())));
+    let lists = LISTS.into_iter().filter_map(|section| new.get_key_value(section));
+    running.extend(lists.map(|(name, value)| (name.clone(), value.clone())));
+    for setting in SETTINGS.iter().filter(|setting| setting.mark == Mark::Live) {
+        if let Some((section, name)) = setting.path.split_once('.').filter(|_| !setting.path.contains("[]")) {
+            let value = new.get(section).and_then(|table| table.get(name));
+            put(&mut running, section, name, value);
+        }
+    }
     running
 }
 
+fn put(running: &mut Table, section: &str, name: &str, value: Option<&Value>) {
+    let section = running.entry(section).or_insert_with(|| Value::Table(Table::new()));
+    let Some(section) = section.as_table_mut() else { return };
+    match value {
+        Some(value) => section.insert(name.to_owned(), value.clone()),
+        None => section.remove(name),
+    };
+}
+
 fn without_lists(table: &Table) -> Table {
-    let rest = table.iter().filter(|(name, _)| !REPLACED.contains(&name.as_str()));
+    let rest = table.iter().filter(|(name, _)| !LISTS.contains(&name.as_str()));
     rest.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
@@ -87,16 +114,16 @@ fn compare_lists(old: &[(String, Table)], new: &[(String, Table)], changes: &mut
         setting: name.clone(),
         old: Some(Value::Table(table.clone())),
         new: None,
-        live: true,
+        mark: Mark::Live,
     }));
     for (name, table) in new {
         match find(old, name) {
-            Some(before) => compare_tables(name, before, table, true, changes),
+            Some(before) => compare_tables(name, before, table, changes),
             None => changes.push(Change {
                 setting: name.clone(),
                 old: None,
                 new: Some(Value::Table(table.clone())),
-                live: true,
+                mark: Mark::Live,
             }),
         }
     }
@@ -111,7 +138,7 @@ fn moved(old: &[(String, Table)], new: &[(String, Table)]) -> bool {
     staying(old, new) != staying(new, old)
 }
 
-fn compare_tables(prefix: &str, old: &Table, new: &Table, live: bool, changes: &mut Vec<Change>) {
+fn compare_tables(prefix: &str, old: &Table, new: &Table, changes: &mut Vec<Change>) {
     let added = new.keys().filter(|name| !old.contains_key(*name));
     for name in old.keys().chain(added) {
         let setting = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
@@ -121,10 +148,11 @@ fn compare_tables(prefix: &str, old: &Table, new: &Table, live: bool, changes: &
             (before, after) if prefix.is_empty() => {
                 let table =
                     |value: Option<&Value>| value.and_then(Value::as_table).cloned().unwrap_or_default();
-                compare_tables(&setting, &table(before), &table(after), live, changes);
+                compare_tables(&setting, &table(before), &table(after), changes);
             }
             (before, after) => {
-                changes.push(Change { setting, old: before.cloned(), new: after.cloned(), live });
+                let mark = mark(&setting);
+                changes.push(Change { setting, old: before.cloned(), new: after.cloned(), mark });
             }
         }
     }
@@ -132,7 +160,7 @@ fn compare_tables(prefix: &str, old: &Table, new: &Table, live: bool, changes: &
 
 #[cfg(test)]
 mod tests {
-    use super::{difference, replaced};
+    use super::{Mark, difference, replaced};
 
     const OLD: &str = r#"
         store = { url = "postgres://u:hunter2@h/d" }
@@ -156,13 +184,14 @@ mod tests {
         let found: Vec<_> = difference(&old, &new).iter().map(ToString::to_string).collect();
         assert_eq!(found, expected, "{change:?}");
         let rest = difference(&replaced(&old, &new), &new);
-        assert!(rest.iter().all(|change| !change.live), "{rest:?}");
+        assert!(rest.iter().all(|change| change.mark != Mark::Live), "{rest:?}");
     }
 
     #[test]
     fn each_difference_is_one_line_that_names_the_setting() {
         check(("", ""), &[]);
-        check(("\"1s\"", "\"2s\""), &["limits.drain changed"]);
+        check(("\"1s\"", "\"2s\""), &["limits.drain: \"1s\" became \"2s\""]);
+        check(("[limits]", "log = { level = \"debug\" }\n[limits]"), &["log.level added: \"debug\""]);
         check(("hunter2", "hunter3"), &["store.url changed"]);
         check(
             ("{ api_key = {} }", "{ anonymous = {} }"),

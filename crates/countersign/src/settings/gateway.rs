@@ -4,15 +4,20 @@ use anyhow::{Result, anyhow, bail};
 use countersign_core::network::AddressBlock;
 use countersign_gateway::caller::{Dialect, TrustedProxies};
 use countersign_gateway::field_names::{DroppedFields, FieldPattern, FieldPatternError};
+use countersign_gateway::route::Trust;
 
 use super::file::Listener;
 
-/// Reads whose word about others counts.
+/// Reads what is believed of what callers send.
 ///
 /// # Errors
 ///
-/// The setting that is none, or that trusts everybody.
-pub(crate) fn trusted_proxies(gateway: &Listener) -> Result<TrustedProxies> {
+/// The setting that is none of what it should be, or that trusts everybody.
+pub(crate) fn trust(gateway: &Listener) -> Result<Trust> {
+    Ok(Trust { trusted: trusted_proxies(gateway)?, dropped: dropped_fields(gateway)? })
+}
+
+fn trusted_proxies(gateway: &Listener) -> Result<TrustedProxies> {
     let block = |text: &String| {
         let block: AddressBlock =
             text.parse().map_err(|error| anyhow!("gateway.trusted_proxies: {error}, found `{text}`"))?;
@@ -29,12 +34,7 @@ pub(crate) fn trusted_proxies(gateway: &Listener) -> Result<TrustedProxies> {
     Ok(TrustedProxies { blocks: gateway.trusted_proxies.iter().map(block).collect::<Result<_>>()?, dialect })
 }
 
-/// Reads which header fields of callers end here.
-///
-/// # Errors
-///
-/// The setting that is no name, that a request cannot be without, or that never crosses.
-pub(crate) fn dropped_fields(gateway: &Listener) -> Result<DroppedFields> {
+fn dropped_fields(gateway: &Listener) -> Result<DroppedFields> {
     type Read = fn(&str) -> Result<FieldPattern, FieldPatternError>;
     let list = |setting: &str, texts: &[String], read: Read| {
         let one = |text: &String| read(text).map_err(|error| anyhow!("{setting}: {error}, found `{text}`"));

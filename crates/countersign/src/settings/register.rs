@@ -13,13 +13,38 @@ pub(crate) struct Setting {
     pub(crate) kind: &'static str,
     /// Its default, as people write it; empty: none.
     pub(crate) default: &'static str,
+    /// What a change of it needs.
+    pub(crate) mark: Mark,
     /// What it means, with the source of its number.
     pub(crate) meaning: &'static str,
 }
 
+/// What a change of a setting needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mark {
+    /// A reload.
+    Live,
+    /// A restart.
+    Restart,
+    /// A restart; and its value holds a secret, which is never shown.
+    Secret,
+}
+
 macro_rules! settings {
-    ($($path:literal $kind:literal $default:literal $meaning:literal)*) => {
-        &[$(Setting { path: $path, kind: $kind, default: $default, meaning: $meaning }),*]
+    ($($path:literal $kind:literal $default:literal $($mark:ident)? $meaning:literal)*) => {
+        &[$(Setting { path: $path, kind: $kind, default: $default, mark: mark!($($mark)?), meaning: $meaning }),*]
+    };
+}
+
+macro_rules! mark {
+    () => {
+        Mark::Restart
+    };
+    (live) => {
+        Mark::Live
+    };
+    (secret) => {
+        Mark::Secret
     };
 }
 
@@ -31,33 +56,33 @@ pub(crate) const SETTINGS: &[Setting] = settings![
     "gateway.listen" "address" "127.0.0.1:8000" "Where the gateway listens."
     "gateway.workers" "number" "one per core" "Threads that forward; each has its own connections to the upstreams."
     "gateway.danger_plaintext" "boolean" "false" "Lets the gateway speak plain HTTP beyond loopback."
-    "gateway.trusted_proxies" "list of addresses and CIDR blocks" "none" "Proxies whose word about the client's address and scheme is believed; an empty list believes nobody."
-    "gateway.forwarded" "`x-forwarded` or `forwarded`" "x-forwarded" "How trusted proxies speak: `X-Forwarded-For` and `-Proto`, or `Forwarded` (RFC 7239). A proxy that copies what a client chose into `Forwarded`, such as its host, has to escape quotes."
-    "gateway.drop_headers" "list of names, or of beginnings such as `X-Corp-*`" "none" "Header fields of callers that end at the gateway, beside those on the list below."
-    "gateway.danger_pass_headers" "list of names, or of beginnings such as `X-Consumer-*`" "none" "Header fields that reach the upstreams as callers wrote them although they are on the list below, because nothing behind the gateway believes them."
+    "gateway.trusted_proxies" "list of addresses and CIDR blocks" "none" live "Proxies whose word about the client's address and scheme is believed; an empty list believes nobody."
+    "gateway.forwarded" "`x-forwarded` or `forwarded`" "x-forwarded" live "How trusted proxies speak: `X-Forwarded-For` and `-Proto`, or `Forwarded` (RFC 7239). A proxy that copies what a client chose into `Forwarded`, such as its host, has to escape quotes."
+    "gateway.drop_headers" "list of names, or of beginnings such as `X-Corp-*`" "none" live "Header fields of callers that end at the gateway, beside those on the list below."
+    "gateway.danger_pass_headers" "list of names, or of beginnings such as `X-Consumer-*`" "none" live "Header fields that reach the upstreams as callers wrote them although they are on the list below, because nothing behind the gateway believes them."
     "mtls.listen" "address" "127.0.0.1:8443" "Where the gateway listens with TLS."
     "admin.listen" "address" "127.0.0.1:8081" "Where the management API listens."
     "admin.danger_plaintext" "boolean" "false" "Lets the management API speak plain HTTP beyond loopback."
-    "admin.hosts" "list of host names" "localhost and the loopback addresses" "Further names under which the management API may be called; any other Host is answered with 421."
-    "store.url" "URL" "SQLite in the data directory" "`postgres://…` keeps everything in PostgreSQL, shared by several nodes."
+    "admin.hosts" "list of host names" "localhost and the loopback addresses" live "Further names under which the management API may be called; any other Host is answered with 421."
+    "store.url" "URL" "SQLite in the data directory" secret "`postgres://…` keeps everything in PostgreSQL, shared by several nodes."
     "feed.max_age" "duration" "5s" "How old what is known in memory may be: beyond it, routes that need a credential answer 503."
-    "api_key.max_lifetime" "duration" "" "The longest life an API key may be given; keys without an end get this one."
-    "api_key.rotation_overlap" "duration" "24h" "How long a rotated key goes on working when no overlap is named."
+    "api_key.max_lifetime" "duration" "" live "The longest life an API key may be given; keys without an end get this one."
+    "api_key.rotation_overlap" "duration" "24h" live "How long a rotated key goes on working when no overlap is named."
     "api_key.warn_before" "duration" "7d" "How long before its end a key is named in the audit as `api_key.expiring`, once; 0s: never."
-    "tenant.max_keys" "number" "10000" "The most keys that one organisation keeps, ended ones that were not deleted among them; operators are not bound by it."
-    "tenant.max_owners" "number" "10000" "The most clients and users that one organisation enters; operators are not bound by it."
+    "tenant.max_keys" "number" "10000" live "The most keys that one organisation keeps, ended ones that were not deleted among them; operators are not bound by it."
+    "tenant.max_owners" "number" "10000" live "The most clients and users that one organisation enters; operators are not bound by it."
     "retention.audit" "duration" "for ever" "How long audit events are kept. What is older is removed from the beginning of each node's chain, and the removal is an event itself; the rest is still verified."
     "retention.changes" "duration" "1h" "How long a node may lag and still read only what changed; beyond it, it reads everything. At least 1m."
     "retention.decisions" "duration" "30d" "How long counts of decisions are kept, by minute."
     "retention.marks" "duration" "24h" "How long an `Idempotency-Key` is remembered: a repeated request makes nothing within it."
     "retention.usage" "duration" "400d" "How long is kept what was spent of a limit, once its window has ended. At least 366d, the longest window of a limit."
-    "leaks.github" "boolean" "false" "Takes the reports of GitHub's secret scanning at the issuer's `/v1/leaks/github`; the keys that are in them end."
-    "leaks.github_keys_url" "URL" "https://api.github.com/meta/public_keys/secret_scanning" "Where the keys are published with which GitHub signs its reports."
-    "egress.allow" "list of addresses and CIDR blocks" "none" "What Countersign itself may call though it is not public. Our own listeners are never called."
-    "egress.extra_ca" "file" "none" "Certificates (PEM) that are believed beside the system's trust anchors, by what Countersign itself calls."
-    "egress.timeout" "duration" "10s" "How long a call of Countersign's own may take, from the name to the end of the answer."
+    "leaks.github" "boolean" "false" live "Takes the reports of GitHub's secret scanning at the issuer's `/v1/leaks/github`; the keys that are in them end."
+    "leaks.github_keys_url" "URL" "https://api.github.com/meta/public_keys/secret_scanning" live "Where the keys are published with which GitHub signs its reports."
+    "egress.allow" "list of addresses and CIDR blocks" "none" live "What Countersign itself may call though it is not public. Our own listeners are never called."
+    "egress.extra_ca" "file" "none" live "Certificates (PEM) that are believed beside the system's trust anchors, by what Countersign itself calls."
+    "egress.timeout" "duration" "10s" live "How long a call of Countersign's own may take, from the name to the end of the answer."
     "log.format" "`text` or `json`" "text on a terminal, else json" "How log lines are written, on stderr."
-    "log.level" "`error`, `warn`, `info`, `debug`" "info" "The least important lines that are written."
+    "log.level" "`error`, `warn`, `info`, `debug`" "info" live "The least important lines that are written."
     "limits.connections" "number" "10000" "Open connections per listener; further ones are closed at once. Fewer, where the limit of open files leaves no room for them: at the start the log says if it is less than what is set here, or than 1,000."
     "limits.header_timeout" "duration" "10s" "How long a client may take to send a request's header fields."
     "limits.idle_timeout" "duration" "75s for a kept connection, 30s for bodies, 60s for an upstream's answer" "How long a kept connection, a request body or an answer may stand still; set, it holds for all of them."
@@ -72,27 +97,34 @@ pub(crate) const SETTINGS: &[Setting] = settings![
     "limits.upstream_lifetime" "duration" "5m" "How old a connection to an upstream may become while it is used again and again."
     "limits.close_timeout" "duration" "10s" "How long a client may take to close its side after an answer that ends the connection; what it still sends is thrown away (RFC 9112 §9.6)."
     "limits.drain" "duration" "30s" "How long requests in flight may take to finish after SIGTERM."
-    "upstream[].name" "text" "" "What routes call it."
-    "upstream[].url" "URL" "" "`http://host:port` or `https://host:port`, without a path."
-    "upstream[].urls" "list of URLs" "" "Several addresses that answer alike, instead of `url`. They take turns; one that cannot be reached is left out for two seconds."
-    "upstream[].health.path" "path" "" "What each address is asked for, by GET; an answer of 200 to 299 is well. Without it, addresses are not asked."
-    "upstream[].health.interval" "duration" "5s" "The time between an answer and the next question."
-    "upstream[].health.timeout" "duration" "2s" "How long an answer may take, connecting included."
-    "upstream[].health.unhealthy_after" "number" "3" "Failures in a row after which an address is left out."
-    "upstream[].health.healthy_after" "number" "2" "Successes in a row after which it takes its turn again."
-    "route[].name" "text" "its position" "What logs and metrics call it."
-    "route[].path" "pattern" "" "`/orders/{**}`, `/orders/{id}` or `/orders`; the first match wins, no match is 404. A path that an upstream may read as one of an earlier route (in other case, with `;parameters`, with a slash, dots or blanks at an end) is 400."
-    "route[].methods" "list of methods" "all" "The methods that it takes, in upper case; `HEAD` is not part of `GET`."
-    "route[].hosts" "list of host names" "all" "The hosts that it takes."
-    "route[].upstream" "text" "" "Where permitted requests go."
-    "route[].forward_credential" "boolean" "false" "Sends the credential on to the upstream; by default it is removed."
-    "route[].preserve_host" "boolean" "false" "Calls the upstream by the host that the caller named; by default it is called by its own, and what it says of itself in `Location`, `Content-Location` and `Refresh` is rewritten to the caller's scheme and host."
-    "route[].cost" "number" "1" "What a call costs of the limits of its key; 0 costs nothing but needs room."
-    "route[].upgrade" "list of protocols" "none" "The protocols that a connection may be switched to: `websocket`. A tunnel ends with its credential, and after `limits.idle_timeout` without a byte."
-    "route[].require" "requirement" "" "`{ api_key = { … } }`, `{ anonymous = {} }`, `{ any = [ … ] }` or `{ all = [ … ] }`."
-    "route[].require.agree" "`owner` or `organisation`" "owner" "What the credentials under `all` have in common: one owner, or owners of one organisation."
-    "route[].shadow.require" "requirement" "none" "Tried beside `require` and counted in `countersign_shadow_decisions_total`; never acted on."
+    "upstream[].name" "text" "" live "What routes call it."
+    "upstream[].url" "URL" "" live "`http://host:port` or `https://host:port`, without a path."
+    "upstream[].urls" "list of URLs" "" live "Several addresses that answer alike, instead of `url`. They take turns; one that cannot be reached is left out for two seconds."
+    "upstream[].health.path" "path" "" live "What each address is asked for, by GET; an answer of 200 to 299 is well. Without it, addresses are not asked."
+    "upstream[].health.interval" "duration" "5s" live "The time between an answer and the next question."
+    "upstream[].health.timeout" "duration" "2s" live "How long an answer may take, connecting included."
+    "upstream[].health.unhealthy_after" "number" "3" live "Failures in a row after which an address is left out."
+    "upstream[].health.healthy_after" "number" "2" live "Successes in a row after which it takes its turn again."
+    "route[].name" "text" "its position" live "What logs and metrics call it."
+    "route[].path" "pattern" "" live "`/orders/{**}`, `/orders/{id}` or `/orders`; the first match wins, no match is 404. A path that an upstream may read as one of an earlier route (in other case, with `;parameters`, with a slash, dots or blanks at an end) is 400."
+    "route[].methods" "list of methods" "all" live "The methods that it takes, in upper case; `HEAD` is not part of `GET`."
+    "route[].hosts" "list of host names" "all" live "The hosts that it takes."
+    "route[].upstream" "text" "" live "Where permitted requests go."
+    "route[].forward_credential" "boolean" "false" live "Sends the credential on to the upstream; by default it is removed."
+    "route[].preserve_host" "boolean" "false" live "Calls the upstream by the host that the caller named; by default it is called by its own, and what it says of itself in `Location`, `Content-Location` and `Refresh` is rewritten to the caller's scheme and host."
+    "route[].cost" "number" "1" live "What a call costs of the limits of its key; 0 costs nothing but needs room."
+    "route[].upgrade" "list of protocols" "none" live "The protocols that a connection may be switched to: `websocket`. A tunnel ends with its credential, and after `limits.idle_timeout` without a byte."
+    "route[].require" "requirement" "" live "`{ api_key = { … } }`, `{ anonymous = {} }`, `{ any = [ … ] }` or `{ all = [ … ] }`."
+    "route[].require.agree" "`owner` or `organisation`" "owner" live "What the credentials under `all` have in common: one owner, or owners of one organisation."
+    "route[].shadow.require" "requirement" "none" live "Tried beside `require` and counted in `countersign_shadow_decisions_total`; never acted on."
 ];
+
+/// Returns what a change of the setting at `path` needs.
+pub(crate) fn mark(path: &str) -> Mark {
+    let setting = SETTINGS.iter().find(|setting| setting.path == path);
+    // Conditions of routes are no rows: their kinds list them.
+    setting.map_or(Mark::Live, |setting| setting.mark)
+}
 
 /// Returns every path that may stand in a file.
 pub(crate) fn known_paths() -> Vec<String> {
@@ -121,11 +153,17 @@ pub(crate) fn reference() -> String {
     let mut text = String::from(
         "# Settings\n\nPrinted from the code. One file, `countersign.toml`; an environment variable overrides it, \
          a flag overrides both. An unknown setting is an error.\n\n\
-         | setting | holds | default | meaning | environment |\n|---|---|---|---|---|\n",
+         SIGHUP, `countersign reload` and a change of the file replace what takes effect at a reload, all of it or nothing; \
+         the rest waits for a restart.\n\n\
+         | setting | holds | default | meaning | takes effect at | environment |\n|---|---|---|---|---|---|\n",
     );
     let row = |path: &str, holds: &str, default: &str, meaning: &str| {
         let variable = environment_variable(path).map_or_else(String::new, |name| format!("`{name}`"));
-        format!("| `{path}` | {holds} | {default} | {meaning} | {variable} |\n")
+        let takes_effect = match mark(path) {
+            Mark::Live => "a reload",
+            Mark::Restart | Mark::Secret => "a restart",
+        };
+        format!("| `{path}` | {holds} | {default} | {meaning} | {takes_effect} | {variable} |\n")
     };
     for setting in SETTINGS {
         text.push_str(&row(setting.path, setting.kind, setting.default, setting.meaning));

@@ -16,10 +16,8 @@ use countersign_core::scheme::Scheme;
 use countersign_edge::host::canonical;
 use countersign_edge::limits::Limits;
 use countersign_gateway::address::HealthCheck;
-use countersign_gateway::caller::TrustedProxies;
-use countersign_gateway::field_names::DroppedFields;
 use countersign_gateway::pace::Pace;
-use countersign_gateway::route::Protocol;
+use countersign_gateway::route::{Protocol, Trust};
 use countersign_gateway::upstream::UpstreamLimits;
 use countersign_store::Retention;
 use toml::{Table, Value};
@@ -58,8 +56,7 @@ pub(crate) struct Settings {
     pub(crate) issuer_url: Option<Url>,
     pub(crate) admin_hosts: Vec<String>,
     pub(crate) workers: Option<usize>,
-    pub(crate) trusted: TrustedProxies,
-    pub(crate) dropped: DroppedFields,
+    pub(crate) trust: Trust,
     pub(crate) store: Option<String>,
     pub(crate) feed_max_age: Duration,
     pub(crate) policy: Policy,
@@ -160,8 +157,7 @@ impl Settings {
                 .map(|url| url.parse().with_context(|| format!("issuer.url: {url}")))
                 .transpose()?,
             admin_hosts: file.admin.hosts,
-            trusted: gateway::trusted_proxies(&file.gateway)?,
-            dropped: gateway::dropped_fields(&file.gateway)?,
+            trust: gateway::trust(&file.gateway)?,
             workers: file.gateway.workers,
             store: up.store.clone().or(file.store.url),
             feed_max_age: duration("feed.max_age", file.feed.max_age.as_ref())?

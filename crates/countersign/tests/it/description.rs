@@ -199,6 +199,9 @@ fn every_endpoint_answers_as_it_is_described() {
     assert_eq!(world.server.call("/x", None).status, 401);
     world.check("listDecisions", WHOLE, &none, 200);
     world.check("listRoutes", WHOLE, &none, 200);
+    world.check("reloadSettings", WHOLE, &none, 200);
+    place.write("c.toml", "[leaks]\ngithub = true\n[gatway]\n");
+    world.check("reloadSettings", WHOLE, &none, 409);
     world.check("reportLeakedKeys", WHOLE, &json!({ "credentials": ["x"] }), 202);
     world.check("reportLeakedKeys", WHOLE, &json!({ "credentials": [] }), 400);
     world.check("reportLeakedKeysFromGithub", WHOLE, &json!([]), 400);
