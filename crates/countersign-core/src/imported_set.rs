@@ -2,13 +2,17 @@
 
 use std::str::FromStr;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use http::HeaderName;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::context::Entropy;
 use crate::id::CredentialId;
 use crate::key_string::KEY_HEADER;
-use crate::secret::{Pepper, Secret, SecretHash};
+use crate::keyring::{SealedPlace, SealingFailed, SealingKey};
+use crate::secret::{Pepper, Peppers, Secret, SecretHash};
 
 /// The most sets of imported keys: each is one hash more for a text that it claims. A bound, not a clause.
 pub const MAX_IMPORTED_SETS: usize = 64;
@@ -193,23 +197,41 @@ impl ImportedSet {
         bytes
     }
 
-    /// Returns the bytes that a sealed key of the set is bound to (SAFETY 14).
-    pub(crate) fn binding(prefix: &str, header: Option<&str>) -> String {
-        format!("imported-key-set\0{prefix}\0{}", header.unwrap_or_default())
-    }
-
-    /// Seals the key of an HMAC for storage.
-    pub fn sealed_hmac_key(
+    /// Seals the key of an HMAC for storage: under a pepper, because the set's hashes are wrapped under it and both end
+    /// together.
+    ///
+    /// # Errors
+    ///
+    /// [`SealingFailed`].
+    pub fn seal_hmac_key(
         pepper: &Pepper,
-        nonce: [u8; 12],
         prefix: &str,
         header: Option<&str>,
         key: &Secret<Vec<u8>>,
-    ) -> Option<Digest> {
+        entropy: &mut dyn Entropy,
+    ) -> Result<Digest, SealingFailed> {
         let header = header.map(str::to_ascii_lowercase);
-        let sealed = pepper.seal(nonce, &Self::binding(prefix, header.as_deref()), key)?;
-        Some(Digest::HmacSha256(sealed))
+        let place = hmac_key_place(prefix, header.as_deref());
+        let sealed = SealingKey::of_pepper(pepper)?.seal(&place, key, entropy)?;
+        Ok(Digest::HmacSha256(STANDARD_NO_PAD.encode(sealed)))
     }
+
+    /// Opens the key of an HMAC that was sealed for a set of these words.
+    pub(crate) fn open_hmac_key(
+        peppers: &Peppers,
+        prefix: &str,
+        header: Option<&str>,
+        sealed: &str,
+    ) -> Option<Secret<Vec<u8>>> {
+        let (place, sealed) = (hmac_key_place(prefix, header), STANDARD_NO_PAD.decode(sealed).ok()?);
+        peppers.all().find_map(|pepper| SealingKey::of_pepper(pepper).ok()?.open(&place, &sealed))
+    }
+}
+
+/// Each key of the set holds the sealed key of the HMAC: what it is bound to is the set (SAFETY 14).
+fn hmac_key_place<'a>(prefix: &'a str, header: Option<&'a str>) -> SealedPlace<'a> {
+    let owner = header.unwrap_or_default();
+    SealedPlace { table: "credential", row: prefix, owner, purpose: "imported-key-set" }
 }
 
 /// Header fields that mean something already carry no keys.

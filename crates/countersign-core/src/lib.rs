@@ -33,6 +33,7 @@ pub mod imported;
 pub mod imported_set;
 pub mod key_evidence;
 pub mod key_string;
+pub mod keyring;
 pub mod kind;
 pub mod kinds;
 pub mod known;

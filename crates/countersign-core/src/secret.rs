@@ -5,10 +5,7 @@
 
 use std::fmt;
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::{constant_time, hmac};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD_NO_PAD;
 use zeroize::Zeroize;
 
 /// A value that must not be printed, stored or copied by accident.
@@ -23,6 +20,15 @@ impl<T: Zeroize> Secret<T> {
     /// Lends the value. Every caller is a place to look at.
     pub const fn expose(&self) -> &T {
         &self.0
+    }
+}
+
+impl Secret<Vec<u8>> {
+    /// Changes the bytes where they lie, and keeps as many as `change` says; `None`: it says nothing.
+    pub(crate) fn change(&mut self, change: impl FnOnce(&mut [u8]) -> Option<usize>) -> Option<()> {
+        let length = change(&mut self.0)?;
+        self.0.truncate(length);
+        Some(())
     }
 }
 
@@ -112,36 +118,6 @@ impl Pepper {
             *byte = *fresh;
         }
         SecretHash(hash)
-    }
-
-    /// Seals `secret`, bound to the words `binding`, as base64; `nonce` is random, never used before.
-    pub(crate) fn seal(&self, nonce: [u8; 12], binding: &str, secret: &Secret<Vec<u8>>) -> Option<String> {
-        let mut sealed = secret.expose().clone();
-        let key = self.sealing_key()?;
-        let aad = Aad::from(binding.as_bytes());
-        key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), aad, &mut sealed).ok()?;
-        let whole: Vec<u8> = nonce.into_iter().chain(sealed).collect();
-        Some(STANDARD_NO_PAD.encode(whole))
-    }
-
-    /// Opens what [`Pepper::seal`] has sealed under the same words.
-    pub(crate) fn unseal(&self, binding: &str, sealed: &str) -> Option<Secret<Vec<u8>>> {
-        let whole = STANDARD_NO_PAD.decode(sealed).ok()?;
-        let (nonce, sealed) = whole.split_first_chunk::<12>()?;
-        let mut opened = Secret::new(sealed.to_vec());
-        let nonce = Nonce::assume_unique_for_key(*nonce);
-        let length = self
-            .sealing_key()?
-            .open_in_place(nonce, Aad::from(binding.as_bytes()), &mut opened.0)
-            .ok()?
-            .len();
-        opened.0.truncate(length);
-        Some(opened)
-    }
-
-    fn sealing_key(&self) -> Option<LessSafeKey> {
-        let key = self.hash_bytes(Purpose::Sealing, &[]);
-        UnboundKey::new(&AES_256_GCM, key.as_bytes()).ok().map(LessSafeKey::new)
     }
 }
 

@@ -221,14 +221,13 @@ impl Snapshot {
     #[must_use]
     pub fn hmac_digest(&self, prefix: &str, header: Option<&str>, key: &Secret<Vec<u8>>) -> Option<Digest> {
         let header = header.map(str::to_ascii_lowercase);
-        let binding = ImportedSet::binding(prefix, header.as_deref());
         let sets = self.imported.sets.pin();
         let same = sets.keys().find(|set| {
             let Digest::HmacSha256(sealed) = &set.digest else { return false };
-            let opened = self.peppers.all().find_map(|pepper| pepper.unseal(&binding, sealed));
             set.prefix == prefix
                 && set.header == header
-                && opened.is_some_and(|opened| constant_time_eq(opened.expose(), key.expose()))
+                && ImportedSet::open_hmac_key(&self.peppers, prefix, header.as_deref(), sealed)
+                    .is_some_and(|opened| constant_time_eq(opened.expose(), key.expose()))
         });
         same.map(|set| set.digest.clone())
     }

@@ -173,14 +173,7 @@ fn seal(app: &App, asked: &KeyImport, key: &Secret<Vec<u8>>) -> Option<Digest> {
     // The same key for the same set is sealed once: otherwise each call would declare a set of its own.
     let known = snapshot.hmac_digest(&asked.prefix, asked.header.as_deref(), key);
     known.or_else(|| {
-        let mut nonce = [0; 12];
-        (app.entropy)().fill(&mut nonce);
-        ImportedSet::sealed_hmac_key(
-            snapshot.peppers().current(),
-            nonce,
-            &asked.prefix,
-            asked.header.as_deref(),
-            key,
-        )
+        let (pepper, header) = (snapshot.peppers().current(), asked.header.as_deref());
+        ImportedSet::seal_hmac_key(pepper, &asked.prefix, header, key, (app.entropy)().as_mut()).ok()
     })
 }

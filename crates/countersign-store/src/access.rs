@@ -12,6 +12,7 @@ use countersign_core::timestamp::Timestamp;
 use crate::audit_event::{self, AuditRequest, AuditRow, Chain};
 use crate::credential::{self, CredentialFilter};
 use crate::decision_count::DecisionCount;
+use crate::meta::SealedRow;
 use crate::node::{self, NodeRow};
 use crate::page::{Page, PageRequest};
 use crate::store::Store;
@@ -106,6 +107,29 @@ impl Store {
                 self.sealed(purpose, owner).await?.ok_or_else(|| corrupt("a sealed value vanished"))
             }
         }
+    }
+
+    /// Reads the sealed values after one, in pages.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`].
+    pub async fn sealed_after(
+        &self,
+        purpose: &str,
+        owner: &str,
+        limit: i64,
+    ) -> Result<Vec<SealedRow>, Unavailable> {
+        meta::sealed_after(&self.database, (purpose, owner), limit).await
+    }
+
+    /// Replaces what is sealed in a row, unless somebody else did meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`].
+    pub async fn reseal(&self, row: &SealedRow, fresh: &[u8]) -> Result<Commit, Unavailable> {
+        self.submit(vec![meta::reseal(row, fresh)], Vec::new()).await
     }
 
     /// Reads a small value.

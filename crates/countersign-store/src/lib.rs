@@ -55,6 +55,7 @@ pub use config::{Limits, Retention, StoreConfig, StoreUrl};
 pub use countersign_database::open_error::OpenError;
 pub use credential::{CredentialFilter, NotAState, StateFilter};
 pub use decision_count::DecisionCount;
+pub use meta::SealedRow;
 pub use node::NodeRow;
 pub use page::{Cursor, NotACursor, Page, PageRequest};
 pub use store::Store;

@@ -27,6 +27,9 @@ pub(crate) enum Command {
     /// Management keys: what guards the management API
     #[command(subcommand)]
     ManagementKey(ManagementKey),
+    /// The master key: what opens everything that is kept sealed
+    #[command(subcommand)]
+    MasterKey(MasterKey),
     /// The audit: who did what, in a chain that shows tampering
     #[command(subcommand)]
     Audit(Audit),
@@ -495,6 +498,16 @@ pub(crate) enum ManagementKey {
     Delete {
         /// The key's id
         id: String,
+        #[command(flatten)]
+        remote: Remote,
+    },
+}
+
+/// What is done with the master key.
+#[derive(Debug, Subcommand)]
+pub(crate) enum MasterKey {
+    /// Adds a new version to the master key's file, and seals anew what is sealed; no server may run meanwhile
+    Rotate {
         #[command(flatten)]
         remote: Remote,
     },

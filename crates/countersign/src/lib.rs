@@ -52,6 +52,7 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::Key(key) => commands::key::run(key).await,
         Command::Owner(owner) => commands::owner::run(owner).await,
         Command::ManagementKey(key) => commands::management_key::run(key).await,
+        Command::MasterKey(key) => commands::master_key::run(key).await,
         Command::Audit(audit) => commands::audit::run(audit).await,
         Command::Route(route) => commands::route::run(route).await,
         Command::Reload { remote } => commands::reload::run(&remote).await,

@@ -1,24 +1,21 @@
-//! The master key: what opens sealed values, and the peppers that are held with it.
+//! The master key: what opens sealed values, and the peppers that are held with it. All its versions are lines of one
+//! text; the highest is the current one.
 //!
-//! **Invariant.** It never enters the store, and a sealed value opens only in the row, for the owner and for the
-//! purpose that it was sealed for (SAFETY 14): those are authenticated beside it.
+//! **Invariant.** It never enters the store (SAFETY 14).
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
-use aws_lc_rs::aead::{AES_256_GCM, Aad, RandomizedNonceKey};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_core::context::Entropy;
+use countersign_core::keyring::{Keyring, SealingKey};
 use countersign_core::secret::{Pepper, Peppers, Secret};
 use zeroize::Zeroizing;
 
 use crate::data_directory::{DataDirectory, write_durably};
-
-/// AES-GCM's nonce, stored before the ciphertext.
-const NONCE: usize = 12;
 
 /// Where the master key comes from.
 #[derive(Debug, Clone)]
@@ -34,7 +31,9 @@ pub(crate) enum Origin {
 /// The master key, ready for use.
 #[derive(Debug)]
 pub(crate) struct MasterKey {
-    sealing: RandomizedNonceKey,
+    /// The newest first; never empty.
+    masters: Vec<(u32, Secret<[u8; 32]>)>,
+    /// The newest first; never empty.
     peppers: Vec<(u32, Secret<[u8; 32]>)>,
     made_at: Option<PathBuf>,
 }
@@ -69,11 +68,7 @@ impl MasterKey {
     }
 
     fn make(path: PathBuf, entropy: &mut dyn Entropy) -> Result<Self> {
-        let mut line = |name: &str| {
-            let mut key = Zeroizing::new([0_u8; 32]);
-            entropy.fill(key.as_mut());
-            Zeroizing::new(format!("{name} 1 {}\n", URL_SAFE_NO_PAD.encode(key.as_ref())))
-        };
+        let mut line = |name: &str| fresh_line(name, 1, entropy);
         let text = Zeroizing::new(format!(
             "# Countersign master key. Whoever holds this and the database can open what is sealed: keep them apart.\n\
              {}{}",
@@ -93,25 +88,58 @@ impl MasterKey {
     ///
     /// What was expected.
     pub(crate) fn parse(text: &str) -> Result<Self> {
-        let mut master = None;
-        let mut peppers = Vec::new();
+        let (mut masters, mut peppers) = (Vec::new(), Vec::new());
         for line in
             text.split(['\n', ';']).map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
         {
             match line.split(' ').collect::<Vec<_>>().as_slice() {
-                ["master", "1", key] => master = Some(key_bytes(key)?),
+                ["master", version, key] => masters.push((version.parse()?, key_bytes(key)?)),
                 ["pepper", version, key] => peppers.push((version.parse()?, key_bytes(key)?)),
-                _ => bail!("expected lines `master 1 KEY` and `pepper N KEY`"),
+                _ => bail!("expected lines `master N KEY` and `pepper N KEY`"),
             }
         }
-        let master = master.ok_or_else(|| anyhow!("expected a line `master 1 KEY`"))?;
-        if peppers.is_empty() {
-            bail!("expected at least one line `pepper N KEY`");
-        }
-        peppers.sort_by_key(|(version, _)| std::cmp::Reverse(*version));
-        let sealing = RandomizedNonceKey::new(&AES_256_GCM, master.expose())
-            .map_err(|_| anyhow!("not an AES-256 key"))?;
-        Ok(Self { sealing, peppers, made_at: None })
+        in_order("master", &mut masters)?;
+        in_order("pepper", &mut peppers)?;
+        Ok(Self { masters, peppers, made_at: None })
+    }
+
+    /// Adds a new version to the file that the key was read from.
+    ///
+    /// # Errors
+    ///
+    /// A text that names the file, or says that the key lies in none.
+    pub(crate) fn rotate(
+        origin: &Origin,
+        directory: &DataDirectory,
+        entropy: &mut dyn Entropy,
+    ) -> Result<Self> {
+        let path = match origin {
+            Origin::File(path) => path.clone(),
+            Origin::DataDirectory => directory.master_key(),
+            Origin::Environment(_) => bail!(
+                "the master key comes from the variable COUNTERSIGN_MASTER_KEY, which cannot be written from here; \
+                 put its lines into a file, and name it with --master-key FILE"
+            ),
+        };
+        let (before, text) = (Self::read(&path)?, Zeroizing::new(fs::read_to_string(&path)?));
+        let version = before.version().checked_add(1).context("the master key has no version left")?;
+        let line = fresh_line("master", version, entropy);
+        let text = Zeroizing::new(format!("{}\n{}", text.trim_end(), line.as_str()));
+        // On disk before anything is sealed under it, and beside the version that still opens everything.
+        write_durably(&path, text.as_bytes())?;
+        Self::parse(&text)
+    }
+
+    /// Returns the current version.
+    pub(crate) fn version(&self) -> u32 {
+        self.masters.first().map_or(0, |(version, _)| *version)
+    }
+
+    /// Returns what seals under the current version, and opens what any has sealed.
+    pub(crate) fn keyring(&self) -> Result<Keyring> {
+        let mut keys = self.masters.iter().map(|(version, key)| SealingKey::new(*version, key));
+        let current = keys.next().ok_or_else(|| anyhow!("the master key has no version"))??;
+        Ok(Keyring::new(current, keys.collect::<Result<_, _>>()?))
     }
 
     /// Returns the peppers, the newest as the current one.
@@ -119,31 +147,6 @@ impl MasterKey {
         let mut peppers = self.peppers.iter().map(|(version, key)| Pepper::new(*version, key));
         let current = peppers.next().ok_or_else(|| anyhow!("the master key holds no pepper"))?;
         Ok(Peppers::new(current, peppers.collect()))
-    }
-
-    /// Seals `plain` for one row.
-    ///
-    /// # Errors
-    ///
-    /// A text, if the cipher fails.
-    pub(crate) fn seal(&self, place: &SealedRow<'_>, plain: &[u8]) -> Result<Vec<u8>> {
-        let mut sealed = plain.to_vec();
-        let nonce = self
-            .sealing
-            .seal_in_place_append_tag(Aad::from(place.text()), &mut sealed)
-            .map_err(|_| anyhow!("a value cannot be sealed"))?;
-        Ok(nonce.as_ref().iter().copied().chain(sealed).collect())
-    }
-
-    /// Opens what was sealed for the same row; `None` under another key, for another row, or if it was altered.
-    pub(crate) fn unseal(&self, place: &SealedRow<'_>, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        let (nonce, sealed) = sealed.split_at_checked(NONCE)?;
-        let nonce: [u8; NONCE] = nonce.try_into().ok()?;
-        let mut buffer = Zeroizing::new(sealed.to_vec());
-        let length =
-            self.sealing.open_in_place((&nonce).into(), Aad::from(place.text()), &mut buffer).ok()?.len();
-        buffer.truncate(length);
-        Some(buffer)
     }
 
     /// Removes the file that this start made: the store turned out to be sealed under another key.
@@ -154,6 +157,26 @@ impl MasterKey {
     }
 }
 
+fn fresh_line(name: &str, version: u32, entropy: &mut dyn Entropy) -> Zeroizing<String> {
+    let mut key = Zeroizing::new([0_u8; 32]);
+    entropy.fill(key.as_mut());
+    Zeroizing::new(format!("{name} {version} {}\n", URL_SAFE_NO_PAD.encode(key.as_ref())))
+}
+
+/// Puts the newest version first. Of two keys of one version it would not be said which is meant.
+fn in_order(name: &str, keys: &mut [(u32, Secret<[u8; 32]>)]) -> Result<()> {
+    keys.sort_by_key(|(version, _)| std::cmp::Reverse(*version));
+    if keys.is_empty() {
+        bail!("expected at least one line `{name} N KEY`");
+    }
+    if let Some((version, _)) =
+        keys.iter().zip(keys.iter().skip(1)).find_map(|(one, next)| (one.0 == next.0).then_some(one))
+    {
+        bail!("expected one line `{name} {version} KEY`, found two");
+    }
+    Ok(())
+}
+
 fn key_bytes(text: &str) -> Result<Secret<[u8; 32]>> {
     let bytes =
         Zeroizing::new(URL_SAFE_NO_PAD.decode(text).map_err(|_| anyhow!("expected a key in base64url"))?);
@@ -161,61 +184,38 @@ fn key_bytes(text: &str) -> Result<Secret<[u8; 32]>> {
     Ok(Secret::new(bytes))
 }
 
-/// The row that a sealed value belongs to.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct SealedRow<'a> {
-    /// What it is for.
-    pub(crate) purpose: &'a str,
-    /// Whose it is.
-    pub(crate) owner: &'a str,
-}
-
-impl SealedRow<'_> {
-    fn text(&self) -> String {
-        format!("sealed\0{}\0{}", self.purpose, self.owner)
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{MasterKey, SealedRow};
+    use super::MasterKey;
 
-    fn key(byte: &str) -> MasterKey {
-        let text = byte.repeat(43);
-        MasterKey::parse(&format!("# a comment\nmaster 1 {text}\npepper 1 {text}\npepper 2 {text}")).unwrap()
+    fn parse(lines: &[&str]) -> anyhow::Result<MasterKey> {
+        let good = "A".repeat(43);
+        MasterKey::parse(&lines.join("\n").replace("KEY", &good))
     }
 
     #[test]
-    fn safety_14_a_sealed_value_opens_in_its_own_row_alone() {
-        let key = key("A");
-        let place = SealedRow { purpose: "ca", owner: "root" };
-        let sealed = key.seal(&place, b"secret").unwrap();
-        assert_eq!(key.unseal(&place, &sealed).unwrap().as_slice(), b"secret");
-        assert!(key.unseal(&SealedRow { purpose: "ca", owner: "other" }, &sealed).is_none());
-        assert!(key.unseal(&SealedRow { purpose: "signing", owner: "root" }, &sealed).is_none());
-        assert!(super::tests::key("E").unseal(&place, &sealed).is_none());
-        let mut altered = sealed.clone();
-        altered[13] ^= 1;
-        assert!(key.unseal(&place, &altered).is_none());
-        assert!(key.unseal(&place, &[0; 5]).is_none());
-    }
-
-    #[test]
-    fn the_newest_pepper_is_the_current_one() {
-        assert_eq!(key("A").peppers().unwrap().current().version(), 2);
+    fn the_newest_version_is_the_current_one() {
+        let key =
+            parse(&["# a comment", "master 1 KEY", "pepper 1 KEY", "master 3 KEY", "pepper 2 KEY"]).unwrap();
+        assert_eq!((key.version(), key.peppers().unwrap().current().version()), (3, 2));
     }
 
     #[test]
     fn a_broken_master_key_is_told() {
-        let good = "A".repeat(43);
-        for text in [
-            String::new(),
-            format!("master 1 {good}"),
-            format!("pepper 1 {good}"),
-            format!("master 2 {good}"),
-            format!("master 1 AAAA\npepper 1 {good}"),
+        for (lines, told) in [
+            (&[""][..], "at least one line `master N KEY`"),
+            (&["master 1 KEY"], "at least one line `pepper N KEY`"),
+            (&["pepper 1 KEY"], "at least one line `master N KEY`"),
+            (&["master 1 AAAA", "pepper 1 KEY"], "expected a key of 32 bytes"),
+            (
+                &["master 1 KEY", "master 1 KEY", "pepper 1 KEY"],
+                "expected one line `master 1 KEY`, found two",
+            ),
+            (&["master one KEY", "pepper 1 KEY"], "invalid digit"),
+            (&["mister 1 KEY", "pepper 1 KEY"], "expected lines `master N KEY`"),
         ] {
-            assert!(MasterKey::parse(&text).is_err(), "{text}");
+            let error = parse(lines).unwrap_err().to_string();
+            assert!(error.contains(told), "{lines:?}: {error}");
         }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use arc_swap::ArcSwap;
 use countersign_core::context::{self, Clock, Entropy, Policy};
+use countersign_core::keyring::{Keyring, SealedPlace};
 use countersign_core::kinds::KINDS;
 use countersign_core::management_key::first_key;
 use countersign_core::owner::first_organisation;
@@ -24,7 +25,7 @@ use zeroize::Zeroizing;
 use crate::cli::Remote;
 use crate::data_directory::{DataDirectory, write_durably};
 use crate::environment;
-use crate::master_key::{self, MasterKey, Origin};
+use crate::master_key::{MasterKey, Origin};
 use crate::settings::resolved;
 use crate::settings::retention::retention;
 use crate::system::{SystemClock, SystemEntropy};
@@ -33,11 +34,19 @@ use crate::tls;
 /// The name of our certification authority; its certificates are recognised by it.
 const AUTHORITY: &str = "Countersign CA";
 /// The sealed value by which a wrong master key is noticed.
-const CHECK: master_key::SealedRow<'static> =
-    master_key::SealedRow { purpose: "master-key-check", owner: "installation" };
+const CHECK: SealedPlace<'static> = installation("master-key-check");
 /// The sealed certification authority.
-const CA: master_key::SealedRow<'static> =
-    master_key::SealedRow { purpose: "certification-authority", owner: "installation" };
+const CA: SealedPlace<'static> = installation("certification-authority");
+
+/// Returns the place of what is sealed for the whole installation.
+const fn installation(purpose: &'static str) -> SealedPlace<'static> {
+    sealed_place(purpose, "installation")
+}
+
+/// Returns the place of a row of the store's table of sealed values.
+pub(crate) const fn sealed_place<'a>(purpose: &'a str, owner: &'a str) -> SealedPlace<'a> {
+    SealedPlace { table: "sealed", row: owner, owner, purpose }
+}
 
 /// Imports that are read and worked on at a time: together at most 16 MiB of bodies.
 const IMPORTS: usize = 4;
@@ -162,8 +171,9 @@ async fn assemble(
     store: Arc<Store>,
     snapshot: Arc<Snapshot>,
 ) -> Result<Node> {
-    check_master_key(&store, master_key).await?;
-    let authority = Arc::new(open_authority(&store, master_key).await?);
+    let keyring = master_key.keyring()?;
+    check_master_key(&store, master_key, &keyring).await?;
+    let authority = Arc::new(open_authority(&store, &keyring).await?);
     let ca_pem = authority.certificate_pem().to_owned();
     write_durably(&directory.ca(), ca_pem.as_bytes())?;
     let management_key = initialise(&store, snapshot.peppers(), &place.policy).await?;
@@ -212,39 +222,37 @@ async fn open_store(
 }
 
 /// Refuses a master key that is not the one under which this store is sealed.
-async fn check_master_key(store: &Store, master_key: &MasterKey) -> Result<()> {
-    let fresh = master_key.seal(&CHECK, b"countersign")?;
+async fn check_master_key(store: &Store, master_key: &MasterKey, keyring: &Keyring) -> Result<()> {
+    let fresh = keyring.seal(&CHECK, &Secret::new(b"countersign".to_vec()), &mut SystemEntropy)?;
     let sealed = store.sealed_or_insert(CHECK.purpose, CHECK.owner, fresh).await?;
-    if master_key.unseal(&CHECK, &sealed).is_some() {
+    if keyring.open(&CHECK, &sealed).is_some() {
         return Ok(());
     }
     master_key.discard();
     bail!(
         "this store is sealed under another master key; name the right one with --master-key FILE \
-         (the first node keeps it in its data directory as master.key)"
+         (the first node keeps it in its data directory as master.key; after a rotation every node needs the file with \
+         the new line)"
     )
 }
 
-async fn open_authority(store: &Store, master_key: &MasterKey) -> Result<Authority> {
-    let fresh = seal_authority(master_key)?;
+async fn open_authority(store: &Store, keyring: &Keyring) -> Result<Authority> {
+    let fresh = seal_authority(keyring)?;
     let sealed = store.sealed_or_insert(CA.purpose, CA.owner, fresh).await?;
-    let opened =
-        master_key.unseal(&CA, &sealed).context("the certification authority's key does not open")?;
-    let stored: serde_json::Value = serde_json::from_slice(&opened)?;
+    let opened = keyring.open(&CA, &sealed).context("the certification authority's key does not open")?;
+    let stored: serde_json::Value = serde_json::from_slice(opened.expose())?;
     let member =
         |name: &str| stored.get(name).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
     let stored = Stored { certificate_pem: member("certificate"), key_pem: Zeroizing::new(member("key")) };
     Ok(Authority::open(AUTHORITY, &stored)?)
 }
 
-fn seal_authority(master_key: &MasterKey) -> Result<Vec<u8>> {
+fn seal_authority(keyring: &Keyring) -> Result<Vec<u8>> {
     let mut serial = [0; 16];
     SystemEntropy.fill(&mut serial);
     let made = Authority::generate(AUTHORITY, serial, tls::validity(&SystemClock, tls::AUTHORITY_LIFE)?)?;
-    let text = Zeroizing::new(
-        json!({ "certificate": made.certificate_pem, "key": made.key_pem.as_str() }).to_string(),
-    );
-    master_key.seal(&CA, text.as_bytes())
+    let text = json!({ "certificate": made.certificate_pem, "key": made.key_pem.as_str() }).to_string();
+    Ok(keyring.seal(&CA, &Secret::new(text.into_bytes()), &mut SystemEntropy)?)
 }
 
 /// Makes the first organisation and its management key, once in a store's life.

@@ -95,17 +95,22 @@ fn fips180_4_and_rfc4231_hashes_match_their_published_values() {
     assert_eq!(found, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     // RFC 4231 §4.3, test case 2.
     let key = Secret::new(b"Jefe".to_vec());
-    let digest = ImportedSet::sealed_hmac_key(peppers().current(), [7; 12], "x-", None, &key).unwrap();
+    let digest = sealed("x-", &key);
     let set = ImportedSet::new("x-", None, digest, Part::Secret).unwrap();
     let set = PreparedSet::new(set, &peppers()).unwrap();
     let found = hex(set.digest(Source::Usual, "x-what do ya want for nothing?").unwrap());
     assert_eq!(found, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
 }
 
+fn sealed(prefix: &str, key: &Secret<Vec<u8>>) -> Digest {
+    let mut entropy = SeededEntropy::new(7);
+    ImportedSet::seal_hmac_key(peppers().current(), prefix, None, key, &mut entropy).unwrap()
+}
+
 #[test]
 fn safety_14_a_sealed_key_opens_only_under_its_pepper_and_for_its_set() {
     let key = Secret::new(b"old pepper".to_vec());
-    let sealed = peppers().current().seal([7; 12], &ImportedSet::binding("x-", None), &key).unwrap();
+    let Digest::HmacSha256(sealed) = sealed("x-", &key) else { panic!("it is no HMAC") };
     let opens = |peppers: &Peppers, prefix: &str| {
         let set = ImportedSet::new(prefix, None, Digest::HmacSha256(sealed.clone()), Part::Key).unwrap();
         PreparedSet::new(set, peppers).is_some()

@@ -80,8 +80,8 @@ impl PreparedSet {
         let key = match &set.digest {
             Digest::Sha256 | Digest::Sha512 => None,
             Digest::HmacSha256(sealed) => {
-                let binding = ImportedSet::binding(&set.prefix, set.header.as_deref());
-                let key = peppers.all().find_map(|pepper| pepper.unseal(&binding, sealed))?;
+                let header = set.header.as_deref();
+                let key = ImportedSet::open_hmac_key(peppers, &set.prefix, header, sealed)?;
                 Some(hmac::Key::new(hmac::HMAC_SHA256, key.expose()))
             }
         };

@@ -12,7 +12,7 @@ use countersign_core::record::{OwnerRecord, TakenOver};
 use countersign_core::secret::SecretHash;
 use countersign_core::tally::Kept;
 use countersign_core::timestamp::Timestamp;
-use countersign_store::Store;
+use countersign_store::{SealedRow, Store};
 use countersign_testkit::{Records, each_database, on_sqlite};
 
 use crate::raw::{commit, done, insert, insert_owner, known, line, sql, stored};
@@ -345,6 +345,31 @@ async fn sealed_values_are_written_once() {
         for fresh in [vec![1, 0, 255], vec![2]] {
             assert_eq!(store.sealed_or_insert("ca", "x", fresh).await.unwrap(), vec![1, 0, 255]);
         }
+        store.close().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sealed_values_are_read_in_pages_and_replaced_where_nobody_else_has() {
+    each_database(async |fixture| {
+        let store = fixture.open("a").await;
+        for (purpose, owner) in [("a", "z"), ("b", "a"), ("b", "b")] {
+            store.sealed_or_insert(purpose, owner, vec![1]).await.unwrap();
+        }
+        let place = |row: &SealedRow| (row.purpose.clone(), row.owner.clone());
+        let (mut after, mut seen) = ((String::new(), String::new()), Vec::new());
+        while let Some(row) = store.sealed_after(&after.0, &after.1, 1).await.unwrap().pop() {
+            after = place(&row);
+            seen.push(row);
+        }
+        let places: Vec<_> = seen.iter().map(place).collect();
+        let expected = [("a", "z"), ("b", "a"), ("b", "b")];
+        assert_eq!(places, expected.map(|(purpose, owner)| (purpose.to_owned(), owner.to_owned())));
+        assert_eq!(store.reseal(&seen[0], &[2]).await.unwrap(), Commit::Done);
+        assert_eq!(store.reseal(&seen[0], &[3]).await.unwrap(), Commit::Lost, "it is not what was read");
+        assert_eq!(store.sealed("a", "z").await.unwrap(), Some(vec![2]));
+        assert_eq!(store.sealed("b", "a").await.unwrap(), Some(vec![1]), "the others stay");
         store.close().await;
     })
     .await;

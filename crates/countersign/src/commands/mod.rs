@@ -6,6 +6,7 @@ pub(crate) mod key;
 pub(crate) mod key_import;
 pub(crate) mod key_rules;
 pub(crate) mod management_key;
+pub(crate) mod master_key;
 pub(crate) mod owner;
 pub(crate) mod reference;
 pub(crate) mod reload;

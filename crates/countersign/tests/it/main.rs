@@ -26,6 +26,7 @@ mod imports;
 mod keys;
 mod leaks;
 mod limits;
+mod master_key;
 mod members;
 mod readme;
 mod reload;
