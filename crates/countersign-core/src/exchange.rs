@@ -281,11 +281,65 @@ pub async fn perform<S: Durable + Find<A::Question>, A: Act>(
             }
             return Ok(answer);
         }
-        if store.commit(effects, audit).await? == Commit::Done {
+        if store.commit(effects, vec![audit]).await? == Commit::Done {
             return Ok(answer);
         }
     }
     Err(Unavailable::Contended)
+}
+
+/// Performs many acts of one caller, each as [`perform`] does, and answers them in their order. They are committed together;
+/// if that is lost, each half by itself, so that what stands in the way of one costs the others little.
+///
+/// # Errors
+///
+/// [`Unavailable`] if the store does not answer or a record stays contended.
+pub async fn perform_each<S: Durable + Find<A::Question>, A: Act>(
+    store: &S,
+    context: &mut Context<'_>,
+    by: &A::By,
+    acts: &[A],
+) -> Result<Vec<Result<A::Answer, A::Reason>>, Unavailable> {
+    let mut answers = Vec::with_capacity(acts.len());
+    let mut waiting = vec![acts];
+    while let Some(some) = waiting.pop() {
+        if let [act] = some {
+            answers.push(perform(store, context, by, act).await?);
+        } else if let Some(together) = perform_together(store, context, by, some).await? {
+            answers.extend(together);
+        } else {
+            let (first, second) = some.split_at(some.len() / 2);
+            waiting.extend([second, first]);
+        }
+    }
+    Ok(answers)
+}
+
+/// Performs acts in one commit; `None`: it was lost.
+async fn perform_together<S: Durable + Find<A::Question>, A: Act>(
+    store: &S,
+    context: &mut Context<'_>,
+    by: &A::By,
+    acts: &[A],
+) -> Result<Option<Vec<Result<A::Answer, A::Reason>>>, Unavailable> {
+    let questions = acts.iter().map(|act| act.question(context, by)).collect();
+    let found = store.find_each(questions).await?;
+    let (mut all, mut audits, mut refusals) = (Vec::new(), Vec::new(), Vec::new());
+    let mut answers = Vec::with_capacity(acts.len());
+    for (act, found) in acts.iter().zip(found) {
+        let Outcome { answer, effects, audit } = act.decide(context, by, found);
+        match &answer {
+            Err(reason) if effects.is_empty() => refusals.extend(act.is_filed(reason).then_some(audit)),
+            Ok(_) | Err(_) => audits.push(audit),
+        }
+        all.extend(effects);
+        answers.push(answer);
+    }
+    if !audits.is_empty() && store.commit(all, audits).await? == Commit::Lost {
+        return Ok(None);
+    }
+    refusals.into_iter().for_each(|refusal| store.file(refusal));
+    Ok(Some(answers))
 }
 
 /// Redeems a token request of a proven client, again if the commit is lost. A refusal that changes nothing is filed.
@@ -306,7 +360,7 @@ pub async fn issue<S: Durable>(
             store.file(audit);
             return Ok(answer);
         }
-        if store.commit(effects, audit).await? == Commit::Done {
+        if store.commit(effects, vec![audit]).await? == Commit::Done {
             return Ok(answer);
         }
     }
@@ -364,6 +418,25 @@ mod tests {
         assert_eq!(ground.store.stored(id), Some(amended), "neither change is lost");
         let tables = ground.store.tables();
         assert_eq!((tables.asked, tables.committed.len(), tables.filed.len()), (2, 1, 0));
+    }
+
+    #[test]
+    fn many_acts_are_one_commit_and_each_is_its_own_if_that_is_lost() {
+        for (losing, asked) in [(0, 3), (1, 6), (2, 7)] {
+            let mut ground = Ground::new();
+            let organisation = ground.organisation.clone();
+            let ids = [ground.api_key(&organisation, "").0.id, ground.api_key(&organisation, "").0.id];
+            let stranger = ground.stranger();
+            let foreign = ground.api_key(&stranger, "").0.id;
+            ground.store.tables().losing = losing;
+            let acts = [revoke(ids[0]), revoke(foreign), revoke(ids[1])];
+            let answers = ground.perform_each(&ground.caller("keys:write", ""), &acts);
+            let answers: Vec<_> = answers.into_iter().map(|answer| answer.map(|record| record.id)).collect();
+            assert_eq!(answers, [Ok(ids[0]), Err(Refusal::NotFound), Ok(ids[1])]);
+            assert!(ids.iter().all(|id| ground.store.stored(*id).unwrap().revoked_at.is_some()));
+            let tables = ground.store.tables();
+            assert_eq!((tables.asked, tables.committed.len(), tables.filed.len()), (asked, 2, 1), "{losing}");
+        }
     }
 
     #[test]

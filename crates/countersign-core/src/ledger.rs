@@ -199,7 +199,7 @@ pub trait Ledger: Sync {
 
 /// What acts need beside: only what has a store commits.
 pub trait Durable: Ledger {
-    /// Commits all effects and the audit line, or nothing.
+    /// Commits all effects and the audit lines, or nothing.
     ///
     /// # Errors
     ///
@@ -207,7 +207,7 @@ pub trait Durable: Ledger {
     fn commit(
         &self,
         effects: Vec<Effect>,
-        audit: AuditEvent,
+        audits: Vec<AuditEvent>,
     ) -> impl Future<Output = Result<Commit, Unavailable>> + Send;
 }
 
@@ -225,6 +225,24 @@ pub trait Find<Q: Question>: Sync {
     ///
     /// [`Unavailable`] if the answer is not known.
     fn find(&self, question: Q) -> impl Future<Output = Result<Q::Answer, Unavailable>> + Send;
+
+    /// Answers many, in their order.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`] if one answer is not known.
+    fn find_each(
+        &self,
+        questions: Vec<Q>,
+    ) -> impl Future<Output = Result<Vec<Q::Answer>, Unavailable>> + Send {
+        async move {
+            let mut answers = Vec::with_capacity(questions.len());
+            for question in questions {
+                answers.push(self.find(question).await?);
+            }
+            Ok(answers)
+        }
+    }
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ use crate::effect::Use;
 use crate::effect::{Effect, Outcome};
 use crate::environment::Environment;
 use crate::exchange::Members;
-use crate::exchange::{Act, perform, prove, rehearse};
+use crate::exchange::{Act, perform, perform_each, prove, rehearse};
 use crate::few::Few;
 use crate::id::{CredentialId, OwnerId, OwnerKind};
 use crate::key_evidence::KeyEvidence;
@@ -156,6 +156,17 @@ impl Ground {
         let Self { now, address, policy, peppers, entropy, store, .. } = self;
         let mut context = Context { now: *now, entropy, peppers, policy, address: *address };
         at_once(perform(store, &mut context, by, act))
+    }
+
+    /// Performs many acts, with a store that answers.
+    #[track_caller]
+    pub(crate) fn perform_each<A: Act>(&mut self, by: &A::By, acts: &[A]) -> Vec<Result<A::Answer, A::Reason>>
+    where
+        Memory: Find<A::Question>,
+    {
+        let Self { now, address, policy, peppers, entropy, store, .. } = self;
+        let mut context = Context { now: *now, entropy, peppers, policy, address: *address };
+        at_once(perform_each(store, &mut context, by, acts)).unwrap()
     }
 
     /// Performs an act, with a store that answers.
@@ -456,8 +467,8 @@ impl Memory {
     }
 
     /// Commits what was decided without a walk; false: a condition does not hold.
-    pub(crate) fn take(&self, effects: Vec<Effect>, audit: AuditEvent) -> bool {
-        self.tables().take_all(effects, audit)
+    pub(crate) fn take(&self, effects: Vec<Effect>, audits: Vec<AuditEvent>) -> bool {
+        self.tables().take_all(effects, audits)
     }
 
     /// Returns the last line that was committed, and the last that was filed.
@@ -509,11 +520,11 @@ impl Tables {
     }
 
     /// Takes all effects and the line, or nothing; false: a condition does not hold.
-    fn take_all(&mut self, effects: Vec<Effect>, audit: AuditEvent) -> bool {
+    fn take_all(&mut self, effects: Vec<Effect>, audits: Vec<AuditEvent>) -> bool {
         let mut next = self.clone();
         let held = effects.into_iter().all(|effect| next.take(effect));
         if held {
-            next.committed.push(audit);
+            next.committed.extend(audits);
             *self = next;
         }
         held
@@ -662,7 +673,7 @@ impl Find<OwnerAndKeys> for Memory {
 }
 
 impl Durable for Memory {
-    async fn commit(&self, effects: Vec<Effect>, audit: AuditEvent) -> Result<Commit, Unavailable> {
+    async fn commit(&self, effects: Vec<Effect>, audits: Vec<AuditEvent>) -> Result<Commit, Unavailable> {
         if let Some(happening) = self.meanwhile.lock().unwrap().pop_front() {
             happening.0(&mut self.tables());
         }
@@ -674,6 +685,6 @@ impl Durable for Memory {
             tables.losing -= 1;
             return Ok(Commit::Lost);
         }
-        Ok(if tables.take_all(effects, audit) { Commit::Done } else { Commit::Lost })
+        Ok(if tables.take_all(effects, audits) { Commit::Done } else { Commit::Lost })
     }
 }

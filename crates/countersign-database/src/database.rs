@@ -292,6 +292,18 @@ impl Session {
         }
     }
 
+    /// Runs the steps of the only batch of a transaction: whoever is told that they were not met undoes all of it.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`] if the database does not do it.
+    pub async fn attempt_alone(&mut self, steps: &[Step]) -> Result<Attempt, Fault> {
+        match &mut self.0 {
+            Connection::Sqlite(session) => session.steps(steps),
+            Connection::Postgres(session) => session.attempt_alone(steps).await,
+        }
+    }
+
     /// Runs one statement once per row of parameters.
     ///
     /// # Errors

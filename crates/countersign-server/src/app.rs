@@ -139,6 +139,21 @@ impl App {
         exchange::perform(self.store.as_ref(), &mut context, by, act).await
     }
 
+    /// Performs many acts as [`Self::attempt`] does one, in one commit if nothing stands in its way.
+    pub(crate) async fn attempt_each<A: Act>(
+        &self,
+        by: &A::By,
+        acts: &[A],
+    ) -> Result<Vec<Result<A::Answer, A::Reason>>, Unavailable>
+    where
+        Store: Find<A::Question>,
+    {
+        let mut entropy = (self.entropy)();
+        let policy = self.policy.load_full();
+        let mut context = self.context(&policy, entropy.as_mut(), None);
+        exchange::perform_each(self.store.as_ref(), &mut context, by, acts).await
+    }
+
     /// Decides as [`Self::attempt`] does, and commits nothing.
     pub(crate) async fn rehearse<A: Act>(
         &self,

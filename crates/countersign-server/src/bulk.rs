@@ -3,7 +3,6 @@
 use countersign_core::api_key;
 use countersign_core::lifecycle::Revoke;
 use countersign_core::refusal::Refusal;
-use futures_util::stream::{self, StreamExt as _};
 
 use crate::app::App;
 use crate::call::{Call, optional};
@@ -13,8 +12,6 @@ use crate::schema::{KeyView, KeysRevoke, KeysRevoked};
 
 /// Keys that one call revokes at most; the answer says where to go on.
 const MOST: usize = 500;
-/// Keys that are revoked at a time: enough to fill a group commit.
-const AT_ONCE: usize = 64;
 
 pub(crate) async fn revoke(app: &App, call: Call) -> Result<Reply, Failure> {
     let asked: KeysRevoke = call.json()?;
@@ -30,11 +27,8 @@ pub(crate) async fn revoke(app: &App, call: Call) -> Result<Reply, Failure> {
     if !asked.dry_run {
         let acts: Vec<_> =
             found.records.iter().map(|record| Revoke { kind: &api_key::KIND, id: record.id }).collect();
-        let permit = &call.permit;
-        let revocations = stream::iter(acts).map(|act| async move { app.attempt(permit, &act).await });
-        let ended: Vec<_> = revocations.buffer_unordered(AT_ONCE).collect().await;
-        for outcome in ended {
-            match outcome? {
+        for outcome in app.attempt_each(&call.permit, &acts).await? {
+            match outcome {
                 // One that was forgotten meanwhile has ended too.
                 Ok(_) | Err(Refusal::NotFound) => {}
                 Err(refusal) => return Err(refusal.into()),

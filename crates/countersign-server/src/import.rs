@@ -5,9 +5,9 @@ use countersign_core::imported::{may_take_over, read_digest};
 use countersign_core::imported_set::{Algorithm, Digest, Encoding, ImportedSet, Part};
 use countersign_core::key_string::KeyPrefix;
 use countersign_core::ledger::Unavailable;
+use countersign_core::minting::Minted;
 use countersign_core::refusal::Refusal;
 use countersign_core::secret::Secret;
-use futures_util::stream::{self, StreamExt as _};
 use serde_json::{Map, Value};
 
 use crate::api_key::creation;
@@ -24,8 +24,6 @@ pub(crate) const MAX_IMPORT: usize = 4 * 1024 * 1024;
 const MAX_KEYS: usize = 1000;
 /// Characters of a key that a hint shows.
 const HINT: usize = 4;
-/// Keys that are decided on at a time: enough to fill a group commit.
-const AT_ONCE: usize = 32;
 
 pub(crate) async fn import(app: &App, call: Call) -> Result<Reply, Failure> {
     let asked: KeyImport = call.json()?;
@@ -36,12 +34,7 @@ pub(crate) async fn import(app: &App, call: Call) -> Result<Reply, Failure> {
     let (snapshot, set) = (app.store.snapshot(), &batch.set);
     let declared = snapshot.declaration(set);
     may_take_over(&call.permit, &batch.prefix, declared.as_ref(), snapshot.imported_sets())?;
-    let outcomes: Vec<_> = stream::iter(asked.keys.into_iter().enumerate())
-        .map(|(index, key)| batch.take(app, &call, index, key))
-        .buffered(AT_ONCE)
-        .collect()
-        .await;
-    let data = outcomes.into_iter().collect::<Result<Vec<_>, Unavailable>>()?;
+    let data = batch.take(app, &call, asked.keys).await?;
     let count = |outcome: &str| data.iter().filter(|one| one.outcome == outcome).count();
     let (imported, existing, refused) = (count("imported"), count("exists"), count("refused"));
     Reply::ok(&KeysImported { imported, existing, refused, dry_run: asked.dry_run, data })
@@ -86,28 +79,30 @@ impl Batch {
         })
     }
 
+    /// Takes keys over, those that are granted in one commit; tells what became of each, in their order.
     async fn take(
         &self,
         app: &App,
         call: &Call,
-        index: usize,
-        key: ImportedKey,
-    ) -> Result<KeyImported, Unavailable> {
-        let outcome = |outcome, id, reason| KeyImported { index, outcome, id, reason };
-        let act = match self.act(call, key) {
-            Ok(act) => act,
-            Err(Failure::Invalid(reason)) => return Ok(outcome("refused", None, Some(reason))),
-            Err(Failure::Answered(refused)) => {
-                return Ok(outcome("refused", None, Some(refused.status().to_string())));
+        keys: Vec<ImportedKey>,
+    ) -> Result<Vec<KeyImported>, Failure> {
+        let (mut acts, mut unread) = (Vec::with_capacity(keys.len()), Vec::new());
+        for (index, key) in keys.into_iter().enumerate() {
+            match self.act(call, key) {
+                Ok(act) => acts.push((index, act)),
+                Err(failure) => unread.push(KeyImported::refused(index, reason(failure)?)),
             }
-            Err(Failure::Refused { detail, .. }) => return Ok(outcome("refused", None, Some(detail))),
-            Err(Failure::Unavailable(unavailable)) => return Err(unavailable),
-        };
-        Ok(match self.decide(app, call, &act).await? {
-            Ok(id) => outcome("imported", id, None),
-            Err(Refusal::TakenOver) => outcome("exists", None, None),
-            Err(refusal) => outcome("refused", None, Some(refusal.to_string())),
-        })
+        }
+        let (indices, acts): (Vec<_>, Vec<_>) = acts.into_iter().unzip();
+        let answers = self.decide(app, call, &acts).await?;
+        let decided = indices.into_iter().zip(answers).map(|(index, answer)| match answer {
+            Ok(id) => KeyImported { index, outcome: "imported", id, reason: None },
+            Err(Refusal::TakenOver) => KeyImported { index, outcome: "exists", id: None, reason: None },
+            Err(refusal) => KeyImported::refused(index, refusal.to_string()),
+        });
+        let mut data: Vec<_> = unread.into_iter().chain(decided).collect();
+        data.sort_unstable_by_key(|one| one.index);
+        Ok(data)
     }
 
     /// Decides, and commits unless that is only tried.
@@ -115,13 +110,18 @@ impl Batch {
         &self,
         app: &App,
         call: &Call,
-        act: &Create,
-    ) -> Result<Result<Option<String>, Refusal>, Unavailable> {
-        if self.dry_run {
-            return Ok(app.rehearse(&call.permit, act).await?.map(|_| None));
+        acts: &[Create],
+    ) -> Result<Vec<Result<Option<String>, Refusal>>, Unavailable> {
+        if !self.dry_run {
+            let answers = app.attempt_each(&call.permit, acts).await?;
+            let id = |minted: Minted| Some(minted.record.id.to_string());
+            return Ok(answers.into_iter().map(|answer| answer.map(id)).collect());
         }
-        let minted = app.attempt(&call.permit, act).await?;
-        Ok(minted.map(|minted| Some(minted.record.id.to_string())))
+        let mut answers = Vec::with_capacity(acts.len());
+        for act in acts {
+            answers.push(app.rehearse(&call.permit, act).await?.map(|_| None));
+        }
+        Ok(answers)
     }
 
     fn act(&self, call: &Call, key: ImportedKey) -> Result<Create, Failure> {
@@ -130,6 +130,25 @@ impl Batch {
         let hint = key.hint.as_deref().map(|hint| hinted(&self.set, hint));
         let imported = Some(Import { set: self.set.clone(), digest, hint });
         Ok(Create { imported, ..creation(call, key.into_terms(&self.prefix))? })
+    }
+}
+
+impl KeyImported {
+    const fn refused(index: usize, reason: String) -> Self {
+        Self { index, outcome: "refused", id: None, reason: Some(reason) }
+    }
+}
+
+/// Returns why a key cannot be read.
+///
+/// # Errors
+///
+/// What is no fault of the key.
+fn reason(failure: Failure) -> Result<String, Failure> {
+    match failure {
+        Failure::Invalid(reason) | Failure::Refused { detail: reason, .. } => Ok(reason),
+        Failure::Answered(refused) => Ok(refused.status().to_string()),
+        Failure::Unavailable(_) => Err(failure),
     }
 }
 

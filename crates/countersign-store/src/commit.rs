@@ -1,6 +1,7 @@
 //! Effects become the steps of one batch.
 
 use countersign_core::effect::Effect;
+use countersign_core::id::OwnerId;
 use countersign_core::ledger::Unavailable;
 use countersign_core::record::Record;
 use countersign_core::tally::Kept;
@@ -9,49 +10,140 @@ use countersign_core::timestamp::Timestamp;
 use crate::{credential, mark, owner, taken_over, tally};
 use countersign_database::statement::Step;
 
-/// Returns the steps that `effects` ask for, in their order.
+/// Returns the steps that `effects` ask for, in their order. What they add to one tally is counted by one step, where the
+/// first of them stands, and the caps that they name hold for all of it together.
 ///
 /// # Errors
 ///
 /// [`Unavailable::Corrupt`] if a record cannot be written.
 pub(crate) fn steps(effects: &[Effect], node: &str, now: Timestamp) -> Result<Vec<Step>, Unavailable> {
-    let mut steps = Vec::with_capacity(2 * effects.len());
+    let mut sums = Vec::new();
+    for tallied in effects.iter().filter_map(tallied) {
+        match sums.iter_mut().find(|sum: &&mut Tallied| sum.is_of(&tallied)) {
+            Some(sum) => sum.add(&tallied),
+            None => sums.push(tallied),
+        }
+    }
+    let mut steps = Vec::with_capacity(effects.len() + 2);
     for effect in effects {
-        steps.extend(counted(effect, node));
-        steps.push(step(effect, node, now)?);
+        let first = tallied(effect).and_then(|one| sums.iter().position(|sum| sum.is_of(&one)));
+        steps.extend(first.map(|first| sums.swap_remove(first).steps(node)).into_iter().flatten());
+        steps.extend(step(effect, node, now)?);
     }
     Ok(steps)
 }
 
-/// Counts what an effect adds or removes.
-fn counted(effect: &Effect, node: &str) -> Option<Step> {
-    match effect {
-        Effect::Insert(Record::Credential(record)) => {
-            Some(tally::add(node, record.organisation, Kept::Credentials))
-        }
-        Effect::Insert(Record::Owner(record)) if record.id != record.organisation => {
-            Some(tally::add(node, record.organisation, Kept::Members))
-        }
-        Effect::Remove(credential) => Some(tally::remove(node, *credential)),
-        Effect::Insert(Record::Owner(_))
-        | Effect::Advance(_)
-        | Effect::Revoke { .. }
-        | Effect::TakeOver(_)
-        | Effect::Within { .. }
-        | Effect::Mark(_) => None,
+/// What is added to one tally.
+struct Tallied {
+    organisation: OwnerId,
+    kept: Kept,
+    more: u64,
+    /// What the tally must be below before anything is added.
+    most: Option<u64>,
+}
+
+impl Tallied {
+    fn is_of(&self, other: &Self) -> bool {
+        self.organisation == other.organisation && self.kept == other.kept
+    }
+
+    /// Adds what comes later: its cap leaves less room, by what was added before it.
+    fn add(&mut self, later: &Self) {
+        let left = later.most.map(|most| most.saturating_sub(self.more));
+        self.most = [self.most, left].into_iter().flatten().min();
+        self.more = self.more.saturating_add(later.more);
+    }
+
+    fn steps(self, node: &str) -> impl Iterator<Item = Step> {
+        let Self { organisation, kept, more, most } = self;
+        let more = i64::try_from(more).unwrap_or(i64::MAX);
+        let cap = most.map(|most| tally::within(node, organisation, kept, most));
+        let count = (more > 0).then(|| tally::add(node, organisation, kept, more));
+        cap.into_iter().chain(count)
     }
 }
 
-fn step(effect: &Effect, node: &str, now: Timestamp) -> Result<Step, Unavailable> {
-    Ok(match effect {
-        Effect::Within { organisation, kept, most } => tally::within(node, *organisation, *kept, *most),
+/// Returns what an effect adds to a tally, or asks of it.
+fn tallied(effect: &Effect) -> Option<Tallied> {
+    let (organisation, kept, more, most) = match effect {
+        Effect::Insert(Record::Credential(record)) => (record.organisation, Kept::Credentials, 1, None),
+        Effect::Insert(Record::Owner(record)) if record.id != record.organisation => {
+            (record.organisation, Kept::Members, 1, None)
+        }
+        Effect::Within { organisation, kept, most } => (*organisation, *kept, 0, Some(*most)),
+        Effect::Insert(Record::Owner(_))
+        | Effect::Remove(_)
+        | Effect::Advance(_)
+        | Effect::Revoke { .. }
+        | Effect::TakeOver(_)
+        | Effect::Mark(_) => return None,
+    };
+    Some(Tallied { organisation, kept, more, most })
+}
+
+fn step(effect: &Effect, node: &str, now: Timestamp) -> Result<Vec<Step>, Unavailable> {
+    Ok(vec![match effect {
+        Effect::Within { .. } => return Ok(Vec::new()),
         Effect::Insert(Record::Credential(record)) => credential::insert(record)?,
         Effect::Insert(Record::Owner(record)) => owner::insert(record),
         Effect::Advance(Record::Credential(next)) => credential::advance(next)?,
         Effect::Advance(Record::Owner(next)) => owner::advance(next),
         Effect::Revoke { credential, at } => credential::revoke(*credential, *at),
-        Effect::Remove(credential) => credential::remove(*credential),
+        Effect::Remove(credential) => {
+            return Ok(vec![tally::remove(node, *credential), credential::remove(*credential)]);
+        }
         Effect::TakeOver(record) => taken_over::insert(record),
         Effect::Mark(record) => mark::mark(record, now),
-    })
+    }])
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_core::effect::Effect;
+    use countersign_core::tally::Kept;
+    use countersign_core::timestamp::Timestamp;
+    use countersign_database::value::Value;
+    use countersign_testkit::Records;
+
+    use super::steps;
+
+    #[test]
+    fn what_is_added_to_one_tally_is_counted_once_and_capped_together() {
+        let mut records = Records::new(1);
+        let (one, other) = (records.organisation(), records.organisation());
+        let mut keys = |owner| Effect::Insert(records.key(owner).0.into());
+        let within = |organisation, most| Effect::Within { organisation, kept: Kept::Credentials, most };
+        let effects = [
+            Effect::Insert(one.clone().into()),
+            within(one.id, 5),
+            keys(&one),
+            within(one.id, 5),
+            keys(&one),
+            keys(&other),
+            within(one.id, 3),
+            keys(&one),
+        ];
+        let steps = steps(&effects, "a", Timestamp::from_millis(0)).unwrap();
+        let written: Vec<_> = steps
+            .iter()
+            .map(|step| {
+                let words: Vec<_> = step.statement.text().split_whitespace().take(3).collect();
+                let number = step.parameters.get(2).filter(|_| step.statement.text().contains("tally"));
+                (words.join(" "), number.cloned())
+            })
+            .collect();
+        let row = |table: &str, number: Option<i64>| (format!("INSERT INTO {table}"), number.map(Value::Int));
+        // The third is below 3 once two were added: the first has to find less than 1.
+        let expected = [
+            row("owner", None),
+            row("tally", Some(1)),
+            row("tally", Some(3)),
+            row("credential", None),
+            row("credential", None),
+            row("tally", Some(1)),
+            row("credential", None),
+            row("credential", None),
+        ];
+        assert_eq!(written, expected);
+    }
 }

@@ -177,7 +177,11 @@ impl Committer {
                 )));
                 continue;
             }
-            answers.push(match session.attempt(&batch.steps).await? {
+            let attempt = match group {
+                [_] => session.attempt_alone(&batch.steps).await?,
+                _ => session.attempt(&batch.steps).await?,
+            };
+            answers.push(match attempt {
                 Attempt::Met(done) => {
                     draft.take(&self.node, batch, done)?;
                     Ok(Committed::Known)
@@ -185,6 +189,11 @@ impl Committer {
                 Attempt::Lost => Ok(Committed::Lost),
                 Attempt::Refused(reason) => Err(Unavailable::Store(reason)),
             });
+        }
+        if let [Ok(Committed::Lost) | Err(_)] = answers.as_slice() {
+            // Nobody else's batch is in it: there is nothing to commit.
+            session.rollback().await?;
+            return Ok(answers);
         }
         for (statement, rows) in [(&audit_event::APPEND, &draft.events), (&change::APPEND, &draft.rows)] {
             session.append(statement, rows).await.map_err(numbered_by_another)?;

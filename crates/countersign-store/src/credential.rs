@@ -2,6 +2,7 @@
 //!
 //! **Invariant.** No statement here clears `revoked_at`, and none but reports of use leaves `version` as it was.
 
+use std::collections::HashMap;
 use std::str::FromStr;
 
 use countersign_core::id::{CredentialId, OwnerId};
@@ -18,6 +19,7 @@ use countersign_core::timestamp::Timestamp;
 use thiserror::Error;
 
 use crate::keep::{Kept, changed};
+use crate::many::{lists, many};
 use crate::page::{Cursor, Page, PageRequest};
 use countersign_database::database::Database;
 use countersign_database::statement::{Statement, Step, Tag, Yields};
@@ -308,6 +310,35 @@ pub(crate) async fn find(
     row.map(|row| read(&row, 0)).transpose()
 }
 
+static FIND_MANY: Statement = Statement::new(concat!(
+    "SELECT ",
+    columns!(),
+    "
+     FROM credential
+     WHERE id IN (",
+    many!(),
+    ")"
+));
+
+/// Finds many credentials, by their ids.
+///
+/// # Errors
+///
+/// [`Unavailable`].
+pub(crate) async fn find_many(
+    database: &Database,
+    ids: &[CredentialId],
+) -> Result<HashMap<CredentialId, CredentialRecord>, Unavailable> {
+    let mut found = HashMap::new();
+    for list in lists(ids) {
+        for row in database.read(&FIND_MANY, list).await? {
+            let record = read(&row, 0)?;
+            found.insert(record.id, record);
+        }
+    }
+    Ok(found)
+}
+
 static MANAGEMENT_KEYS: Statement = Statement::new(concat!(
     "SELECT ",
     columns!(),
@@ -456,6 +487,7 @@ pub(crate) static STATEMENTS: &[&Statement] = &[
     &REMOVE,
     &NOTE_USE,
     &FIND,
+    &FIND_MANY,
     &MANAGEMENT_KEYS,
     &LOAD,
     &CHANGED,

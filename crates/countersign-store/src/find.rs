@@ -1,11 +1,14 @@
 //! The answers to what acts ask.
 
+use std::collections::HashMap;
+
 use countersign_core::ledger::{Find, Unavailable};
 use countersign_core::question::{
     Creation, FirstUse, FoundCreation, FoundFirstUse, FoundInstallation, FoundOwner, FoundRotation, Holder,
     HolderOf, Installation, MarkOf, OwnerAndKeys, RecordOf, Rotation,
 };
-use countersign_core::record::{CredentialRecord, MarkRecord};
+use countersign_core::record::{CredentialRecord, MarkRecord, TakenOver};
+use countersign_core::secret::SecretHash;
 
 use crate::store::Store;
 use crate::{creation, credential, mark, owner, taken_over};
@@ -13,6 +16,15 @@ use crate::{creation, credential, mark, owner, taken_over};
 impl Find<RecordOf> for Store {
     async fn find(&self, RecordOf(id): RecordOf) -> Result<Option<CredentialRecord>, Unavailable> {
         credential::find(&self.database, id).await
+    }
+
+    async fn find_each(
+        &self,
+        questions: Vec<RecordOf>,
+    ) -> Result<Vec<Option<CredentialRecord>>, Unavailable> {
+        let ids: Vec<_> = questions.iter().map(|RecordOf(id)| *id).collect();
+        let found = credential::find_many(&self.database, &ids).await?;
+        Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
     }
 }
 
@@ -33,6 +45,29 @@ impl Find<Creation> for Store {
         let taken = taken_over::find(&self.database, &question.digests).await?;
         let found = creation::find(&self.database, &question, self.clock.now()).await?;
         Ok(FoundCreation { taken, ..found })
+    }
+
+    /// Creations of one owner without a mark find the same, but for what is remembered of each hash.
+    async fn find_each(&self, questions: Vec<Creation>) -> Result<Vec<FoundCreation>, Unavailable> {
+        let digests: Vec<_> = questions.iter().flat_map(|question| &question.digests).copied().collect();
+        let mut taken: HashMap<SecretHash, Vec<TakenOver>> = HashMap::new();
+        for one in taken_over::find(&self.database, &digests).await? {
+            taken.entry(one.digest).or_default().push(one);
+        }
+        let (mut holders, mut answers) = (HashMap::new(), Vec::with_capacity(questions.len()));
+        for question in questions {
+            let known = holders.get(&question.owner).filter(|_| question.mark.is_none());
+            let found: FoundCreation = match known {
+                Some(found) => Clone::clone(found),
+                None => creation::find(&self.database, &question, self.clock.now()).await?,
+            };
+            if question.mark.is_none() {
+                holders.entry(question.owner).or_insert_with(|| found.clone());
+            }
+            let taken = question.digests.iter().filter_map(|digest| taken.get(digest)).flatten().cloned();
+            answers.push(FoundCreation { taken: taken.collect(), ..found });
+        }
+        Ok(answers)
     }
 }
 

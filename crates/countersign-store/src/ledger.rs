@@ -84,9 +84,9 @@ fn marking(one: &Use, now: Timestamp) -> Option<Step> {
 }
 
 impl Durable for Store {
-    async fn commit(&self, effects: Vec<Effect>, audit: AuditEvent) -> Result<Commit, Unavailable> {
+    async fn commit(&self, effects: Vec<Effect>, audits: Vec<AuditEvent>) -> Result<Commit, Unavailable> {
         let steps = commit::steps(&effects, &self.node, self.clock.now())?;
-        self.submit(steps, vec![audit]).await
+        self.submit(steps, audits).await
     }
 }
 

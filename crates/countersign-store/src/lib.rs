@@ -31,6 +31,7 @@ mod keep;
 mod kept;
 mod knowledge;
 mod ledger;
+mod many;
 mod mark;
 mod meta;
 mod node;

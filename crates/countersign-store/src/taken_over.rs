@@ -6,6 +6,7 @@ use countersign_core::ledger::Unavailable;
 use countersign_core::record::TakenOver;
 use countersign_core::secret::SecretHash;
 
+use crate::many::{lists, many};
 use countersign_database::database::Database;
 use countersign_database::statement::{Statement, Step};
 use countersign_database::value::Row;
@@ -28,21 +29,23 @@ pub(crate) fn insert(record: &TakenOver) -> Step {
     Step::one(&INSERT, parameters)
 }
 
-static FIND: Statement = Statement::new(
+static FIND: Statement = Statement::new(concat!(
     "SELECT lookup, digest, organisation, owner, at
      FROM taken_over
-     WHERE digest = $1",
-);
+     WHERE digest IN (",
+    many!(),
+    ")"
+));
 
-/// Finds for whom a hash was taken over; `digests`: the hash under every pepper.
+/// Finds for whom hashes were taken over; `digests`: each under every pepper.
 ///
 /// # Errors
 ///
 /// [`Unavailable`].
 pub(crate) async fn find(database: &Database, digests: &[SecretHash]) -> Result<Vec<TakenOver>, Unavailable> {
     let mut found = Vec::new();
-    for digest in digests {
-        for row in database.read(&FIND, vec![(*digest).into()]).await? {
+    for list in lists(digests) {
+        for row in database.read(&FIND, list).await? {
             found.push(read(&row)?);
         }
     }

@@ -46,11 +46,11 @@ static ADD: Statement = Statement::new(
      SET credentials = tally.credentials + excluded.credentials, members = tally.members + excluded.members",
 );
 
-/// Counts one more.
-pub(crate) fn add(node: &str, organisation: OwnerId, kept: Kept) -> Step {
-    let (credentials, members): (i64, i64) = match kept {
-        Kept::Credentials => (1, 0),
-        Kept::Members => (0, 1),
+/// Counts `more`.
+pub(crate) fn add(node: &str, organisation: OwnerId, kept: Kept, more: i64) -> Step {
+    let (credentials, members) = match kept {
+        Kept::Credentials => (more, 0),
+        Kept::Members => (0, more),
     };
     Step::one(&ADD, vec![organisation.into(), node.into(), credentials.into(), members.into()])
 }

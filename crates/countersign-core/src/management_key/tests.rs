@@ -66,7 +66,7 @@ fn a_stranger_at_the_local_socket_and_the_first_key_have_lines() {
     );
     assert!(line.details.contains(&("hint".into(), record.terms.hint.clone())));
     assert_eq!((record.owner, record.expires_at), (owner.id, None));
-    assert!(ground.store.take(first.effects, line));
+    assert!(ground.store.take(first.effects, vec![line]));
     assert_eq!(ground.store.stored(record.id), Some(record));
 }
 

@@ -208,7 +208,7 @@ fn an_operator_enters_organisations_and_the_first_is_there_before() {
     let (line, record) = (first.audit.clone(), first.answer.unwrap());
     assert_eq!((record.organisation, record.name.as_str()), (record.id, "default"));
     assert_eq!((line.organisation, line.subject.clone()), (Some(record.id), Some(record.id.to_string())));
-    assert!(ground.store.take(first.effects, line));
+    assert!(ground.store.take(first.effects, vec![line]));
     assert_eq!(ground.store.tables().owners.get(&record.id), Some(&record));
 }
 

@@ -181,8 +181,8 @@ impl Ledger for World {
 }
 
 impl Durable for World {
-    async fn commit(&self, effects: Vec<Effect>, audit: AuditEvent) -> Result<Commit, Unavailable> {
-        let lost = self.overtaken()? || !self.ground.store.take(effects, audit);
+    async fn commit(&self, effects: Vec<Effect>, audits: Vec<AuditEvent>) -> Result<Commit, Unavailable> {
+        let lost = self.overtaken()? || !self.ground.store.take(effects, audits);
         Ok(if lost { Commit::Lost } else { Commit::Done })
     }
 }

@@ -429,7 +429,7 @@ fn a_redemption_that_is_lost_is_decided_again_as_a_replay() {
         let mark = MarkRecord { lookup: world.mark("1"), made: String::new(), until: SOON };
         let line =
             crate::audit::AuditEvent::granted(NOW, "toy_assertion.redeem", crate::audit::Actor::SYSTEM);
-        assert!(world.ground.store.take(vec![Effect::Mark(mark)], line));
+        assert!(world.ground.store.take(vec![Effect::Mark(mark)], vec![line]));
     });
     assert_eq!(redeem(&world, &one, &*request), Ok(Err(GrantError::InvalidGrant)));
     assert_eq!(world.admitted("any bearer()", "bearer toy_one"), Err("revoked"));

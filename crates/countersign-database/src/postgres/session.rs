@@ -17,7 +17,7 @@ use super::tls::Encrypted;
 use super::url::reason;
 
 /// Rows of one statement that are sent before their answers are awaited.
-const PIPELINE: usize = 64;
+const PIPELINE: usize = 1_000;
 
 /// A connection that may write.
 #[derive(Debug)]
@@ -68,7 +68,10 @@ impl Session {
         sent.extend(
             steps.iter().map(|step| -> Answer<'_> { Box::pin(self.run(step.statement, &step.parameters)) }),
         );
-        let answers = in_order(sent).await;
+        let mut answers = in_order(sent).await.into_iter();
+        if let Some(savepoint) = answers.next() {
+            savepoint?;
+        }
         let attempt = judge(steps, answers)?;
         match &attempt {
             Attempt::Met(_) => self.plain("RELEASE SAVEPOINT step").await?,
@@ -77,6 +80,15 @@ impl Session {
             }
         }
         Ok(attempt)
+    }
+
+    pub(crate) async fn attempt_alone(&mut self, steps: &[Step]) -> Result<Attempt, Fault> {
+        for step in steps {
+            self.check(step.statement).await?;
+        }
+        let sent =
+            steps.iter().map(|step| -> Answer<'_> { Box::pin(self.run(step.statement, &step.parameters)) });
+        judge(steps, in_order(sent.collect()).await.into_iter())
     }
 
     async fn savepoint(&self) -> Result<Done, Fault> {
@@ -125,29 +137,23 @@ type Answer<'a> = Pin<Box<dyn Future<Output = Result<Done, Fault>> + Send + 'a>>
 
 /// Sends every question in order, then awaits every answer: one round trip for all.
 async fn in_order(mut sent: Vec<Answer<'_>>) -> Vec<Result<Done, Fault>> {
-    let mut answers: Vec<Option<Result<Done, Fault>>> = sent.iter().map(|_| None).collect();
-    std::future::poll_fn(|context| {
-        let mut pending = false;
-        for (question, answer) in sent.iter_mut().zip(&mut answers) {
-            if answer.is_none() {
-                match question.as_mut().poll(context) {
-                    Poll::Ready(ready) => *answer = Some(ready),
-                    Poll::Pending => pending = true,
-                }
-            }
-        }
-        if pending { Poll::Pending } else { Poll::Ready(()) }
+    // Being asked for the first time is what sends it; the answers come in the same order.
+    let early: Vec<_> = std::future::poll_fn(|context| {
+        Poll::Ready(sent.iter_mut().map(|question| question.as_mut().poll(context)).collect())
     })
     .await;
-    answers.into_iter().flatten().collect()
+    let mut answers = Vec::with_capacity(sent.len());
+    for (question, early) in sent.into_iter().zip(early) {
+        answers.push(match early {
+            Poll::Ready(answer) => answer,
+            Poll::Pending => question.await,
+        });
+    }
+    answers
 }
 
 /// The first failure decides: what follows it only says that the transaction is aborted.
-fn judge(steps: &[Step], answers: Vec<Result<Done, Fault>>) -> Result<Attempt, Fault> {
-    let mut answers = answers.into_iter();
-    if let Some(savepoint) = answers.next() {
-        savepoint?;
-    }
+fn judge(steps: &[Step], answers: impl Iterator<Item = Result<Done, Fault>>) -> Result<Attempt, Fault> {
     let mut done = Vec::with_capacity(steps.len());
     for (step, answer) in steps.iter().zip(answers) {
         match answer {

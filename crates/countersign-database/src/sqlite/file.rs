@@ -17,6 +17,11 @@ use super::session::Session;
 const OLDEST_LIBRARY: i32 = 3_051_003;
 /// Statements kept prepared per connection: more than there are.
 const PREPARED: usize = 128;
+/// The writer's page cache.
+const CACHE_KIB: i64 = 16 * 1024;
+/// Pages in the WAL, 32 MiB of them, after which they are copied into the file: a page that changes often meanwhile is
+/// copied once.
+const CHECKPOINT_PAGES: i64 = 8 * 1024;
 
 /// Where the database is, and how its connections wait.
 #[derive(Debug, Clone)]
@@ -41,6 +46,9 @@ impl File {
         let connection = self.connect(OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", "ON")?;
+        // What a page of an import touches: by random ids and hashes, a leaf of each index for each key.
+        connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
         // A large transaction leaves no large WAL behind.
         connection.pragma_update_and_check(None, "journal_size_limit", 64 << 20, |_| Ok(()))?;
         if let Some(pages) = self.max_pages {

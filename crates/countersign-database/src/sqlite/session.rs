@@ -49,7 +49,8 @@ impl Session {
         Ok(attempt)
     }
 
-    fn steps(&mut self, steps: &[Step]) -> Result<Attempt, Fault> {
+    /// Runs steps until one is not met.
+    pub(crate) fn steps(&mut self, steps: &[Step]) -> Result<Attempt, Fault> {
         let mut done = Vec::with_capacity(steps.len());
         for step in steps {
             match self.execute(step.statement, &step.parameters) {

@@ -92,7 +92,7 @@ async fn audit_is_listed_by_reach_from_either_end() {
         let mut records = Records::new(1);
         let (ours, theirs) = (records.organisation().id, records.organisation().id);
         for organisation in [Some(ours), Some(theirs), None, Some(ours)] {
-            done(store.commit(Vec::new(), line("x").within(organisation)).await);
+            done(store.commit(Vec::new(), vec![line("x").within(organisation)]).await);
             fixture.clock.advance(Duration::from_millis(1));
         }
         let numbers = async |reach, last, limit, after: Option<&str>| {

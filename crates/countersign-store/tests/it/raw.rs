@@ -60,7 +60,7 @@ pub(crate) fn line(action: &'static str) -> AuditEvent {
 
 /// Commits effects with an audit line.
 pub(crate) async fn commit(store: &Store, effects: Vec<Effect>) -> Result<Commit, Unavailable> {
-    store.commit(effects, line("test")).await
+    store.commit(effects, vec![line("test")]).await
 }
 
 /// Demands that a commit went through.

@@ -18,7 +18,7 @@ async fn safety_20_an_altered_moved_or_removed_event_is_found() {
     each_database(async |fixture| {
         let store = fixture.open("a").await;
         for action in ["one", "two", "three", "four", "five"] {
-            done(store.commit(Vec::new(), line(action)).await);
+            done(store.commit(Vec::new(), vec![line(action)]).await);
         }
         for (tampering, expected) in rows {
             sql(&fixture, "CREATE TABLE kept AS SELECT * FROM audit_event").await;

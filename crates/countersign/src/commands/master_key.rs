@@ -74,7 +74,7 @@ async fn rewrap_all(node: &Node, origin: &Origin) -> Result<(u32, u64)> {
     }
     let audit = AuditEvent::granted(SystemClock.now(), "master_key.rotate", Actor::SYSTEM);
     let audit = audit.detail("version", key.version().to_string()).detail("rewrapped", rewrapped.to_string());
-    node.store.commit(Vec::new(), audit).await?;
+    node.store.commit(Vec::new(), vec![audit]).await?;
     Ok((key.version(), rewrapped))
 }
 

@@ -35,6 +35,23 @@ fn upgraded(server: &Server, id: &str) -> bool {
 }
 
 #[test]
+fn what_stands_in_the_way_of_one_key_of_a_page_stands_in_no_others() {
+    let place = Ground::new();
+    let server = place.up("data", &[]);
+    let declared = json!({ "algorithm": "sha256", "prefix": "acme_" });
+    let mut hashes: Vec<_> = (0..20).map(|number| hex(&sha256(&key("acme_", number)))).collect();
+    hashes.insert(9, hashes[3].clone());
+    hashes.insert(0, "no hash".to_owned());
+    let told = import(&server, &declared, &hashes);
+    assert_eq!((&told["imported"], &told["existing"], &told["refused"]), (&json!(20), &json!(1), &json!(1)));
+    let outcome = |index: usize| told["data"][index]["outcome"].as_str().unwrap().to_owned();
+    assert_eq!([0, 4, 10, 21].map(outcome), ["refused", "imported", "exists", "imported"]);
+    assert!((0..20).all(|number| server.call("/x", Some(&key("acme_", number))).status == 200));
+    let lines = server.manage("GET", "/v1/audit?last=true&limit=200", &Value::Null).body;
+    assert_eq!(lines.matches("api_key.import").count(), 20, "a line for each, and none for what was here");
+}
+
+#[test]
 fn a_list_of_hashes_is_imported_used_and_upgraded() {
     let place = Ground::new();
     let server = place.up("data", &[]);
