@@ -29,6 +29,9 @@ pub(crate) struct LogSettings {
 }
 
 impl LogSettings {
+    /// The least important lines that are written unless it is set.
+    pub(crate) const DEFAULT_LEVEL: Level = Level::INFO;
+
     /// Reads the settings `log.format` and `log.level`.
     ///
     /// # Errors
@@ -42,7 +45,8 @@ impl LogSettings {
             Some(other) => bail!("log.format: expected `text` or `json`, found `{other}`"),
         };
         let level = match level {
-            None | Some("info") => Level::INFO,
+            None => Self::DEFAULT_LEVEL,
+            Some("info") => Level::INFO,
             Some("error") => Level::ERROR,
             Some("warn") => Level::WARN,
             Some("debug") => Level::DEBUG,

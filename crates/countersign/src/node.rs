@@ -26,6 +26,7 @@ use crate::cli::Remote;
 use crate::data_directory::{DataDirectory, write_durably};
 use crate::environment;
 use crate::master_key::{MasterKey, Origin};
+use crate::settings::defaults::FEED_MAX_AGE;
 use crate::settings::resolved;
 use crate::settings::retention::retention;
 use crate::system::{SystemClock, SystemEntropy};
@@ -83,7 +84,7 @@ impl NodeConfig {
         Ok(Self {
             danger_store_plaintext: false,
             master_key: master_key_origin(remote.master_key.clone()),
-            feed_max_age: Duration::from_secs(5),
+            feed_max_age: FEED_MAX_AGE,
             // The operator's policy holds whichever way a command takes.
             policy: resolved::policy(&file)?,
             retention: retention(&file.retention)?,

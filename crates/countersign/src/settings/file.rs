@@ -245,7 +245,7 @@ fn overlaid(name: &str, text: &str, environment: &[(String, String)]) -> Result<
 }
 
 /// Reads a value from the environment: a TOML value if it is one, else text.
-fn scalar(value: &str) -> toml::Value {
+pub(crate) fn scalar(value: &str) -> toml::Value {
     let parsed: Option<toml::Table> = toml::from_str(&format!("value = {value}")).ok();
     parsed
         .and_then(|mut table| table.remove("value"))

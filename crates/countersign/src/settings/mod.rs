@@ -4,6 +4,7 @@
 //! environment variables are named by it. [`mod@file`] is what the user wrote; [`resolved`] is what is meant;
 //! [`mod@difference`] is what changed between two files.
 
+pub(crate) mod defaults;
 pub(crate) mod difference;
 pub(crate) mod file;
 mod gateway;

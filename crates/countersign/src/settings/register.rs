@@ -1,8 +1,19 @@
 //! `SETTINGS`: every setting, its default and its meaning, as one table.
 
 use countersign_core::authenticators::GATEWAY;
+use countersign_core::context::Policy;
+use countersign_core::duration::format_duration;
 use countersign_core::presentation::kinds_of;
+use countersign_edge::endpoint::ListenerName;
+use countersign_edge::limits::Limits;
+use countersign_gateway::address::HealthCheck;
 use countersign_gateway::field_names::DEFAULT;
+use countersign_gateway::upstream::UpstreamLimits;
+use countersign_store::Retention;
+use http::uri::PathAndQuery;
+
+use super::defaults::{COST, DRAIN, EGRESS_TIMEOUT, FEED_MAX_AGE, GITHUB_KEYS, WARN_BEFORE};
+use crate::log::LogSettings;
 
 /// One setting.
 #[derive(Debug)]
@@ -11,12 +22,30 @@ pub(crate) struct Setting {
     pub(crate) path: &'static str,
     /// What it holds, as people write it.
     pub(crate) kind: &'static str,
-    /// Its default, as people write it; empty: none.
-    pub(crate) default: &'static str,
+    /// What it is where it is not set.
+    pub(crate) default: Preset,
     /// What a change of it needs.
     pub(crate) mark: Mark,
     /// What it means, with the source of its number.
     pub(crate) meaning: &'static str,
+}
+
+/// What a setting is where it is not set.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Preset {
+    /// This value, read from where the code has it.
+    Value(fn() -> String),
+    /// Something that is no value, in words; empty: nothing.
+    Words(fn() -> String),
+}
+
+impl Preset {
+    /// Returns what people read.
+    pub(crate) fn words(self) -> String {
+        match self {
+            Self::Value(words) | Self::Words(words) => words(),
+        }
+    }
 }
 
 /// What a change of a setting needs.
@@ -30,9 +59,28 @@ pub(crate) enum Mark {
     Secret,
 }
 
+/// A row: the path, what it holds, its default in words, `~` words that are made, or `=` a value, how it is replaced, what it means.
 macro_rules! settings {
-    ($($path:literal $kind:literal $default:literal $($mark:ident)? $meaning:literal)*) => {
-        &[$(Setting { path: $path, kind: $kind, default: $default, mark: mark!($($mark)?), meaning: $meaning }),*]
+    ($($path:literal $kind:literal $($words:literal)? $(~ ($told:expr))? $(= ($value:expr))? $($mark:ident)? , $meaning:literal)*) => {
+        &[$(Setting {
+            path: $path,
+            kind: $kind,
+            default: default!($($words)? $(~ ($told))? $(= ($value))?),
+            mark: mark!($($mark)?),
+            meaning: $meaning,
+        }),*]
+    };
+}
+
+macro_rules! default {
+    ($words:literal) => {
+        Preset::Words(|| $words.to_owned())
+    };
+    (~ ($told:expr)) => {
+        Preset::Words(|| $told)
+    };
+    (= ($value:expr)) => {
+        Preset::Value(|| $value.to_string())
     };
 }
 
@@ -50,74 +98,90 @@ macro_rules! mark {
 
 /// Every setting, in the order of the file.
 pub(crate) const SETTINGS: &[Setting] = settings![
-    "issuer.url" "URL" "the issuer listener's" "The `iss` of everything issued."
-    "issuer.listen" "address" "127.0.0.1:8080" "Where the issuer listens."
-    "issuer.danger_plaintext" "boolean" "false" "Lets the issuer speak plain HTTP beyond loopback."
-    "gateway.listen" "address" "127.0.0.1:8000" "Where the gateway listens."
-    "gateway.workers" "number" "one per core" "Threads that forward; each has its own connections to the upstreams."
-    "gateway.danger_plaintext" "boolean" "false" "Lets the gateway speak plain HTTP beyond loopback."
-    "gateway.trusted_proxies" "list of addresses and CIDR blocks" "none" live "Proxies whose word about the client's address and scheme is believed; an empty list believes nobody."
-    "gateway.forwarded" "`x-forwarded` or `forwarded`" "x-forwarded" live "How trusted proxies speak: `X-Forwarded-For` and `-Proto`, or `Forwarded` (RFC 7239). A proxy that copies what a client chose into `Forwarded`, such as its host, has to escape quotes."
-    "gateway.drop_headers" "list of names, or of beginnings such as `X-Corp-*`" "none" live "Header fields of callers that end at the gateway, beside those on the list below."
-    "gateway.danger_pass_headers" "list of names, or of beginnings such as `X-Consumer-*`" "none" live "Header fields that reach the upstreams as callers wrote them although they are on the list below, because nothing behind the gateway believes them."
-    "mtls.listen" "address" "127.0.0.1:8443" "Where the gateway listens with TLS."
-    "admin.listen" "address" "127.0.0.1:8081" "Where the management API listens."
-    "admin.danger_plaintext" "boolean" "false" "Lets the management API speak plain HTTP beyond loopback."
-    "admin.hosts" "list of host names" "localhost and the loopback addresses" live "Further names under which the management API may be called; any other Host is answered with 421."
-    "store.url" "URL" "SQLite in the data directory" secret "`postgres://…` keeps everything in PostgreSQL, shared by several nodes."
-    "feed.max_age" "duration" "5s" "How old what is known in memory may be: beyond it, routes that need a credential answer 503."
-    "api_key.max_lifetime" "duration" "" live "The longest life an API key may be given; keys without an end get this one."
-    "api_key.rotation_overlap" "duration" "24h" live "How long a rotated key goes on working when no overlap is named."
-    "api_key.warn_before" "duration" "7d" "How long before its end a key is named in the audit as `api_key.expiring`, once; 0s: never."
-    "tenant.max_keys" "number" "10000" live "The most keys that one organisation keeps, ended ones that were not deleted among them; operators are not bound by it."
-    "tenant.max_owners" "number" "10000" live "The most clients and users that one organisation enters; operators are not bound by it."
-    "retention.audit" "duration" "for ever" "How long audit events are kept. What is older is removed from the beginning of each node's chain, and the removal is an event itself; the rest is still verified."
-    "retention.changes" "duration" "1h" "How long a node may lag and still read only what changed; beyond it, it reads everything. At least 1m."
-    "retention.decisions" "duration" "30d" "How long counts of decisions are kept, by minute."
-    "retention.marks" "duration" "24h" "How long an `Idempotency-Key` is remembered: a repeated request makes nothing within it."
-    "retention.usage" "duration" "400d" "How long is kept what was spent of a limit, once its window has ended. At least 366d, the longest window of a limit."
-    "leaks.github" "boolean" "false" live "Takes the reports of GitHub's secret scanning at the issuer's `/v1/leaks/github`; the keys that are in them end."
-    "leaks.github_keys_url" "URL" "https://api.github.com/meta/public_keys/secret_scanning" live "Where the keys are published with which GitHub signs its reports."
-    "egress.allow" "list of addresses and CIDR blocks" "none" live "What Countersign itself may call though it is not public. Our own listeners are never called."
-    "egress.extra_ca" "file" "none" live "Certificates (PEM) that are believed beside the system's trust anchors, by what Countersign itself calls."
-    "egress.timeout" "duration" "10s" live "How long a call of Countersign's own may take, from the name to the end of the answer."
-    "log.format" "`text` or `json`" "text on a terminal, else json" "How log lines are written, on stderr."
-    "log.level" "`error`, `warn`, `info`, `debug`" "info" live "The least important lines that are written."
-    "limits.connections" "number" "10000" "Open connections per listener; further ones are closed at once. Fewer, where the limit of open files leaves no room for them: at the start the log says if it is less than what is set here, or than 1,000."
-    "limits.header_timeout" "duration" "10s" "How long a client may take to send a request's header fields."
-    "limits.idle_timeout" "duration" "75s for a kept connection, 30s for bodies, 60s for an upstream's answer" "How long a kept connection, a request body or an answer may stand still; set, it holds for all of them."
-    "limits.request_body" "bytes" "10485760" "The largest request body that the gateway forwards."
-    "limits.body_timeout" "duration" "30s" "How long a whole body may take to arrive that Countersign reads itself: of the management API, or a report of leaked keys."
-    "limits.http2_window" "bytes" "65535" "What a peer may send ahead on one HTTP/2 connection, on all of its streams together; RFC 9113 §6.9.2 allows no less. More is faster over long lines, and is memory for each of `limits.connections`."
-    "limits.upstream_connect" "duration" "5s" "How long connecting to an upstream may take."
-    "limits.upstream_response" "duration" "60s" "How long an upstream may take until its answer's header fields; nginx's `proxy_read_timeout` has the same default."
-    "limits.upload_rate" "bytes per second" "500" "The least rate of a request body that is forwarded, after ten seconds of waiting for it, as in Apache's `mod_reqtimeout`; slower ones are answered with 408. 0: any rate."
-    "limits.upstream_requests" "number" "half of limits.connections" "Requests in flight with one upstream, from all workers together, tunnels included; further ones are answered with 503, so that an upstream that hangs does not take every connection."
-    "limits.upstream_lookup" "duration" "10s" "How often the names of upstreams are looked up again, as HAProxy's `hold valid`; all the addresses of a name take turns. A name is also looked up when none of its addresses can be reached."
-    "limits.upstream_lifetime" "duration" "5m" "How old a connection to an upstream may become while it is used again and again."
-    "limits.close_timeout" "duration" "10s" "How long a client may take to close its side after an answer that ends the connection; what it still sends is thrown away (RFC 9112 §9.6)."
-    "limits.drain" "duration" "30s" "How long requests in flight may take to finish after SIGTERM."
-    "upstream[].name" "text" "" live "What routes call it."
-    "upstream[].url" "URL" "" live "`http://host:port` or `https://host:port`, without a path."
-    "upstream[].urls" "list of URLs" "" live "Several addresses that answer alike, instead of `url`. They take turns; one that cannot be reached is left out for two seconds."
-    "upstream[].health.path" "path" "" live "What each address is asked for, by GET; an answer of 200 to 299 is well. Without it, addresses are not asked."
-    "upstream[].health.interval" "duration" "5s" live "The time between an answer and the next question."
-    "upstream[].health.timeout" "duration" "2s" live "How long an answer may take, connecting included."
-    "upstream[].health.unhealthy_after" "number" "3" live "Failures in a row after which an address is left out."
-    "upstream[].health.healthy_after" "number" "2" live "Successes in a row after which it takes its turn again."
-    "route[].name" "text" "its position" live "What logs and metrics call it."
-    "route[].path" "pattern" "" live "`/orders/{**}`, `/orders/{id}` or `/orders`; the first match wins, no match is 404. A path that an upstream may read as one of an earlier route (in other case, with `;parameters`, with a slash, dots or blanks at an end) is 400."
-    "route[].methods" "list of methods" "all" live "The methods that it takes, in upper case; `HEAD` is not part of `GET`."
-    "route[].hosts" "list of host names" "all" live "The hosts that it takes."
-    "route[].upstream" "text" "" live "Where permitted requests go."
-    "route[].forward_credential" "boolean" "false" live "Sends the credential on to the upstream; by default it is removed."
-    "route[].preserve_host" "boolean" "false" live "Calls the upstream by the host that the caller named; by default it is called by its own, and what it says of itself in `Location`, `Content-Location` and `Refresh` is rewritten to the caller's scheme and host."
-    "route[].cost" "number" "1" live "What a call costs of the limits of its key; 0 costs nothing but needs room."
-    "route[].upgrade" "list of protocols" "none" live "The protocols that a connection may be switched to: `websocket`. A tunnel ends with its credential, and after `limits.idle_timeout` without a byte."
-    "route[].require" "requirement" "" live "`{ api_key = { … } }`, `{ anonymous = {} }`, `{ any = [ … ] }` or `{ all = [ … ] }`."
-    "route[].require.agree" "`owner` or `organisation`" "owner" live "What the credentials under `all` have in common: one owner, or owners of one organisation."
-    "route[].shadow.require" "requirement" "none" live "Tried beside `require` and counted in `countersign_shadow_decisions_total`; never acted on."
+    "issuer.url" "URL" "the issuer listener's", "The `iss` of everything issued."
+    "issuer.listen" "address" = (address(ListenerName::Issuer)), "Where the issuer listens."
+    "issuer.danger_plaintext" "boolean" = (false), "Lets the issuer speak plain HTTP beyond loopback."
+    "gateway.listen" "address" = (address(ListenerName::Gateway)), "Where the gateway listens."
+    "gateway.workers" "number" "one per core", "Threads that forward; each has its own connections to the upstreams."
+    "gateway.danger_plaintext" "boolean" = (false), "Lets the gateway speak plain HTTP beyond loopback."
+    "gateway.trusted_proxies" "list of addresses and CIDR blocks" "none" live, "Proxies whose word about the client's address and scheme is believed; an empty list believes nobody."
+    "gateway.forwarded" "`x-forwarded` or `forwarded`" = ("x-forwarded") live, "How trusted proxies speak: `X-Forwarded-For` and `-Proto`, or `Forwarded` (RFC 7239). A proxy that copies what a client chose into `Forwarded`, such as its host, has to escape quotes."
+    "gateway.drop_headers" "list of names, or of beginnings such as `X-Corp-*`" "none" live, "Header fields of callers that end at the gateway, beside those on the list below."
+    "gateway.danger_pass_headers" "list of names, or of beginnings such as `X-Consumer-*`" "none" live, "Header fields that reach the upstreams as callers wrote them although they are on the list below, because nothing behind the gateway believes them."
+    "mtls.listen" "address" = (address(ListenerName::Mtls)), "Where the gateway listens with TLS."
+    "admin.listen" "address" = (address(ListenerName::Admin)), "Where the management API listens."
+    "admin.danger_plaintext" "boolean" = (false), "Lets the management API speak plain HTTP beyond loopback."
+    "admin.hosts" "list of host names" "localhost and the loopback addresses" live, "Further names under which the management API may be called; any other Host is answered with 421."
+    "store.url" "URL" "SQLite in the data directory" secret, "`postgres://…` keeps everything in PostgreSQL, shared by several nodes."
+    "feed.max_age" "duration" = (format_duration(FEED_MAX_AGE)), "How old what is known in memory may be: beyond it, routes that need a credential answer 503."
+    "api_key.max_lifetime" "duration" "" live, "The longest life an API key may be given; keys without an end get this one."
+    "api_key.rotation_overlap" "duration" = (format_duration(Policy::default().rotation_overlap)) live, "How long a rotated key goes on working when no overlap is named."
+    "api_key.warn_before" "duration" = (format_duration(WARN_BEFORE)), "How long before its end a key is named in the audit as `api_key.expiring`, once; 0s: never."
+    "tenant.max_keys" "number" = (Policy::default().tenant_max_keys) live, "The most keys that one organisation keeps, ended ones that were not deleted among them; operators are not bound by it."
+    "tenant.max_owners" "number" = (Policy::default().tenant_max_owners) live, "The most clients and users that one organisation enters; operators are not bound by it."
+    "retention.audit" "duration" "for ever", "How long audit events are kept. What is older is removed from the beginning of each node's chain, and the removal is an event itself; the rest is still verified."
+    "retention.changes" "duration" = (format_duration(Retention::default().changes)), "How long a node may lag and still read only what changed; beyond it, it reads everything. At least 1m."
+    "retention.decisions" "duration" = (format_duration(Retention::default().decisions)), "How long counts of decisions are kept, by minute."
+    "retention.marks" "duration" = (format_duration(Policy::default().idempotency_window)) live, "How long an `Idempotency-Key` is remembered: a repeated request makes nothing within it."
+    "retention.usage" "duration" = (format_duration(Retention::default().usage)), "How long is kept what was spent of a limit, once its window has ended. At least 366d, the longest window of a limit."
+    "leaks.github" "boolean" = (false) live, "Takes the reports of GitHub's secret scanning at the issuer's `/v1/leaks/github`; the keys that are in them end."
+    "leaks.github_keys_url" "URL" = (GITHUB_KEYS) live, "Where the keys are published with which GitHub signs its reports."
+    "egress.allow" "list of addresses and CIDR blocks" "none" live, "What Countersign itself may call though it is not public. Our own listeners are never called."
+    "egress.extra_ca" "file" "none" live, "Certificates (PEM) that are believed beside the system's trust anchors, by what Countersign itself calls."
+    "egress.timeout" "duration" = (format_duration(EGRESS_TIMEOUT)) live, "How long a call of Countersign's own may take, from the name to the end of the answer."
+    "log.format" "`text` or `json`" "text on a terminal, else json", "How log lines are written, on stderr."
+    "log.level" "`error`, `warn`, `info`, `debug`" = (LogSettings::DEFAULT_LEVEL.as_str().to_ascii_lowercase()) live, "The least important lines that are written."
+    "limits.connections" "number" = (Limits::default().connections), "Open connections per listener; further ones are closed at once. Fewer, where the limit of open files leaves no room for them: at the start the log says if it is less than what is set here, or than 1,000."
+    "limits.header_timeout" "duration" = (format_duration(Limits::default().head)), "How long a client may take to send a request's header fields."
+    "limits.idle_timeout" "duration" ~ (pauses()), "How long a kept connection, a request body or an answer may stand still; set, it holds for all of them."
+    "limits.request_body" "bytes" = (Limits::default().body_bytes), "The largest request body that the gateway forwards."
+    "limits.body_timeout" "duration" = (format_duration(Limits::default().body)), "How long a whole body may take to arrive that Countersign reads itself: of the management API, or a report of leaked keys."
+    "limits.http2_window" "bytes" = (Limits::default().window_bytes), "What a peer may send ahead on one HTTP/2 connection, on all of its streams together; RFC 9113 §6.9.2 allows no less. More is faster over long lines, and is memory for each of `limits.connections`."
+    "limits.upstream_connect" "duration" = (format_duration(UpstreamLimits::default().connect)), "How long connecting to an upstream may take."
+    "limits.upstream_response" "duration" = (format_duration(UpstreamLimits::default().answer)), "How long an upstream may take until its answer's header fields; nginx's `proxy_read_timeout` has the same default."
+    "limits.upload_rate" "bytes per second" = (UpstreamLimits::default().pace.rate), "The least rate of a request body that is forwarded, after ten seconds of waiting for it, as in Apache's `mod_reqtimeout`; slower ones are answered with 408. 0: any rate."
+    "limits.upstream_requests" "number" "half of limits.connections", "Requests in flight with one upstream, from all workers together, tunnels included; further ones are answered with 503, so that an upstream that hangs does not take every connection."
+    "limits.upstream_lookup" "duration" = (format_duration(UpstreamLimits::default().lookup)), "How often the names of upstreams are looked up again, as HAProxy's `hold valid`; all the addresses of a name take turns. A name is also looked up when none of its addresses can be reached."
+    "limits.upstream_lifetime" "duration" = (format_duration(UpstreamLimits::default().life)), "How old a connection to an upstream may become while it is used again and again."
+    "limits.close_timeout" "duration" = (format_duration(Limits::default().closing)), "How long a client may take to close its side after an answer that ends the connection; what it still sends is thrown away (RFC 9112 §9.6)."
+    "limits.drain" "duration" = (format_duration(DRAIN)), "How long requests in flight may take to finish after SIGTERM."
+    "upstream[].name" "text" "" live, "What routes call it."
+    "upstream[].url" "URL" "" live, "`http://host:port` or `https://host:port`, without a path."
+    "upstream[].urls" "list of URLs" "" live, "Several addresses that answer alike, instead of `url`. They take turns; one that cannot be reached is left out for two seconds."
+    "upstream[].health.path" "path" "" live, "What each address is asked for, by GET; an answer of 200 to 299 is well. Without it, addresses are not asked."
+    "upstream[].health.interval" "duration" = (format_duration(health().interval)) live, "The time between an answer and the next question."
+    "upstream[].health.timeout" "duration" = (format_duration(health().timeout)) live, "How long an answer may take, connecting included."
+    "upstream[].health.unhealthy_after" "number" = (health().unhealthy_after) live, "Failures in a row after which an address is left out."
+    "upstream[].health.healthy_after" "number" = (health().healthy_after) live, "Successes in a row after which it takes its turn again."
+    "route[].name" "text" "its position" live, "What logs and metrics call it."
+    "route[].path" "pattern" "" live, "`/orders/{**}`, `/orders/{id}` or `/orders`; the first match wins, no match is 404. A path that an upstream may read as one of an earlier route (in other case, with `;parameters`, with a slash, dots or blanks at an end) is 400."
+    "route[].methods" "list of methods" "all" live, "The methods that it takes, in upper case; `HEAD` is not part of `GET`."
+    "route[].hosts" "list of host names" "all" live, "The hosts that it takes."
+    "route[].upstream" "text" "" live, "Where permitted requests go."
+    "route[].forward_credential" "boolean" = (false) live, "Sends the credential on to the upstream; by default it is removed."
+    "route[].preserve_host" "boolean" = (false) live, "Calls the upstream by the host that the caller named; by default it is called by its own, and what it says of itself in `Location`, `Content-Location` and `Refresh` is rewritten to the caller's scheme and host."
+    "route[].cost" "number" = (COST) live, "What a call costs of the limits of its key; 0 costs nothing but needs room."
+    "route[].upgrade" "list of protocols" "none" live, "The protocols that a connection may be switched to: `websocket`. A tunnel ends with its credential, and after `limits.idle_timeout` without a byte."
+    "route[].require" "requirement" "" live, "`{ api_key = { … } }`, `{ anonymous = {} }`, `{ any = [ … ] }` or `{ all = [ … ] }`."
+    "route[].require.agree" "`owner` or `organisation`" = ("owner") live, "What the credentials under `all` have in common: one owner, or owners of one organisation."
+    "route[].shadow.require" "requirement" "none" live, "Tried beside `require` and counted in `countersign_shadow_decisions_total`; never acted on."
 ];
+
+fn address(listener: ListenerName) -> &'static str {
+    listener.default_address().unwrap_or_default()
+}
+
+/// Says how long may be waited where one setting replaces several.
+fn pauses() -> String {
+    let [kept, bodies, answers] =
+        [Limits::default().idle, Limits::default().body_pause, UpstreamLimits::default().body_pause]
+            .map(format_duration);
+    format!("{kept} for a kept connection, {bodies} for bodies, {answers} for an upstream's answer")
+}
+
+fn health() -> HealthCheck {
+    HealthCheck::of(PathAndQuery::from_static("/"))
+}
 
 /// Returns what a change of the setting at `path` needs.
 pub(crate) fn mark(path: &str) -> Mark {
@@ -166,7 +230,7 @@ pub(crate) fn reference() -> String {
         format!("| `{path}` | {holds} | {default} | {meaning} | {takes_effect} | {variable} |\n")
     };
     for setting in SETTINGS {
-        text.push_str(&row(setting.path, setting.kind, setting.default, setting.meaning));
+        text.push_str(&row(setting.path, setting.kind, &setting.default.words(), setting.meaning));
     }
     for kind in kinds_of(GATEWAY) {
         for setting in kind.condition_settings() {

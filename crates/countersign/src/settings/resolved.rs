@@ -13,6 +13,7 @@ use countersign_core::duration::parse_duration;
 use countersign_core::network::AddressBlock;
 use countersign_core::presentation::kinds_of;
 use countersign_core::scheme::Scheme;
+use countersign_edge::endpoint::ListenerName;
 use countersign_edge::host::canonical;
 use countersign_edge::limits::Limits;
 use countersign_gateway::address::HealthCheck;
@@ -23,6 +24,7 @@ use countersign_store::Retention;
 use toml::{Table, Value};
 use url::Url;
 
+use super::defaults::{COST, DRAIN, EGRESS_TIMEOUT, FEED_MAX_AGE, GITHUB_KEYS, WARN_BEFORE};
 use super::file::{
     self, EgressSettings, FileSettings, HealthSettings, LeakSettings, Listener, RouteSettings,
     UpstreamSettings,
@@ -31,12 +33,6 @@ use super::{gateway, retention};
 use crate::cli::Up;
 use crate::log::LogSettings;
 
-/// Where GitHub publishes the keys of its secret scanning: its page on the partner programme.
-const GITHUB_KEYS: &str = "https://api.github.com/meta/public_keys/secret_scanning";
-/// How long a call of our own may take: a third of what GitHub waits for our answer, which may wait for such a call.
-const EGRESS_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long before its end a key is warned of: a working week and the days around it.
-const WARN_BEFORE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// RFC 9113 §6.9.2: the window of a connection begins with this and cannot be made smaller.
 const LEAST_WINDOW: u32 = 65_535;
 /// RFC 9113 §6.9.1: a window is at most 2^31-1 bytes; this much for each connection is a mistake already.
@@ -149,10 +145,10 @@ impl Settings {
         let policy = policy(&file)?;
         let issuer_url = up.issuer_url.as_ref().or(file.issuer.url.as_ref());
         Ok(Self {
-            issuer: address("issuer", &file.issuer, up.issuer_listen.as_ref(), "127.0.0.1:8080")?,
-            gateway: address("gateway", &file.gateway, up.gateway_listen.as_ref(), "127.0.0.1:8000")?,
-            mtls: address("mtls", &file.mtls, up.mtls_listen.as_ref(), "127.0.0.1:8443")?,
-            admin: address("admin", &file.admin, up.admin_listen.as_ref(), "127.0.0.1:8081")?,
+            issuer: address(ListenerName::Issuer, &file.issuer, up.issuer_listen.as_ref())?,
+            gateway: address(ListenerName::Gateway, &file.gateway, up.gateway_listen.as_ref())?,
+            mtls: address(ListenerName::Mtls, &file.mtls, up.mtls_listen.as_ref())?,
+            admin: address(ListenerName::Admin, &file.admin, up.admin_listen.as_ref())?,
             issuer_url: issuer_url
                 .map(|url| url.parse().with_context(|| format!("issuer.url: {url}")))
                 .transpose()?,
@@ -160,8 +156,7 @@ impl Settings {
             trust: gateway::trust(&file.gateway)?,
             workers: file.gateway.workers,
             store: up.store.clone().or(file.store.url),
-            feed_max_age: duration("feed.max_age", file.feed.max_age.as_ref())?
-                .unwrap_or(Duration::from_secs(5)),
+            feed_max_age: duration("feed.max_age", file.feed.max_age.as_ref())?.unwrap_or(FEED_MAX_AGE),
             policy,
             retention: retention::retention(&file.retention)?,
             warn_before: duration("api_key.warn_before", file.api_key.warn_before.as_ref())?
@@ -171,7 +166,7 @@ impl Settings {
             log: LogSettings::read(file.log.format.as_deref(), file.log.level.as_deref())?,
             limits: limits(&file.limits)?,
             upstream_limits: upstream_limits(&file.limits)?,
-            drain: duration("limits.drain", file.limits.drain.as_ref())?.unwrap_or(Duration::from_secs(30)),
+            drain: duration("limits.drain", file.limits.drain.as_ref())?.unwrap_or(DRAIN),
             routes: routes(&file.route)?,
             upstreams,
             written: file.written,
@@ -201,17 +196,13 @@ pub(crate) fn read_file(path: Option<&Path>, environment: &[(String, String)]) -
     Ok(file::read(&name, &text, environment)?)
 }
 
-fn address(
-    name: &'static str,
-    listener: &Listener,
-    flag: Option<&String>,
-    default: &str,
-) -> Result<ListenerAddress> {
-    let text = flag.or(listener.listen.as_ref()).map_or(default, String::as_str);
+fn address(listener: ListenerName, settings: &Listener, flag: Option<&String>) -> Result<ListenerAddress> {
+    let (name, default) = (listener.name(), listener.default_address().unwrap_or_default());
+    let text = flag.or(settings.listen.as_ref()).map_or(default, String::as_str);
     let address = text.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
     let address = address
         .ok_or_else(|| anyhow!("{name}.listen: expected an address such as {default}, found `{text}`"))?;
-    Ok(ListenerAddress { name, address, danger_plaintext: listener.danger_plaintext })
+    Ok(ListenerAddress { name, address, danger_plaintext: settings.danger_plaintext })
 }
 
 /// Refuses values with which nothing would be served, and that nobody means.
@@ -333,8 +324,8 @@ fn upstream_limits(settings: &file::LimitSettings) -> Result<UpstreamLimits> {
     let connect = duration("limits.upstream_connect", settings.upstream_connect.as_ref())?;
     let answer = duration("limits.upstream_response", settings.upstream_response.as_ref())?;
     Ok(UpstreamLimits {
-        connect: connect.unwrap_or(Duration::from_secs(5)),
-        answer: answer.unwrap_or(Duration::from_secs(60)),
+        connect: connect.unwrap_or(default.connect),
+        answer: answer.unwrap_or(default.answer),
         body_pause: pause.unwrap_or(default.body_pause),
         exchanges: settings.upstream_requests,
         pace: Pace { rate: settings.upload_rate.unwrap_or(default.pace.rate), ..default.pace },
@@ -431,7 +422,7 @@ fn default_route() -> RouteSpec {
         upstream: DEFAULT_UPSTREAM.to_owned(),
         forward_credential: false,
         preserve_host: false,
-        cost: 1,
+        cost: COST,
         upgrade: Vec::new(),
         requirement: Requirement::Any(vec![api_key::KeyCriteria::default().condition()]),
         shadow: None,
@@ -456,7 +447,7 @@ fn route(position: usize, settings: &RouteSettings) -> Result<RouteSpec> {
         upstream: settings.upstream.clone(),
         forward_credential: settings.forward_credential,
         preserve_host: settings.preserve_host,
-        cost: settings.cost.unwrap_or(1),
+        cost: settings.cost.unwrap_or(COST),
         upgrade,
         requirement: enforced,
         words: Value::Table(settings.require.clone()).to_string(),
