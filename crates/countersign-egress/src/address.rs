@@ -5,6 +5,7 @@
 //!
 //! **Invariant.** Only [`AddressPolicy::check`] makes a [`Checked`]. Our own listeners are refused whatever is allowed.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use countersign_core::network::AddressBlock;
@@ -51,9 +52,9 @@ pub enum Unreachable {
     /// One of our own listeners answers there.
     #[error("one of our own listeners answers at {0}")]
     Ours(SocketAddr),
-    /// It is no public address, and `egress.allow` does not name it.
-    #[error("{0} is not public ({1}), and egress.allow does not name it")]
-    NotPublic(IpAddr, &'static str),
+    /// It is no public address, and no setting allows it.
+    #[error("{0} is not public ({1}), and neither egress.allow nor egress.{2}.allow names it")]
+    NotPublic(IpAddr, &'static str, Purpose),
     /// Plain HTTP is for loopback alone.
     #[error("plain HTTP is for loopback alone, and {0} is not: use https")]
     Plain(IpAddr),
@@ -68,9 +69,26 @@ pub enum Transport {
     Tls,
 }
 
-/// What the operator lets us call.
-#[derive(Debug, Clone, Default)]
+/// What something is fetched for: what may be called for one purpose may not be for another (SAFETY 15).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Purpose(&'static str);
+
+impl Purpose {
+    /// The keys of who reports leaked keys.
+    pub const LEAKS: Self = Self("leaks");
+}
+
+impl fmt::Display for Purpose {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.0)
+    }
+}
+
+/// What the operator lets us call for one purpose.
+#[derive(Debug, Clone)]
 pub struct AddressPolicy {
+    /// What it is called for.
+    pub purpose: Purpose,
     /// Blocks that may be called though they are not public.
     pub allow: Vec<AddressBlock>,
     /// Our own listeners; an unspecified address stands for every address of this machine.
@@ -107,7 +125,7 @@ impl AddressPolicy {
         if let Some(kind) = refused(ip)
             && !self.allow.iter().any(|block| block.contains(ip))
         {
-            return Err(Unreachable::NotPublic(ip, kind));
+            return Err(Unreachable::NotPublic(ip, kind, self.purpose));
         }
         if transport == Transport::Plain && !ip.to_canonical().is_loopback() {
             return Err(Unreachable::Plain(ip));
@@ -166,10 +184,11 @@ const fn within_v6(ip: Ipv6Addr, block: Ipv6Addr, bits: u32) -> bool {
 mod tests {
     use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
-    use super::{AddressPolicy, Transport, Unreachable};
+    use super::{AddressPolicy, Purpose, Transport, Unreachable};
 
     fn reach(allow: &[&str], own: &[&str]) -> AddressPolicy {
         AddressPolicy {
+            purpose: Purpose::LEAKS,
             allow: allow.iter().map(|block| block.parse().unwrap()).collect(),
             own: own.iter().map(|address| address.parse().unwrap()).collect(),
         }

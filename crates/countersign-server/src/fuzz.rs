@@ -1,10 +1,9 @@
 //! What must hold of this crate's parsers for any bytes. Part of tests and of `fuzz/` alone.
 
-use countersign_core::timestamp::Monotonic;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::github_keys::{Fetched, ProviderKeys, Trust};
+use crate::github_keys::{ProviderKeys, Trust};
 use crate::import::import_line;
 use crate::json::object;
 use crate::schema::{KeyAmend, KeyCreate, KeyFilter, KeyImport, KeyRotate, KeyVerify, KeysRevoke};
@@ -38,13 +37,11 @@ fn is_read<T: DeserializeOwned>(bytes: &[u8]) -> bool {
 
 /// What is fetched names keys, or is no set; what is not signed by one of them is not believed.
 pub fn github_keys(bytes: &[u8]) {
-    let mut keys = ProviderKeys::default();
-    let now = Monotonic(0);
-    keys.learn(&Fetched::Keys(bytes, None), now);
+    let Some(keys) = ProviderKeys::read(bytes) else { return };
     let ids = serde_json::from_slice::<Value>(bytes).ok();
     let rows = ids.as_ref().and_then(|document| document.get("public_keys")?.as_array());
     for id in rows.into_iter().flatten().filter_map(|row| row.get("key_identifier")?.as_str()) {
-        if let Trust::Current(key) = keys.trust(id, now) {
+        if let Some(Trust::Current(key)) = keys.trust(id) {
             assert!(key.verify(bytes, bytes).is_none());
         }
     }

@@ -7,7 +7,7 @@
 //!
 //! What it does not do: tell anybody but GitHub whether a token is a key of ours.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::context::Clock;
@@ -15,17 +15,16 @@ use countersign_core::leak::End;
 use countersign_core::ledger::Unavailable;
 use countersign_edge::wire_error;
 use countersign_egress::client::Egress;
-use http::header::{ACCEPT, ETAG, IF_NONE_MATCH};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use countersign_egress::published::{Publication, Published};
+use http::{HeaderMap, HeaderValue};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use url::Url;
 
 use crate::app::App;
 use crate::failure::Failure;
-use crate::github_keys::{Fetched, ProviderKeys, Signed, Trust};
+use crate::github_keys::{ProviderKeys, Signed, Trust};
 use crate::intake::Intake;
 use crate::leaks::{MAX_REPORT, end_one};
 use crate::places::Sender;
@@ -44,78 +43,47 @@ const REFILL: Duration = Duration::from_millis(100);
 const READ_AT_ONCE: (usize, usize) = (16, 8);
 /// The longest wait for keys: GitHub itself gives up after 30 s.
 const WAIT: Duration = Duration::from_secs(20);
-/// Reports that wait for keys.
-const WAITING: usize = 64;
+/// How long fetched keys are believed: GitHub limits how often they may be fetched and asks to keep them.
+const LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+/// The time between two attempts to fetch them.
+const COOLDOWN: Duration = Duration::from_secs(60);
 /// What a report is told that is not signed, by whom or how ever.
 const UNSIGNED: &str = "Expected a report that is signed with a current key of GitHub's secret scanning";
 
 /// Takes GitHub's reports.
 #[derive(Debug)]
 pub struct Github {
-    keys: Arc<Keys>,
-    asking: mpsc::Sender<oneshot::Sender<()>>,
+    keys: Arc<Published<ProviderKeys>>,
     throttle: Throttle,
     intake: Intake,
 }
 
-/// What [`work`] reads.
-#[derive(Debug)]
-pub struct Asked {
-    keys: Arc<Keys>,
-    asked: mpsc::Receiver<oneshot::Sender<()>>,
-}
-
-#[derive(Debug)]
-struct Keys {
-    egress: Egress,
-    url: Url,
-    set: Mutex<ProviderKeys>,
-}
-
-/// Makes what takes GitHub's reports, each to arrive `within` a time, and what fetches the keys for it from `url`.
-#[must_use]
-pub fn github(egress: Egress, url: Url, within: Duration) -> (Github, Asked) {
-    let (asking, asked) = mpsc::channel(WAITING);
-    let keys = Arc::new(Keys { egress, url, set: Mutex::default() });
-    let throttle = Throttle::new(AT_ONCE, REFILL);
-    let (most, share) = READ_AT_ONCE;
-    let intake = Intake::new(most, share, within);
-    (Github { keys: Arc::clone(&keys), asking, throttle, intake }, Asked { keys, asked })
-}
-
-/// Fetches keys when they are asked for: one attempt at a time, which goes on when whoever asked has gone.
-pub async fn work(app: Arc<App>, mut asked: Asked) {
-    while let Some(waiting) = asked.asked.recv().await {
-        asked.keys.refresh(app.clock.as_ref()).await;
-        let _gone = waiting.send(());
-    }
-}
-
-impl Keys {
-    fn set(&self) -> MutexGuard<'_, ProviderKeys> {
-        self.set.lock().unwrap_or_else(PoisonError::into_inner)
+impl Github {
+    /// Takes reports, each to arrive `within` a time, that are signed with the keys that `egress` finds at `url`.
+    #[must_use]
+    pub fn new(egress: Egress, url: Url, clock: Arc<dyn Clock>, within: Duration) -> Self {
+        let accept = HeaderValue::from_static("application/json");
+        let read = ProviderKeys::read;
+        let publication = Publication { url, accept, read, life: LIFE, cooldown: COOLDOWN };
+        let (most, share) = READ_AT_ONCE;
+        Self {
+            keys: Arc::new(Published::new(publication, egress, clock)),
+            throttle: Throttle::new(AT_ONCE, REFILL),
+            intake: Intake::new(most, share, within),
+        }
     }
 
-    async fn refresh(&self, clock: &dyn Clock) {
-        let Some(version) = self.set().attempt(clock.monotonic()) else { return };
-        let mut headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
-        headers.extend(version.map(|version| (IF_NONE_MATCH, version)));
-        let answer = self.egress.get(&self.url, headers).await;
-        let fetched = match &answer {
-            Ok(answer) if answer.status() == StatusCode::OK => {
-                Fetched::Keys(answer.body(), answer.headers().get(ETAG).cloned())
-            }
-            Ok(answer) if answer.status() == StatusCode::NOT_MODIFIED => Fetched::Unchanged,
-            Ok(answer) => {
-                tracing::warn!(status = answer.status().as_u16(), "GitHub's keys are not fetched");
-                Fetched::Failed
-            }
-            Err(error) => {
-                tracing::warn!(%error, "GitHub's keys are not fetched");
-                Fetched::Failed
-            }
-        };
-        self.set().learn(&fetched, clock.monotonic());
+    /// Finds the key that `id` names, fetching the keys if that may help.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`] if nothing is known now: the keys could not be fetched.
+    async fn key(&self, id: &str) -> Result<Trust, Unavailable> {
+        if let Some(trust) = self.keys.held().and_then(|keys| keys.trust(id)) {
+            return Ok(trust);
+        }
+        let keys = timeout(WAIT, self.keys.ask()).await.ok().flatten().ok_or(Unavailable::Stale)?;
+        Ok(keys.trust(id).unwrap_or(Trust::Refused))
     }
 }
 
@@ -160,10 +128,9 @@ pub(crate) async fn take(
     let (Some(id), Some(signature)) = (one(KEY_IDENTIFIER), one(KEY_SIGNATURE)) else {
         return Err(unsigned());
     };
-    let key = match github.key(app, id).await {
+    let key = match github.key(id).await? {
         Trust::Current(key) => key,
         Trust::Refused => return Err(unsigned()),
-        Trust::Unavailable => return Err(Failure::Unavailable(Unavailable::Stale)),
     };
     let signature = signature.to_owned();
     let sender = Sender::Address(peer);
@@ -171,20 +138,6 @@ pub(crate) async fn take(
     let body = github.intake.read(sender, received.body, MAX_REPORT).await?;
     let signed = key.verify(signature.as_bytes(), &body).ok_or_else(unsigned)?;
     answer(app, &signed).await
-}
-
-impl Github {
-    /// Finds the key that `id` names, fetching the keys if that may help.
-    async fn key(&self, app: &App, id: &str) -> Trust {
-        if let Some(standing) = self.keys.set().known(id, app.clock.monotonic()) {
-            return standing;
-        }
-        let (waiting, done) = oneshot::channel();
-        if self.asking.try_send(waiting).is_err() || !matches!(timeout(WAIT, done).await, Ok(Ok(()))) {
-            return Trust::Unavailable;
-        }
-        self.keys.set().trust(id, app.clock.monotonic())
-    }
 }
 
 /// Ends what is ours among the findings, and tells GitHub which were.
@@ -236,81 +189,9 @@ fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Read as _, Write as _};
-    use std::net::TcpListener;
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicI64, Ordering};
-    use std::thread;
-    use std::time::Duration;
-
-    use countersign_core::context::Clock;
-    use countersign_core::timestamp::{Monotonic, Timestamp};
-    use countersign_egress::address::AddressPolicy;
-    use countersign_egress::client::{CallLimits, Egress};
-    use countersign_egress::resolve::System;
     use http::HeaderMap;
-    use rustls::crypto::aws_lc_rs::default_provider;
-    use rustls::{ClientConfig, RootCertStore};
 
-    use super::{Keys, github, only};
-
-    struct Hand(AtomicI64);
-
-    impl Clock for Hand {
-        fn now(&self) -> Timestamp {
-            Timestamp::from_millis(0)
-        }
-
-        fn monotonic(&self) -> Monotonic {
-            Monotonic(self.0.load(Ordering::SeqCst))
-        }
-    }
-
-    fn keys(port: u16) -> Arc<Keys> {
-        let tls = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(RootCertStore::empty())
-            .with_no_client_auth();
-        let reach = AddressPolicy { allow: vec!["127.0.0.1".parse().unwrap()], own: Vec::new() };
-        let second = Duration::from_secs(10);
-        let limits = CallLimits { connect: second, answer: second, total: second, bytes: 4096 };
-        let egress = Egress::new(reach, Arc::new(System), Arc::new(tls), limits);
-        let url = format!("http://127.0.0.1:{port}/keys").parse().unwrap();
-        Arc::clone(&github(egress, url, Duration::ZERO).1.keys)
-    }
-
-    #[tokio::test]
-    async fn rfc9110_13_1_2_keys_are_asked_for_by_their_version_once_in_a_while() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let keys = keys(listener.local_addr().unwrap().port());
-        let set = crate::github_keys::tests::document(&[("one", true)]);
-        let set = String::from_utf8(set).unwrap();
-        let answers = [
-            format!("HTTP/1.1 200 OK\r\nETag: \"v1\"\r\nContent-Length: {}\r\n\r\n{set}", set.len()),
-            "HTTP/1.1 304 Not Modified\r\n\r\n".to_owned(),
-            "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n".to_owned(),
-        ];
-        let server = thread::spawn(move || {
-            answers.map(|answer| {
-                let (mut stream, _) = listener.accept().unwrap();
-                let mut head = [0; 4096];
-                let read = stream.read(&mut head).unwrap();
-                stream.write_all(answer.as_bytes()).unwrap();
-                String::from_utf8(head.get(..read).unwrap().to_vec()).unwrap()
-            })
-        });
-        let clock = Hand(AtomicI64::new(0));
-        for (at, known) in [(0, true), (59_999, true), (60_000, true), (100_000, true), (120_000, true)] {
-            clock.0.store(at, Ordering::SeqCst);
-            keys.refresh(&clock).await;
-            assert_eq!(keys.set().known("one", Monotonic(at)).is_some(), known, "{at}");
-        }
-        let [first, second, third] = server.join().unwrap();
-        assert!(!first.contains("if-none-match") && first.contains("accept: application/json"), "{first}");
-        assert!(second.contains("if-none-match: \"v1\""), "{second}");
-        assert!(third.contains("if-none-match: \"v1\""), "{third}");
-    }
+    use super::only;
 
     #[test]
     fn a_field_that_is_repeated_is_none() {

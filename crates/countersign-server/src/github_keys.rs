@@ -1,27 +1,19 @@
 //! The keys with which GitHub signs what its secret scanning found, as its page on partners describes them.
 //!
-//! **Invariant.** Only [`Key::verify`] makes a [`Signed`]. A key that is not current verifies nothing, and one that is
-//! older than [`LIFE`] is not known any more.
+//! **Invariant.** Only [`Key::verify`] makes a [`Signed`]. A key that is not current verifies nothing.
 //!
-//! What it does not do: fetch. [`ProviderKeys`] says when to, and learns what came of it.
+//! What it does not do: fetch.
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, ParsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use countersign_core::timestamp::Monotonic;
-use http::HeaderValue;
 use rustls_pki_types::SubjectPublicKeyInfoDer;
 use rustls_pki_types::pem::PemObject as _;
 use serde::Deserialize;
 
-/// How long fetched keys are believed: GitHub limits how often they may be fetched and asks to keep them.
-const LIFE: Duration = Duration::from_secs(24 * 60 * 60);
-/// The time between two attempts to fetch, whatever came of the first: strangers choose the ids.
-const COOLDOWN: Duration = Duration::from_secs(60);
 /// The most keys of a set; GitHub has a handful.
 const MOST: usize = 64;
 
@@ -58,36 +50,20 @@ impl Key {
     }
 }
 
-/// What is known of an id.
+/// What is said of an id.
 #[derive(Debug)]
 pub(crate) enum Trust {
     /// It names this key.
     Current(Key),
-    /// It names none, or one that may not sign any more.
+    /// It names one that may not sign any more, or more than one.
     Refused,
-    /// Nothing is known now: the keys could not be fetched.
-    Unavailable,
 }
 
-/// What came of an attempt to fetch.
-pub(crate) enum Fetched<'a> {
-    /// The keys, and their version.
-    Keys(&'a [u8], Option<HeaderValue>),
-    /// They are what they were (RFC 9110 §15.4.5).
-    Unchanged,
-    /// Nothing.
-    Failed,
-}
-
-/// The keys that were fetched last, and when.
-#[derive(Debug, Default)]
+/// A set of keys.
+#[derive(Debug)]
 pub(crate) struct ProviderKeys {
     /// By id; `None`: not current.
     keys: HashMap<String, Option<Key>>,
-    version: Option<HeaderValue>,
-    fetched: Option<Monotonic>,
-    attempted: Option<Monotonic>,
-    failed: bool,
 }
 
 #[derive(Deserialize)]
@@ -103,78 +79,33 @@ struct Row {
 }
 
 impl ProviderKeys {
-    /// Says what is known of `id`; `None`: fetching may tell more.
-    pub(crate) fn known(&self, id: &str, now: Monotonic) -> Option<Trust> {
-        if !self.is_alive(now) {
+    /// Reads a set of keys. A key that cannot be read is none; without any, it is no set.
+    pub(crate) fn read(document: &[u8]) -> Option<Self> {
+        let rows = serde_json::from_slice::<Document>(document).ok()?.public_keys;
+        if rows.len() > MOST {
             return None;
         }
+        let mut keys = HashMap::new();
+        for row in rows {
+            let Some(key) = Key::read(&row.key) else { continue };
+            let current = row.is_current.then_some(key);
+            // An id that names two keys is not to be guessed at.
+            keys.entry(row.key_identifier).and_modify(|one| *one = None).or_insert(current);
+        }
+        (!keys.is_empty()).then_some(Self { keys })
+    }
+
+    /// Says what the set says of `id`; `None`: nothing.
+    pub(crate) fn trust(&self, id: &str) -> Option<Trust> {
         self.keys.get(id).map(|key| key.clone().map_or(Trust::Refused, Trust::Current))
     }
-
-    /// Says what `id` is after the keys were fetched, or when they must not be fetched yet.
-    pub(crate) fn trust(&self, id: &str, now: Monotonic) -> Trust {
-        let other = if self.is_alive(now) && !self.failed { Trust::Refused } else { Trust::Unavailable };
-        self.known(id, now).unwrap_or(other)
-    }
-
-    /// Begins an attempt, if one is due; returns the version that is known.
-    pub(crate) fn attempt(&mut self, now: Monotonic) -> Option<Option<HeaderValue>> {
-        if self.attempted.is_some_and(|attempted| since(attempted, now) < COOLDOWN) {
-            return None;
-        }
-        self.attempted = Some(now);
-        // Until it has ended well: who gives up waiting for it is not told that there is no such key.
-        self.failed = true;
-        Some(self.version.clone())
-    }
-
-    /// Ends an attempt. What is no set of keys changes nothing.
-    pub(crate) fn learn(&mut self, fetched: &Fetched<'_>, now: Monotonic) {
-        match fetched {
-            Fetched::Keys(document, version) => {
-                let Some(keys) = read(document) else { return };
-                self.keys = keys;
-                self.version.clone_from(version);
-            }
-            Fetched::Unchanged if self.version.is_some() => {}
-            Fetched::Unchanged | Fetched::Failed => return,
-        }
-        self.fetched = Some(now);
-        self.failed = false;
-    }
-
-    fn is_alive(&self, now: Monotonic) -> bool {
-        self.fetched.is_some_and(|fetched| since(fetched, now) < LIFE)
-    }
-}
-
-fn since(earlier: Monotonic, now: Monotonic) -> Duration {
-    Duration::from_millis(u64::try_from(now.0.saturating_sub(earlier.0)).unwrap_or(0))
-}
-
-/// Reads a set of keys. A key that cannot be read is none; without any, it is no set.
-fn read(document: &[u8]) -> Option<HashMap<String, Option<Key>>> {
-    let rows = serde_json::from_slice::<Document>(document).ok()?.public_keys;
-    if rows.len() > MOST {
-        return None;
-    }
-    let mut keys = HashMap::new();
-    for row in rows {
-        let Some(key) = Key::read(&row.key) else { continue };
-        let current = row.is_current.then_some(key);
-        // An id that names two keys is not to be guessed at.
-        keys.entry(row.key_identifier).and_modify(|one| *one = None).or_insert(current);
-    }
-    (!keys.is_empty()).then_some(keys)
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use countersign_core::timestamp::Monotonic;
-    use http::HeaderValue;
     use serde_json::json;
 
-    use super::{Fetched, Key, ProviderKeys, Trust};
+    use super::{Key, ProviderKeys, Trust};
 
     // The vector of GitHub's page on its partner programme.
     const ID: &str = "f9525bf080f75b3506ca1ead061add62b8633a346606dc5fe544e29231c6ee0d";
@@ -187,9 +118,6 @@ pub(crate) mod tests {
     const SIGNATURE: &str =
         "MEUCIFLZzeK++IhS+y276SRk2Pe5LfDrfvTXu6iwKKcFGCrvAiEAhHN2kDOhy2I6eGkOFmxNkOJ+L2y8oQ9A2T9GGJo6WJY=";
 
-    const MINUTE: i64 = 60_000;
-    const DAY: i64 = 24 * 60 * MINUTE;
-
     pub(crate) fn document(rows: &[(&str, bool)]) -> Vec<u8> {
         let rows: Vec<_> = rows
             .iter()
@@ -199,13 +127,13 @@ pub(crate) mod tests {
     }
 
     #[track_caller]
-    fn check(keys: &ProviderKeys, id: &str, at: i64, expected: &str) {
-        let found = match keys.trust(id, Monotonic(at)) {
-            Trust::Current(_) => "current",
-            Trust::Refused => "refused",
-            Trust::Unavailable => "unavailable",
+    fn check(rows: &[(&str, bool)], id: &str, expected: &str) {
+        let found = match ProviderKeys::read(&document(rows)).unwrap().trust(id) {
+            Some(Trust::Current(_)) => "current",
+            Some(Trust::Refused) => "refused",
+            None => "unknown",
         };
-        assert_eq!(found, expected, "{id} at {at}");
+        assert_eq!(found, expected, "{id}");
     }
 
     #[test]
@@ -249,66 +177,22 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn keys_are_believed_for_a_day() {
-        let mut keys = ProviderKeys::default();
-        check(&keys, ID, 0, "unavailable");
-        assert_eq!(keys.attempt(Monotonic(0)), Some(None));
-        keys.learn(&Fetched::Keys(&document(&[(ID, true), ("old", false)]), None), Monotonic(10));
-        check(&keys, ID, 10, "current");
-        check(&keys, "old", 10, "refused");
-        check(&keys, "other", 10, "refused");
-        check(&keys, ID, DAY + 9, "current");
-        check(&keys, ID, DAY + 10, "unavailable");
-        assert!(keys.known(ID, Monotonic(DAY + 10)).is_none());
-        assert!(keys.known("old", Monotonic(DAY)).is_some(), "one that ended is not asked for again");
-        assert!(keys.known("other", Monotonic(DAY)).is_none());
+    fn a_set_says_which_key_is_current() {
+        let rows = [(ID, true), ("old", false), ("twice", true), ("twice", true)];
+        for (id, expected) in
+            [(ID, "current"), ("old", "refused"), ("twice", "refused"), ("other", "unknown"), ("", "unknown")]
+        {
+            check(&rows, id, expected);
+        }
     }
 
     #[test]
-    fn every_attempt_is_stamped_and_the_next_waits() {
-        let mut keys = ProviderKeys::default();
-        assert!(keys.attempt(Monotonic(0)).is_some());
-        assert!(keys.attempt(Monotonic(MINUTE - 1)).is_none(), "while the first one runs, too");
-        keys.learn(&Fetched::Failed, Monotonic(1));
-        check(&keys, ID, MINUTE - 1, "unavailable");
-        assert!(keys.attempt(Monotonic(MINUTE)).is_some());
-        keys.learn(&Fetched::Keys(&document(&[(ID, true)]), None), Monotonic(MINUTE));
-        assert!(keys.attempt(Monotonic(2 * MINUTE)).is_some());
-        check(&keys, "new", 2 * MINUTE, "unavailable");
-        check(&keys, ID, 2 * MINUTE, "current");
-        keys.learn(&Fetched::Failed, Monotonic(2 * MINUTE));
-        check(&keys, "new", 2 * MINUTE, "unavailable");
-    }
-
-    #[test]
-    fn rfc9110_13_1_2_an_unchanged_set_lives_on() {
-        let mut keys = ProviderKeys::default();
-        keys.attempt(Monotonic(0));
-        keys.learn(&Fetched::Unchanged, Monotonic(0));
-        check(&keys, ID, 0, "unavailable");
-        let version = HeaderValue::from_static("\"1\"");
-        keys.attempt(Monotonic(MINUTE));
-        let set = document(&[(ID, true)]);
-        keys.learn(&Fetched::Keys(&set, Some(version.clone())), Monotonic(MINUTE));
-        assert_eq!(keys.attempt(Monotonic(DAY)), Some(Some(version)));
-        keys.learn(&Fetched::Unchanged, Monotonic(DAY));
-        check(&keys, ID, 2 * DAY - 1, "current");
-        check(&keys, "other", DAY, "refused");
-    }
-
-    #[test]
-    fn what_is_no_set_changes_nothing() {
-        let mut keys = ProviderKeys::default();
-        keys.learn(&Fetched::Keys(&document(&[(ID, true)]), None), Monotonic(0));
+    fn what_is_no_set_is_none() {
         let many: Vec<_> = (0..65).map(|id| id.to_string()).collect();
         let many: Vec<_> = many.iter().map(|id| (id.as_str(), true)).collect();
         for set in [&b"x"[..], b"{}", b"{\"public_keys\":[]}", &document(&many)] {
-            keys.attempt(Monotonic(DAY - 1));
-            keys.learn(&Fetched::Keys(set, None), Monotonic(DAY - 1));
-            check(&keys, ID, DAY - 1, "current");
-            check(&keys, ID, DAY, "unavailable");
+            assert!(ProviderKeys::read(set).is_none());
         }
-        keys.learn(&Fetched::Keys(&document(&[(ID, true), (ID, true)]), None), Monotonic(DAY));
-        check(&keys, ID, DAY, "refused");
+        assert!(ProviderKeys::read(&document(&many[..64])).is_some());
     }
 }

@@ -123,7 +123,7 @@ impl Reload {
         self.live.routing.put(routing);
         app.metrics.forget_upstream_addresses();
         self.live.certificates.put(certificates);
-        self.live.reports.put(reports, &app);
+        self.live.reports.put(reports);
         self.live.admin_hosts.store(Arc::new(hosts::admin(&settings)));
         app.policy.store(Arc::new(settings.policy.clone()));
         settings.log.set_level();
@@ -166,8 +166,9 @@ fn warn(settings: &Settings) {
     for field in settings.trust.dropped.passed() {
         tracing::warn!(%field, "danger_pass_headers: upstreams read what callers write into this header field");
     }
-    for block in settings.egress.allow.iter().filter(|_| settings.github_keys.is_some()) {
-        tracing::warn!(%block, "egress.allow: Countersign itself may call what is not public");
+    let spec = &settings.egress;
+    for block in spec.allow.iter().chain(&spec.leaks).filter(|_| settings.github_keys.is_some()) {
+        tracing::warn!(%block, "egress: Countersign itself may call what is not public");
     }
 }
 

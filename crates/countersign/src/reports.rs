@@ -1,16 +1,16 @@
 //! What takes GitHub's reports: made from the settings at the start, and anew by each reload.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Result;
 use arc_swap::ArcSwapOption;
-use countersign_egress::address::AddressPolicy;
+use countersign_core::context::Clock;
+use countersign_egress::address::{AddressPolicy, Purpose};
 use countersign_egress::client::{CallLimits, Egress};
 use countersign_egress::resolve::System;
-use countersign_server::app::App;
-use countersign_server::github::{self, Asked, Github};
-use tokio::task::JoinSet;
+use countersign_server::github::Github;
 
 use crate::settings::resolved::Settings;
 use crate::tls;
@@ -19,18 +19,22 @@ use crate::tls;
 const FETCHED_BYTES: usize = 256 * 1024;
 
 /// What takes reports, and what it never reaches: our own listeners.
-#[derive(Debug)]
 pub(crate) struct Reports {
     own: Vec<SocketAddr>,
+    clock: Arc<dyn Clock>,
     github: Arc<ArcSwapOption<Github>>,
-    /// What fetches keys; one that nobody asks any more ends by itself.
-    fetching: JoinSet<()>,
+}
+
+impl fmt::Debug for Reports {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Reports").field("own", &self.own).finish_non_exhaustive()
+    }
 }
 
 impl Reports {
     /// Takes nothing yet.
-    pub(crate) fn new(own: Vec<SocketAddr>) -> Self {
-        Self { own, github: Arc::default(), fetching: JoinSet::new() }
+    pub(crate) fn new(own: Vec<SocketAddr>, clock: Arc<dyn Clock>) -> Self {
+        Self { own, clock, github: Arc::default() }
     }
 
     /// Returns where what takes GitHub's reports is found.
@@ -43,24 +47,21 @@ impl Reports {
     /// # Errors
     ///
     /// A text that names the setting that cannot be used.
-    pub(crate) fn prepare(&self, settings: &Settings) -> Result<Option<(Github, Asked)>> {
+    pub(crate) fn prepare(&self, settings: &Settings) -> Result<Option<Github>> {
         let Some(url) = settings.github_keys.clone() else { return Ok(None) };
         let spec = &settings.egress;
-        let reach = AddressPolicy { allow: spec.allow.clone(), own: self.own.clone() };
+        let purpose = Purpose::LEAKS;
+        let allow = [spec.allow.as_slice(), &spec.leaks].concat();
+        let reach = AddressPolicy { purpose, allow, own: self.own.clone() };
         let (wait, bytes) = (spec.timeout, FETCHED_BYTES);
         let limits = CallLimits { connect: wait, answer: wait, total: wait, bytes };
         let tls = tls::egress_client(spec.extra_ca.as_deref())?;
         let egress = Egress::new(reach, Arc::new(System), tls, limits);
-        Ok(Some(github::github(egress, url, settings.limits.body)))
+        Ok(Some(Github::new(egress, url, Arc::clone(&self.clock), settings.limits.body)))
     }
 
     /// Takes reports with what was prepared. A report that is being read is answered by what has begun it.
-    pub(crate) fn put(&mut self, prepared: Option<(Github, Asked)>, app: &Arc<App>) {
-        let (github, asked) = prepared.unzip();
-        self.github.store(github.map(Arc::new));
-        while self.fetching.try_join_next().is_some() {}
-        if let Some(asked) = asked {
-            self.fetching.spawn(github::work(Arc::clone(app), asked));
-        }
+    pub(crate) fn put(&self, prepared: Option<Github>) {
+        self.github.store(prepared.map(Arc::new));
     }
 }

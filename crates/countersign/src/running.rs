@@ -157,7 +157,7 @@ impl Running {
         let sockets = Sockets::bind(settings, certificates.https.is_some())?;
         let scheme = if certificates.https.is_some() { "https" } else { "http" };
         let urls = sockets.urls(scheme)?;
-        let mut reports = Reports::new(sockets.own()?);
+        let reports = Reports::new(sockets.own()?, Arc::clone(&node.app.clock));
         let from_github = reports.prepare(settings)?;
         let local_socket = bind_local(&socket(node.directory.path()))?;
         let (routing, echo) = Routing::open(settings, node.directory.ca()).await?;
@@ -173,7 +173,7 @@ impl Running {
             Serving { shutdown: Shutdown::new(), listeners: JoinSet::new(), limits: settings.limits.clone() };
         let (leaks, taken) = leaks::leaks(settings.limits.body);
         let leaks_work = tokio::spawn(leaks::work(Arc::clone(&node.app), taken));
-        reports.put(from_github, &node.app);
+        reports.put(from_github);
         let [issuer, admin, local] = desks(node, settings, leaks, &reports);
         let admin_hosts = Arc::clone(&admin.hosts);
         let tcp = |socket| Socket::Tcp(socket, certificates.https.clone());

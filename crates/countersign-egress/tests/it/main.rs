@@ -2,19 +2,25 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail where they stand")]
 
+mod published;
 mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use countersign_egress::address::{AddressPolicy, Unreachable};
+use countersign_egress::address::{AddressPolicy, Purpose, Unreachable};
 use countersign_egress::client::{Egress, EgressError};
 use http::{HeaderMap, HeaderValue};
 
 use crate::support::{Authority, Names, Server, client, reach};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nETag: \"1\"\r\nContent-Length: 2\r\n\r\nok";
+
+/// Allows nothing that is not public.
+fn nothing() -> AddressPolicy {
+    AddressPolicy { purpose: Purpose::LEAKS, allow: Vec::new(), own: Vec::new() }
+}
 
 async fn get(egress: &Egress, url: &str) -> Result<(u16, String), EgressError> {
     let answer = egress.get(&url.parse().unwrap(), HeaderMap::new()).await?;
@@ -40,7 +46,7 @@ async fn safety_15_no_spelling_of_an_address_goes_around_the_check() {
         ("mapped.example", &["::ffff:10.0.0.1"]),
         ("mixed.example", &["140.82.121.6", "10.0.0.1"]),
     ]);
-    let egress = client(AddressPolicy::default(), names, None);
+    let egress = client(nothing(), names, None);
     for host in [
         "127.0.0.1",
         "127.0.0.1.",
@@ -116,7 +122,7 @@ async fn safety_15_our_own_listeners_are_out_of_reach() {
 
 #[tokio::test]
 async fn plain_http_is_for_loopback_that_is_allowed() {
-    let reach = AddressPolicy { allow: vec!["10.0.0.0/8".parse().unwrap()], own: Vec::new() };
+    let reach = AddressPolicy { allow: vec!["10.0.0.0/8".parse().unwrap()], ..nothing() };
     let egress = client(reach, Names::of(&[("public.example", &["140.82.121.6"])]), None);
     refused(get(&egress, "http://10.0.0.1/").await, "plain HTTP is for loopback");
     refused(get(&egress, "http://public.example/").await, "plain HTTP is for loopback");

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use countersign_egress::address::AddressPolicy;
+use countersign_egress::address::{AddressPolicy, Purpose};
 use countersign_egress::client::{CallLimits, Egress};
 use countersign_egress::resolve::{Resolve, Resolving};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
@@ -53,6 +53,7 @@ impl Resolve for Names {
 /// Allows loopback, with listeners of our own.
 pub(crate) fn reach(own: &[&str]) -> AddressPolicy {
     AddressPolicy {
+        purpose: Purpose::LEAKS,
         allow: vec!["127.0.0.0/8".parse().unwrap()],
         own: own.iter().map(|address| address.parse().unwrap()).collect(),
     }
@@ -126,19 +127,30 @@ impl Server {
         self.asked.lock().unwrap().clone()
     }
 
+    /// Answers the first connection with the first answer, and so on; the last one stays.
+    pub(crate) async fn in_turn(answers: &[&str]) -> Self {
+        Self::saying(answers, None).await
+    }
+
     async fn start(answer: &str, tls: Option<TlsAcceptor>) -> Self {
+        Self::saying(&[answer], tls).await
+    }
+
+    async fn saying(answers: &[&str], tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (connections, asked) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(String::new())));
-        let (count, heard, answer) = (Arc::clone(&connections), Arc::clone(&asked), answer.to_owned());
+        let (count, heard) = (Arc::clone(&connections), Arc::clone(&asked));
+        let answers: Vec<String> = answers.iter().map(|answer| (*answer).to_owned()).collect();
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                count.fetch_add(1, Ordering::SeqCst);
+                let before = count.fetch_add(1, Ordering::SeqCst);
+                let answer = answers.get(before).or_else(|| answers.last()).unwrap();
                 match &tls {
-                    None => talk(stream, &answer, &heard).await,
+                    None => talk(stream, answer, &heard).await,
                     Some(tls) => {
                         if let Ok(stream) = tls.accept(stream).await {
-                            talk(stream, &answer, &heard).await;
+                            talk(stream, answer, &heard).await;
                         }
                     }
                 }

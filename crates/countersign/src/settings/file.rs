@@ -123,8 +123,16 @@ pub(crate) struct LeakSettings {
 #[serde(default)]
 pub(crate) struct EgressSettings {
     pub(crate) allow: Vec<String>,
+    pub(crate) leaks: PurposeSettings,
     pub(crate) extra_ca: Option<PathBuf>,
     pub(crate) timeout: Option<String>,
+}
+
+/// What may be called for one purpose, beside what may be called for all.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct PurposeSettings {
+    pub(crate) allow: Vec<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

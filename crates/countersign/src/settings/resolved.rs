@@ -86,6 +86,7 @@ pub(crate) struct ListenerAddress {
 #[derive(Debug, Clone)]
 pub(crate) struct EgressSpec {
     pub(crate) allow: Vec<AddressBlock>,
+    pub(crate) leaks: Vec<AddressBlock>,
     pub(crate) extra_ca: Option<PathBuf>,
     pub(crate) timeout: Duration,
 }
@@ -279,17 +280,22 @@ fn github_keys(settings: &LeakSettings) -> Result<Option<Url>> {
     Ok(settings.github.then_some(url))
 }
 
-fn egress(settings: &EgressSettings) -> Result<EgressSpec> {
+fn blocks(setting: &str, texts: &[String]) -> Result<Vec<AddressBlock>> {
     let block = |text: &String| {
         let block: AddressBlock =
-            text.parse().map_err(|error| anyhow!("egress.allow: {error}, found `{text}`"))?;
+            text.parse().map_err(|error| anyhow!("{setting}: {error}, found `{text}`"))?;
         if block.is_everything() {
-            bail!("egress.allow: `{text}` allows everything: name what is to be called");
+            bail!("{setting}: `{text}` allows everything: name what is to be called");
         }
         Ok(block)
     };
+    texts.iter().map(block).collect()
+}
+
+fn egress(settings: &EgressSettings) -> Result<EgressSpec> {
     Ok(EgressSpec {
-        allow: settings.allow.iter().map(block).collect::<Result<_>>()?,
+        allow: blocks("egress.allow", &settings.allow)?,
+        leaks: blocks("egress.leaks.allow", &settings.leaks.allow)?,
         extra_ca: settings.extra_ca.clone(),
         timeout: duration("egress.timeout", settings.timeout.as_ref())?.unwrap_or(EGRESS_TIMEOUT),
     })
