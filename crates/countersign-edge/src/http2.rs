@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, COOKIE, HOST};
-use http::{HeaderMap, HeaderValue, Request, Response, Uri};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
@@ -245,9 +245,26 @@ async fn answer<S: Serve>(
 ) -> Result<Response<Streamed<S::Body>>, Infallible> {
     let flow = FLOW.try_with(Arc::clone).unwrap_or_default();
     let request = request.map(|body| Content::leaving(body, &flow.rest));
+    let is_head = request.method() == Method::HEAD;
     let response = respond(&shared, settled(request), peer).await;
+    let response = if is_head { without_content(response) } else { response };
     flow.wait(Some(Instant::now()));
     Ok(response.map(|body| Streamed { body: Late::new(body), flow }))
+}
+
+/// RFC 9110 §9.3.2: an answer to HEAD says how much there is, and sends nothing of it. The engine sends what it is given.
+fn without_content<B>(response: Response<Either<Full<Bytes>, B>>) -> Response<Either<Full<Bytes>, B>>
+where
+    Either<Full<Bytes>, B>: Body,
+{
+    if response.body().is_end_stream() {
+        return response;
+    }
+    let (mut head, body) = response.into_parts();
+    if let Some(length) = body.size_hint().exact().filter(|_| !head.headers.contains_key(CONTENT_LENGTH)) {
+        head.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    Response::from_parts(head, Either::Left(Full::default()))
 }
 
 /// Writes a request as HTTP/1.1 would have it; the error is for the caller.

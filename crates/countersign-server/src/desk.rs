@@ -15,10 +15,10 @@ use countersign_edge::host::Hosts;
 use countersign_edge::limits::Limits;
 use countersign_edge::serve::{Peer, Serve, Transport};
 use countersign_edge::wire_error::{self, Problem};
-use http::header::{CONTENT_LENGTH, HOST, ORIGIN};
+use http::header::{HOST, ORIGIN};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response};
-use http_body_util::{BodyExt as _, Full};
+use http::{HeaderMap, Request, Response};
+use http_body_util::BodyExt as _;
 use hyper::body::Body;
 use serde::Deserialize;
 
@@ -34,7 +34,7 @@ use crate::parameter::Query;
 use crate::placed::Placed;
 use crate::places::{Place, Sender};
 use crate::received::Received;
-use crate::render::{Answer, render};
+use crate::render::render;
 use crate::reply::Reply;
 
 impl Serve for Desk {
@@ -75,14 +75,12 @@ impl Desk {
         B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
     {
         let (head, body) = request.into_parts();
-        let is_head = head.method == Method::HEAD;
         let received = Received { head, body: body.map_err(Into::into).boxed_unsync(), caller };
         let mut place = None;
         let answer = match self.answer(received, &mut place).await {
             Ok(reply) => reply.into_response(),
             Err(failure) => render(failure),
         };
-        let answer = if is_head { without_content(answer) } else { answer };
         answer.map(|body| Placed::new(body, place))
     }
 
@@ -186,15 +184,6 @@ fn is_foreign_origin(headers: &HeaderMap) -> bool {
             origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, authority)| authority);
         authority.is_none() || authority != host
     })
-}
-
-/// RFC 9110 §9.3.2: an answer to HEAD says how much there is, and sends nothing of it.
-fn without_content(answer: Answer) -> Answer {
-    let (mut head, body) = answer.into_parts();
-    if let Some(length) = body.size_hint().exact().filter(|_| head.status.as_u16() != 204) {
-        head.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
-    }
-    Response::from_parts(head, Full::default())
 }
 
 #[cfg(test)]

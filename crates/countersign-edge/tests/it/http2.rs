@@ -145,6 +145,19 @@ async fn rfc9113_8_3_1_a_target_is_a_path() {
 }
 
 #[tokio::test]
+async fn rfc9110_9_3_2_an_answer_to_head_has_no_content() {
+    let (socket, address) = port_0();
+    let _running = run(Socket::Tcp(socket, None), Limits::default(), tell_request);
+    let (mut sender, _driven) = plain(address).await;
+    let request = Request::head("http://a/x").body(()).unwrap();
+    let (answer, _) = sender.send_request(request, true).unwrap();
+    let answer = timeout(PATIENCE, answer).await.unwrap().unwrap();
+    assert_eq!(answer.headers()["content-length"], "/x host=a cookie=".len().to_string());
+    let content = timeout(PATIENCE, answer.into_body().data()).await.unwrap();
+    assert!(content.is_none(), "{content:?}");
+}
+
+#[tokio::test]
 async fn rfc9113_8_2_3_cookie_crumbs_are_joined() {
     let (socket, address) = port_0();
     let _running = run(Socket::Tcp(socket, None), Limits::default(), tell_request);
