@@ -1,6 +1,7 @@
 //! One connection: HTTP/1.1 on a guarded transport, one request after another.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -17,11 +18,11 @@ use hyper::server::conn::http1::Builder;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::body::{Content, Late};
 use crate::closing::{Held, hold};
-use crate::drain::Draining;
+use crate::drain::{Draining, LAST_WORDS};
 use crate::guard::{Guarded, Stage};
 use crate::limits::{Limits, MIN_HEAD_BYTES};
 use crate::metrics::ListenerMetrics;
@@ -93,9 +94,20 @@ where
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        _limit = draining.begun() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+        limit = draining.begun() => {
+            // The engine would close a connection on which nothing was read, though its first request is on its way.
+            let first = poll_fn(|context| match connection.as_mut().poll(context) {
+                Poll::Ready(ended) => Poll::Ready(Some(ended)),
+                Poll::Pending if stage.has_begun() => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+            });
+            match timeout(limit.min(LAST_WORDS), first).await {
+                Ok(Some(ended)) => ended,
+                Ok(None) | Err(_) => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            }
         }
     };
     if let Err(error) = ended {
@@ -186,7 +198,7 @@ fn is_met(headers: &HeaderMap) -> bool {
 
 /// Runs a future where it lies, which is large; `None`: it panicked. The panic hook has told the log.
 fn caught<F: Future>(mut future: Pin<&mut F>) -> impl Future<Output = Option<F::Output>> {
-    std::future::poll_fn(move |context| {
+    poll_fn(move |context| {
         // INVARIANT: a future that panicked is not polled again; what it shares survives panics by itself.
         match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
             Ok(Poll::Ready(output)) => Poll::Ready(Some(output)),

@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+/// How long a connection on which nothing was said may still begin once the end has begun: who was let in is most often
+/// about to speak.
+pub(crate) const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// Begins the end. Works across runtimes and threads.
 #[derive(Debug)]
 pub struct Shutdown(watch::Sender<Option<Duration>>);

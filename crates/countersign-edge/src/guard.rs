@@ -41,6 +41,11 @@ impl Stage {
         fault.filter(|(at, _)| *at <= number).map(|(_, fault)| fault)
     }
 
+    /// Tells whether a head was ever read.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.requests.load(Ordering::Relaxed) > 0
+    }
+
     /// Notes that the answer was handed over. What follows an answer that switches protocols is no head.
     pub(crate) fn answer_ends(&self) {
         self.within_request.store(self.switched.load(Ordering::Relaxed), Ordering::Relaxed);

@@ -20,7 +20,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::connection::{Shared, converse};
-use crate::drain::Draining;
+use crate::drain::{Draining, LAST_WORDS};
 use crate::frames::PREFACE;
 use crate::http2;
 use crate::limits::Limits;
@@ -170,7 +170,16 @@ impl<S: Serve> Listener<S> {
                 },
             }
         };
-        drop(entrance);
+        // What the kernel has taken in for us was promised an answer; then nobody is let in any more.
+        let tls = entrance.tls.clone();
+        for arrival in entrance.close() {
+            match self.budget.take() {
+                Some(permit) => {
+                    open.spawn(serve(arrival, tls.clone(), Arc::clone(&shared), draining.clone(), permit));
+                }
+                None => refuse(arrival, &self.metrics),
+            }
+        }
         let finished = timeout(limit, async {
             while let Some(ended) = open.join_next().await {
                 note_end(self.name, &ended, &self.metrics);
@@ -234,6 +243,28 @@ impl Entrance {
                 Ok(Self { door: Door::Unix(tokio::net::UnixListener::from_std(listener)?), tls: None })
             }
         }
+    }
+
+    /// Closes the socket once nobody waits before it, and returns who did.
+    fn close(self) -> Vec<Arrival> {
+        let mut waiting = Vec::new();
+        match self.door {
+            Door::Tcp(listener) => {
+                let Ok(listener) = listener.into_std() else { return waiting };
+                while let Ok((stream, address)) = listener.accept() {
+                    let arrived = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+                    waiting.extend(arrived.map(|stream| Arrival::Tcp(stream, address)));
+                }
+            }
+            Door::Unix(listener) => {
+                let Ok(listener) = listener.into_std() else { return waiting };
+                while let Ok((stream, _)) = listener.accept() {
+                    let arrived = stream.set_nonblocking(true).and_then(|()| UnixStream::from_std(stream));
+                    waiting.extend(arrived.map(Arrival::Unix));
+                }
+            }
+        }
+        waiting
     }
 
     async fn accept(&self) -> io::Result<Arrival> {
@@ -300,9 +331,16 @@ async fn converse_plain<S: Serve>(
     shared: Arc<Shared<S>>,
     mut draining: Draining,
 ) {
-    let begun = tokio::select! {
-        begun = timeout(shared.limits.head, begin(&mut stream)) => begun,
-        _limit = draining.begun() => return,
+    let begun = {
+        let mut beginning = std::pin::pin!(timeout(shared.limits.head, begin(&mut stream)));
+        tokio::select! {
+            begun = beginning.as_mut() => begun,
+            // Who was let in is most often about to speak.
+            limit = draining.begun() => match timeout(limit.min(LAST_WORDS), beginning).await {
+                Ok(begun) => begun,
+                Err(_) => return,
+            },
+        }
     };
     match begun {
         Ok(Ok((protocol, taken))) if taken.is_empty() => {

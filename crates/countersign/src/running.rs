@@ -216,11 +216,11 @@ impl Running {
         let _full = self.reload_asked.try_send(ReloadRequest { by: Actor::SYSTEM, answer });
     }
 
-    /// Waits until a listener or the store ends by itself, which neither should.
-    pub(crate) async fn failed(&mut self) {
+    /// Waits until a listener or the store ends by itself, which neither should, and says why.
+    pub(crate) async fn failed(&mut self) -> String {
         tokio::select! {
-            ended = self.listeners.join_next() => tracing::error!(?ended, "a listener ended"),
-            reason = self.node.store.failed() => tracing::error!(reason, "the store cannot go on"),
+            ended = self.listeners.join_next() => format!("a listener ended: {ended:?}"),
+            reason = self.node.store.failed() => reason,
         }
     }
 

@@ -48,8 +48,12 @@ impl Drop for Running {
 }
 
 pub(crate) fn run<S: Serve>(socket: Socket, limits: Limits, service: S) -> Running {
+    run_until(Shutdown::new(), socket, limits, service)
+}
+
+fn run_until<S: Serve>(shutdown: Shutdown, socket: Socket, limits: Limits, service: S) -> Running {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let (shutdown, metrics) = (Shutdown::new(), Arc::new(Metrics::new()));
+    let metrics = Arc::new(Metrics::new());
     let listener = Listener {
         name: "admin",
         service: Arc::new(service),
@@ -101,6 +105,28 @@ fn a_listener_that_cannot_start_names_its_setting() {
     // 192.0.2.0/24 is nobody's (RFC 5737).
     let elsewhere = bind(SETTING, "192.0.2.1:80".parse().unwrap()).unwrap_err();
     assert!(matches!(elsewhere, BindError::NotAvailable { setting: SETTING, .. }), "{elsewhere}");
+}
+
+#[test]
+fn who_waited_before_the_door_when_the_end_began_is_answered() {
+    let (socket, address) = port_0();
+    let mut waiting: Vec<_> = (0..20).map(|_| connect(address)).collect();
+    let (silent, spoken) = waiting.split_at_mut(3);
+    for stream in spoken.iter_mut() {
+        write!(stream, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    }
+    let shutdown = Shutdown::new();
+    shutdown.begin(PATIENCE);
+    let _running = run_until(shutdown, Socket::Tcp(socket, None), Limits::default(), tell_peer);
+    for stream in silent.iter_mut() {
+        write!(stream, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    }
+    for stream in &mut waiting {
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("plain"), "{answer}");
+    }
+    assert!(TcpStream::connect(address).is_err(), "nobody is let in any more");
 }
 
 #[test]

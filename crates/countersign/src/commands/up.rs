@@ -21,6 +21,8 @@ pub(crate) async fn run(up: Up) -> Result<ExitCode> {
     // Before anything is opened, so that a signal during a slow start is not lost.
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let (mut hangup, on_terminal) = (signal(SignalKind::hangup())?, io::stderr().is_terminal());
+    // Nothing is asked for by these, and nothing is cut by them.
+    let _taken = [SignalKind::user_defined1(), SignalKind::user_defined2(), SignalKind::pipe()].map(signal);
     let Ok(directory) = DataDirectory::open(&up.data)? else {
         bail!(
             "another process serves the data directory {}: stop it, or name another with --data",
@@ -41,9 +43,9 @@ pub(crate) async fn run(up: Up) -> Result<ExitCode> {
                 true => break tracing::info!("the terminal is gone: finishing what is in flight"),
                 false => running.reload(),
             },
-            () = running.failed() => {
+            reason = running.failed() => {
                 running.stop(drain).await?;
-                bail!("a listener stopped; the log says why");
+                bail!("{reason}");
             }
         }
     }

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Ground, get, raw};
+use crate::harness::{Ground, get, raw, signal};
 
 #[test]
 fn the_first_start_makes_everything_and_the_second_finds_it() {
@@ -192,4 +192,15 @@ fn sigterm_lets_requests_in_flight_finish() {
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert!(answer.contains("abcd"), "{answer}");
     assert_eq!(stopping.join().unwrap(), Some(0));
+}
+
+#[test]
+fn signals_that_ask_for_nothing_end_nothing() {
+    let place = Ground::on_sqlite();
+    let server = place.up("data", &[]);
+    for name in ["-USR1", "-USR2", "-PIPE"] {
+        signal(server.pid(), name);
+        assert_eq!(server.call("/x", None).status, 401, "{name}");
+    }
+    assert!(server.stop().success());
 }
