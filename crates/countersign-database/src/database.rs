@@ -93,7 +93,12 @@ impl Database {
     pub async fn open(place: &DatabasePlace, patience: Duration) -> Result<(Self, Writer), OpenError> {
         match place {
             DatabasePlace::Sqlite { path, max_pages } => {
-                let file = sqlite::File { path: path.clone(), patience, max_pages: *max_pages };
+                let file = sqlite::File {
+                    path: path.clone(),
+                    patience,
+                    max_pages: *max_pages,
+                    identity: Arc::default(),
+                };
                 let opened = {
                     let file = file.clone();
                     tokio::task::spawn_blocking(move || open_file(&file)).await

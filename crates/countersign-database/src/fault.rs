@@ -18,6 +18,9 @@ pub enum Fault {
     /// The database could not do it now: full, read-only, out of time.
     #[error("{0}")]
     Failed(String),
+    /// The database is no longer where it was opened: this process must not go on.
+    #[error("{0}")]
+    Gone(String),
     /// A unique value was there already.
     #[error("a unique value was there already")]
     Lost,
@@ -34,7 +37,9 @@ impl From<Fault> for Unavailable {
         match fault {
             Fault::Corrupt(what) => Self::Corrupt(what),
             Fault::Lost | Fault::Overtaken(_) => Self::Contended,
-            Fault::Broken(_) | Fault::Failed(_) | Fault::Refused(_) => Self::Store(fault.to_string()),
+            Fault::Broken(_) | Fault::Failed(_) | Fault::Gone(_) | Fault::Refused(_) => {
+                Self::Store(fault.to_string())
+            }
         }
     }
 }

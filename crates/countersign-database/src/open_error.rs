@@ -33,16 +33,6 @@ pub enum OpenError {
         /// A table that was found.
         table: String,
     },
-    /// The server runs with settings under which acknowledged writes can be lost.
-    #[error(
-        "{place} has synchronous_commit = {found}, with which acknowledged writes can be lost; set it to `on` for this database or role"
-    )]
-    Lossy {
-        /// The server without a password.
-        place: String,
-        /// The setting's value.
-        found: String,
-    },
     /// The database was written by a newer version.
     #[error(
         "{place} has schema {found}, this version knows {known}; start the newer countersign again, or restore a backup of before the upgrade"

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use crate::change::{self, Told};
 use crate::closing::Closing;
 use crate::knowledge::{Beat, Knowledge};
-use crate::node::Head;
+use crate::node::{Beats, Head};
 use crate::queue::{Batch, Committed};
 use crate::{audit_event, node};
 use countersign_database::database::{Session, Writer};
@@ -44,6 +44,10 @@ pub(crate) struct Committer {
     /// Where the node's row stands; `None`: to be read before the next group.
     head: Option<Head>,
     incarnation: i64,
+    /// The heartbeat in the node's row, as it was last seen there.
+    row_beat: Timestamp,
+    /// The last COMMIT, if its answer was lost.
+    doubt: Option<Doubt>,
     paused: Option<(Instant, Fault)>,
     last_at: Timestamp,
     /// What our row was last given as its heartbeat: it rises with every commit, whatever the clock does.
@@ -71,6 +75,21 @@ struct Draft {
     told: Vec<Told>,
 }
 
+/// A COMMIT of which it is not known whether it happened. Its heartbeat, which nobody else writes, tells.
+struct Doubt {
+    written: Timestamp,
+    answers: Answers,
+}
+
+impl Doubt {
+    /// Returns the answers that were lost, if the heartbeat is found in the node's row.
+    fn resolved(self, found: Timestamp) -> Option<Answers> {
+        let Self { written, mut answers } = self;
+        unsee(&mut answers);
+        (found == written).then_some(answers)
+    }
+}
+
 type Answers = Vec<Result<Committed, Unavailable>>;
 
 impl Committer {
@@ -95,6 +114,8 @@ impl Committer {
             session: None,
             head: None,
             incarnation,
+            row_beat: last_at,
+            doubt: None,
             paused: None,
             last_at,
             last_beat: last_at,
@@ -139,6 +160,8 @@ impl Committer {
     }
 
     async fn commit(&mut self, group: &[Batch]) -> Answers {
+        // What was in doubt was answered as not known to be durable.
+        self.doubt = None;
         let mut fault = Fault::Failed("nothing was tried".to_owned());
         for _attempt in 0..ATTEMPTS {
             // The store's own limits strike first; this one is for a network that swallows everything.
@@ -152,7 +175,11 @@ impl Committer {
                 Err(fault) => fault,
             };
             self.undo(&fault).await;
-            if !matches!(fault, Fault::Overtaken(_)) {
+            if let Fault::Gone(reason) = &fault {
+                self.fatal.raise(reason.clone());
+            }
+            // A connection that breaks before its COMMIT has changed nothing; one that breaks at it is asked about.
+            if !matches!(fault, Fault::Overtaken(_) | Fault::Broken(_)) {
                 break;
             }
         }
@@ -163,6 +190,10 @@ impl Committer {
     async fn transact(&mut self, group: &[Batch]) -> Result<Answers, Fault> {
         let begun = self.clock.monotonic();
         let head = self.stand().await?;
+        if let Some(answers) = self.doubt.take().and_then(|doubt| doubt.resolved(self.row_beat)) {
+            // The lost answer was that it happened. The feed reads it.
+            return Ok(answers);
+        }
         self.last_at = self.last_at.max(self.clock.now());
         let mut draft = Draft::new(head, self.last_at);
         let Some(session) = &mut self.session else {
@@ -199,7 +230,8 @@ impl Committer {
             session.append(statement, rows).await.map_err(numbered_by_another)?;
         }
         self.last_beat = following(self.last_beat, draft.at);
-        let (statement, parameters) = node::advance(&self.node, &head, &draft.head, self.last_beat);
+        let beats = Beats { before: self.row_beat, now: self.last_beat };
+        let (statement, parameters) = node::advance(&self.node, &head, &draft.head, beats);
         if session.execute(statement, &parameters).await?.changed != 1 {
             return Err(Fault::Overtaken("the node's row was moved by somebody else".to_owned()));
         }
@@ -207,7 +239,9 @@ impl Committer {
             session.announce().await?;
         }
         let mut heads = self.knowledge.lock().await;
+        self.doubt = Some(Doubt { written: self.last_beat, answers: answers.clone() });
         session.commit().await?;
+        (self.doubt, self.row_beat) = (None, self.last_beat);
         heads.beat = Some(self.beat(begun));
         self.head = Some(draft.head);
         if heads.known.get(&self.node) != Some(&head) {
@@ -277,13 +311,14 @@ impl Committer {
         let (statement, parameters) = node::head(&self.node);
         let found = node::of(&session.execute(statement, &parameters).await?).map_err(unreadable)?;
         match found {
-            Some(head) if head.incarnation == self.incarnation => {
+            Some((head, beat)) if head.incarnation == self.incarnation => {
+                self.row_beat = beat;
                 if !self.goes_on(session, &head).await? {
                     self.knowledge.went_back();
                 }
                 Ok(head)
             }
-            Some(head) if head.incarnation > self.incarnation => {
+            Some((head, _)) if head.incarnation > self.incarnation => {
                 let reason =
                     format!("another process has taken the node name {}; give each its own", self.node);
                 self.fatal.raise(reason.clone());
@@ -301,8 +336,9 @@ impl Committer {
         self.last_beat = following(self.last_beat, self.clock.now());
         let (statement, parameters) = node::claim(&self.node, self.last_beat, self.incarnation);
         let claimed = node::of(&session.execute(statement, &parameters).await?).map_err(unreadable)?;
-        let head =
+        let (head, beat) =
             claimed.ok_or_else(|| Fault::Corrupt("a node that was claimed is not there".to_owned()))?;
+        self.row_beat = beat;
         self.incarnation = head.incarnation;
         Ok(head)
     }
@@ -365,9 +401,12 @@ fn unsee(answers: &mut Answers) {
 fn numbered_by_another(fault: Fault) -> Fault {
     match fault {
         Fault::Lost => Fault::Overtaken("the next number of this node was taken by somebody else".to_owned()),
-        Fault::Broken(_) | Fault::Corrupt(_) | Fault::Failed(_) | Fault::Overtaken(_) | Fault::Refused(_) => {
-            fault
-        }
+        Fault::Broken(_)
+        | Fault::Corrupt(_)
+        | Fault::Failed(_)
+        | Fault::Gone(_)
+        | Fault::Overtaken(_)
+        | Fault::Refused(_) => fault,
     }
 }
 

@@ -105,33 +105,37 @@ pub(crate) fn head(node: &str) -> (&'static Statement, Vec<Value>) {
 /// # Errors
 ///
 /// [`Unavailable::Corrupt`].
-pub(crate) fn of(done: &Done) -> Result<Option<Head>, Unavailable> {
-    done.rows.first().map(|row| read(row).map(|node| node.head())).transpose()
+pub(crate) fn of(done: &Done) -> Result<Option<(Head, Timestamp)>, Unavailable> {
+    done.rows.first().map(|row| read(row).map(|node| (node.head(), node.heartbeat_at))).transpose()
+}
+
+/// The heartbeat that a row has, and the one that it is given.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Beats {
+    pub(crate) before: Timestamp,
+    pub(crate) now: Timestamp,
 }
 
 static ADVANCE: Statement = Statement::new(
     "UPDATE node
      SET last_change = $2, last_event = $3, event_hash = $4, heartbeat_at = $5
-     WHERE id = $1 AND incarnation = $6 AND last_change = $7 AND last_event = $8 AND event_hash = $9",
+     WHERE id = $1 AND incarnation = $6 AND last_change = $7 AND last_event = $8 AND event_hash = $9
+       AND heartbeat_at = $10",
 );
 
 /// Moves a node on; changes no row if it does not stand at `from` any more.
-pub(crate) fn advance(
-    node: &str,
-    from: &Head,
-    to: &Head,
-    now: Timestamp,
-) -> (&'static Statement, Vec<Value>) {
+pub(crate) fn advance(node: &str, from: &Head, to: &Head, beats: Beats) -> (&'static Statement, Vec<Value>) {
     let parameters = vec![
         node.into(),
         to.last_change.into(),
         to.last_event.into(),
         to.event_hash.as_bytes().as_slice().into(),
-        now.into(),
+        beats.now.into(),
         from.incarnation.into(),
         from.last_change.into(),
         from.last_event.into(),
         from.event_hash.as_bytes().as_slice().into(),
+        beats.before.into(),
     ];
     (&ADVANCE, parameters)
 }

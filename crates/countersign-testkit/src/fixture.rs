@@ -83,10 +83,19 @@ impl Fixture {
     ///
     /// The store's.
     pub async fn try_open(&self, node: &str) -> Result<Store, OpenError> {
+        self.try_open_at(self.url(), node).await
+    }
+
+    /// Opens a store by another way to the database, if it can be.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub async fn try_open_at(&self, url: StoreUrl, node: &str) -> Result<Store, OpenError> {
         let snapshot = Snapshot::new(KINDS, Records::new(0).peppers(), Duration::from_secs(5));
         let clock: Arc<dyn Clock> = Arc::<FixedClock>::clone(&self.clock);
         let config = StoreConfig {
-            url: self.url(),
+            url,
             node: node.to_owned(),
             snapshot: Arc::new(snapshot),
             clock,

@@ -73,6 +73,12 @@ impl Postgres {
         format!("postgres:///postgres?host={}&user=postgres", self.directory.path().display())
     }
 
+    /// Returns the directory of its socket, which is its host in a URL.
+    #[must_use]
+    pub fn host(&self) -> &Path {
+        self.directory.path()
+    }
+
     /// Starts the server again, with what it held.
     ///
     /// # Panics

@@ -61,6 +61,25 @@ impl DataDirectory {
         self.path.join("countersign.db")
     }
 
+    /// Refuses to begin as an empty installation where a node has been: its database was elsewhere, or is lost.
+    ///
+    /// # Errors
+    ///
+    /// A text that says what to do.
+    pub(crate) fn accept_database(&self) -> Result<()> {
+        let (node, database) = (self.path.join("node"), self.database());
+        if !node.exists() || database.exists() {
+            return Ok(());
+        }
+        bail!(
+            "the data directory {} belongs to a node, but there is no database: expected {}; if the node uses PostgreSQL, \
+             name it with --store; if the file was lost, put a backup there; to begin with an empty installation, name \
+             another directory with --data",
+            self.path.display(),
+            database.display()
+        )
+    }
+
     /// Returns where this node writes down what has ended.
     pub(crate) fn tombstones(&self) -> PathBuf {
         self.path.join("tombstones")

@@ -204,7 +204,10 @@ async fn open_store(
     snapshot: &Arc<Snapshot>,
 ) -> Result<Store> {
     let url = match &place.store {
-        None => StoreUrl::Sqlite(directory.database()),
+        None => {
+            directory.accept_database()?;
+            StoreUrl::Sqlite(directory.database())
+        }
         Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
             StoreUrl::Postgres(url.clone())
         }

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio_postgres::{AsyncMessage, Error};
+use tokio_postgres::AsyncMessage;
 
-use super::server::Server;
-use super::url::reason;
+use super::server::{Server, Unconnected};
 
 /// The pause after a broken connection.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -17,7 +16,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(crate) async fn listen(server: Arc<Server>, wake: Arc<Notify>) {
     loop {
         if let Err(error) = connected(&server, &wake).await {
-            tracing::debug!(error = %reason(&error), "the listening connection to the store broke");
+            tracing::debug!(%error, "the listening connection to the store broke");
         }
         // Whatever was announced meanwhile was not heard.
         wake.notify_one();
@@ -25,7 +24,7 @@ pub(crate) async fn listen(server: Arc<Server>, wake: Arc<Notify>) {
     }
 }
 
-async fn connected(server: &Server, wake: &Notify) -> Result<(), Error> {
+async fn connected(server: &Server, wake: &Notify) -> Result<(), Unconnected> {
     let (client, mut connection) = server.connect().await?;
     let mut listening = std::pin::pin!(client.batch_execute("LISTEN countersign"));
     let mut heard = false;
@@ -44,4 +43,5 @@ async fn connected(server: &Server, wake: &Notify) -> Result<(), Error> {
         }
     })
     .await
+    .map_err(Unconnected::Refused)
 }

@@ -1,16 +1,22 @@
 //! A small pool of reading connections.
 
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime, Timeouts};
+use deadpool_postgres::{
+    Connect, Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime, Timeouts,
+};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_postgres::{Client, Config, Error};
 
 use crate::fault::Fault;
 use crate::open_error::OpenError;
 use crate::statement::{PAGE, Statement};
 use crate::value::{Row, Value};
 
-use super::server::Server;
+use super::server::{Server, Unconnected};
 use super::session::{bound, fault, own, run};
 
 /// Reading connections per node: verifiers read memory, so that only the management API and the feed come here.
@@ -20,19 +26,37 @@ const CONNECTIONS: usize = 4;
 #[derive(Debug)]
 pub(crate) struct Readers(Pool);
 
+/// The ways to the server's hosts.
+struct Ways(Arc<Server>);
+
+impl Connect for Ways {
+    fn connect(&self, _: &Config) -> Connecting<'_> {
+        Box::pin(async move {
+            let (client, connection) = match self.0.connect().await {
+                Ok(connected) => connected,
+                Err(Unconnected::Refused(error)) => return Err(error),
+                // The pool's own patience ends the wait.
+                Err(Unconnected::Silent) => std::future::pending().await,
+            };
+            let driver = tokio::spawn(async move { drop(connection.await) });
+            let limit = self.0.patience().as_millis();
+            client.batch_execute(&format!("SET statement_timeout = {limit}")).await?;
+            Ok((client, driver))
+        })
+    }
+}
+
+type Connecting<'a> = Pin<Box<dyn Future<Output = Result<(Client, JoinHandle<()>), Error>> + Send + 'a>>;
+
 impl Readers {
     /// Describes the pool; connections are made when they are needed.
     ///
     /// # Errors
     ///
     /// [`OpenError::Unreachable`] if the pool cannot be built.
-    pub(crate) fn new(server: &Server) -> Result<Self, OpenError> {
+    pub(crate) fn new(server: &Arc<Server>) -> Result<Self, OpenError> {
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let mut config = server.config();
-        let limit = server.patience().as_millis();
-        let options = config.get_options().map(|options| format!("{options} ")).unwrap_or_default();
-        config.options(format!("{options}-c statement_timeout={limit}"));
-        let manager = Manager::from_config(config, server.tls(), recycling);
+        let manager = Manager::from_connect(Config::new(), Ways(Arc::clone(server)), recycling);
         let timeouts = Timeouts {
             wait: Some(server.patience()),
             create: Some(server.patience()),

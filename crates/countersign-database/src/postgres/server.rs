@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio_postgres::{Client, Config, Connection, Error, Socket};
@@ -19,9 +20,38 @@ const OLDEST_SERVER: i64 = 130_000;
 /// The lock under which one node migrates while others wait: "csgn".
 const MIGRATION_LOCK: i64 = 0x6373_676E;
 
+/// Makes every commit of a session durable, whatever the server, the database or the role is set to (SAFETY 3). Who asks for
+/// more keeps it.
+const DURABLE: &str = "SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false)";
+
+/// A connection, and what drives it.
+pub(super) type Connected = (Client, Connection<Socket, Encrypted<Socket>>);
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unconnected {
+    /// A host refuses.
+    #[error("{}", reason(.0))]
+    Refused(Error),
+    /// No host answers.
+    #[error("no host answered in time")]
+    Silent,
+}
+
+impl From<Unconnected> for Fault {
+    fn from(error: Unconnected) -> Self {
+        match error {
+            Unconnected::Refused(error) => fault(&error),
+            Unconnected::Silent => Self::Broken(error.to_string()),
+        }
+    }
+}
+
 /// A server, with what is needed to connect.
 pub(crate) struct Server {
-    config: Config,
+    hosts: Vec<Config>,
+    /// The host that was last found to be the one: it is tried first.
+    last: AtomicUsize,
     tls: Tls,
     place: String,
     patience: Duration,
@@ -40,25 +70,40 @@ impl Server {
     ///
     /// [`OpenError::Url`] and [`OpenError::Plaintext`].
     pub(crate) fn parse(url: &str, danger_plaintext: bool, patience: Duration) -> Result<Self, OpenError> {
-        let Target { config, place, root_certificates } = url::parse(url, danger_plaintext, patience)?;
+        let Target { hosts, place, root_certificates } = url::parse(url, danger_plaintext, patience)?;
         let tls = Tls::new(root_certificates.as_deref()).map_err(|reason| OpenError::Url { reason })?;
-        Ok(Self { config, tls, place, patience })
-    }
-
-    pub(super) fn config(&self) -> Config {
-        self.config.clone()
-    }
-
-    pub(super) fn tls(&self) -> Tls {
-        self.tls.clone()
+        Ok(Self { hosts, last: AtomicUsize::new(0), tls, place, patience })
     }
 
     pub(super) const fn patience(&self) -> Duration {
         self.patience
     }
 
-    pub(super) async fn connect(&self) -> Result<(Client, Connection<Socket, Encrypted<Socket>>), Error> {
-        self.config.connect(self.tls.clone()).await
+    /// Connects to the first host that lets us write. Each has its share of the time, from the first byte to the last: one
+    /// that hangs does not keep us from the next.
+    ///
+    /// # Errors
+    ///
+    /// [`Unconnected`]: what the last of those that answered said.
+    pub(super) async fn connect(&self) -> Result<Connected, Unconnected> {
+        let count = self.hosts.len().max(1);
+        let share = u32::try_from(count).map_or(self.patience, |count| self.patience / count);
+        let first = self.last.load(Ordering::Relaxed);
+        let mut failed = Unconnected::Silent;
+        for index in (first..count).chain(0..first) {
+            let Some(host) = self.hosts.get(index) else { continue };
+            match tokio::time::timeout(share, host.connect(self.tls.clone())).await {
+                Ok(Ok(connected)) => {
+                    self.last.store(index, Ordering::Relaxed);
+                    return Ok(connected);
+                }
+                Ok(Err(error)) => failed = Unconnected::Refused(error),
+                Err(_) => {
+                    tracing::warn!(host = %url::place(host), "the store's host does not answer in time")
+                }
+            }
+        }
+        Err(failed)
     }
 
     /// Makes a writing session.
@@ -68,11 +113,11 @@ impl Server {
     /// [`Fault::Broken`] if there is no connection to be had.
     pub(crate) async fn session(&self) -> Result<Session, Fault> {
         let connecting = async {
-            let (client, connection) = self.connect().await.map_err(|error| fault(&error))?;
+            let (client, connection) = self.connect().await.map_err(Fault::from)?;
             let session = Session::new(client, connection);
             let limit = self.patience.as_millis();
             session
-                .settings(&format!("SET statement_timeout = {limit}; SET lock_timeout = {limit}; SET idle_in_transaction_session_timeout = {}", 2 * limit))
+                .settings(&format!("SET statement_timeout = {limit}; SET lock_timeout = {limit}; SET idle_in_transaction_session_timeout = {}; {DURABLE}", 2 * limit))
                 .await?;
             Ok(session)
         };
@@ -88,7 +133,7 @@ impl Server {
     /// [`OpenError`]: nothing was changed then.
     pub(crate) async fn prepare(&self) -> Result<(), OpenError> {
         let preparing = async {
-            let (mut client, connection) = self.connect().await.map_err(|error| self.sort(&error))?;
+            let (mut client, connection) = self.connect().await.map_err(|error| self.unreached(&error))?;
             let driver = tokio::spawn(async move { drop(connection.await) });
             let migrated = self.migrate(&mut client).await;
             drop(client);
@@ -132,10 +177,6 @@ impl Server {
             let found = self.setting(client, "server_version").await?;
             return Err(OpenError::TooOld { place, found, needed: "13" });
         }
-        let found = self.setting(client, "synchronous_commit").await?;
-        if !matches!(found.as_str(), "on" | "remote_apply") {
-            return Err(OpenError::Lossy { place, found });
-        }
         Ok(())
     }
 
@@ -152,6 +193,15 @@ impl Server {
         }
     }
 
+    fn unreached(&self, error: &Unconnected) -> OpenError {
+        match error {
+            Unconnected::Refused(error) => self.sort(error),
+            Unconnected::Silent => {
+                OpenError::Unreachable { place: self.place.clone(), reason: error.to_string() }
+            }
+        }
+    }
+
     fn sort(&self, error: &Error) -> OpenError {
         let place = self.place.clone();
         if is_standby(error) {
@@ -159,9 +209,12 @@ impl Server {
         }
         match fault(error) {
             Fault::Corrupt(what) => OpenError::Corrupt { place, what },
-            Fault::Broken(_) | Fault::Failed(_) | Fault::Lost | Fault::Overtaken(_) | Fault::Refused(_) => {
-                OpenError::Unreachable { place, reason: reason(error) }
-            }
+            Fault::Broken(_)
+            | Fault::Failed(_)
+            | Fault::Gone(_)
+            | Fault::Lost
+            | Fault::Overtaken(_)
+            | Fault::Refused(_) => OpenError::Unreachable { place, reason: reason(error) },
         }
     }
 }

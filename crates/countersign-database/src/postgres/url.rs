@@ -3,6 +3,7 @@
 //! `sslmode` is read as `disable`, or as the strictest: whoever asks for TLS at all gets the server's certificate
 //! and name verified. `prefer` means plain on this machine and TLS anywhere else: a downgrade is never negotiated.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,7 +19,8 @@ const KEEPALIVE: Duration = Duration::from_secs(10);
 /// A URL, understood.
 #[derive(Debug)]
 pub(crate) struct Target {
-    pub(crate) config: Config,
+    /// One for each host, in their order.
+    pub(crate) hosts: Vec<Config>,
     pub(crate) place: String,
     pub(crate) root_certificates: Option<PathBuf>,
 }
@@ -51,8 +53,42 @@ pub(crate) fn parse(url: &str, danger_plaintext: bool, patience: Duration) -> Re
     }
     config.tcp_user_timeout(patience);
     config.keepalives_idle(KEEPALIVE);
+    if config.get_target_session_attrs() == TargetSessionAttrs::ReadOnly {
+        return Err(OpenError::Url { reason: "target_session_attrs: a store is written to".to_owned() });
+    }
     config.target_session_attrs(TargetSessionAttrs::ReadWrite);
-    Ok(Target { config, place, root_certificates })
+    let count = config.get_hosts().len().max(config.get_hostaddrs().len());
+    let hosts = (0..count).map(|index| only(&config, index)).collect();
+    Ok(Target { hosts, place, root_certificates })
+}
+
+/// Returns what leads to one host of several, so that each can have a deadline of its own.
+fn only(all: &Config, index: usize) -> Config {
+    let mut one = Config::new();
+    match all.get_hosts().get(index) {
+        Some(Host::Tcp(name)) => drop(one.host(name)),
+        Some(Host::Unix(path)) => drop(one.host_path(path)),
+        None => {}
+    }
+    all.get_hostaddrs().get(index).map(|address| one.hostaddr(*address));
+    // One port is for all hosts.
+    all.get_ports().get(index).or_else(|| all.get_ports().first()).map(|port| one.port(*port));
+    all.get_user().map(|user| one.user(user));
+    all.get_password().map(|password| one.password(password));
+    all.get_dbname().map(|name| one.dbname(name));
+    all.get_options().map(|options| one.options(options));
+    all.get_application_name().map(|name| one.application_name(name));
+    all.get_connect_timeout().map(|limit| one.connect_timeout(*limit));
+    all.get_tcp_user_timeout().map(|limit| one.tcp_user_timeout(*limit));
+    all.get_keepalives_interval().map(|interval| one.keepalives_interval(interval));
+    all.get_keepalives_retries().map(|retries| one.keepalives_retries(retries));
+    one.keepalives(all.get_keepalives());
+    one.keepalives_idle(all.get_keepalives_idle());
+    one.ssl_mode(all.get_ssl_mode());
+    one.ssl_negotiation(all.get_ssl_negotiation());
+    one.channel_binding(all.get_channel_binding());
+    one.target_session_attrs(all.get_target_session_attrs());
+    one
 }
 
 /// Takes the words of libpq that the driver does not know out of the query.
@@ -61,13 +97,22 @@ fn libpq_words(url: &str) -> (String, Option<PathBuf>) {
         return (url.to_owned(), None);
     };
     let mut root_certificates = None;
-    let mut kept = Vec::new();
+    let mut kept: Vec<Cow<'_, str>> = Vec::new();
     for pair in query.split('&') {
         match pair.split_once('=') {
             Some(("sslrootcert", path)) => root_certificates = Some(PathBuf::from(path)),
-            Some(("sslmode", "verify-ca" | "verify-full")) => kept.push("sslmode=require"),
-            Some(("sslmode", "allow")) => kept.push("sslmode=prefer"),
-            _ => kept.push(pair),
+            Some(("sslmode", "verify-ca" | "verify-full")) => kept.push("sslmode=require".into()),
+            Some(("sslmode", "allow")) => kept.push("sslmode=prefer".into()),
+            // Only who may be written to is spoken to, whichever of these words says so.
+            Some(("target_session_attrs", "any" | "primary")) => {
+                kept.push("target_session_attrs=read-write".into())
+            }
+            Some(("target_session_attrs", "standby" | "prefer-standby")) => {
+                kept.push("target_session_attrs=read-only".into());
+            }
+            // The driver takes several directories of sockets for one.
+            Some(("host", hosts)) => kept.extend(hosts.split(',').map(|host| format!("host={host}").into())),
+            _ => kept.push(pair.into()),
         }
     }
     (format!("{base}?{}", kept.join("&")), root_certificates)
@@ -117,14 +162,14 @@ pub(super) fn reason(error: &dyn std::error::Error) -> String {
 mod tests {
     use std::time::Duration;
 
-    use tokio_postgres::config::SslMode;
+    use tokio_postgres::config::{SslMode, TargetSessionAttrs};
 
     use super::parse;
     use crate::open_error::OpenError;
 
     #[track_caller]
     fn check(url: &str, danger: bool, expected: Result<SslMode, &str>) {
-        let answer = parse(url, danger, Duration::from_secs(1)).map(|target| target.config.get_ssl_mode());
+        let answer = parse(url, danger, Duration::from_secs(1)).map(|target| target.hosts[0].get_ssl_mode());
         match expected {
             Ok(mode) => assert_eq!(answer.unwrap(), mode, "{url}"),
             Err(part) => {
@@ -155,6 +200,34 @@ mod tests {
             check(&format!("postgres://u:hunter2@{host}/x?sslmode=require"), false, Ok(SslMode::Require));
         }
         check("postgres:///x?host=/run/postgresql", false, Ok(SslMode::Disable));
+    }
+
+    #[test]
+    fn each_host_is_reached_by_itself_and_only_one_that_is_written_to() {
+        let parse = |url: &str| parse(url, false, Duration::from_secs(1));
+        let target = parse("postgres://u:hunter2@one:1,two:2,three:3/x?options=-c%20a%3Db").unwrap();
+        let ports: Vec<_> = target.hosts.iter().flat_map(|host| host.get_ports().to_vec()).collect();
+        assert_eq!(ports, [1, 2, 3]);
+        for host in &target.hosts {
+            assert_eq!(
+                (host.get_hosts().len(), host.get_user(), host.get_dbname()),
+                (1, Some("u"), Some("x"))
+            );
+            assert_eq!((host.get_password(), host.get_options()), (Some(&b"hunter2"[..]), Some("-c a=b")));
+            assert_eq!(host.get_target_session_attrs(), TargetSessionAttrs::ReadWrite);
+        }
+        assert_eq!(parse("postgres:///x?host=/a,/b&port=7").unwrap().hosts[1].get_ports(), [7]);
+        for (word, accepted) in [
+            ("any", true),
+            ("primary", true),
+            ("read-write", true),
+            ("read-only", false),
+            ("standby", false),
+            ("prefer-standby", false),
+        ] {
+            let url = format!("postgres:///x?host=/a&target_session_attrs={word}");
+            assert_eq!(parse(&url).is_ok(), accepted, "{word}");
+        }
     }
 
     #[test]

@@ -1,13 +1,15 @@
 //! The file: what it must satisfy, and how connections to it are made.
 
 use std::fs::{OpenOptions, Permissions};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
 
+use crate::fault::Fault;
 use crate::open_error::OpenError;
 use crate::schema::{self, APPLICATION_ID, Found, Misfit, PRODUCT};
 
@@ -29,12 +31,33 @@ pub(crate) struct File {
     pub(crate) path: PathBuf,
     pub(crate) patience: Duration,
     pub(crate) max_pages: Option<u32>,
+    /// Device and inode, once it was opened.
+    pub(crate) identity: Arc<OnceLock<(u64, u64)>>,
 }
 
 impl File {
     /// Opens a connection that may write.
     pub(crate) fn session(&self) -> rusqlite::Result<Session> {
-        self.writing().map(Session::new)
+        self.writing().map(|connection| Session::new(connection, self.clone()))
+    }
+
+    /// Tells whether the path still leads to the file that was opened: what is written to another, or to none, would be
+    /// lost with this process (SAFETY 3).
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Gone`], which says what to do.
+    pub(super) fn is_there(&self) -> Result<(), Fault> {
+        let found = std::fs::metadata(&self.path).ok().map(|about| (about.dev(), about.ino()));
+        if found.as_ref() == self.identity.get() {
+            return Ok(());
+        }
+        let what = if found.is_some() { "replaced" } else { "removed" };
+        Err(Fault::Gone(format!(
+            "{} was {what} while it was in use: what is served is no longer what is stored; put a whole backup there \
+             while countersign does not run, then start it again",
+            self.path.display()
+        )))
     }
 
     /// Opens a connection that only reads.
@@ -85,7 +108,9 @@ pub(crate) fn prepare(file: &File) -> Result<(), OpenError> {
         let found = rusqlite::version().to_owned();
         return Err(OpenError::TooOld { place: "the SQLite library".to_owned(), found, needed: "3.51.3" });
     }
-    own(&file.path).map_err(|error| OpenError::File { place: place.clone(), reason: error.to_string() })?;
+    let identity = own(&file.path)
+        .map_err(|error| OpenError::File { place: place.clone(), reason: error.to_string() })?;
+    let _first_opened_stands = file.identity.set(identity);
     let sorted = |error: rusqlite::Error| sort(&place, &error);
     let mut connection = file.writing().map_err(sorted)?;
     accept(&place, &look(&connection).map_err(sorted)?)?;
@@ -93,13 +118,14 @@ pub(crate) fn prepare(file: &File) -> Result<(), OpenError> {
     migrate(&place, &mut connection)
 }
 
-/// Makes sure that the file exists and is nobody else's to read.
-fn own(path: &Path) -> std::io::Result<()> {
+/// Makes sure that the file exists and is nobody else's to read; returns its device and inode.
+fn own(path: &Path) -> std::io::Result<(u64, u64)> {
     let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
-    if file.metadata()?.permissions().mode() & 0o077 != 0 {
+    let about = file.metadata()?;
+    if about.permissions().mode() & 0o077 != 0 {
         file.set_permissions(Permissions::from_mode(0o600))?;
     }
-    Ok(())
+    Ok((about.dev(), about.ino()))
 }
 
 fn look(connection: &Connection) -> rusqlite::Result<Found> {

@@ -7,6 +7,8 @@ use crate::fault::Fault;
 use crate::statement::{Attempt, Done, PAGE, Statement, Step};
 use crate::value::{Row, Value};
 
+use super::file::File;
+
 /// Extended result codes of a value that must be unique and is there already (sqlite3.h).
 const SQLITE_CONSTRAINT_PRIMARYKEY: i32 = 1555;
 const SQLITE_CONSTRAINT_UNIQUE: i32 = 2067;
@@ -15,14 +17,16 @@ const SQLITE_CONSTRAINT_UNIQUE: i32 = 2067;
 #[derive(Debug)]
 pub(crate) struct Session {
     connection: Connection,
+    file: File,
 }
 
 impl Session {
-    pub(crate) const fn new(connection: Connection) -> Self {
-        Self { connection }
+    pub(crate) const fn new(connection: Connection, file: File) -> Self {
+        Self { connection, file }
     }
 
     pub(crate) fn begin(&mut self) -> Result<(), Fault> {
+        self.file.is_there()?;
         self.plain("BEGIN IMMEDIATE")
     }
 

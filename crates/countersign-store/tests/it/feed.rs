@@ -7,8 +7,10 @@ use countersign_core::context::Clock;
 use countersign_core::effect::Effect;
 use countersign_core::ledger::{Commit, Unavailable};
 use countersign_core::record::CredentialRecord;
+use countersign_store::StoreUrl;
 use countersign_testkit::{Records, each_database, on_postgres};
 
+use crate::proxy::{Hanging, Lossy};
 use crate::raw::{commit, done, insert, insert_owner, known, sql, stored, until};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -258,6 +260,79 @@ async fn safety_4_nothing_is_taken_from_a_database_without_our_own_last_commit()
         until("the next heartbeat is read back", async || b.catch_up().await.is_ok()).await;
         a.close().await;
         b.close().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_host_that_hangs_does_not_keep_from_the_second() {
+    on_postgres(async |mut fixture| {
+        fixture.limits.patience = Duration::from_secs(4);
+        let hanging = Hanging::new();
+        let server = fixture.server().unwrap().host().to_owned();
+        let hosts = format!("{},{}", hanging.host().display(), server.display());
+        let url = StoreUrl::Postgres(format!("postgres:///postgres?host={hosts}&user=postgres"));
+        let store = fixture.try_open_at(url, "a").await.unwrap();
+        done(commit(&store, Vec::new()).await);
+        // The one that answered is asked first now: what breaks is there again at once.
+        fixture.server().unwrap().restart();
+        let since = tokio::time::Instant::now();
+        until("the writer is back", async || commit(&store, Vec::new()).await == Ok(Commit::Done)).await;
+        until("the feed is back", async || store.catch_up().await.is_ok()).await;
+        assert!(since.elapsed() < Duration::from_secs(4), "{:?}", since.elapsed());
+        store.close().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_write_after_an_idle_connection_died_goes_through() {
+    on_postgres(async |fixture| {
+        let store = fixture.open("a").await;
+        for _ in 0..5 {
+            done(commit(&store, Vec::new()).await);
+            sql(
+                &fixture,
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'countersign'",
+            )
+            .await;
+            done(commit(&store, Vec::new()).await);
+        }
+        store.close().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_answer_to_a_commit_is_found_out_and_costs_what_is_new() {
+    on_postgres(async |mut fixture| {
+        fixture.limits.patience = Duration::from_secs(10);
+        let proxy = Lossy::before(fixture.server().unwrap().host().to_owned());
+        let url = format!("postgres:///postgres?host={}&user=postgres", proxy.host().display());
+        let store = fixture.try_open_at(StoreUrl::Postgres(url), "a").await.unwrap();
+        let mut records = Records::new(1);
+        let organisation = records.organisation();
+        let mut effects = vec![insert_owner(&organisation)];
+        effects.extend((0..2000).map(|_| insert(&records.key(&organisation).0)));
+        done(commit(&store, effects).await);
+        for _ in 0..3 {
+            let (record, key) = records.key(&organisation);
+            let told = proxy.told();
+            proxy.lose();
+            // The heartbeat's answer may be the one that is lost: then the next commit is asked for.
+            done(commit(&store, vec![insert(&record)]).await);
+            until("an answer is lost", async || proxy.has_lost()).await;
+            assert!(store.snapshot().find(record.id.prefix(), key.read().text()).is_some());
+            done(
+                commit(&store, vec![Effect::Revoke { credential: record.id, at: fixture.clock.now() }]).await,
+            );
+            assert!(known(&store, &key).await.unwrap().unwrap().life.revoked);
+            let told = proxy.told() - told;
+            assert!(told < 100_000, "{told} bytes were read for one commit");
+        }
+        let chains = store.verify_audit().await.unwrap();
+        assert_eq!((chains[0].broken_at, chains[0].events), (None, 7), "nothing was done twice");
+        store.close().await;
     })
     .await;
 }

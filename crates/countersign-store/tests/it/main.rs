@@ -12,6 +12,7 @@ mod endings;
 mod feed;
 mod opening;
 mod pages;
+mod proxy;
 mod pruning;
 mod raw;
 mod reports;

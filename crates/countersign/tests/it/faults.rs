@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 
-use crate::harness::Ground;
+use crate::harness::{Ground, eventually};
 
 #[track_caller]
 fn refused(place: &Ground, arguments: &[&str], environment: &[(&str, &str)], words: &[&str]) {
@@ -122,6 +122,33 @@ fn a_foreign_or_corrupt_database_is_told_and_left_alone() {
     refused(&place, &[], &[], &["countersign.db"]);
     std::fs::write(&database, good).unwrap();
     place.up("data", &[]);
+}
+
+#[test]
+fn safety_3_a_file_that_is_removed_or_replaced_under_the_server_ends_it() {
+    for replaced in [false, true] {
+        let place = Ground::on_sqlite();
+        let server = place.up("data", &[]);
+        let database = place.path("data/countersign.db");
+        let bytes = std::fs::read(&database).unwrap();
+        std::fs::remove_file(&database).unwrap();
+        if replaced {
+            std::fs::write(&database, bytes).unwrap();
+        }
+        eventually("it ends by itself", || server.log().contains("while it was in use"));
+        eventually("nothing is served", || std::net::TcpStream::connect(server.address("gateway")).is_err());
+    }
+}
+
+#[test]
+fn safety_3_a_node_without_its_database_does_not_begin_as_an_empty_one() {
+    let place = Ground::on_sqlite();
+    place.up("data", &[]).stop();
+    for name in ["countersign.db", "countersign.db-wal", "countersign.db-shm"] {
+        let _gone = std::fs::remove_file(place.path("data").join(name));
+    }
+    refused(&place, &[], &[], &["belongs to a node", "countersign.db", "--store", "backup"]);
+    assert!(!place.path("data/countersign.db").exists(), "nothing is made");
 }
 
 #[test]
