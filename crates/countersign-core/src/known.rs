@@ -6,8 +6,8 @@
 use std::borrow::Borrow;
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::id::{CredentialId, IdBits, IdPrefix, OwnerId};
@@ -75,6 +75,8 @@ pub struct KnownTerms {
     pub(crate) allowances: Box<[Allowance]>,
     pub(crate) prefix: KeyPrefix,
     pub(crate) set: Option<ImportedSet>,
+    /// An owner for whom the set is declared with the prefix.
+    pub(crate) declared_for: OnceLock<OwnerId>,
 }
 
 impl KnownTerms {
@@ -89,6 +91,7 @@ impl KnownTerms {
             allowances: terms.allowances.into(),
             prefix: terms.prefix,
             set: terms.imported.map(|imported| imported.set),
+            declared_for: OnceLock::new(),
         }
     }
 }

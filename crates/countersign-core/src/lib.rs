@@ -19,6 +19,7 @@ pub mod carried;
 pub mod context;
 pub mod credential;
 pub mod decision;
+mod drawn;
 pub mod duration;
 pub mod effect;
 pub mod ending;

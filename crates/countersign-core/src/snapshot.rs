@@ -5,14 +5,15 @@
 //! **Invariants.** A credential that was seen revoked stays revoked whatever a later change says (SAFETY 3).
 //! A snapshot that is older than its `max_age`, or not complete yet, answers nothing (SAFETY 4).
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::HeaderName;
 use papaya::HashMap;
 
 use crate::carried::DeclaredSets;
+use crate::drawn::ByDrawn;
 use crate::effect::Use;
 use crate::ending::Ending;
 use crate::id::{CredentialId, IdPrefix, OwnerId, OwnerKind};
@@ -84,6 +85,9 @@ pub enum Applied {
     Unreadable(CredentialId),
 }
 
+/// The most credentials for which room is made before they are there, some 40 MB of it.
+const MOST_RESERVED: usize = 4_000_000;
+
 /// What has never been refreshed.
 const NEVER: i64 = i64::MIN;
 
@@ -93,7 +97,7 @@ pub struct Snapshot {
     kinds: &'static [&'static Kind],
     peppers: Arc<Peppers>,
     max_age: Duration,
-    credentials: HashMap<ByLookup, ()>,
+    credentials: HashMap<ByLookup, (), ByDrawn>,
     owners: HashMap<OwnerId, Arc<KnownOwner>>,
     terms: Interned<KnownTerms>,
     imported: Imports,
@@ -112,7 +116,7 @@ impl Snapshot {
             kinds,
             peppers,
             max_age,
-            credentials: HashMap::new(),
+            credentials: HashMap::default(),
             owners: HashMap::new(),
             terms: Interned::default(),
             imported: Imports::default(),
@@ -386,8 +390,9 @@ impl Snapshot {
         Applied::Taken
     }
 
-    /// Begins a full load: what is applied from now on was seen in it.
-    pub fn begin_load(&self) {
+    /// Begins a full load, of about so many credentials: what is applied from now on was seen in it.
+    pub fn begin_load(&self, about: usize) {
+        self.credentials.pin().reserve(about.min(MOST_RESERVED).saturating_sub(self.credentials.len()));
         self.load.fetch_add(1, Ordering::AcqRel);
     }
 
@@ -464,19 +469,31 @@ const FEW: usize = 1_000;
 #[derive(Debug)]
 struct Interned<T> {
     values: HashMap<String, Arc<T>>,
+    /// What was shared last, with its words: it is often asked for again.
+    last: Mutex<Option<(String, Arc<T>)>>,
     /// Beyond so many, those that no record has are dropped.
     most: AtomicUsize,
 }
 
 impl<T> Default for Interned<T> {
     fn default() -> Self {
-        Self { values: HashMap::new(), most: AtomicUsize::new(FEW) }
+        Self { values: HashMap::new(), last: Mutex::default(), most: AtomicUsize::new(FEW) }
     }
 }
 
 impl<T> Interned<T> {
     /// Returns what `words` say; `None`: nothing can be read from them.
     fn share(&self, words: String, read: impl FnOnce() -> Option<T>) -> Option<Arc<T>> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, shared)) = last.as_ref().filter(|(known, _)| *known == words) {
+            return Some(Arc::clone(shared));
+        }
+        let shared = self.find(words.clone(), read)?;
+        *last = Some((words, Arc::clone(&shared)));
+        Some(shared)
+    }
+
+    fn find(&self, words: String, read: impl FnOnce() -> Option<T>) -> Option<Arc<T>> {
         let values = self.values.pin();
         if let Some(shared) = values.get(&words) {
             return Some(Arc::clone(shared));
@@ -669,7 +686,7 @@ mod tests {
         };
         snapshot.apply(&Change::Credential(Box::new((&stays).into())));
         let before = snapshot.find(KEY, staying.read().text()).unwrap();
-        snapshot.begin_load();
+        snapshot.begin_load(2);
         snapshot.apply(&Change::Credential(Box::new((&stays).into())));
         snapshot.end_load();
         let after = snapshot.find(KEY, staying.read().text()).unwrap();

@@ -51,12 +51,14 @@ pub enum Expect {
 pub struct Tag(pub &'static str);
 
 /// What verifiers learn from the rows that a step returns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Yields {
     /// Nothing.
     Nothing,
     /// What is stored now.
     Stored(Tag),
+    /// What is stored once the step is met: the row as it would be read, so that none has to be returned.
+    Given(Tag, Row),
     /// What is stored no longer.
     Gone(Tag),
 }
@@ -91,7 +93,8 @@ impl Step {
     }
 
     /// Says what verifiers learn of the step.
-    pub const fn yielding(mut self, yields: Yields) -> Self {
+    #[must_use]
+    pub fn yielding(mut self, yields: Yields) -> Self {
         self.yields = yields;
         self
     }

@@ -1,6 +1,6 @@
 //! The table `change`: what verifiers must learn, numbered by the node that committed it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use countersign_core::ledger::Unavailable;
 use countersign_core::secret::SecretHash;
@@ -10,6 +10,7 @@ use countersign_core::timestamp::Timestamp;
 use crate::config::PORTION;
 use crate::keep::Kept;
 use crate::kept::{KEPT, kept};
+use crate::many::lists;
 use countersign_database::database::Database;
 use countersign_database::statement::{Done, Statement, Step, Yields};
 use countersign_database::value::{Row, Value};
@@ -31,17 +32,23 @@ pub(crate) struct Told {
 /// # Errors
 ///
 /// [`Unavailable::Corrupt`].
-pub(crate) fn told(yields: Yields, done: Done) -> Result<Vec<Told>, Unavailable> {
-    let one = |row: Row| {
+pub(crate) fn told(yields: &Yields, done: Done) -> Result<Vec<Told>, Unavailable> {
+    let stored = |kind, row: Row| {
         let subject = row.text(0)?.to_owned();
-        let (tag, change) = match yields {
-            Yields::Nothing => return Ok(None),
-            Yields::Stored(tag) => (tag, (kept(tag.0)?.read)(row)?),
-            Yields::Gone(tag) => (tag, (kept(tag.0)?.gone)(&subject, Some(row.hash(1)?))?),
-        };
-        Ok(Some(Told { kind: tag.0, subject, lookup: lookup(&change), change }))
+        let change = (kept(kind)?.read)(row)?;
+        Ok(Told { kind, subject, lookup: lookup(&change), change })
     };
-    done.rows.into_iter().filter_map(|row| one(row).transpose()).collect()
+    let gone = |kind, row: &Row| {
+        let subject = row.text(0)?.to_owned();
+        let change = (kept(kind)?.gone)(&subject, Some(row.hash(1)?))?;
+        Ok(Told { kind, subject, lookup: lookup(&change), change })
+    };
+    match yields {
+        Yields::Nothing => Ok(Vec::new()),
+        Yields::Given(tag, row) => Ok(vec![stored(tag.0, row.clone())?]),
+        Yields::Stored(tag) => done.rows.into_iter().map(|row| stored(tag.0, row)).collect(),
+        Yields::Gone(tag) => done.rows.iter().map(|row| gone(tag.0, row)).collect(),
+    }
 }
 
 /// Returns how what has changed is found, if it is found by a hash.
@@ -96,9 +103,10 @@ pub(crate) async fn after(
     }
     let mut stored = HashMap::new();
     for one in KEPT {
-        if page.iter().any(|row| row.text(1) == Ok(one.tag.0)) {
-            let parameters = vec![node.into(), from.into(), last.into()];
-            for row in database.read(one.changed, parameters).await? {
+        let about = page.iter().filter(|row| row.text(1) == Ok(one.tag.0));
+        let subjects: BTreeSet<&str> = about.map(|row| row.text(2)).collect::<Result<_, _>>()?;
+        for list in lists(&Vec::from_iter(subjects)) {
+            for row in database.read(one.by_ids, list).await? {
                 stored.insert((one.tag.0, row.text(0)?.to_owned()), row);
             }
         }

@@ -371,7 +371,7 @@ impl Draft {
     /// Adds what a batch that went through has changed and says for the audit.
     fn take(&mut self, node: &str, batch: &Batch, done: Vec<Done>) -> Result<(), Fault> {
         for (step, done) in batch.steps.iter().zip(done) {
-            for told in change::told(step.yields, done).map_err(unreadable)? {
+            for told in change::told(&step.yields, done).map_err(unreadable)? {
                 self.head.last_change = self.head.last_change.saturating_add(1);
                 self.rows.push(change::appended(node, self.head.last_change, &told, self.at));
                 self.told.push(told);

@@ -18,7 +18,7 @@ use countersign_core::snapshot::Change;
 use countersign_core::timestamp::Timestamp;
 use thiserror::Error;
 
-use crate::keep::{Kept, changed};
+use crate::keep::Kept;
 use crate::many::{lists, many};
 use crate::page::{Cursor, Page, PageRequest};
 use countersign_database::database::Database;
@@ -99,15 +99,14 @@ macro_rules! learned {
 }
 
 /// Credentials, as verifiers keep them.
-pub(crate) static KEPT: Kept =
-    Kept { tag: CREDENTIAL, load: &[&LOAD], changed: &CHANGED, read: change, gone };
+pub(crate) static KEPT: Kept = Kept { tag: CREDENTIAL, load: &[&LOAD], by_ids: &BY_IDS, read: change, gone };
 
 const CREDENTIAL: Tag = Tag("credential");
 
 static LOAD: Statement = Statement::new(concat!("SELECT ", learned!(), " FROM credential"));
 
-static CHANGED: Statement =
-    Statement::new(concat!("SELECT ", learned!(), " FROM credential ", changed!("credential")));
+static BY_IDS: Statement =
+    Statement::new(concat!("SELECT ", learned!(), " FROM credential WHERE id IN (", many!(), ")"));
 
 /// Reads what verifiers learn of a row. A credential that this version cannot read is forgotten by them: refused.
 fn change(row: Row) -> Result<Change, Unavailable> {
@@ -147,9 +146,7 @@ static INSERT: Statement = Statement::new(concat!(
     "INSERT INTO credential (",
     columns!(),
     ")
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, NULL, $12)
-     RETURNING ",
-    learned!()
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, NULL, $12)"
 ));
 
 /// Adds a credential.
@@ -158,10 +155,23 @@ static INSERT: Statement = Statement::new(concat!(
 ///
 /// [`Unavailable::Corrupt`] if its terms cannot be written.
 pub(crate) fn insert(record: &CredentialRecord) -> Result<Step, Unavailable> {
+    let (id, lookup, payload) = (Value::from(record.id), Value::from(record.lookup), payload(&record.terms)?);
+    // In the order of `learned!`.
+    let row = Row(vec![
+        id.clone(),
+        lookup.clone(),
+        record.owner.into(),
+        record.version.into(),
+        record.expires_at.into(),
+        record.disabled_at.into(),
+        record.revoked_at.into(),
+        Value::Null,
+        payload.clone(),
+    ]);
     let parameters = vec![
-        record.id.into(),
+        id,
         kind_name(record.id)?.into(),
-        record.lookup.into(),
+        lookup,
         i64::from(record.pepper).into(),
         record.organisation.into(),
         record.owner.into(),
@@ -170,9 +180,9 @@ pub(crate) fn insert(record: &CredentialRecord) -> Result<Step, Unavailable> {
         record.expires_at.into(),
         record.disabled_at.into(),
         record.revoked_at.into(),
-        payload(&record.terms)?,
+        payload,
     ];
-    Ok(Step::one(&INSERT, parameters).yielding(Yields::Stored(CREDENTIAL)))
+    Ok(Step::one(&INSERT, parameters).yielding(Yields::Given(CREDENTIAL, row)))
 }
 
 static ADVANCE: Statement = Statement::new(concat!(
@@ -490,7 +500,7 @@ pub(crate) static STATEMENTS: &[&Statement] = &[
     &FIND_MANY,
     &MANAGEMENT_KEYS,
     &LOAD,
-    &CHANGED,
+    &BY_IDS,
     &LIST,
     &LIST_OF_ORGANISATION,
     &LIST_OF_OWNER,

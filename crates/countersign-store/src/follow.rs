@@ -23,7 +23,7 @@ use crate::knowledge::{Beat, Heads, Knowledge};
 use crate::node::{self, Head, NodeRow};
 use crate::queue::Queue;
 use crate::restoring::Restoring;
-use crate::{audit_event, change};
+use crate::{audit_event, change, tally};
 use countersign_database::database::Database;
 
 /// The most changes that are read together, some 70 MB of them: whoever is further behind, since it could not reach the
@@ -202,7 +202,7 @@ impl Feed {
         heads.missed.clear();
         // What has ended before this node knew anything is no news.
         let first = self.knowledge.snapshot().is_empty();
-        self.knowledge.snapshot().begin_load();
+        self.knowledge.snapshot().begin_load(tally::all(&self.database).await?);
         for kept in KEPT {
             for statement in kept.load {
                 let mut pages = self.database.scan(statement, Vec::new())?;
@@ -217,7 +217,9 @@ impl Feed {
                 }
             }
         }
-        self.knowledge.snapshot().end_load();
+        if !first {
+            self.knowledge.snapshot().end_load();
+        }
         heads.known = known(nodes);
         // An owner that was entered after the owners were read comes as a change, before its credentials.
         heads.whole = false;

@@ -13,8 +13,8 @@ pub(crate) struct Kept {
     pub(crate) tag: Tag,
     /// What reads all of it, in the order of its ranks.
     pub(crate) load: &'static [&'static Statement],
-    /// What reads those that changed at a node ($1) after a number ($2) up to another ($3).
-    pub(crate) changed: &'static Statement,
+    /// What reads some of it, by a list of ids: not by what names them, which may be pruned meanwhile.
+    pub(crate) by_ids: &'static Statement,
     /// Reads a row of what is stored; the first column is its id.
     ///
     /// # Errors
@@ -28,15 +28,3 @@ pub(crate) struct Kept {
     /// [`Unavailable::Corrupt`] if that is nothing that goes.
     pub(crate) gone: fn(&str, Option<SecretHash>) -> Result<Change, Unavailable>,
 }
-
-/// The condition by which [`Kept::changed`] selects; `$name` is the tag's.
-macro_rules! changed {
-    ($name:literal) => {
-        concat!(
-            "WHERE id IN (SELECT subject FROM change WHERE node = $1 AND n > $2 AND n <= $3 AND kind = '",
-            $name,
-            "')"
-        )
-    };
-}
-pub(crate) use changed;

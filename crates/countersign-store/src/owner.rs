@@ -9,7 +9,8 @@ use countersign_core::secret::SecretHash;
 use countersign_core::snapshot::Change;
 use countersign_core::timestamp::Timestamp;
 
-use crate::keep::{Kept, changed};
+use crate::keep::Kept;
+use crate::many::many;
 use crate::page::{Cursor, Page, PageRequest};
 use countersign_database::database::Database;
 use countersign_database::statement::{Statement, Step, Tag, Yields};
@@ -69,7 +70,7 @@ pub(crate) fn read(row: &Row, start: usize) -> Result<OwnerRecord, Unavailable> 
 
 /// Owners, as verifiers keep them.
 pub(crate) static KEPT: Kept =
-    Kept { tag: OWNER, load: &[&ORGANISATIONS, &MEMBERS], changed: &CHANGED, read: change, gone };
+    Kept { tag: OWNER, load: &[&ORGANISATIONS, &MEMBERS], by_ids: &BY_IDS, read: change, gone };
 
 const OWNER: Tag = Tag("owner");
 
@@ -79,7 +80,8 @@ static ORGANISATIONS: Statement =
 static MEMBERS: Statement =
     Statement::new(concat!("SELECT ", columns!(), " FROM owner WHERE kind <> 'organisation'"));
 
-static CHANGED: Statement = Statement::new(concat!("SELECT ", columns!(), " FROM owner ", changed!("owner")));
+static BY_IDS: Statement =
+    Statement::new(concat!("SELECT ", columns!(), " FROM owner WHERE id IN (", many!(), ")"));
 
 #[expect(clippy::needless_pass_by_value, reason = "a row of the register: others take theirs apart")]
 fn change(row: Row) -> Result<Change, Unavailable> {
@@ -218,7 +220,7 @@ pub(crate) static STATEMENTS: &[&Statement] = &[
     &FIND,
     &ORGANISATIONS,
     &MEMBERS,
-    &CHANGED,
+    &BY_IDS,
     &LIST,
     &LIST_OF_ORGANISATION,
     &LIST_OF_OWNER,

@@ -7,6 +7,7 @@ use countersign_core::id::{CredentialId, OwnerId};
 use countersign_core::ledger::Unavailable;
 use countersign_core::tally::{Kept, Tally};
 
+use countersign_database::database::Database;
 use countersign_database::statement::{Statement, Step};
 use countersign_database::value::{Row, corrupt};
 
@@ -37,6 +38,18 @@ pub(crate) fn read(row: &Row, start: usize) -> Result<Tally, Unavailable> {
         u64::try_from(row.int(at)?).map_err(|_| corrupt("the count of what an organisation keeps"))
     };
     Ok(Tally { credentials: sum(start)?, members: sum(start + 1)? })
+}
+
+static ALL: Statement = Statement::new("SELECT CAST(COALESCE(SUM(credentials), 0) AS BIGINT) FROM tally");
+
+/// Counts about how many credentials there are.
+///
+/// # Errors
+///
+/// [`Unavailable`].
+pub(crate) async fn all(database: &Database) -> Result<usize, Unavailable> {
+    let row = database.read_one(&ALL, Vec::new()).await?;
+    Ok(row.map(|row| row.int(0)).transpose()?.and_then(|sum| usize::try_from(sum).ok()).unwrap_or(0))
 }
 
 static ADD: Statement = Statement::new(
@@ -94,4 +107,4 @@ pub(crate) fn within(node: &str, organisation: OwnerId, kept: Kept, most: u64) -
 }
 
 /// Every statement of this table.
-pub(crate) static STATEMENTS: &[&Statement] = &[&ADD, &REMOVE, &CREDENTIALS_WITHIN, &MEMBERS_WITHIN];
+pub(crate) static STATEMENTS: &[&Statement] = &[&ALL, &ADD, &REMOVE, &CREDENTIALS_WITHIN, &MEMBERS_WITHIN];

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use papaya::HashMap;
 
+use crate::drawn::ByDrawn;
 use crate::imported::{Declaration, PreparedSet};
 use crate::imported_set::{ImportedSet, Source};
 use crate::known::{ById, KnownCredential, KnownTerms};
@@ -15,7 +16,7 @@ use crate::secret::Peppers;
 pub(crate) struct Imports {
     pub(crate) sets: HashMap<ImportedSet, Option<PreparedSet>>,
     pub(crate) declarations: HashMap<ImportedSet, Declaration>,
-    pub(crate) keys: HashMap<ById, ()>,
+    pub(crate) keys: HashMap<ById, (), ByDrawn>,
 }
 
 impl Imports {
@@ -59,6 +60,11 @@ impl Imports {
         };
         let (name, owner) = (&known.terms.prefix, &known.owner);
         let (organisation, owner) = (owner.organisation(), owner.id());
+        self.keys.pin().insert(ById(Arc::clone(known)), ());
+        // Most keys that are alike are of one owner.
+        if known.terms.declared_for.get() == Some(&owner) {
+            return;
+        }
         let declarations = self.declarations.pin();
         if !declarations.get(set).is_some_and(|declared| declared.covers(name, organisation, owner)) {
             declarations.update_or_insert_with(
@@ -67,6 +73,6 @@ impl Imports {
                 || Declaration::new(name, organisation, owner),
             );
         }
-        self.keys.pin().insert(ById(Arc::clone(known)), ());
+        let _the_first_stays = known.terms.declared_for.set(owner);
     }
 }

@@ -96,7 +96,7 @@ impl World {
     /// Returns what verifiers know, of everything that is stored.
     pub(super) fn known(&self) -> &Snapshot {
         let tables = self.ground.store.tables();
-        self.snapshot.begin_load();
+        self.snapshot.begin_load(tables.credentials.len());
         let (organisations, members): (Vec<_>, Vec<_>) =
             tables.owners.values().cloned().partition(|owner| owner.id == owner.organisation);
         for owner in organisations.into_iter().chain(members) {

@@ -19,8 +19,8 @@ use super::session::Session;
 const OLDEST_LIBRARY: i32 = 3_051_003;
 /// Statements kept prepared per connection: more than there are.
 const PREPARED: usize = 128;
-/// The writer's page cache.
-const CACHE_KIB: i64 = 16 * 1024;
+/// The writer's page cache: more than a page of an import dirties, or it would be written to the WAL twice.
+const CACHE_KIB: i64 = 24 * 1024;
 /// Pages in the WAL, 32 MiB of them, after which they are copied into the file: a page that changes often meanwhile is
 /// copied once.
 const CHECKPOINT_PAGES: i64 = 8 * 1024;

@@ -69,7 +69,11 @@ impl Session {
 
     /// Runs one statement once per row of parameters.
     pub(crate) fn append(&mut self, statement: &Statement, rows: &[Vec<Value>]) -> Result<(), Fault> {
-        rows.iter().try_for_each(|row| self.execute(statement, row).map(drop))
+        let append = || {
+            let mut prepared = self.connection.prepare_cached(statement.numbered())?;
+            rows.iter().try_for_each(|row| prepared.execute(params_from_iter(row)).map(drop))
+        };
+        append().map_err(|error| fault(&error))
     }
 
     pub(crate) fn execute(&mut self, statement: &Statement, parameters: &[Value]) -> Result<Done, Fault> {
