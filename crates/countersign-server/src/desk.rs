@@ -11,7 +11,7 @@ use countersign_core::decision::Permit;
 use countersign_core::scope::ScopeSet;
 use countersign_edge::body::Content;
 use countersign_edge::endpoint::{ListenerName, Matched, find, query};
-use countersign_edge::host::Hosts;
+use countersign_edge::host::{HostRefusal, Hosts};
 use countersign_edge::limits::Limits;
 use countersign_edge::serve::{Peer, Serve, Transport};
 use countersign_edge::wire_error::{self, Problem};
@@ -44,7 +44,10 @@ impl Serve for Desk {
         let caller = match peer.transport() {
             Transport::Local(local) => Caller::Local(local),
             Transport::Plain(_) | Transport::Tls(_) => {
-                if let Err(refusal) = self.hosts.load().admit(request.uri(), request.headers()) {
+                let admitted = self.hosts.load().admit(request.uri(), request.headers());
+                if let Err(refusal) = admitted
+                    && !(refusal == HostRefusal::Foreign && self.answers_by_any_name(&request))
+                {
                     return wire_error::from_host(refusal, None).map(|body| Placed::new(body, None));
                 }
                 Caller::Network(Arc::clone(peer.connection()))
@@ -82,6 +85,14 @@ impl Desk {
             Err(failure) => render(failure),
         };
         answer.map(|body| Placed::new(body, place))
+    }
+
+    fn answers_by_any_name(&self, request: &Request<Content>) -> bool {
+        let (method, path) = (request.method(), request.uri().path());
+        match find(self.table, |row| &row.place, self.listener, method, path) {
+            Matched::Endpoint(row, _) => row.by_any_name,
+            Matched::OtherMethods(_) | Matched::Nothing => false,
+        }
     }
 
     /// Answers a call, whose place is put into `place`.

@@ -38,6 +38,8 @@ pub struct Endpoint {
     pub clause: &'static str,
     /// Who may call.
     pub callers: Callers,
+    /// Whether it answers whatever name it is called by: probes know an address alone (SAFETY 15).
+    pub by_any_name: bool,
     /// What its query may hold.
     pub parameters: &'static [Parameter],
     /// Whether it reads an `Idempotency-Key`.

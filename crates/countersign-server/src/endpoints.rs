@@ -91,6 +91,7 @@ const ROW: Endpoint = Endpoint {
     summary: "",
     clause: "",
     callers: Callers::Anybody,
+    by_any_name: false,
     parameters: &[],
     repeatable: false,
     body: Body::Nothing,
@@ -131,6 +132,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
         id: "readHealth",
         summary: "Tells that the process lives.",
         clause: "SAFETY 15",
+        by_any_name: true,
         answer: Answered::json(shape!(StatusView)),
         handler: open!(observe::health),
         ..ROW
@@ -140,6 +142,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
         id: "readMetrics",
         summary: "Tells what is counted.",
         clause: "OpenMetrics 1.0",
+        by_any_name: true,
         answer: Answered::text(observe::OPEN_METRICS),
         handler: open!(observe::metrics),
         ..ROW
@@ -158,6 +161,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
         id: "readReadiness",
         summary: "Tells whether requests can be answered: what is known is fresh.",
         clause: "SAFETY 4",
+        by_any_name: true,
         answer: Answered::json(shape!(StatusView)),
         refusals: &[Problem::Unavailable],
         handler: open!(observe::readiness),

@@ -104,7 +104,7 @@ impl Described {
 
 /// Returns what an endpoint may refuse with: by status, the names of the problems.
 fn refusals(endpoint: &Endpoint) -> BTreeMap<String, Vec<&'static str>> {
-    let everywhere = [Problem::BadRequest, Problem::MisdirectedRequest];
+    let named_wrong = (!endpoint.by_any_name).then_some(Problem::MisdirectedRequest);
     let known = [
         Problem::InvalidRequest,
         Problem::CredentialRequired,
@@ -121,7 +121,8 @@ fn refusals(endpoint: &Endpoint) -> BTreeMap<String, Vec<&'static str>> {
     };
     let of_body: &[Problem] = if takes_body { &body } else { &[] };
     let named = endpoint.place.segments().next().map(|_| Problem::NotFound);
-    let all = everywhere.iter().chain(of_callers).chain(of_body).chain(endpoint.refusals).copied();
+    let all = [Problem::BadRequest].iter().chain(&named_wrong).chain(of_callers).chain(of_body);
+    let all = all.chain(endpoint.refusals).copied();
     let mut by_status: BTreeMap<String, Vec<_>> = BTreeMap::new();
     for problem in all.chain(named) {
         let names = by_status.entry(problem.status().as_str().to_owned()).or_default();

@@ -107,6 +107,16 @@ fn safety_15_a_foreign_host_origin_or_cookie_is_refused_at_the_management_api() 
     assert_eq!(call("localhost", ""), 200);
     assert_eq!(call("LOCALHOST.:8081", ""), 200);
     assert_eq!(call("rebound.example", ""), 421);
+    for (path, status) in
+        [("/healthz", 200), ("/readyz", 200), ("/metrics", 200), ("/v1/nothing", 421), ("/", 421)]
+    {
+        for host in ["10.1.2.3", "rebound.example"] {
+            let head = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+            assert_eq!(raw(&address, &head).status, status, "{host}{path}: a probe knows an address alone");
+        }
+        let head = format!("GET {path} HTTP/1.1\r\nHost: a,b\r\nConnection: close\r\n\r\n");
+        assert_eq!(raw(&address, &head).status, 400, "{path}");
+    }
     assert_eq!(call("localhost", "Origin: https://evil.example\r\n"), 403);
     assert_eq!(call("localhost", "Cookie: a=b\r\n"), 200, "a cookie beside a key is ignored");
     let only_cookie =
