@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Measures commands on many keys, server and commands each under a cap on their address space.
 
-    cargo build --release && bench/bulk.py [--keys 1000000] [--cap 1500000] [--write]
+    cargo build --release && bench/bulk.py [--keys 1000000] [--cap 1500000] [--before OLDER-BINARY]
 
-Imports that many hashes, lists, exports and revokes them with the real binary, and tells for each command how long it
-took, the most memory that it held, and the most that the server held so far. The cap is `ulimit -v`, in KiB. Only
-loopback is used, and everything that was started is stopped by its own process id.
+Imports that many hashes, lists, exports and revokes them with the real binary, starts it again, and tells for each step
+how long it took, the most memory that the command held, and the most that the server held so far. The cap is `ulimit
+-v`, in KiB. An older binary does the same first, for comparison. Only loopback is used, and everything that was started
+is stopped by its own process id.
 """
 
 import argparse
@@ -51,50 +52,59 @@ def run(binary, data, cap, arguments):
     return time.monotonic() - begun, usage.ru_maxrss / 1024
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--keys", type=int, default=1_000_000)
-    parser.add_argument("--cap", type=int, default=1_500_000)
-    parser.add_argument("--binary", default=ROOT / "target/release/countersign")
-    parser.add_argument("--write", action="store_true", help="writes docs/benchmarks/bulk.md")
-    chosen = parser.parse_args()
-    lines = ["| command | seconds | command MiB | server MiB |", "|---|--:|--:|--:|"]
+COMMANDS = [
+    "key import FILE --prefix acme_",
+    "key list",
+    "key list --json",
+    "key export",
+    "key revoke-many --prefix acme --dry-run",
+    "key revoke-many --prefix acme",
+    "key list --state revoked",
+]
+
+
+def stop(server):
+    server.send_signal(signal.SIGTERM)
+    server.wait(60)
+
+
+def measure(binary, chosen):
+    """Every step with its seconds, the command's MiB and the server's."""
     with tempfile.TemporaryDirectory() as scratch:
         data, hashes = f"{scratch}/data", f"{scratch}/hashes.txt"
         with open(hashes, "w") as file:
             for number in range(chosen.keys):
                 file.write(hashlib.sha256(b"acme_%d" % number).hexdigest() + "\n")
-        server = start(chosen.binary, data, chosen.cap)
+        server = start(binary, data, chosen.cap)
         try:
-            for words in [
-                "key import FILE --prefix acme_",
-                "key list",
-                "key list --json",
-                "key export",
-                "key revoke-many --prefix acme --dry-run",
-                "key revoke-many --prefix acme",
-                "key list --state revoked",
-            ]:
+            for words in COMMANDS:
                 arguments = [hashes if word == "FILE" else word for word in words.split()]
-                seconds, memory = run(chosen.binary, data, chosen.cap, arguments)
-                lines.append(f"| `{words}` | {seconds:.1f} | {memory:.0f} | {held(server.pid):.0f} |")
-                print(lines[-1], flush=True)
+                yield words, *run(binary, data, chosen.cap, arguments), held(server.pid)
         finally:
-            server.send_signal(signal.SIGTERM)
-            server.wait(60)
-        seconds, memory = run(chosen.binary, data, chosen.cap, ["key", "list"])
-        lines.append(f"| `key list`, while no server runs | {seconds:.1f} | {memory:.0f} | - |")
-        print(lines[-1], flush=True)
-    if chosen.write:
-        text = (
-            "# Commands on many keys\n\nOne run on SQLite; what counts is that a command holds no more for many rows than for "
-            "few. Repeat it with:\n\n```sh\ncargo build --release\n"
-            f"bench/bulk.py --keys {chosen.keys} --cap {chosen.cap} --write\n```\n\n"
-            f"{chosen.keys:,} keys; the server and each command under `ulimit -v {chosen.cap}`. The server's figure is the most "
-            "that it has held so far: what verifiers know of every key is in its memory. A command that finds no server "
-            "holds that itself.\n\n" + "\n".join(lines) + "\n"
-        )
-        (ROOT / "docs/benchmarks/bulk.md").write_text(text)
+            stop(server)
+        begun = time.monotonic()
+        server = start(binary, data, chosen.cap)
+        yield "up", time.monotonic() - begun, None, held(server.pid)
+        stop(server)
+
+
+def row(words, seconds, command, server):
+    return f"| `{words}` | {seconds:.1f} | {'-' if command is None else f'{command:.0f}'} | {server:.0f} |"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--keys", type=int, default=1_000_000)
+    parser.add_argument("--cap", type=int, default=1_500_000)
+    parser.add_argument("--binary", default=ROOT / "target/release/countersign")
+    parser.add_argument("--before", help="an older binary, measured first")
+    chosen = parser.parse_args()
+    for title, binary in [("Before", chosen.before), ("Now", chosen.binary)]:
+        if binary is None:
+            continue
+        print(f"{title}:\n\n| command | seconds | command MiB | server MiB |\n|---|--:|--:|--:|", flush=True)
+        for step in measure(binary, chosen):
+            print(row(*step), flush=True)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use crate::environment::Environment;
 use crate::key_string::KeyPrefix;
-use crate::own::own;
+use crate::own::Own;
 use crate::principal::Principal;
 use crate::record::Terms;
 use crate::scope::Grantable;
@@ -19,7 +19,8 @@ pub struct KeyEvidence {
     /// What its holder may give to others.
     pub grantable: Grantable,
 }
-own!(KeyEvidence);
+
+impl Own for KeyEvidence {}
 
 impl KeyEvidence {
     /// Reads the own part of a key's terms.

@@ -7,11 +7,8 @@ use std::any::Any;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
-/// A kind's own evidence of a principal. Written with the macro `own!` by the rooms.
-pub trait Own: Any + fmt::Debug + Send + Sync {
-    /// Tells whether `other` is of the same type and says the same.
-    fn same(&self, other: &dyn Own) -> bool;
-}
+/// A kind's own evidence of a principal. Implemented by the rooms, each for its own type.
+pub trait Own: Any + fmt::Debug + Send + Sync {}
 
 impl dyn Own {
     /// Returns the evidence, if it is a `T`.
@@ -22,34 +19,15 @@ impl dyn Own {
     }
 }
 
-/// Makes a type evidence; it is `Eq`.
-macro_rules! own {
-    ($type:ty) => {
-        impl $crate::own::Own for $type {
-            fn same(&self, other: &dyn $crate::own::Own) -> bool {
-                other.get::<Self>() == Some(self)
-            }
-        }
-    };
-}
-pub(crate) use own;
-
-/// Evidence that many credentials share: equal if it says the same.
+/// Evidence that many credentials share.
 #[derive(Debug, Clone)]
 pub struct Evidence(pub Arc<dyn Own>);
 
-impl PartialEq for Evidence {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.same(&*other.0)
-    }
-}
-
-impl Eq for Evidence {}
-
 /// The evidence of who has none.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy)]
 pub struct Nothing;
-own!(Nothing);
+
+impl Own for Nothing {}
 
 /// [`Nothing`], once.
 pub(crate) static NOTHING: LazyLock<Arc<Evidence>> = LazyLock::new(|| Arc::new(Evidence(Arc::new(Nothing))));

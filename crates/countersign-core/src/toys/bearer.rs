@@ -18,7 +18,7 @@ use crate::environment::Environment;
 use crate::id::IdPrefix;
 use crate::kind::{Kind, NotACondition, Setting, read, verbs};
 use crate::ledger::{FoundCredential, Lookup, Used};
-use crate::own::own;
+use crate::own::Own;
 use crate::rejection::Rejection;
 use crate::scheme::Scheme;
 use crate::secret::Purpose;
@@ -58,7 +58,8 @@ pub(super) static KIND: Kind = Kind {
 pub(super) struct ToyEvidence {
     pub(super) environment: Environment,
 }
-own!(ToyEvidence);
+
+impl Own for ToyEvidence {}
 
 #[derive(Debug, PartialEq)]
 struct ToyCriteria {

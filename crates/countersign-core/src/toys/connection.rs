@@ -13,7 +13,7 @@ use crate::decision::{Judge, OwnCriteria, OwnDenial};
 use crate::id::IdPrefix;
 use crate::kind::{Kind, NotACondition, Setting, read, verbs};
 use crate::ledger::{FoundCredential, Lookup};
-use crate::own::own;
+use crate::own::Own;
 use crate::scheme::Scheme;
 use crate::verification;
 
@@ -42,7 +42,8 @@ pub(super) static KIND: Kind = Kind {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Named(String);
-own!(Named);
+
+impl Own for Named {}
 
 #[derive(Debug, PartialEq)]
 struct NameCriteria(Option<String>);
