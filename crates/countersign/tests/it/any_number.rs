@@ -105,7 +105,7 @@ fn check(place: &Ground, arguments: &[&str]) -> String {
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     let held = api.held.join().unwrap();
-    let grown = held[PAGES - 1] - held[4];
+    let grown = held[PAGES - 1].saturating_sub(held[4]);
     assert!(grown < GROWTH && held[PAGES - 1] < HELD, "{arguments:?} grew by {grown} KiB: {held:?}");
     String::from_utf8(output.stdout).unwrap()
 }
