@@ -133,7 +133,11 @@ impl Database {
         };
         match tokio::time::timeout(self.patience, answer).await {
             Ok(answer) => answer.map_err(Unavailable::from),
-            Err(_) => Err(Unavailable::Store(format!("no answer within {:?}", self.patience))),
+            Err(_) => {
+                // A connection on which nothing comes back would be lent out again: a server may hang for ever.
+                self.renew();
+                Err(Unavailable::Store(format!("no answer within {:?}", self.patience)))
+            }
         }
     }
 

@@ -92,7 +92,14 @@ impl Readers {
         let pool = self.0.clone();
         // It ends with what it reads, or with the first page that nobody takes any more.
         tokio::spawn(async move {
-            let outcome = scan(&pool, statement, &parameters, &pages).await;
+            let outcome = tokio::select! {
+                outcome = scan(&pool, statement, &parameters, &pages) => outcome,
+                // Whoever asked has waited long enough: nothing that hangs is kept.
+                () = pages.closed() => {
+                    let _given_up = pool.retain(|_, _| false);
+                    return;
+                }
+            };
             let _asker_may_be_gone = pages.send(outcome.map(|()| Vec::new())).await;
         });
     }

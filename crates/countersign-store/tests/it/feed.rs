@@ -286,6 +286,33 @@ async fn a_first_host_that_hangs_does_not_keep_from_the_second() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_hangs_with_its_connections_open_is_left_for_the_next() {
+    on_postgres(async |mut fixture| {
+        fixture.limits.patience = Duration::from_secs(2);
+        let server = fixture.server().unwrap().host().to_owned();
+        let proxy = Lossy::before(server.clone());
+        let hosts = format!("{},{}", proxy.host().display(), server.display());
+        let url = StoreUrl::Postgres(format!("postgres:///postgres?host={hosts}&user=postgres"));
+        let store = Arc::new(fixture.try_open_at(url, "a").await.unwrap());
+        // Every reading connection is used, and hangs.
+        let mut readers = tokio::task::JoinSet::new();
+        for _ in 0..8 {
+            let store = Arc::clone(&store);
+            readers.spawn(async move { store.nodes().await.is_ok() });
+        }
+        assert!(readers.join_all().await.iter().all(|read| *read));
+        proxy.hang();
+        until("the writer is back", async || commit(&store, Vec::new()).await == Ok(Commit::Done)).await;
+        until("the feed is back", async || store.catch_up().await.is_ok()).await;
+        for _ in 0..8 {
+            assert!(store.nodes().await.is_ok(), "no connection that hangs is kept");
+        }
+        store.close().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_first_write_after_an_idle_connection_died_goes_through() {
     on_postgres(async |fixture| {
         let store = fixture.open("a").await;

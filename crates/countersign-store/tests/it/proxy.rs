@@ -35,6 +35,7 @@ pub(crate) struct Lossy {
 
 #[derive(Default)]
 struct State {
+    hangs: AtomicBool,
     loses: AtomicBool,
     told: AtomicUsize,
 }
@@ -47,7 +48,12 @@ impl Lossy {
         let shared = Arc::clone(&state);
         // It ends with the test's process.
         std::thread::spawn(move || {
+            let mut hanging = Vec::new();
             for client in listener.incoming().map_while(Result::ok) {
+                if shared.hangs.load(Ordering::SeqCst) {
+                    hanging.push(client);
+                    continue;
+                }
                 let server = UnixStream::connect(socket(&server)).unwrap();
                 pass(&client, &server, &shared);
             }
@@ -62,6 +68,11 @@ impl Lossy {
     /// Loses the answer to the next COMMIT, and its connection with it.
     pub(crate) fn lose(&self) {
         self.state.loses.store(true, Ordering::SeqCst);
+    }
+
+    /// Says nothing more, on whatever connection.
+    pub(crate) fn hang(&self) {
+        self.state.hangs.store(true, Ordering::SeqCst);
     }
 
     pub(crate) fn has_lost(&self) -> bool {
@@ -102,6 +113,10 @@ fn pass(client: &UnixStream, server: &UnixStream, state: &Arc<State>) {
         let mut bytes = [0; 65536];
         while let Ok(count @ 1..) = tells.read(&mut bytes) {
             state.told.fetch_add(count, Ordering::SeqCst);
+            while state.hangs.load(Ordering::SeqCst) {
+                // Until the test's process ends.
+                std::thread::park();
+            }
             if lost.load(Ordering::SeqCst) || hears.write_all(bytes.get(..count).unwrap()).is_err() {
                 break;
             }
