@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::audit::AuditEvent;
+use crate::due::Due;
 use crate::id::{CredentialId, OwnerId};
 use crate::imported_set::Upgrade;
 use crate::meter::Metered;
@@ -41,6 +42,8 @@ pub enum Effect {
     },
     /// Marks a first use; the commit is lost if the mark is there already.
     Mark(MarkRecord),
+    /// Says that due work was done; the commit is lost if it was before, or is due at another time.
+    Done(Due),
 }
 
 /// What using a credential leaves behind. Any ledger settles it, in memory where it has no store: a verification is given

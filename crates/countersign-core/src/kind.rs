@@ -12,6 +12,7 @@ use thiserror::Error;
 
 use crate::context::Policy;
 use crate::decision::{Condition, OwnCriteria, Permit};
+use crate::due::Due;
 use crate::environment::Environment;
 use crate::id::{CredentialId, IdPrefix};
 use crate::own::Own;
@@ -46,6 +47,8 @@ pub struct Kind {
     pub longest_life: fn(&Policy) -> Option<Duration>,
     /// Which scope of a credential with these terms is more than the principal may give; `None`: it may give all.
     pub excess: for<'a> fn(&Principal, &'a Terms) -> Option<&'a Scope>,
+    /// The work that a stored credential asks for, at its time.
+    pub due: fn(&CredentialRecord) -> Option<Due>,
     /// Whether a caller who reaches a credential may end or switch it.
     ///
     /// # Errors

@@ -20,6 +20,7 @@ pub mod context;
 pub mod credential;
 pub mod decision;
 mod drawn;
+pub mod due;
 pub mod duration;
 pub mod effect;
 pub mod ending;

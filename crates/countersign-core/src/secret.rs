@@ -140,8 +140,6 @@ pub enum Purpose {
     Imported,
     /// The same, whichever set it came with: that it was taken over is remembered for ever.
     TakenOver,
-    /// A warning that was given.
-    Warning,
     /// No hash: the key under which small secrets are sealed.
     Sealing,
 }
@@ -154,7 +152,6 @@ impl Purpose {
             Self::IdempotencyKey => b"idempotency-key\0",
             Self::Imported => b"imported\0",
             Self::TakenOver => b"taken-over\0",
-            Self::Warning => b"warning\0",
             Self::Sealing => b"sealing\0",
         }
     }

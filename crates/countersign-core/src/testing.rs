@@ -20,6 +20,7 @@ use crate::context::{Context, Policy, SeededEntropy};
 use crate::credential::Row;
 use crate::decision::OwnCriteria;
 use crate::decision::{Condition, Decision, Permit, Requirement, decide};
+use crate::due::Due;
 use crate::effect::Use;
 use crate::effect::{Effect, Outcome};
 use crate::environment::Environment;
@@ -411,6 +412,7 @@ pub(crate) struct Tables {
     pub(crate) committed: Vec<AuditEvent>,
     /// The lines of refusals that changed nothing.
     pub(crate) filed: Vec<AuditEvent>,
+    pub(crate) done: Vec<Due>,
     /// What the use of credentials left behind.
     pub(crate) settled: Vec<Use>,
     /// Which credentials were used.
@@ -563,6 +565,11 @@ impl Tables {
                 fresh
             }
             Effect::Within { organisation, kept, most } => kept.of(self.tally(organisation)) < most,
+            Effect::Done(due) => {
+                let fresh = !self.done.contains(&due);
+                self.done.push(due);
+                fresh
+            }
             Effect::Mark(mark) => {
                 let fresh = !self.marks.iter().any(|one| one.lookup == mark.lookup);
                 self.marks.push(mark);

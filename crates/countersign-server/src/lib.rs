@@ -9,6 +9,7 @@
 pub mod admission;
 pub mod app;
 pub mod desk;
+pub mod due;
 pub mod endpoint;
 pub mod endpoints;
 mod issuer;
@@ -23,7 +24,6 @@ mod audit;
 mod bulk;
 mod call;
 mod decision;
-mod expiry;
 pub mod failure;
 pub mod first_use;
 #[cfg(any(test, fuzzing))]

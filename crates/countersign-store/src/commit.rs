@@ -2,12 +2,13 @@
 
 use countersign_core::effect::Effect;
 use countersign_core::id::OwnerId;
+use countersign_core::kinds::kind_of;
 use countersign_core::ledger::Unavailable;
-use countersign_core::record::Record;
+use countersign_core::record::{CredentialRecord, Record};
 use countersign_core::tally::Kept;
 use countersign_core::timestamp::Timestamp;
 
-use crate::{credential, mark, owner, taken_over, tally};
+use crate::{credential, due, mark, owner, taken_over, tally};
 use countersign_database::statement::Step;
 
 /// Returns the steps that `effects` ask for, in their order. What they add to one tally is counted by one step, where the
@@ -76,6 +77,7 @@ fn tallied(effect: &Effect) -> Option<Tallied> {
         | Effect::Advance(_)
         | Effect::Revoke { .. }
         | Effect::TakeOver(_)
+        | Effect::Done(_)
         | Effect::Mark(_) => return None,
     };
     Some(Tallied { organisation, kept, more, most })
@@ -84,9 +86,9 @@ fn tallied(effect: &Effect) -> Option<Tallied> {
 fn step(effect: &Effect, node: &str, now: Timestamp) -> Result<Vec<Step>, Unavailable> {
     Ok(vec![match effect {
         Effect::Within { .. } => return Ok(Vec::new()),
-        Effect::Insert(Record::Credential(record)) => credential::insert(record)?,
+        Effect::Insert(Record::Credential(record)) => return asking(record, credential::insert(record)?),
         Effect::Insert(Record::Owner(record)) => owner::insert(record),
-        Effect::Advance(Record::Credential(next)) => credential::advance(next)?,
+        Effect::Advance(Record::Credential(next)) => return asking(next, credential::advance(next)?),
         Effect::Advance(Record::Owner(next)) => owner::advance(next),
         Effect::Revoke { credential, at } => credential::revoke(*credential, *at),
         Effect::Remove(credential) => {
@@ -94,7 +96,14 @@ fn step(effect: &Effect, node: &str, now: Timestamp) -> Result<Vec<Step>, Unavai
         }
         Effect::TakeOver(record) => taken_over::insert(record),
         Effect::Mark(record) => mark::mark(record, now),
+        Effect::Done(work) => due::done(work, now),
     }])
+}
+
+/// Writes a credential, and asks for the work that its kind has for it.
+fn asking(record: &CredentialRecord, written: Step) -> Result<Vec<Step>, Unavailable> {
+    let work = kind_of(record.id).and_then(|kind| (kind.due)(record));
+    Ok(std::iter::once(written).chain(work.as_ref().map(due::ask)).collect())
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ mod config;
 mod creation;
 mod credential;
 mod decision_count;
+mod due;
 mod find;
 mod follow;
 #[cfg(any(test, fuzzing))]
@@ -56,6 +57,7 @@ pub use config::{Limits, Retention, StoreConfig, StoreUrl};
 pub use countersign_database::open_error::OpenError;
 pub use credential::{CredentialFilter, NotAState, StateFilter};
 pub use decision_count::DecisionCount;
+pub use due::Claim;
 pub use meta::SealedRow;
 pub use node::NodeRow;
 pub use page::{Cursor, NotACursor, Page, PageRequest};

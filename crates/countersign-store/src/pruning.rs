@@ -16,10 +16,13 @@ use countersign_database::statement::Step;
 use crate::closing::Closing;
 use crate::config::Retention;
 use crate::queue::{Committed, Queue};
-use crate::{audit_start, change, decision_count, mark, node, usage};
+use crate::{audit_start, change, decision_count, due, mark, node, usage};
 
 /// How often it is looked for what is due.
 const INTERVAL: Duration = Duration::from_secs(60);
+
+/// How long due work stays once its time is past, done or not: until no clock can find it due again.
+const DUE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Removes what is old.
 #[derive(Clone)]
@@ -80,10 +83,11 @@ impl Pruning {
         }
     }
 
-    fn tables(&self, now: Timestamp) -> [Portion; 4] {
+    fn tables(&self, now: Timestamp) -> [Portion; 5] {
         let Retention { changes, decisions, usage, audit: _ } = self.retention;
         [
             ("change", change::prune(before(now, changes))),
+            ("due", due::prune(before(now, DUE))),
             ("mark", mark::prune(now)),
             ("decision_count", decision_count::prune(before(now, decisions))),
             ("usage", usage::prune(before(now, usage))),

@@ -1,7 +1,7 @@
 //! The register of statements: what a test prepares on both databases.
 
 use crate::{
-    audit_event, audit_start, change, creation, credential, decision_count, mark, meta, node, owner,
+    audit_event, audit_start, change, creation, credential, decision_count, due, mark, meta, node, owner,
     taken_over, tally, usage,
 };
 use countersign_database::statement::Statement;
@@ -15,6 +15,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Statement> {
         creation::STATEMENTS,
         credential::STATEMENTS,
         decision_count::STATEMENTS,
+        due::STATEMENTS,
         tally::STATEMENTS,
         mark::STATEMENTS,
         meta::STATEMENTS,

@@ -18,7 +18,8 @@ use countersign_gateway::gateway::{Gateway, GatewayConfig, GatewayListener};
 use countersign_gateway::route::RouteTable;
 use countersign_gateway::sources::Refresh;
 use countersign_gateway::upstream::UpstreamLimits;
-use countersign_server::app::{App, ReloadRequest};
+use countersign_server::app::ReloadRequest;
+use countersign_server::due::{self, Ahead};
 use countersign_server::endpoint::Desk;
 use countersign_server::first_use;
 use countersign_server::leaks::{self, Leaks};
@@ -41,9 +42,6 @@ use crate::view::{BehindGateway, OfGateway};
 
 /// Reloads that may be asked for while one is under way.
 const RELOADS: usize = 4;
-
-/// How often keys that end soon are looked for.
-const WARNINGS: Duration = Duration::from_secs(60 * 60);
 
 /// Where the listeners answer.
 #[derive(Debug, Clone)]
@@ -183,7 +181,8 @@ impl Running {
         let renewal = certificates.keep_fresh();
         let live = Live { routing, certificates, reports, admin_hosts, app: Arc::clone(&node.app) };
         let reloading = tokio::spawn(Reload::new(up, settings, live).work(reload_requests));
-        let warnings = warn_of_expiry(&node.app, settings.warn_before);
+        let ahead = Ahead { expiry_warning: settings.warn_before };
+        let due_work = tokio::spawn(due::work(Arc::clone(&node.app), ahead));
         let first_uses = tokio::spawn(first_use::work(Arc::clone(&node.app)));
         tracing::info!(
             issuer = urls.issuer,
@@ -198,7 +197,7 @@ impl Running {
             gateway,
             serving,
             reload_asked,
-            beside: vec![renewal, warnings, first_uses, reloading],
+            beside: vec![renewal, due_work, first_uses, reloading],
             reports: leaks_work,
             echo,
         })
@@ -285,22 +284,6 @@ impl Parts {
             echo: self.echo,
         }
     }
-}
-
-/// Warns of keys that end soon: at the start, and every hour.
-fn warn_of_expiry(app: &Arc<App>, before: Duration) -> JoinHandle<()> {
-    let app = Arc::clone(app);
-    tokio::spawn(async move {
-        let mut hour = tokio::time::interval(WARNINGS);
-        while !before.is_zero() {
-            hour.tick().await;
-            match app.warn_of_expiry(before).await {
-                Ok(0) => {}
-                Ok(keys) => tracing::info!(keys, "keys end soon: see api_key.expiring in the audit"),
-                Err(error) => tracing::warn!(%error, "keys that end soon are not warned of yet"),
-            }
-        }
-    })
 }
 
 /// Callers' connections that are enough for most: who has asked for no number is not told of fewer than the default.

@@ -4,65 +4,76 @@ use std::time::Duration;
 
 use crate::audit::{Actor, AuditEvent};
 use crate::context::Context;
+use crate::due::Due;
 use crate::effect::{Effect, Outcome};
 use crate::exchange::{Act, System};
-use crate::question::MarkOf;
-use crate::record::{CredentialRecord, MarkRecord, State};
-use crate::secret::{Purpose, SecretHash};
+use crate::id::CredentialId;
+use crate::question::RecordOf;
+use crate::record::{CredentialRecord, State};
 use crate::timestamp::Timestamp;
 
 use super::kind::KIND;
 
-/// How long a warning is remembered after the key's end: until no clock can find it ending again.
-const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
+/// The name of the work, which is the name of its line.
+pub const EXPIRY_WARNING: &str = "api_key.expiring";
+
+/// Tells of the warning that a stored key asks for. A key that was rotated ends as it was meant to.
+pub(super) fn due(record: &CredentialRecord) -> Option<Due> {
+    let ends = record.revoked_at.is_none() && record.terms.replaced_by.is_none();
+    let at = record.expires_at.filter(|_| ends)?;
+    Some(Due { kind: EXPIRY_WARNING, subject: record.id.to_string(), at })
+}
 
 /// Warns, once, that a key ends soon.
 #[derive(Debug, Clone)]
 pub struct WarnOfExpiry {
-    /// Which key, as stored.
-    pub record: CredentialRecord,
+    /// Which key.
+    pub key: CredentialId,
+    /// Its end, as it was when the warning was asked for.
+    pub end: Timestamp,
     /// How long before its end.
     pub before: Duration,
 }
 
-/// There is nothing to warn of, or not any more.
+/// There is nothing to warn of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NotDue;
+pub enum NotDue {
+    /// Not now: the key is disabled, or ends later than that.
+    Yet,
+    /// Nor will there be: the key is gone, has ended, or ends at another time.
+    Over,
+}
 
 impl Act for WarnOfExpiry {
-    type Question = MarkOf;
+    type Question = RecordOf;
     type By = System;
     type Answer = ();
     type Reason = NotDue;
 
-    fn question(&self, context: &Context<'_>, _: &System) -> MarkOf {
-        MarkOf(mark_of(context, &self.record))
+    fn question(&self, _: &Context<'_>, _: &System) -> RecordOf {
+        RecordOf(self.key)
     }
 
     fn decide(
         &self,
         context: &mut Context<'_>,
         _: &System,
-        earlier: Option<MarkRecord>,
+        found: Option<CredentialRecord>,
     ) -> Outcome<(), NotDue> {
-        let record = &self.record;
-        let end = self.due(context.now).filter(|_| earlier.is_none());
-        let Some(end) = end else {
-            let audit = AuditEvent::refused(context.now, KIND.verbs.expiring, Actor::SYSTEM, "not_due");
-            return Outcome::refused(NotDue, Vec::new(), audit.about(record.id.to_string()));
-        };
-        let mark = MarkRecord {
-            lookup: mark_of(context, record),
-            made: record.id.to_string(),
-            until: end.plus(REMEMBERED),
+        let (record, due) = match self.judge(context.now, found) {
+            Ok(found) => found,
+            Err(reason) => {
+                let audit = AuditEvent::refused(context.now, EXPIRY_WARNING, Actor::SYSTEM, "not_due");
+                return Outcome::refused(reason, Vec::new(), audit.about(self.key.to_string()));
+            }
         };
         let audit = AuditEvent::granted(context.now, KIND.verbs.expiring, Actor::SYSTEM)
             .within(Some(record.organisation))
             .about(record.id.to_string())
-            .detail("name", record.terms.name.clone())
-            .detail("hint", record.terms.hint.clone())
-            .detail("expires_at", end.to_string());
-        Outcome::granted((), vec![Effect::Mark(mark)], audit)
+            .detail("name", record.terms.name)
+            .detail("hint", record.terms.hint)
+            .detail("expires_at", self.end.to_string());
+        Outcome::granted((), vec![Effect::Done(due)], audit)
     }
 
     fn is_filed(&self, _: &NotDue) -> bool {
@@ -71,17 +82,17 @@ impl Act for WarnOfExpiry {
 }
 
 impl WarnOfExpiry {
-    /// Returns the end that is to be warned of.
-    fn due(&self, now: Timestamp) -> Option<Timestamp> {
-        let record = &self.record;
-        // A key that was rotated ends as it was meant to.
-        let stands = record.life().state(now) == State::Live && record.terms.replaced_by.is_none();
-        record.expires_at.filter(|end| stands && *end <= now.plus(self.before))
+    fn judge(
+        &self,
+        now: Timestamp,
+        found: Option<CredentialRecord>,
+    ) -> Result<(CredentialRecord, Due), NotDue> {
+        let record = found.ok_or(NotDue::Over)?;
+        let due = due(&record).filter(|due| due.at == self.end).ok_or(NotDue::Over)?;
+        match record.life().state(now) {
+            State::Live if self.end <= now.plus(self.before) => Ok((record, due)),
+            State::Live | State::Disabled | State::NotYetValid => Err(NotDue::Yet),
+            State::Expired | State::Revoked => Err(NotDue::Over),
+        }
     }
-}
-
-/// A key whose end was moved is warned of again.
-fn mark_of(context: &Context<'_>, record: &CredentialRecord) -> SecretHash {
-    let end = record.expires_at.map(|end| end.millis()).unwrap_or_default();
-    context.peppers.current().hash(Purpose::Warning, &format!("expiry {} {end}", record.id))
 }

@@ -9,6 +9,7 @@ use crate::kind::{Kind, verbs};
 use crate::scheme::Scheme;
 
 use super::criteria::{SETTINGS, criteria};
+use super::expiry;
 
 /// How a caller with an API key is proven: a bearer token (RFC 6750 §3).
 pub const SCHEME: Scheme = Scheme::new("api_key", Some("Bearer"));
@@ -33,5 +34,6 @@ pub static KIND: Kind = Kind {
     },
     longest_life: |policy| policy.api_key_max_lifetime,
     excess: |principal, terms| grantable(principal).first_excess(&terms.scopes),
+    due: expiry::due,
     may_end: |_, _| Ok(()),
 };

@@ -20,7 +20,7 @@ mod wire;
 mod tests;
 
 pub use criteria::KeyCriteria;
-pub use expiry::{NotDue, WarnOfExpiry};
+pub use expiry::{EXPIRY_WARNING, NotDue, WarnOfExpiry};
 pub use kind::{KIND, SCHEME};
 pub use model::{Create, Idempotency, Import, Verification};
 pub use rules::{Good, verify_key};

@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
-use crate::api_key::{Create, Idempotency, Import, Verification, WarnOfExpiry, verify_key};
+use crate::api_key::{Create, Idempotency, Import, KIND, NotDue, Verification, WarnOfExpiry, verify_key};
 use crate::authenticators::GATEWAY;
 use crate::carried::NoSets;
 use crate::decision::{Permit, Requirement};
 use crate::environment::Environment;
 use crate::exchange::System;
+use crate::id::CredentialId;
 use crate::id::OwnerKind;
 use crate::imported_set::{Digest, ImportedSet, Part};
 use crate::key_string::KeyString;
+use crate::ledger::Unavailable;
 use crate::ledger::{FoundCredential, Used};
 use crate::management_key;
 use crate::meter::Allowance;
@@ -410,47 +412,70 @@ fn safety_13_the_verify_api_tells_no_other_tenants_keys() {
     }
 }
 
-/// Warns of the end of a stored key an hour before.
-fn warned(ground: &mut Ground, record: &CredentialRecord) -> bool {
-    let act = WarnOfExpiry { record: record.clone(), before: HOUR };
-    let warned = ground.perform(&System, &act) == Ok(());
+/// Warns an hour before of the end that a stored key was asked to be warned of.
+fn warned(ground: &mut Ground, key: CredentialId, end: Timestamp) -> Result<(), NotDue> {
+    let act = WarnOfExpiry { key, end, before: HOUR };
+    let warned = ground.perform(&System, &act);
     let (committed, filed) = ground.store.lines();
     assert_eq!(filed, None, "nobody was refused anything");
-    if warned {
+    if warned.is_ok() {
         let line = committed.unwrap();
-        assert_eq!((&*line.action, line.subject), ("api_key.expiring", Some(record.id.to_string())));
-        assert_eq!(line.organisation, Some(record.organisation));
+        assert_eq!((&*line.action, line.subject), ("api_key.expiring", Some(key.to_string())));
+        assert_eq!(line.organisation, Some(ground.organisation.id));
     }
     warned
 }
 
 #[test]
-fn a_key_that_ends_soon_is_warned_of_once() {
+fn a_key_that_ends_soon_is_warned_of_while_it_stands() {
     type Change = fn(&mut CredentialRecord);
-    let rows: [(Change, bool); 7] = [
-        (|_| {}, false),
-        (|record| record.expires_at = Some(later(HOUR)), true),
-        (|record| record.expires_at = Some(later(HOUR * 2)), false),
-        (|record| record.expires_at = Some(NOW), false),
-        (|record| (record.expires_at, record.disabled_at) = (Some(later(HOUR)), Some(NOW)), false),
-        (|record| (record.expires_at, record.revoked_at) = (Some(later(HOUR)), Some(NOW)), false),
-        (
-            |record| {
-                record.expires_at = Some(later(HOUR));
-                record.terms.replaced_by = Some(record.id);
-            },
-            false,
-        ),
+    let rows: [(Change, Result<(), NotDue>); 8] = [
+        (|_| {}, Ok(())),
+        (|record| record.expires_at = None, Err(NotDue::Over)),
+        (|record| record.expires_at = Some(later(HOUR / 2)), Err(NotDue::Over)),
+        (|record| record.disabled_at = Some(NOW), Err(NotDue::Yet)),
+        (|record| record.terms.not_before = Some(later(HOUR / 2)), Err(NotDue::Yet)),
+        (|record| record.revoked_at = Some(NOW), Err(NotDue::Over)),
+        (|record| record.terms.replaced_by = Some(record.id), Err(NotDue::Over)),
+        (|record| (record.disabled_at, record.revoked_at) = (Some(NOW), Some(NOW)), Err(NotDue::Over)),
     ];
-    for (change, expected) in rows {
+    for (number, (change, expected)) in rows.into_iter().enumerate() {
         let mut ground = Ground::new();
         let id = ground.api_key(&ground.organisation.clone(), "").0.id;
-        let record = ground.store.change(id, change);
-        assert_eq!(warned(&mut ground, &record), expected, "{record:?}");
-        assert!(!warned(&mut ground, &record), "never twice");
-        if expected {
-            let moved = ground.store.change(id, |record| record.expires_at = Some(later(HOUR / 2)));
-            assert!(warned(&mut ground, &moved), "a key whose end was moved is warned of again");
-        }
+        let end = later(HOUR);
+        let asked = ground.store.change(id, |record| record.expires_at = Some(end));
+        assert_eq!((KIND.due)(&asked).map(|due| (due.subject, due.at)), Some((id.to_string(), end)));
+        ground.store.change(id, change);
+        assert_eq!(warned(&mut ground, id, end), expected, "row {number}");
     }
+}
+
+#[test]
+fn a_warning_has_its_time() {
+    for (end, expected) in [
+        (HOUR, Ok(())),
+        (HOUR + Duration::from_millis(1), Err(NotDue::Yet)),
+        (Duration::ZERO, Err(NotDue::Over)),
+    ] {
+        let mut ground = Ground::new();
+        let id = ground.api_key(&ground.organisation.clone(), "").0.id;
+        ground.store.change(id, |record| record.expires_at = Some(later(end)));
+        assert_eq!(warned(&mut ground, id, later(end)), expected, "{end:?}");
+        ground.store.tables().credentials.clear();
+        assert_eq!(warned(&mut ground, id, later(end)), Err(NotDue::Over), "it is gone");
+    }
+}
+
+#[test]
+fn what_was_done_is_not_done_again() {
+    let mut ground = Ground::new();
+    let id = ground.api_key(&ground.organisation.clone(), "").0.id;
+    let end = later(HOUR);
+    ground.store.change(id, |record| record.expires_at = Some(end));
+    assert_eq!(warned(&mut ground, id, end), Ok(()));
+    let act = WarnOfExpiry { key: id, end, before: HOUR };
+    assert_eq!(ground.attempt(&System, &act).map(Result::unwrap), Err(Unavailable::Contended));
+    let moved = later(HOUR / 2);
+    ground.store.change(id, |record| record.expires_at = Some(moved));
+    assert_eq!(warned(&mut ground, id, moved), Ok(()), "a key whose end was moved is warned of again");
 }

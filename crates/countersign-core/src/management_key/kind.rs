@@ -26,6 +26,7 @@ pub static KIND: Kind = Kind {
     default_prefix: |_| PREFIX,
     longest_life: |_| None,
     excess: |principal, terms| principal.scopes().first_missing(&terms.scopes),
+    due: |_| None,
     may_end: not_above,
 };
 

@@ -51,6 +51,7 @@ pub(super) static KIND: Kind = Kind {
     default_prefix: |_| "toy",
     longest_life: |_| None,
     excess: |_, _| None,
+    due: |_| None,
     may_end: |_, _| Ok(()),
 };
 

@@ -37,6 +37,7 @@ pub(super) static KIND: Kind = Kind {
     default_prefix: |_| "crt",
     longest_life: |_| None,
     excess: |_, _| None,
+    due: |_| None,
     may_end: |_, _| Ok(()),
 };
 

@@ -8,6 +8,7 @@
 
 mod acts;
 mod commits;
+mod due;
 mod endings;
 mod feed;
 mod opening;
