@@ -142,7 +142,7 @@ fn trust_policy_names_and_the_level_of_the_log_are_reloaded() {
     let seen = |fields: &str| get(&server.address("gateway"), "/a/x", fields).json()["headers"].clone();
     let minted = || server.manage("POST", "/v1/keys", &json!({ "name": "k" })).json();
     let named = || {
-        let head = "GET /healthz HTTP/1.1\r\nHost: admin.example.com\r\nConnection: close\r\n\r\n";
+        let head = "GET /v1/keys HTTP/1.1\r\nHost: admin.example.com\r\nConnection: close\r\n\r\n";
         raw(&server.address("admin"), head).status
     };
     let from = "X-Forwarded-For: 192.0.2.7\r\nX-Tenant: a\r\n";
@@ -167,7 +167,7 @@ fn trust_policy_names_and_the_level_of_the_log_are_reloaded() {
     assert!(seen(from)["x-forwarded-for"].as_str().unwrap().starts_with("192.0.2.7"), "{}", seen(from));
     assert_eq!(seen(from)["x-tenant"], Value::Null);
     assert_ne!(minted()["expires_at"], Value::Null);
-    assert_eq!((named(), github()), (200, 400));
+    assert_eq!((named(), github()), (401, 400));
     assert_eq!(server.call("/nothing", None).status, 404);
     assert_eq!(server.log().len(), length, "a refusal is not worth an error");
 
@@ -181,7 +181,7 @@ fn trust_policy_names_and_the_level_of_the_log_are_reloaded() {
     );
     let (_, noted) = reload(&place, false);
     assert!(noted.contains("nowhere.pem"), "{noted}");
-    assert_eq!((server.call("/b/x", None).status, named()), (404, 200));
+    assert_eq!((server.call("/b/x", None).status, named()), (404, 401));
 }
 
 #[test]
