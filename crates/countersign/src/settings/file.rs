@@ -313,6 +313,45 @@ fn descend(
     }
 }
 
+/// Finds where that stands of which a mistake speaks first: a setting, an upstream or a route. `None`: not in the file.
+pub(crate) fn place_of(
+    mistake: &str,
+    text: &str,
+    environment: &[(String, String)],
+) -> Option<(usize, usize)> {
+    let document = DeTable::parse(text).ok()?;
+    let document = document.get_ref();
+    let begins = |path: &str| mistake.strip_prefix(path).is_some_and(|rest| rest.starts_with(':'));
+    let found = match SETTINGS.iter().find(|setting| begins(setting.path)) {
+        Some(setting) => {
+            let variable = environment_variable(setting.path);
+            let overridden = environment.iter().any(|(name, _)| Some(name) == variable.as_ref());
+            let (section, name) = setting.path.split_once('.').filter(|_| !overridden)?;
+            document.get(section)?.get_ref().as_table()?.get_key_value(name)?.0.span()
+        }
+        None => {
+            let of_upstream = |name: &str, _| mistake.starts_with(&format!("upstream `{name}`"));
+            let of_route = |name: &str, number| {
+                mistake.starts_with(&format!("{name} ("))
+                    || (name.is_empty() && mistake.starts_with(&format!("route {number} (")))
+            };
+            member(document, "upstream", of_upstream).or_else(|| member(document, "route", of_route))?
+        }
+    };
+    Some(position(text, found.start))
+}
+
+/// Finds the member of a list that `is` the one, by its name and its number from 1.
+fn member(document: &DeTable<'_>, list: &str, is: impl Fn(&str, usize) -> bool) -> Option<Range<usize>> {
+    let members = document.get(list)?.get_ref().as_array()?;
+    let name = |member: &Spanned<DeValue<'_>>| {
+        let name = member.get_ref().as_table()?.get("name")?.get_ref().as_str()?;
+        Some(name.to_owned())
+    };
+    let one = members.iter().zip(1..).find(|(one, number)| is(&name(one).unwrap_or_default(), *number));
+    one.map(|(one, _)| one.span())
+}
+
 /// Returns the line and the column, from 1, of a byte offset.
 fn position(text: &str, offset: usize) -> (usize, usize) {
     let before = text.get(..offset).unwrap_or(text);
@@ -346,7 +385,7 @@ fn siblings(path: &str, known: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::read;
+    use super::{place_of, read};
 
     #[track_caller]
     fn mistakes(text: &str, environment: &[(&str, &str)]) -> Vec<String> {
@@ -374,6 +413,23 @@ mod tests {
         for text in ["[gateway]\nworkers = \"many\"\n", "[gateway\n", "a = 1\na = 2\n"] {
             let found = mistakes(text, &[]);
             assert!(found.iter().any(|one| one.contains("line ")), "{found:#?}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_means_nothing_is_told_with_its_place() {
+        let text = "[feed]\nmax_age = \"x\"\n\n[[upstream]]\nname = \"a\"\nurl = \"x\"\n\n[[route]]\npath = \"/\"\n\n[[route]]\nname = \"b\"\n";
+        let set = [("COUNTERSIGN_FEED_MAX_AGE".to_owned(), "x".to_owned())];
+        for (mistake, environment, expected) in [
+            ("feed.max_age: expected a whole number", &[][..], Some((2, 1))),
+            ("feed.max_age: expected a whole number", &set[..], None),
+            ("upstream `a`: `x` is no URL", &[][..], Some((4, 1))),
+            ("route 1 (/): require: found 0 members", &[][..], Some((8, 1))),
+            ("b (/): require: found 0 members", &[][..], Some((11, 1))),
+            ("limits.drain: it is not in the file", &[][..], None),
+            ("something else", &[][..], None),
+        ] {
+            assert_eq!(place_of(mistake, text, environment), expected, "{mistake}");
         }
     }
 

@@ -131,8 +131,15 @@ impl Settings {
     ///
     /// Every mistake in the file and in the environment, or the first one in what they mean.
     pub(crate) fn read(up: &Up, environment: &[(String, String)]) -> Result<Self> {
-        let file = read_file(up.config.as_deref(), environment)?;
-        Self::resolve(file, up)
+        let (name, text) = read_text(up.config.as_deref())?;
+        let file = file::read(&name, &text, environment)?;
+        Self::resolve(file, up).map_err(|error| {
+            let mistake = format!("{error:#}");
+            match file::place_of(&mistake, &text, environment) {
+                Some((line, column)) => anyhow!("{name}:{line}:{column}: {mistake}"),
+                None => anyhow!(mistake),
+            }
+        })
     }
 
     /// Reads what was written, and the flags.
@@ -186,15 +193,17 @@ pub(crate) fn present(path: Option<PathBuf>) -> Option<PathBuf> {
 ///
 /// If a named file cannot be read, and every mistake in it.
 pub(crate) fn read_file(path: Option<&Path>, environment: &[(String, String)]) -> Result<FileSettings> {
-    let (name, text) = match present(path.map(Path::to_path_buf)) {
-        Some(path) => {
-            let text =
-                std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            (path.display().to_string(), text)
-        }
-        None => (DEFAULT_FILE.to_owned(), String::new()),
-    };
+    let (name, text) = read_text(path)?;
     Ok(file::read(&name, &text, environment)?)
+}
+
+/// Reads the name and the text of the settings file; without one the text is empty.
+fn read_text(path: Option<&Path>) -> Result<(String, String)> {
+    let Some(path) = present(path.map(Path::to_path_buf)) else {
+        return Ok((DEFAULT_FILE.to_owned(), String::new()));
+    };
+    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok((path.display().to_string(), text))
 }
 
 fn address(listener: ListenerName, settings: &Listener, flag: Option<&String>) -> Result<ListenerAddress> {

@@ -126,6 +126,9 @@ fn the_command_tells_what_differs_and_what_waits_for_a_restart() {
     let (told, noted) = reload(&place, false);
     assert!(told.is_empty() && noted.contains("c.toml:2:1") && noted.contains("`gatway`"), "{noted}");
     assert!(noted.contains("what was in force stays in force"), "{noted}");
+    place.write("c.toml", &format!("{}[feed]\nmax_age = \"soon\"\n", route("c", "default", OPEN)));
+    let (_, noted) = reload(&place, false);
+    assert!(noted.contains("c.toml:8:1: feed.max_age: expected"), "{noted}");
     assert_eq!(server.call("/b/x", None).status, 401);
 
     server.stop();
