@@ -17,7 +17,7 @@ use crate::rust::{Token, after, tokens, without_tests};
 use crate::workspace::{Workspace, read, rust_files};
 
 /// Files that may name or tell apart kinds outside their rooms, and why.
-const HOLDERS: [(&str, &str); 11] = [
+const HOLDERS: [(&str, &str); 10] = [
     ("crates/countersign-core/src/imported/wire.rs", "an imported key is an API key"),
     ("crates/countersign-core/src/kinds.rs", "the register of kinds"),
     ("crates/countersign-core/src/owner.rs", "the kind is an owner's"),
@@ -25,7 +25,6 @@ const HOLDERS: [(&str, &str); 11] = [
     ("crates/countersign-gateway/src/redirect.rs", "the scheme is a URI's"),
     ("crates/countersign-gateway/src/worker.rs", "the scheme is written down, not told apart"),
     ("crates/countersign-server/src/bulk.rs", "an endpoint of API keys"),
-    ("crates/countersign-server/src/expiry.rs", "API keys are the one kind whose end is told"),
     ("crates/countersign-store/src/credential.rs", "whether an operator's key is left"),
     ("crates/countersign/src/settings/resolved.rs", "the register of conditions"),
     ("crates/countersign-testkit/src/records.rs", "fixtures of tests"),

@@ -1,6 +1,7 @@
 //! What the management API, the binary and the verifiers ask of the store beside the ledger.
 
 use countersign_core::audit::AuditEvent;
+use countersign_core::due::Due;
 use countersign_core::effect::Effect;
 use countersign_core::id::CredentialId;
 use countersign_core::imported_set::Upgrade;
@@ -12,6 +13,7 @@ use countersign_core::timestamp::Timestamp;
 use crate::audit_event::{self, AuditRequest, AuditRow, Chain};
 use crate::credential::{self, CredentialFilter};
 use crate::decision_count::DecisionCount;
+use crate::due::{self, Claim};
 use crate::meta::SealedRow;
 use crate::node::{self, NodeRow};
 use crate::page::{Page, PageRequest};
@@ -130,6 +132,28 @@ impl Store {
     /// [`Unavailable`].
     pub async fn reseal(&self, row: &SealedRow, fresh: &[u8]) -> Result<Commit, Unavailable> {
         self.submit(vec![meta::reseal(row, fresh)], Vec::new()).await
+    }
+
+    /// Takes what is due, for as long as the lease.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`].
+    pub async fn claim(&self, claim: &Claim, now: Timestamp) -> Result<Vec<Due>, Unavailable> {
+        if !claim.finds(&self.database, now).await? {
+            return Ok(Vec::new());
+        }
+        self.submit(vec![claim.lease(&self.node, now)], Vec::new()).await?;
+        claim.leased(&self.database, &self.node, now).await
+    }
+
+    /// Puts away work that is not to be done any more.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`].
+    pub async fn dismiss(&self, due: &Due, now: Timestamp) -> Result<Commit, Unavailable> {
+        self.submit(vec![due::done(due, now)], Vec::new()).await
     }
 
     /// Reads a small value.

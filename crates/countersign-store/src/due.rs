@@ -6,12 +6,13 @@
 use std::time::Duration;
 
 use countersign_core::due::Due;
-use countersign_core::ledger::{Commit, Unavailable};
+use countersign_core::ledger::Unavailable;
 use countersign_core::timestamp::Timestamp;
+use countersign_database::database::Database;
 use countersign_database::statement::{Statement, Step};
+use countersign_database::value::{Row, Value};
 
 use crate::config::PORTION;
-use crate::store::Store;
 
 static ASK: Statement = Statement::new(
     "INSERT INTO due (kind, subject, due_at, lease_until, holder, attempt)
@@ -90,35 +91,41 @@ pub struct Claim {
     pub limit: i64,
 }
 
-impl Store {
-    /// Takes what is due, for as long as the lease.
-    ///
-    /// # Errors
-    ///
-    /// [`Unavailable`].
-    pub async fn claim(&self, claim: &Claim, now: Timestamp) -> Result<Vec<Due>, Unavailable> {
-        let Claim { kind, until, lease, limit } = *claim;
-        let asked = vec![kind.into(), until.into(), now.into()];
-        if self.database.read_one(&WAITING, asked.clone()).await?.is_none() {
-            return Ok(Vec::new());
-        }
-        let (end, node) = (now.plus(lease), self.node.as_str());
-        let terms = [end.into(), node.into(), limit.into()];
-        self.submit(vec![Step::any(&LEASE, asked.into_iter().chain(terms).collect())], Vec::new()).await?;
-        let rows =
-            self.database.read(&LEASED, vec![kind.into(), node.into(), end.into(), until.into()]).await?;
-        let due = |row: &countersign_database::value::Row| {
-            Ok(Due { kind, subject: row.text(0)?.to_owned(), at: row.time(1)? })
-        };
-        rows.iter().map(due).collect()
+impl Claim {
+    fn asked(&self, now: Timestamp) -> Vec<Value> {
+        vec![self.kind.into(), self.until.into(), now.into()]
     }
 
-    /// Puts away work that is not to be done any more.
+    /// Tells whether anything waits to be taken.
     ///
     /// # Errors
     ///
     /// [`Unavailable`].
-    pub async fn dismiss(&self, due: &Due, now: Timestamp) -> Result<Commit, Unavailable> {
-        self.submit(vec![done(due, now)], Vec::new()).await
+    pub(crate) async fn finds(&self, database: &Database, now: Timestamp) -> Result<bool, Unavailable> {
+        Ok(database.read_one(&WAITING, self.asked(now)).await?.is_some())
+    }
+
+    /// Leases to `node` what waits.
+    pub(crate) fn lease(&self, node: &str, now: Timestamp) -> Step {
+        let terms = [now.plus(self.lease).into(), node.into(), self.limit.into()];
+        Step::any(&LEASE, self.asked(now).into_iter().chain(terms).collect())
+    }
+
+    /// Reads what `node` has leased at `now`.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`].
+    pub(crate) async fn leased(
+        &self,
+        database: &Database,
+        node: &str,
+        now: Timestamp,
+    ) -> Result<Vec<Due>, Unavailable> {
+        let end = now.plus(self.lease);
+        let parameters = vec![self.kind.into(), node.into(), end.into(), self.until.into()];
+        let rows = database.read(&LEASED, parameters).await?;
+        let due = |row: &Row| Ok(Due { kind: self.kind, subject: row.text(0)?.to_owned(), at: row.time(1)? });
+        rows.iter().map(due).collect()
     }
 }
