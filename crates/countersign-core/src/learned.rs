@@ -1,7 +1,7 @@
 //! What verifiers learn of a stored credential: some of its columns, and of its terms what verifying needs.
 //!
 //! The terms stay the text that is stored. Of most credentials it is enough to see that what verifying needs is written
-//! in the same words as another's ([`Words`]); names, hints and what owners wrote on them are passed over.
+//! in the same words as another's (`Words`); names, hints and what owners wrote on them are passed over.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
