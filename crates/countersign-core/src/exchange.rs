@@ -527,6 +527,28 @@ mod tests {
     }
 
     #[test]
+    fn of_many_acts_a_refusal_with_effects_is_committed_and_one_without_is_filed() {
+        let mut ground = Ground::new();
+        let acts = [Guess { counted: true, filed: true }, Guess { counted: false, filed: true }];
+        assert_eq!(ground.perform_each(&System, &acts), [Err("wrong"), Err("wrong")]);
+        let tables = ground.store.tables();
+        assert_eq!((tables.committed.len(), tables.filed.len(), tables.marks.len()), (1, 1, 1));
+    }
+
+    #[test]
+    fn what_is_lost_together_is_tried_in_halves() {
+        let mut ground = Ground::new();
+        let organisation = ground.organisation.clone();
+        let acts: Vec<_> = (0..4).map(|_| revoke(ground.api_key(&organisation, "").0.id)).collect();
+        let asked = ground.store.tables().asked;
+        ground.store.tables().losing = 2;
+        let answers = ground.perform_each(&ground.caller("keys:write", ""), &acts);
+        assert!(answers.iter().all(Result::is_ok));
+        // All four, the first two, each of them, the last two.
+        assert_eq!(ground.store.tables().asked - asked, 4 + 2 + 1 + 1 + 2);
+    }
+
+    #[test]
     fn a_rehearsal_decides_and_changes_nothing() {
         let mut ground = Ground::new();
         let record = ground.api_key(&ground.organisation.clone(), "").0;
