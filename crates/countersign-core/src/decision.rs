@@ -12,6 +12,7 @@ use crate::few::Few;
 use crate::id::OwnerId;
 use crate::own::Own;
 use crate::principal::Principal;
+use crate::rejection::Rejection;
 use crate::scheme::Scheme;
 use crate::scope::{Scope, ScopeSet};
 
@@ -19,6 +20,16 @@ use crate::scope::{Scope, ScopeSet};
 pub trait Judge: fmt::Debug + PartialEq + Send + Sync + 'static {
     /// The kind's own evidence.
     type Own: Own;
+
+    /// Tells whether it is believed here at all: what was made for somebody else proves nothing (RFC 6750 §3.1
+    /// `invalid_token`), whatever else it says.
+    ///
+    /// # Errors
+    ///
+    /// Why not.
+    fn believes(&self, _own: &Self::Own) -> Result<(), Rejection> {
+        Ok(())
+    }
 
     /// Judges it.
     ///
@@ -38,6 +49,7 @@ impl<J: Judge> Criteria for J {
     fn judge(&self, own: &dyn Own) -> Result<(), Denial> {
         // The one downcast. Another kind's evidence meets no criteria: closed.
         let own = own.get::<J::Own>().ok_or(Denial::WrongScheme)?;
+        self.believes(own).map_err(Denial::Disbelieved)?;
         self.meets(own).map_err(Denial::Own)
     }
 
@@ -78,6 +90,39 @@ impl PartialEq for OwnCriteria {
 }
 
 impl Eq for OwnCriteria {}
+
+/// Who issues the tokens that a condition asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Issuer {
+    /// This installation.
+    Own,
+    /// Another one, by its identifier (RFC 8414 §2).
+    Foreign(Box<str>),
+}
+
+/// Which tokens a condition asks for, as a resource tells clients (RFC 9728 §2). It is told, not judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenSource {
+    /// Who issues them.
+    pub issuer: Issuer,
+    /// Whom they are made for; `None`: the installation's default resource.
+    pub audience: Option<Box<str>>,
+}
+
+/// What a kind asks beyond what every condition may name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// What it asks of its own evidence.
+    pub own: OwnCriteria,
+    /// Where a client gets what is asked for; `None`: not from an authorization server.
+    pub token: Option<TokenSource>,
+}
+
+impl From<OwnCriteria> for Asked {
+    fn from(own: OwnCriteria) -> Self {
+        Self { own, token: None }
+    }
+}
 
 /// How the owners of credentials that are presented together must relate (SAFETY 6).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -132,6 +177,7 @@ pub struct Condition {
     pub(crate) scopes: ScopeSet,
     pub(crate) owner: Option<OwnerId>,
     pub(crate) audience: Option<Box<str>>,
+    pub(crate) token: Option<TokenSource>,
     pub(crate) own: OwnCriteria,
 }
 
@@ -142,9 +188,10 @@ impl Condition {
         Self::of(Scheme::ANONYMOUS, OwnCriteria::NONE)
     }
 
-    /// Asks for a credential of `scheme` that meets `own`.
-    pub(crate) fn of(scheme: Scheme, own: OwnCriteria) -> Self {
-        Self { scheme, scopes: ScopeSet::default(), owner: None, audience: None, own }
+    /// Asks for a credential of `scheme` that meets what its kind asks.
+    pub(crate) fn of(scheme: Scheme, asked: impl Into<Asked>) -> Self {
+        let Asked { own, token } = asked.into();
+        Self { scheme, scopes: ScopeSet::default(), owner: None, audience: None, token, own }
     }
 
     /// Asks for these scopes too, all of them.
@@ -163,6 +210,18 @@ impl Condition {
     #[must_use]
     pub const fn scheme(&self) -> Scheme {
         self.scheme
+    }
+
+    /// Returns the scopes that it asks for.
+    #[must_use]
+    pub const fn scopes(&self) -> &ScopeSet {
+        &self.scopes
+    }
+
+    /// Returns which tokens it asks for; `None`: what it asks for is no token.
+    #[must_use]
+    pub const fn token(&self) -> Option<&TokenSource> {
+        self.token.as_ref()
     }
 
     fn judge(&self, principal: &Principal) -> Result<(), Denial> {
@@ -204,6 +263,9 @@ pub struct OwnDenial {
 /// Why a proven principal may not do it.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Denial {
+    /// It proves nothing here.
+    #[error("{0}")]
+    Disbelieved(Rejection),
     /// It lacks a scope (RFC 6750 §3.1 `insufficient_scope`).
     #[error("the scope {missing} is required")]
     InsufficientScope {
@@ -234,6 +296,7 @@ impl Denial {
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
+            Self::Disbelieved(rejection) => rejection.code(),
             Self::InsufficientScope { .. } => "insufficient_scope",
             Self::Own(denial) => denial.code,
             Self::OwnersDisagree => "owners_disagree",
@@ -251,6 +314,7 @@ impl Denial {
             Self::WrongAudience => (3, 0),
             Self::WrongOwner => (2, 0),
             Self::Own(denial) => (1, denial.nearness),
+            Self::Disbelieved(_) => (0, 1),
             Self::WrongScheme => (0, 0),
         }
     }
@@ -263,8 +327,6 @@ pub struct Challenge {
     pub schemes: Vec<&'static str>,
     /// The scopes that would be enough (RFC 6750 §3); empty: that is not said.
     pub scope: ScopeSet,
-    /// Where the resource describes itself (RFC 9728 §5.1).
-    pub resource_metadata: Option<Box<str>>,
     /// A nonce that a proof has to hold (RFC 9449 §8).
     pub nonce: Option<Box<str>>,
     /// How the caller has to have signed in (RFC 9470 §3).
@@ -281,7 +343,13 @@ impl Challenge {
                 schemes.push(scheme);
             }
         }
-        Self { schemes, ..Self::default() }
+        // Which scope is enough is only said where one token will do (RFC 6750 §3).
+        let mut asked = requirement.conditions();
+        let scope = match (asked.next(), asked.next()) {
+            (Some(only), None) if only.token.is_some() => only.scopes.clone(),
+            _ => ScopeSet::default(),
+        };
+        Self { schemes, scope, ..Self::default() }
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::context::Policy;
-use crate::decision::{Condition, OwnCriteria, Permit};
+use crate::decision::{Asked, Condition, Permit};
 use crate::due::Due;
 use crate::environment::Environment;
 use crate::id::{CredentialId, IdPrefix};
@@ -37,7 +37,7 @@ pub struct Kind {
     /// # Errors
     ///
     /// [`NotACondition`].
-    pub criteria: fn(&Map<String, Value>) -> Result<OwnCriteria, NotACondition>,
+    pub criteria: fn(&Map<String, Value>) -> Result<Asked, NotACondition>,
     /// Reads the own part of a credential's terms, for verifiers. What many cannot have in common, such as its name and
     /// its hint, is empty there.
     pub own: fn(&Terms) -> Arc<dyn Own>,

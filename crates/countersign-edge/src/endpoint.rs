@@ -34,7 +34,7 @@ pub struct Place {
     pub listeners: &'static [ListenerName],
     /// The method.
     pub method: &'static str,
-    /// The path's pattern: a segment `{name}` takes any text.
+    /// The path's pattern: a segment `{name}` takes any text, and a last one `{*name}` all that is left.
     pub path: &'static str,
 }
 
@@ -52,6 +52,14 @@ pub enum Matched<'t, E> {
 /// Where the gateway says whether it can answer.
 pub const GATEWAY_HEALTH: Place =
     Place::get(&[ListenerName::Gateway, ListenerName::Mtls], "/.countersign/health");
+
+/// Where the gateway describes the resource whose identifier has no path (RFC 9728 §3).
+pub const RESOURCE_METADATA: Place =
+    Place::get(&[ListenerName::Gateway, ListenerName::Mtls], "/.well-known/oauth-protected-resource");
+
+/// Where it describes those whose identifier has one (RFC 9728 §3.1).
+pub const RESOURCE_METADATA_OF: Place =
+    Place::get(&[ListenerName::Gateway, ListenerName::Mtls], "/.well-known/oauth-protected-resource/{*path}");
 
 impl ListenerName {
     /// Returns the name, as settings, logs and metrics write it.
@@ -121,6 +129,11 @@ impl Place {
             match (pattern.next(), path.next()) {
                 (None, None) => return Some(found),
                 (Some(wanted), Some(text)) => match named(wanted) {
+                    Some(name) if wanted.starts_with("{*") => {
+                        let rest: Vec<_> = std::iter::once(text).chain(path).collect();
+                        found.push((name, rest.join("/")));
+                        return Some(found);
+                    }
                     Some(name) => found.push((name, text.to_owned())),
                     None if wanted == text => {}
                     None => return None,
@@ -138,7 +151,7 @@ impl fmt::Display for Place {
 }
 
 fn named(segment: &'static str) -> Option<&'static str> {
-    segment.strip_prefix('{')?.strip_suffix('}')
+    Some(segment.strip_prefix('{')?.strip_suffix('}')?.trim_start_matches('*'))
 }
 
 /// Finds the row that answers `method` and `path` on the listener `on`.
@@ -196,6 +209,7 @@ mod tests {
             Place::get(ADMIN, "/v1/keys/{id}"),
             Place::post(ADMIN, "/v1/keys/{id}"),
             Place::get(&[ListenerName::Issuer], "/"),
+            Place::get(ADMIN, "/of/{*path}"),
         ];
         match find(&table, |row| row, ListenerName::Admin, method, path) {
             Matched::Endpoint(place, named) => format!("{place} {named:?}"),
@@ -219,6 +233,8 @@ mod tests {
             assert!(answered.is_empty() || answered.contains("[(\"id\", \"\")]"), "{path}: {answered}");
         }
         check(&Method::GET, "/", "");
+        check(&Method::GET, "/of/a/b/", "GET /of/{*path} [(\"path\", \"a/b/\")]");
+        check(&Method::GET, "/of", "");
     }
 
     #[test]

@@ -188,22 +188,31 @@ pub fn problem(kind: Problem, detail: &str, instance: Option<EventId>) -> Respon
     response
 }
 
+/// What a refusal says beside its reason.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Beside<'a> {
+    /// The event under which the operator finds the reason.
+    pub instance: Option<EventId>,
+    /// Where the resource says who issues its tokens (RFC 9728 §5.1); `None`: it takes none.
+    pub resource_metadata: Option<&'a str>,
+}
+
 /// Asks for a credential where none was presented: challenges without an error code (RFC 6750 §3.1).
 #[must_use]
-pub fn from_challenge(challenge: &Challenge, instance: Option<EventId>) -> Response<Full<Bytes>> {
+pub fn from_challenge(challenge: &Challenge, beside: Beside<'_>) -> Response<Full<Bytes>> {
     let detail = match challenge.schemes.as_slice() {
         [] => "Present a credential of a kind that is accepted here",
         ["Bearer"] => "Present a credential: Authorization: Bearer …",
         [..] => "Present a credential of one of the schemes in WWW-Authenticate",
     };
-    let mut response = problem(Problem::CredentialRequired, detail, instance);
+    let mut response = problem(Problem::CredentialRequired, detail, beside.instance);
     for scheme in &challenge.schemes {
         let mut value = format!("{scheme} realm=\"{REALM}\"");
         // Scope-tokens, URLs, nonces and acr values hold neither quote nor backslash (RFC 6749 §3.3, RFC 9449 §8.1).
         let scope = (!challenge.scope.is_empty()).then(|| challenge.scope.to_string());
         for (name, text) in [
             ("scope", scope.as_deref()),
-            ("resource_metadata", challenge.resource_metadata.as_deref()),
+            ("resource_metadata", beside.resource_metadata),
             ("nonce", challenge.nonce.as_deref()),
             ("acr_values", challenge.acr.as_deref()),
         ] {
@@ -220,7 +229,7 @@ pub fn from_challenge(challenge: &Challenge, instance: Option<EventId>) -> Respo
 
 /// Refuses a presented credential.
 #[must_use]
-pub fn from_rejection(rejection: Rejection, instance: Option<EventId>) -> Response<Full<Bytes>> {
+pub fn from_rejection(rejection: Rejection, beside: Beside<'_>) -> Response<Full<Bytes>> {
     let (kind, code, text) = if rejection == Rejection::AMBIGUOUS {
         let text = "The request presents more than one credential, or one of them twice";
         (Problem::InvalidRequest, "invalid_request", text)
@@ -229,16 +238,18 @@ pub fn from_rejection(rejection: Rejection, instance: Option<EventId>) -> Respon
         let text = "The credential is malformed, unknown, expired or revoked, or of a kind not accepted here";
         (Problem::InvalidToken, "invalid_token", text)
     };
-    let mut response = problem(kind, text, instance);
-    let value = format!("Bearer realm=\"{REALM}\", error=\"{code}\", error_description=\"{text}\"");
+    let mut response = problem(kind, text, beside.instance);
+    let metadata = metadata(beside);
+    let value = format!("Bearer realm=\"{REALM}\", error=\"{code}\", error_description=\"{text}\"{metadata}");
     with(&mut response, WWW_AUTHENTICATE, &value);
     response
 }
 
 /// Refuses a proven caller.
 #[must_use]
-pub fn from_denial(denial: &Denial, instance: Option<EventId>) -> Response<Full<Bytes>> {
+pub fn from_denial(denial: &Denial, beside: Beside<'_>) -> Response<Full<Bytes>> {
     let (detail, scope) = match denial {
+        Denial::Disbelieved(rejection) => return from_rejection(*rejection, beside),
         // A scope-token holds neither quote nor backslash (RFC 6749 §3.3).
         Denial::InsufficientScope { necessary, .. } => {
             ("The credential lacks a scope that is required here", format!(", scope=\"{necessary}\""))
@@ -249,23 +260,26 @@ pub fn from_denial(denial: &Denial, instance: Option<EventId>) -> Response<Full<
         | Denial::WrongOwner
         | Denial::WrongScheme => ("The credential is not for use here", String::new()),
     };
-    let mut response = problem(Problem::Forbidden, detail, instance);
-    with(
-        &mut response,
-        WWW_AUTHENTICATE,
-        &format!("Bearer realm=\"{REALM}\", error=\"insufficient_scope\"{scope}"),
-    );
+    let mut response = problem(Problem::Forbidden, detail, beside.instance);
+    let metadata = metadata(beside);
+    let value = format!("Bearer realm=\"{REALM}\", error=\"insufficient_scope\"{scope}{metadata}");
+    with(&mut response, WWW_AUTHENTICATE, &value);
     response
+}
+
+/// Says where the resource describes itself. A URL holds neither quote nor backslash.
+fn metadata(beside: Beside<'_>) -> String {
+    beside.resource_metadata.map_or_else(String::new, |url| format!(", resource_metadata=\"{url}\""))
 }
 
 /// Refuses whoever was not admitted, at `now`.
 #[must_use]
-pub fn from_reason(reason: &Reason, now: Timestamp, instance: Option<EventId>) -> Response<Full<Bytes>> {
+pub fn from_reason(reason: &Reason, now: Timestamp, beside: Beside<'_>) -> Response<Full<Bytes>> {
     match reason {
-        Reason::Challenge(challenge) => from_challenge(challenge, instance),
-        Reason::Rejected(rejection) => from_rejection(*rejection, instance),
-        Reason::Denied(denial) => from_denial(denial, instance),
-        Reason::Exceeded(exceeded) => from_exceeded(exceeded, now, instance),
+        Reason::Challenge(challenge) => from_challenge(challenge, beside),
+        Reason::Rejected(rejection) => from_rejection(*rejection, beside),
+        Reason::Denied(denial) => from_denial(denial, beside),
+        Reason::Exceeded(exceeded) => from_exceeded(exceeded, now, beside.instance),
     }
 }
 
@@ -376,8 +390,13 @@ mod tests {
     use http_body_util::{BodyExt as _, Full};
 
     use super::{
-        Problem, from_challenge, from_denial, from_rejection, from_unavailable, method_not_allowed, problem,
+        Beside, Problem, from_challenge, from_denial, from_rejection, from_unavailable, method_not_allowed,
+        problem,
     };
+
+    fn beside() -> Beside<'static> {
+        Beside { instance: event(), resource_metadata: None }
+    }
 
     fn event() -> Option<EventId> {
         Some("evt_0000000000000000000001".parse().unwrap())
@@ -403,7 +422,7 @@ mod tests {
     #[test]
     fn rfc6750_3_1_no_credential_is_challenged_without_an_error() {
         check(
-            from_challenge(&Challenge { schemes: vec!["Bearer"], ..Challenge::default() }, None),
+            from_challenge(&Challenge { schemes: vec!["Bearer"], ..Challenge::default() }, Beside::default()),
             "401\ncontent-type: application/problem+json\ncache-control: no-store\n\
              www-authenticate: Bearer realm=\"countersign\"\n\
              {\"type\":\"urn:countersign:problem:credential-required\",\"title\":\"A credential is required\",\
@@ -432,14 +451,14 @@ mod tests {
             Rejection::UNKNOWN,
             Rejection::UNRECOGNISED,
         ] {
-            check(from_rejection(rejection, event()), expected);
+            check(from_rejection(rejection, beside()), expected);
         }
     }
 
     #[test]
     fn rfc6750_3_1_two_credentials_are_an_invalid_request() {
         check(
-            from_rejection(Rejection::AMBIGUOUS, None),
+            from_rejection(Rejection::AMBIGUOUS, Beside::default()),
             "400\ncontent-type: application/problem+json\ncache-control: no-store\n\
              www-authenticate: Bearer realm=\"countersign\", error=\"invalid_request\", error_description=\"The \
              request presents more than one credential, or one of them twice\"\n\
@@ -454,7 +473,7 @@ mod tests {
         check(
             from_denial(
                 &Denial::InsufficientScope { missing: "orders:read".parse().unwrap(), necessary },
-                None,
+                Beside::default(),
             ),
             "403\ncontent-type: application/problem+json\ncache-control: no-store\n\
              www-authenticate: Bearer realm=\"countersign\", error=\"insufficient_scope\", \
@@ -469,12 +488,32 @@ mod tests {
             Denial::WrongOwner,
             Denial::WrongScheme,
         ];
-        let texts: Vec<_> = others.iter().map(|one| text(from_denial(one, None))).collect();
+        let texts: Vec<_> = others.iter().map(|one| text(from_denial(one, Beside::default()))).collect();
         assert!(
             texts.windows(2).all(|pair| pair[0] == pair[1]),
             "a denial does not tell what would be right"
         );
         assert!(!texts[0].contains("orders"));
+    }
+
+    #[test]
+    fn rfc9728_5_1_every_challenge_says_where_the_resource_describes_itself() {
+        let url = "https://api.example.com/.well-known/oauth-protected-resource/orders";
+        let beside = Beside { instance: None, resource_metadata: Some(url) };
+        let scope: ScopeSet = "orders:read".parse().unwrap();
+        let missing = "orders:read".parse().unwrap();
+        let lacking = Denial::InsufficientScope { missing, necessary: scope.clone() };
+        let challenge = Challenge { schemes: vec!["Bearer"], scope, ..Challenge::default() };
+        for (response, expected) in [
+            (from_challenge(&challenge, beside), "realm=\"countersign\", scope=\"orders:read\""),
+            (from_rejection(Rejection::EXPIRED, beside), "error=\"invalid_token\""),
+            (from_denial(&Denial::Disbelieved(Rejection::UNKNOWN), beside), "error=\"invalid_token\""),
+            (from_denial(&lacking, beside), "error=\"insufficient_scope\", scope=\"orders:read\""),
+        ] {
+            let found = response.headers()["www-authenticate"].to_str().unwrap();
+            assert!(found.starts_with("Bearer ") && found.contains(expected), "{found}");
+            assert!(found.ends_with(&format!(", resource_metadata=\"{url}\"")), "{found}");
+        }
     }
 
     #[test]

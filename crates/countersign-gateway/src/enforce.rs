@@ -12,13 +12,12 @@ use countersign_core::authenticators;
 use countersign_core::carried::{Connection, RequestHead};
 use countersign_core::context::{Context, Entropy};
 use countersign_core::exchange::{Action, Admitted, NotAdmitted, Reason, admit};
-use countersign_core::id::EventId;
 use countersign_core::ledger::Unavailable;
 use countersign_core::presentation::{Presentation, recognise};
 use countersign_core::snapshot::Snapshot;
 use countersign_core::timestamp::Timestamp;
 use countersign_edge::host::{HostRefusal, host};
-use countersign_edge::wire_error::{self, Problem};
+use countersign_edge::wire_error::{self, Beside, Problem};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderName, Method, Response};
@@ -65,8 +64,8 @@ impl Refusal {
     }
 
     /// Returns the answer to the caller, which names the event and not the reason.
-    pub(crate) fn response(&self, event: EventId) -> Response<Full<Bytes>> {
-        let instance = Some(event);
+    pub(crate) fn response(&self, beside: Beside<'_>) -> Response<Full<Bytes>> {
+        let instance = beside.instance;
         match self {
             Self::Folded => wire_error::problem(
                 Problem::BadRequest,
@@ -85,7 +84,7 @@ impl Refusal {
                 instance,
             ),
             Self::MethodNotAllowed(allowed) => wire_error::method_not_allowed(allowed, instance),
-            Self::NotAdmitted { reason, at } => wire_error::from_reason(reason, *at, instance),
+            Self::NotAdmitted { reason, at } => wire_error::from_reason(reason, *at, beside),
             Self::NotFound => wire_error::problem(Problem::NotFound, "", instance),
             Self::Path(_) => wire_error::problem(
                 Problem::BadRequest,

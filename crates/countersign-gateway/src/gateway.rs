@@ -21,6 +21,7 @@ use tokio::task::JoinSet;
 
 use crate::journal::{DecisionRecord, Journal};
 use crate::report::DecisionSink;
+use crate::resource::Identity;
 use crate::route::RouteTable;
 use crate::sources::Refresh;
 use crate::sources::Sources;
@@ -64,6 +65,8 @@ pub struct GatewayConfig {
     pub workers: usize,
     /// The routes; replaced as a whole, for the next request.
     pub routes: Arc<ArcSwap<RouteTable>>,
+    /// What the installation calls itself.
+    pub identity: Identity,
     /// The hosts that are served; `None`: all.
     pub hosts: Option<Hosts>,
     /// What verifiers know.
@@ -199,6 +202,7 @@ fn node(config: &GatewayConfig) -> Node {
             sink: Arc::clone(&config.sink),
         },
         routes: Arc::clone(&config.routes),
+        identity: Arc::new(config.identity.clone()),
         hosts: config.hosts.clone(),
         metrics: Arc::clone(&config.metrics),
         limits: config.limits.clone(),

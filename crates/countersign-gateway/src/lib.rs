@@ -41,6 +41,7 @@ mod pool;
 mod redirect;
 pub mod report;
 pub mod resolve;
+pub mod resource;
 pub mod route;
 pub mod sources;
 mod tether;

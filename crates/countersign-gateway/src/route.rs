@@ -186,6 +186,7 @@ pub struct RouteTable {
     trusted: TrustedProxies,
     /// Whether some pattern is not its own fold, so that plain paths may fold onto it too.
     folds: bool,
+    asks_for_tokens: bool,
     upstreams: Vec<Arc<Upstream>>,
 }
 
@@ -245,7 +246,10 @@ impl RouteTable {
             compiled.push(Arc::new(CompiledRoute::new(route, &upstreams, &dropped)?));
         }
         let folds = compiled.iter().any(|route| route.folded != route.pattern);
-        Ok(Self { routes: compiled, trusted: trust.trusted, folds, upstreams })
+        let asks =
+            |route: &Arc<CompiledRoute>| route.requirement.conditions().any(|one| one.token().is_some());
+        let asks_for_tokens = compiled.iter().any(asks);
+        Ok(Self { routes: compiled, trusted: trust.trusted, folds, asks_for_tokens, upstreams })
     }
 
     /// Finds the route of a request; `host` is the `Host` field as received.
@@ -320,6 +324,11 @@ impl RouteTable {
             Match::Route(route) => Some(route),
             Match::Ambiguous(_) | Match::MethodNotAllowed(_) | Match::NotFound => None,
         }
+    }
+
+    /// Tells whether a route asks for a token, so that the gateway describes resources.
+    pub(crate) const fn asks_for_tokens(&self) -> bool {
+        self.asks_for_tokens
     }
 
     /// Returns whose word about others counts.

@@ -15,13 +15,15 @@ use countersign_core::id::EventId;
 use countersign_core::ledger::Unavailable;
 use countersign_core::meter::Charge;
 use countersign_edge::body::{BodyError, Bounded, Content};
-use countersign_edge::endpoint::{GATEWAY_HEALTH, ListenerName, Matched, Place, find, query};
-use countersign_edge::host::Hosts;
+use countersign_edge::endpoint::{
+    GATEWAY_HEALTH, ListenerName, Matched, Place, RESOURCE_METADATA, RESOURCE_METADATA_OF, find, query,
+};
+use countersign_edge::host::{Hosts, host};
 use countersign_edge::limits::Limits;
 use countersign_edge::metrics::Metrics;
 use countersign_edge::rate_limit;
 use countersign_edge::serve::{Peer, Serve, Tunnel};
-use countersign_edge::wire_error::{self, Problem};
+use countersign_edge::wire_error::{self, Beside, Problem};
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
 use http::uri::PathAndQuery;
@@ -39,6 +41,7 @@ use crate::journal::{Journal, Permitted, RefusedRequest, Told};
 use crate::lent::Lent;
 use crate::names;
 use crate::pool::Pool;
+use crate::resource::{Identity, WELL_KNOWN};
 use crate::route::{CompiledRoute, RouteTable};
 use crate::sources::Sources;
 use crate::tether::{Judge, Tether, Tethered};
@@ -50,17 +53,29 @@ const OWN: &str = "/.countersign";
 /// One of the gateway's own endpoints.
 struct OwnEndpoint {
     place: Place,
-    answer: fn(&Worker) -> Response<GatewayBody>,
+    answer: fn(&Worker, &OwnCall<'_>) -> Response<GatewayBody>,
 }
 
-/// What is answered under [`OWN`]; the server's table describes it.
-static ENDPOINTS: &[OwnEndpoint] = &[OwnEndpoint { place: GATEWAY_HEALTH, answer: Worker::health }];
+/// What is answered under [`OWN`] and [`WELL_KNOWN`]; the server's table describes it.
+static ENDPOINTS: &[OwnEndpoint] = &[
+    OwnEndpoint { place: GATEWAY_HEALTH, answer: Worker::health },
+    OwnEndpoint { place: RESOURCE_METADATA, answer: Worker::resource },
+    OwnEndpoint { place: RESOURCE_METADATA_OF, answer: Worker::resource },
+];
+
+/// A call of one of the gateway's own endpoints.
+struct OwnCall<'a> {
+    head: &'a Parts,
+    table: &'a RouteTable,
+    path: &'a str,
+}
 
 /// What all workers share: values that are read without a lock.
 #[derive(Clone)]
 pub(crate) struct Node {
     pub(crate) sources: Sources,
     pub(crate) routes: Arc<ArcSwap<RouteTable>>,
+    pub(crate) identity: Arc<Identity>,
     pub(crate) hosts: Option<Hosts>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) limits: Limits,
@@ -168,8 +183,8 @@ impl Worker {
             let refused = Refused::unproven(now, Refusal::Forwarded);
             return self.refuse(refused, None, &head.method, target.path(), &peer);
         };
-        if is_own(target.path()) {
-            return self.own(&head.method, &target);
+        if is_own(&table, target.path()) {
+            return self.own(&OwnCall { head: &head, table: &table, path: target.path() }, target.query());
         }
         let route = match enforce::route(&table, &head, target.path()) {
             Ok(route) => route,
@@ -211,10 +226,10 @@ impl Worker {
     }
 
     /// Answers under the paths that are ours.
-    fn own(&self, method: &Method, target: &PathAndQuery) -> Response<GatewayBody> {
-        match find(ENDPOINTS, |row| &row.place, ListenerName::Gateway, method, target.path()) {
-            Matched::Endpoint(endpoint, _) => match query(target.query(), &[]) {
-                Ok(_none) => (endpoint.answer)(self),
+    fn own(&self, call: &OwnCall<'_>, asked: Option<&str>) -> Response<GatewayBody> {
+        match find(ENDPOINTS, |row| &row.place, ListenerName::Gateway, &call.head.method, call.path) {
+            Matched::Endpoint(endpoint, _) => match query(asked, &[]) {
+                Ok(_none) => (endpoint.answer)(self, call),
                 Err(detail) => wire_error::problem(Problem::BadRequest, &detail, None).map(GatewayBody::Own),
             },
             Matched::OtherMethods(allowed) => {
@@ -224,7 +239,14 @@ impl Worker {
         }
     }
 
-    fn health(&self) -> Response<GatewayBody> {
+    fn resource(&self, call: &OwnCall<'_>) -> Response<GatewayBody> {
+        let path = call.path.strip_prefix(WELL_KNOWN).unwrap_or_default();
+        let host = host(&call.head.uri, &call.head.headers).unwrap_or_default();
+        let described = self.node.identity.describe(call.table, host, path);
+        described.unwrap_or_else(|| wire_error::problem(Problem::NotFound, "", None)).map(GatewayBody::Own)
+    }
+
+    fn health(&self, _: &OwnCall<'_>) -> Response<GatewayBody> {
         let sources = &self.node.sources;
         if !sources.snapshot.is_fresh(sources.clock.monotonic()) {
             return wire_error::from_unavailable(&Unavailable::Stale, None).map(GatewayBody::Own);
@@ -328,7 +350,9 @@ impl Worker {
         if told == Told::Yes {
             tracing::info!(event = %id, route = name, reason, credential, "refused");
         }
-        refusal.response(id).map(GatewayBody::Own)
+        let described_at = route.and_then(|route| self.node.identity.described_at(route.requirement()));
+        let beside = Beside { instance: Some(id), resource_metadata: described_at.as_deref() };
+        refusal.response(beside).map(GatewayBody::Own)
     }
 }
 
@@ -350,8 +374,11 @@ fn final_recipient(route: &CompiledRoute) -> Response<GatewayBody> {
     response
 }
 
-fn is_own(path: &str) -> bool {
-    path.strip_prefix(OWN).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+/// Tells whether a path is ours: under [`WELL_KNOWN`], where there are resources to describe.
+fn is_own(table: &RouteTable, path: &str) -> bool {
+    let below =
+        |own: &str| path.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    below(OWN) || (table.asks_for_tokens() && below(WELL_KNOWN))
 }
 
 /// What one listener of a worker serves.

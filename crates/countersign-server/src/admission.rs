@@ -17,7 +17,7 @@ use countersign_core::management_key::{LocalPeer, local_operator, required, requ
 use countersign_core::presentation::recognise;
 use countersign_core::rejection::Rejection;
 use countersign_core::scope::ScopeSet;
-use countersign_edge::wire_error;
+use countersign_edge::wire_error::{self, Beside};
 use http::request::Parts;
 
 use crate::app::App;
@@ -55,8 +55,10 @@ fn local(app: &App, peer: LocalPeer, scopes: ScopeSet) -> Result<Permit, Box<Ans
     })?;
     match decide(Some(Few::one(principal)), &Requirement::Any(vec![required_locally(scopes)])) {
         Decision::Permit(permit) => Ok(permit),
-        Decision::Challenge(challenge) => Err(Box::new(wire_error::from_challenge(&challenge, None))),
-        Decision::Deny(denial) => Err(Box::new(wire_error::from_denial(&denial, None))),
+        Decision::Challenge(challenge) => {
+            Err(Box::new(wire_error::from_challenge(&challenge, Beside::default())))
+        }
+        Decision::Deny(denial) => Err(Box::new(wire_error::from_denial(&denial, Beside::default()))),
     }
 }
 
@@ -76,7 +78,7 @@ async fn by_key(
         sets: &NoSets,
     };
     let presentation = recognise(MANAGEMENT, &presented, &requirement)
-        .map_err(|rejection: Rejection| Box::new(wire_error::from_rejection(rejection, None)))?;
+        .map_err(|rejection: Rejection| Box::new(wire_error::from_rejection(rejection, Beside::default())))?;
     let mut entropy = (app.entropy)();
     let policy = app.policy.load_full();
     let mut context = app.context(&policy, entropy.as_mut(), connection.peer);
@@ -98,7 +100,7 @@ fn refusal(app: &App, refused: NotAdmitted) -> Box<Answer> {
         Reason::Rejected(_) => Some(file(app, audit)),
         Reason::Challenge(_) | Reason::Denied(_) | Reason::Exceeded(_) => None,
     };
-    Box::new(wire_error::from_reason(&reason, app.now(), instance))
+    Box::new(wire_error::from_reason(&reason, app.now(), Beside { instance, resource_metadata: None }))
 }
 
 fn file(app: &App, audit: AuditEvent) -> EventId {

@@ -3,7 +3,9 @@
 
 use countersign_core::reach::ManagementScope;
 use countersign_edge::endpoint::ListenerName::{Admin, Issuer, Local};
-use countersign_edge::endpoint::{GATEWAY_HEALTH, ListenerName, Place};
+use countersign_edge::endpoint::{
+    GATEWAY_HEALTH, ListenerName, Place, RESOURCE_METADATA, RESOURCE_METADATA_OF,
+};
 use countersign_edge::wire_error::Problem;
 use schemars::SchemaGenerator;
 
@@ -15,7 +17,7 @@ use crate::parameter::{Kind, Parameter};
 use crate::schema::{
     AuditLine, ChainView, DecisionView, IssuerView, KeyAmend, KeyCreate, KeyImport, KeyMinted, KeyRotate,
     KeyVerdict, KeyVerify, KeyView, KeysImported, KeysRevoke, KeysRevoked, ManagementKeyCreate, OwnerEnter,
-    OwnerView, Page, ReloadView, RouteView, StatusView,
+    OwnerView, Page, ReloadView, ResourceMetadata, RouteView, StatusView,
 };
 use crate::{api_key, audit, bulk, decision, issuer, management_key, observe, openapi, owner, reload};
 
@@ -125,6 +127,23 @@ pub static ENDPOINTS: &[Endpoint] = &[
         clause: "SAFETY 4",
         answer: Answered::json(shape!(StatusView)),
         handler: Handler::Gateway,
+        ..ROW
+    },
+    Endpoint {
+        place: RESOURCE_METADATA,
+        id: "describeResource",
+        summary: "Describes the protected resource whose identifier has no path: who issues its tokens, and its scopes.",
+        clause: "RFC 9728 §3",
+        answer: Answered::json(shape!(ResourceMetadata)),
+        refusals: &[Problem::NotFound],
+        ..ROW
+    },
+    Endpoint {
+        place: RESOURCE_METADATA_OF,
+        id: "describeResourceWithPath",
+        summary: "Describes the protected resource whose identifier has this path.",
+        clause: "RFC 9728 §3.1",
+        answer: Answered::json(shape!(ResourceMetadata)),
         ..ROW
     },
     Endpoint {
@@ -501,6 +520,8 @@ mod tests {
     /// Endpoints without authorisation. A line more is a decision: read what its reason says, and whether it holds.
     const OPEN: &[(&str, &str)] = &[
         ("describeIssuer", "names paths that are published anyway"),
+        ("describeResource", "tells clients where to get a token, before they have one (RFC 9728 §3)"),
+        ("describeResourceWithPath", "the same"),
         ("readCertificationAuthority", "a certificate is public; RFC 8555 clients fetch it first"),
         ("readGatewayHealth", "tells a balancer whether to send requests here, and no more"),
         ("readHealth", "tells a supervisor that the process lives, and no more"),
@@ -538,7 +559,7 @@ mod tests {
     #[test]
     fn every_endpoint_is_found_by_its_own_path_on_each_of_its_listeners_alone() {
         for (row, listener) in ENDPOINTS.iter().flat_map(|row| LISTENERS.map(|listener| (row, listener))) {
-            let path = row.place.path.replace("{id}", "key_1");
+            let path = row.place.path.replace("{id}", "key_1").replace("{*path}", "a/b");
             let method = row.place.method.parse().unwrap();
             match find(ENDPOINTS, |row| &row.place, listener, &method, &path) {
                 Matched::Endpoint(found, _) if row.place.listeners.contains(&listener) => {

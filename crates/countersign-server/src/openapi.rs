@@ -34,7 +34,8 @@ pub fn document(table: &[Endpoint]) -> Value {
     let mut paths = Map::new();
     for endpoint in table {
         let operation = described.operation(endpoint);
-        let path = paths.entry(endpoint.place.path).or_insert_with(|| json!({}));
+        // OpenAPI has no word for "all that is left".
+        let path = paths.entry(endpoint.place.path.replace("{*", "{")).or_insert_with(|| json!({}));
         if let Some(path) = path.as_object_mut() {
             path.insert(endpoint.place.method.to_ascii_lowercase(), operation);
         }

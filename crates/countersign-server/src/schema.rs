@@ -671,6 +671,22 @@ pub(crate) struct StatusView {
     pub(crate) status: &'static str,
 }
 
+/// A protected resource, as it describes itself (RFC 9728 §2).
+#[derive(Debug, JsonSchema)]
+#[expect(dead_code, reason = "the gateway writes it; here it is described")]
+pub(crate) struct ResourceMetadata {
+    /// Its identifier.
+    resource: String,
+    /// The issuers of its tokens.
+    authorization_servers: Vec<String>,
+    /// The scopes that it knows.
+    scopes_supported: Option<Vec<String>>,
+    /// How a token is presented: `header`.
+    bearer_methods_supported: Vec<String>,
+    /// What people call it.
+    resource_name: Option<String>,
+}
+
 /// A route of the gateway.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct RouteView {

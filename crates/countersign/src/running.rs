@@ -15,6 +15,7 @@ use countersign_edge::limits::Limits;
 use countersign_edge::listen::{Budget, Drained, Listener, Socket, bind};
 use countersign_edge::unix::bind_local;
 use countersign_gateway::gateway::{Gateway, GatewayConfig, GatewayListener};
+use countersign_gateway::resource::Identity;
 use countersign_gateway::route::RouteTable;
 use countersign_gateway::sources::Refresh;
 use countersign_gateway::upstream::UpstreamLimits;
@@ -161,10 +162,12 @@ impl Running {
         let (routing, echo) = Routing::open(settings, node.directory.ca()).await?;
         let upstream = routing.words();
         let listeners = gateway_listeners(sockets.gateway, sockets.mtls, &certificates);
-        let config = gateway_config(node, settings, &routing.table, listeners, &shares);
-        let gateway = Arc::new(Gateway::start(config)?);
         let issuer_url =
             settings.issuer_url.as_ref().map_or_else(|| urls.issuer.clone(), ToString::to_string);
+        let identity = Identity { issuer: issuer_url.clone(), resource: urls.gateway.clone() };
+        let front = Front { listeners, identity };
+        let config = gateway_config(node, settings, &routing.table, front, &shares);
+        let gateway = Arc::new(Gateway::start(config)?);
         let (reload_asked, reload_requests) = mpsc::channel(RELOADS);
         node.announce(Arc::new(OfGateway::new(&gateway, &routing)), reload_asked.clone(), issuer_url);
         let mut serving =
@@ -354,17 +357,24 @@ fn gateway_listeners(
     ]
 }
 
+/// The gateway as callers meet it.
+struct Front {
+    listeners: Vec<GatewayListener>,
+    identity: Identity,
+}
+
 fn gateway_config(
     node: &Node,
     settings: &Settings,
     table: &Arc<ArcSwap<RouteTable>>,
-    listeners: Vec<GatewayListener>,
+    front: Front,
     shares: &Shares,
 ) -> GatewayConfig {
     let behind = Arc::new(BehindGateway(Arc::clone(&node.store)));
     let feed: Arc<dyn Refresh> = Arc::<BehindGateway>::clone(&behind);
     GatewayConfig {
-        listeners,
+        listeners: front.listeners,
+        identity: front.identity,
         workers: settings.workers.unwrap_or(0),
         routes: Arc::clone(table),
         hosts: None,

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::decision::{Condition, Judge, OwnCriteria, OwnDenial};
+use crate::decision::{Asked, Condition, Judge, OwnCriteria, OwnDenial};
 use crate::environment::Environment;
 use crate::key_evidence::KeyEvidence;
 use crate::key_string::KeyPrefix;
@@ -60,11 +60,12 @@ impl Judge for KeyCriteria {
 }
 
 /// Reads the criteria out of a route's settings.
-pub(super) fn criteria(settings: &Map<String, Value>) -> Result<OwnCriteria, NotACondition> {
+pub(super) fn criteria(settings: &Map<String, Value>) -> Result<Asked, NotACondition> {
     Ok(OwnCriteria::new(KeyCriteria {
         environment: read(settings, "environment")
             .map_err(|why| KIND.not("environment", why))?
             .unwrap_or_default(),
         prefix: read(settings, "key_set").map_err(|why| KIND.not("key_set", why))?,
-    }))
+    })
+    .into())
 }

@@ -21,7 +21,7 @@ pub static KIND: Kind = Kind {
     id_prefix: IdPrefix::new("mgk"),
     verbs: verbs!("management_key"),
     settings: &[],
-    criteria: |_| Ok(OwnCriteria::NONE),
+    criteria: |_| Ok(OwnCriteria::NONE.into()),
     own: |terms| Arc::new(KeyEvidence::of(terms)),
     default_prefix: |_| PREFIX,
     longest_life: |_| None,

@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::credential::Unproven;
 use crate::credential::Verified;
 use crate::credential::{Recognition, Row, Verify};
-use crate::decision::{Judge, OwnCriteria, OwnDenial};
+use crate::decision::{Asked, Judge, OwnCriteria, OwnDenial};
 use crate::effect::Use;
 use crate::environment::Environment;
 use crate::id::IdPrefix;
@@ -82,9 +82,9 @@ impl Judge for ToyCriteria {
     }
 }
 
-fn criteria(settings: &Map<String, Value>) -> Result<OwnCriteria, NotACondition> {
+fn criteria(settings: &Map<String, Value>) -> Result<Asked, NotACondition> {
     let environment = read(settings, "environment").map_err(|why| KIND.not("environment", why))?;
-    Ok(OwnCriteria::new(ToyCriteria { environment: environment.unwrap_or_default() }))
+    Ok(OwnCriteria::new(ToyCriteria { environment: environment.unwrap_or_default() }).into())
 }
 
 struct PresentedToy<'a> {

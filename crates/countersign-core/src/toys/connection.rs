@@ -9,7 +9,7 @@ use crate::carried::{Carried, DeclaredSets, Way};
 use crate::context::Context;
 use crate::credential::Verified;
 use crate::credential::{Recognition, Row, Verify};
-use crate::decision::{Judge, OwnCriteria, OwnDenial};
+use crate::decision::{Asked, Judge, OwnCriteria, OwnDenial};
 use crate::id::IdPrefix;
 use crate::kind::{Kind, NotACondition, Setting, read, verbs};
 use crate::ledger::{FoundCredential, Lookup};
@@ -60,8 +60,9 @@ impl Judge for NameCriteria {
     }
 }
 
-fn criteria(settings: &Map<String, Value>) -> Result<OwnCriteria, NotACondition> {
-    Ok(OwnCriteria::new(NameCriteria(read(settings, "named").map_err(|why| KIND.not("named", why))?)))
+fn criteria(settings: &Map<String, Value>) -> Result<Asked, NotACondition> {
+    let name = read(settings, "named").map_err(|why| KIND.not("named", why))?;
+    Ok(OwnCriteria::new(NameCriteria(name)).into())
 }
 
 struct PresentedConnection(String);

@@ -28,6 +28,7 @@ use countersign_gateway::address::HealthCheck;
 use countersign_gateway::gateway::{Gateway, GatewayConfig, GatewayListener};
 use countersign_gateway::report::{Report, queue};
 use countersign_gateway::resolve::Resolve;
+use countersign_gateway::resource::Identity;
 use countersign_gateway::route::{Protocol, Route, RouteTable, Trust};
 use countersign_gateway::sources::Refresh;
 use countersign_gateway::upstream::{Upstream, UpstreamLimits};
@@ -195,6 +196,7 @@ impl World {
             listeners: vec![GatewayListener { name: "gateway", socket, tls: None }],
             workers: 2,
             routes: Arc::clone(&routes),
+            identity: identity(),
             hosts: None,
             snapshot: Arc::clone(&snapshot),
             feed: Arc::<Prepared>::clone(&feed),
@@ -304,6 +306,11 @@ impl World {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(gateway.shutdown(limit))
     }
+}
+
+/// What the installation of the tests calls itself.
+pub(crate) fn identity() -> Identity {
+    Identity { issuer: "https://auth.example.com".into(), resource: "https://api.example.com".into() }
 }
 
 fn seeded() -> Box<dyn Entropy> {
