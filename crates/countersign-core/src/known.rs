@@ -6,10 +6,13 @@
 use std::borrow::Borrow;
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
+
+use crate::client_terms::ClientTerms;
 use crate::id::{CredentialId, IdBits, IdPrefix, OwnerId};
 use crate::imported_set::ImportedSet;
 use crate::key_string::KeyPrefix;
@@ -17,7 +20,7 @@ use crate::learned::Learned;
 use crate::meter::{Allowance, Metered};
 use crate::network::AddressBlock;
 use crate::own::Evidence;
-use crate::record::{Life, Terms};
+use crate::record::{Life, OwnerRecord, Terms};
 use crate::scope::ScopeSet;
 use crate::secret::SecretHash;
 use crate::timestamp::Timestamp;
@@ -29,14 +32,20 @@ pub struct KnownOwner {
     organisation: OwnerId,
     parent: Option<Arc<Self>>,
     live: AtomicBool,
+    generation: AtomicI64,
+    client: ArcSwapOption<ClientTerms>,
 }
 
 impl KnownOwner {
     /// Describes an owner; `parent` is its organisation, or `None` for an organisation itself.
     #[must_use]
-    pub fn new(id: OwnerId, parent: Option<Arc<Self>>, live: bool) -> Self {
-        let organisation = parent.as_ref().map_or(id, |parent| parent.id);
-        Self { id, organisation, parent, live: AtomicBool::new(live) }
+    pub fn new(record: &OwnerRecord, parent: Option<Arc<Self>>) -> Self {
+        let organisation = parent.as_ref().map_or(record.id, |parent| parent.id);
+        let (live, generation, client) =
+            (AtomicBool::default(), AtomicI64::default(), ArcSwapOption::default());
+        let owner = Self { id: record.id, organisation, parent, live, generation, client };
+        owner.learn(record);
+        owner
     }
 
     /// Returns the owner's id.
@@ -57,9 +66,33 @@ impl KnownOwner {
         self.live.load(Ordering::Acquire) && self.parent.as_ref().is_none_or(|parent| parent.is_live())
     }
 
-    /// Enables or disables the owner for every credential at once.
-    pub(crate) fn set_live(&self, live: bool) {
-        self.live.store(live, Ordering::Release);
+    /// Returns the generation: what was issued under an earlier one has ended (SAFETY 17).
+    #[must_use]
+    pub fn generation(&self) -> i64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Returns the organisation's generation, which ends what was issued to any of its members.
+    #[must_use]
+    pub fn organisation_generation(&self) -> i64 {
+        self.parent.as_ref().map_or_else(|| self.generation(), |parent| parent.generation())
+    }
+
+    /// Returns what is registered of it as a client, if anything is.
+    #[must_use]
+    pub fn client(&self) -> Option<Arc<ClientTerms>> {
+        self.client.load_full()
+    }
+
+    /// Takes what is stored of it now, for every credential at once. A generation never goes back: what was seen to end
+    /// stays ended (SAFETY 3).
+    pub(crate) fn learn(&self, record: &OwnerRecord) {
+        self.generation.fetch_max(record.generation, Ordering::AcqRel);
+        let client = self.client.load();
+        if client.as_deref() != record.client.as_deref() {
+            self.client.store(record.client.as_deref().cloned().map(Arc::new));
+        }
+        self.live.store(record.disabled_at.is_none(), Ordering::Release);
     }
 }
 
@@ -244,7 +277,32 @@ impl Borrow<IdBits> for ById {
 
 #[cfg(test)]
 mod tests {
-    use super::KnownCredential;
+    use super::{KnownCredential, KnownOwner};
+    use crate::client_terms::ClientTerms;
+    use crate::context::SeededEntropy;
+    use crate::id::{OwnerId, OwnerKind};
+    use crate::record::OwnerRecord;
+    use crate::timestamp::Timestamp;
+
+    #[test]
+    fn safety_3_a_generation_never_goes_back() {
+        let id = OwnerId::random(OwnerKind::Client, &mut SeededEntropy::new(1));
+        let record = OwnerRecord::new(id, id, "acme".into(), Timestamp::from_millis(0));
+        let known = KnownOwner::new(&record, None);
+        for (stored, expected) in [(0, 0), (2, 2), (1, 2), (3, 3)] {
+            known.learn(&OwnerRecord { generation: stored, ..record.clone() });
+            assert_eq!((known.generation(), known.organisation_generation()), (expected, expected));
+        }
+        let terms = ClientTerms::default();
+        known.learn(&OwnerRecord { client: Some(Box::new(terms.clone())), ..record.clone() });
+        let client = known.client();
+        assert_eq!(client.as_deref(), Some(&terms));
+        known.learn(&OwnerRecord { client: Some(Box::new(terms)), generation: 9, ..record });
+        assert!(
+            std::sync::Arc::ptr_eq(&client.unwrap(), &known.client().unwrap()),
+            "what says the same stays"
+        );
+    }
 
     #[test]
     fn a_million_credentials_are_a_hundred_megabytes() {

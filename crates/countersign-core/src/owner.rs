@@ -44,15 +44,7 @@ pub struct SwitchOwner {
 pub fn first_organisation(context: &mut Context<'_>) -> Outcome<OwnerRecord, Refusal> {
     let id = OwnerId::random(OwnerKind::Organisation, context.entropy);
     let name = "default".to_owned();
-    let record = OwnerRecord {
-        id,
-        organisation: id,
-        name,
-        version: 1,
-        created_at: context.now,
-        disabled_at: None,
-        disabled_by: None,
-    };
+    let record = OwnerRecord::new(id, id, name, context.now);
     let audit =
         AuditEvent::granted(context.now, "owner.first", Actor::SYSTEM).about(id.to_string()).within(Some(id));
     let effects = vec![Effect::Insert(record.clone().into())];
@@ -110,16 +102,7 @@ impl Enter {
         };
         let name = valid_name(&self.name)?;
         let room = room(context, permit, organisation, tally, Kept::Members)?;
-        let record = OwnerRecord {
-            id,
-            organisation,
-            name,
-            version: 1,
-            created_at: context.now,
-            disabled_at: None,
-            disabled_by: None,
-        };
-        Ok((record, room))
+        Ok((OwnerRecord::new(id, organisation, name, context.now), room))
     }
 }
 

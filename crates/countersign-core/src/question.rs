@@ -9,7 +9,8 @@
 
 use crate::id::{CredentialId, OwnerId};
 use crate::ledger::Question;
-use crate::record::{CredentialRecord, MarkRecord, OwnerRecord, TakenOver};
+use crate::record::{CredentialRecord, MarkRecord, OwnerRecord, ResourceRecord, TakenOver};
+use crate::resource::ResourceId;
 use crate::secret::SecretHash;
 use crate::tally::Tally;
 
@@ -27,6 +28,14 @@ pub struct MarkOf(pub SecretHash);
 
 impl Question for MarkOf {
     type Answer = Option<MarkRecord>;
+}
+
+/// What is stored of a resource?
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResourceOf(pub ResourceId);
+
+impl Question for ResourceOf {
+    type Answer = Option<ResourceRecord>;
 }
 
 /// For whom may something be made? `None`: for the first organisation.

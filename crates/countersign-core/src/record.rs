@@ -1,16 +1,18 @@
-//! The generic rows: credentials, owners, and marks of first use.
+//! The generic rows: credentials, owners, resources, and marks of first use.
 //!
 //! A record is a value. It says what was stored, not that anything was verified.
 
 use serde::{Deserialize, Serialize};
 
 use crate::authority::Authority;
+use crate::client_terms::ClientTerms;
 use crate::environment::Environment;
 use crate::id::{CredentialId, IdPrefix, OwnerId};
 use crate::imported_set::Imported;
 use crate::key_string::KeyPrefix;
 use crate::meter::Allowance;
 use crate::network::AddressBlock;
+use crate::resource::Resource;
 use crate::scope::{Grantable, ScopeSet};
 use crate::secret::SecretHash;
 use crate::timestamp::Timestamp;
@@ -22,6 +24,8 @@ pub enum Record {
     Credential(Box<CredentialRecord>),
     /// Of the table of owners.
     Owner(Box<OwnerRecord>),
+    /// Of the table of resources.
+    Resource(Box<ResourceRecord>),
 }
 
 impl From<CredentialRecord> for Record {
@@ -33,6 +37,12 @@ impl From<CredentialRecord> for Record {
 impl From<OwnerRecord> for Record {
     fn from(record: OwnerRecord) -> Self {
         Self::Owner(Box::new(record))
+    }
+}
+
+impl From<ResourceRecord> for Record {
+    fn from(record: ResourceRecord) -> Self {
+        Self::Resource(Box::new(record))
     }
 }
 
@@ -260,6 +270,39 @@ pub struct OwnerRecord {
     pub disabled_at: Option<Timestamp>,
     /// Whose word that was.
     pub disabled_by: Option<Authority>,
+    /// Counts how often everything that was issued to it until then was ended (SAFETY 17).
+    pub generation: i64,
+    /// What is registered of it as a client of the authorization server, if anything is.
+    pub client: Option<Box<ClientTerms>>,
+}
+
+impl OwnerRecord {
+    /// Returns an owner that is entered now and of which nothing else is said.
+    #[must_use]
+    pub const fn new(id: OwnerId, organisation: OwnerId, name: String, now: Timestamp) -> Self {
+        Self {
+            id,
+            organisation,
+            name,
+            version: 1,
+            created_at: now,
+            disabled_at: None,
+            disabled_by: None,
+            generation: 0,
+            client: None,
+        }
+    }
+}
+
+/// A resource as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResourceRecord {
+    /// What it is.
+    pub resource: Resource,
+    /// Counts the changes.
+    pub version: i64,
+    /// When it was declared.
+    pub created_at: Timestamp,
 }
 
 /// A mark of first use: of an `Idempotency-Key` here, of a `jti` or nonce elsewhere.

@@ -1,4 +1,4 @@
-//! What verifiers know in memory: every credential and owner, fed change by change.
+//! What verifiers know in memory: every credential, owner and resource, fed change by change.
 //!
 //! Read without a lock; changed key by key, never by copying. How the changes arrive is the store's business.
 //!
@@ -26,6 +26,7 @@ use crate::ledger::{Found, FoundCredential, Lookup, Settled, Unavailable, Used};
 use crate::meter::Meters;
 use crate::own::Evidence;
 use crate::record::{Life, OwnerRecord, Terms};
+use crate::resource::{Resource, ResourceId, Resources};
 use crate::secret::{Pepper, Peppers, Purpose, Secret, SecretHash, constant_time_eq};
 use crate::settling::{Marks, settle};
 use crate::standing::Knows;
@@ -47,6 +48,8 @@ pub enum Change {
     },
     /// An owner is new or different.
     Owner(Box<OwnerRecord>),
+    /// A resource is new or different; `None`: it cannot be read here, and tokens for it are refused.
+    Resource(ResourceId, Option<Box<Resource>>),
 }
 
 impl Change {
@@ -56,6 +59,7 @@ impl Change {
         match self {
             Self::Owner(record) if record.id.kind() == OwnerKind::Organisation => Rank::Organisation,
             Self::Owner(_) => Rank::Member,
+            Self::Resource(..) => Rank::Resource,
             Self::Credential(_) | Self::Forgotten(_) | Self::Removed { .. } => Rank::Credential,
         }
     }
@@ -68,6 +72,8 @@ pub enum Rank {
     Organisation,
     /// Another owner.
     Member,
+    /// A resource.
+    Resource,
     /// A credential.
     Credential,
 }
@@ -100,6 +106,7 @@ pub struct Snapshot {
     credentials: HashMap<ByLookup, (), ByDrawn>,
     owners: HashMap<OwnerId, Arc<KnownOwner>>,
     terms: Interned<KnownTerms>,
+    resources: Resources,
     imported: Imports,
     meters: Meters,
     marks: Marks,
@@ -119,6 +126,7 @@ impl Snapshot {
             credentials: HashMap::default(),
             owners: HashMap::new(),
             terms: Interned::default(),
+            resources: Resources::default(),
             imported: Imports::default(),
             meters: Meters::default(),
             marks: Marks::default(),
@@ -131,6 +139,18 @@ impl Snapshot {
     #[must_use]
     pub const fn peppers(&self) -> &Arc<Peppers> {
         &self.peppers
+    }
+
+    /// Returns what tokens may be for.
+    #[must_use]
+    pub const fn resources(&self) -> &Resources {
+        &self.resources
+    }
+
+    /// Finds an owner.
+    #[must_use]
+    pub fn owner(&self, id: OwnerId) -> Option<Arc<KnownOwner>> {
+        self.owners.pin().get(&id).cloned()
     }
 
     /// Returns what counts the use of credentials.
@@ -252,7 +272,7 @@ impl Snapshot {
     pub fn endings(&self, change: &Change) -> Vec<Ending> {
         match change {
             Change::Credential(learned) => self.credential_endings(learned),
-            Change::Forgotten(_) => Vec::new(),
+            Change::Forgotten(_) | Change::Resource(..) => Vec::new(),
             Change::Removed { credential, .. } => vec![Ending::Removed { credential: *credential }],
             Change::Owner(record) => {
                 let OwnerRecord { id: owner, version, disabled_by: by, .. } = **record;
@@ -299,6 +319,10 @@ impl Snapshot {
                 Applied::Taken
             }
             Change::Owner(record) => self.apply_owner(record),
+            Change::Resource(id, resource) => {
+                self.resources.learn(id, resource.as_deref(), self.load.load(Ordering::Acquire));
+                Applied::Taken
+            }
         }
     }
 
@@ -374,19 +398,18 @@ impl Snapshot {
 
     fn apply_owner(&self, record: &OwnerRecord) -> Applied {
         let owners = self.owners.pin();
-        let live = record.disabled_at.is_none();
         if let Some(known) = owners.get(&record.id) {
-            known.set_live(live);
+            known.learn(record);
             return Applied::Taken;
         }
         if record.organisation == record.id {
-            owners.insert(record.id, Arc::new(KnownOwner::new(record.id, None, live)));
+            owners.insert(record.id, Arc::new(KnownOwner::new(record, None)));
             return Applied::Taken;
         }
         let Some(parent) = owners.get(&record.organisation).cloned() else {
             return Applied::Incomplete;
         };
-        owners.insert(record.id, Arc::new(KnownOwner::new(record.id, Some(parent), live)));
+        owners.insert(record.id, Arc::new(KnownOwner::new(record, Some(parent))));
         Applied::Taken
     }
 
@@ -396,9 +419,10 @@ impl Snapshot {
         self.load.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Ends a full load: a credential that was not seen in it is no longer stored, and is forgotten.
+    /// Ends a full load: a credential or resource that was not seen in it is no longer stored, and is forgotten.
     pub fn end_load(&self) {
         let load = self.load.load(Ordering::Acquire);
+        self.resources.keep_seen(load);
         self.credentials.pin().retain(|ByLookup(known), ()| known.was_seen(load));
         self.imported.keys.pin().retain(|ById(known), ()| known.was_seen(load));
     }
@@ -532,16 +556,7 @@ mod tests {
 
     fn organisation() -> OwnerRecord {
         let id = OwnerId::random(OwnerKind::Organisation, &mut SeededEntropy::new(1));
-        let created_at = Timestamp::from_millis(0);
-        OwnerRecord {
-            id,
-            organisation: id,
-            name: "acme".into(),
-            version: 1,
-            created_at,
-            disabled_at: None,
-            disabled_by: None,
-        }
+        OwnerRecord::new(id, id, "acme".into(), Timestamp::from_millis(0))
     }
 
     fn credential(owner: OwnerId, peppers: &Peppers, seed: u64) -> (CredentialRecord, KeyString) {

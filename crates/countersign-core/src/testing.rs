@@ -45,8 +45,9 @@ use crate::question::{
     Creation, FoundCreation, FoundInstallation, FoundOwner, FoundRotation, Holder, HolderOf, Installation,
     MarkOf, OwnerAndKeys, RecordOf, Rotation,
 };
-use crate::record::{CredentialRecord, MarkRecord, OwnerRecord, Record, TakenOver, Terms};
+use crate::record::{CredentialRecord, MarkRecord, OwnerRecord, Record, ResourceRecord, TakenOver, Terms};
 use crate::rejection::Rejection;
+use crate::resource::ResourceId;
 use crate::scheme::Scheme;
 use crate::scope::{Grantable, ScopeSet};
 use crate::secret::{Pepper, Peppers, Secret};
@@ -235,15 +236,7 @@ impl Ground {
 
 fn organisation(entropy: &mut SeededEntropy) -> OwnerRecord {
     let id = OwnerId::random(OwnerKind::Organisation, entropy);
-    OwnerRecord {
-        id,
-        organisation: id,
-        name: "acme".into(),
-        version: 1,
-        created_at: NOW,
-        disabled_at: None,
-        disabled_by: None,
-    }
+    OwnerRecord::new(id, id, "acme".into(), NOW)
 }
 
 /// A head with these fields and nothing else.
@@ -315,10 +308,11 @@ pub(crate) struct Caller(Proof);
 impl Caller {
     /// Holds a management key of `owner` that can do nothing.
     pub(crate) fn of(owner: &OwnerRecord) -> Self {
-        let organisation = Arc::new(KnownOwner::new(owner.organisation, None, true));
+        let named = OwnerRecord::new(owner.organisation, owner.organisation, String::new(), NOW);
+        let organisation = Arc::new(KnownOwner::new(&named, None));
         let owner = match owner.id == owner.organisation {
             true => organisation,
-            false => Arc::new(KnownOwner::new(owner.id, Some(organisation), true)),
+            false => Arc::new(KnownOwner::new(owner, Some(organisation))),
         };
         Self(Proof { owner: Some(owner), ..Self::nobody().0 })
     }
@@ -402,6 +396,7 @@ struct Happening(Box<dyn FnOnce(&mut Tables) + Send>);
 pub(crate) struct Tables {
     pub(crate) owners: BTreeMap<OwnerId, OwnerRecord>,
     pub(crate) credentials: BTreeMap<CredentialId, CredentialRecord>,
+    pub(crate) resources: BTreeMap<ResourceId, ResourceRecord>,
     pub(crate) marks: Vec<MarkRecord>,
     pub(crate) taken_over: Vec<TakenOver>,
     /// The first organisation.
@@ -487,6 +482,10 @@ impl Memory {
         for owner in organisations.into_iter().chain(members) {
             snapshot.apply(&Change::Owner(Box::new(owner)));
         }
+        for record in tables.resources.values() {
+            let resource = record.resource.clone();
+            snapshot.apply(&Change::Resource(resource.id.clone(), Some(Box::new(resource))));
+        }
         for record in tables.credentials.values() {
             snapshot.apply(&Change::Credential(Box::new(record.into())));
         }
@@ -539,6 +538,9 @@ impl Tables {
                 self.credentials.insert(record.id, *record).is_none()
             }
             Effect::Insert(Record::Owner(record)) => self.owners.insert(record.id, *record).is_none(),
+            Effect::Insert(Record::Resource(record)) => {
+                self.resources.insert(record.resource.id.clone(), *record).is_none()
+            }
             Effect::Advance(Record::Credential(next)) => {
                 let version = next.version;
                 let before = self.credentials.insert(next.id, *next);
@@ -547,6 +549,11 @@ impl Tables {
             Effect::Advance(Record::Owner(next)) => {
                 let version = next.version;
                 let before = self.owners.insert(next.id, *next);
+                before.is_some_and(|before| before.version + 1 == version)
+            }
+            Effect::Advance(Record::Resource(next)) => {
+                let version = next.version;
+                let before = self.resources.insert(next.resource.id.clone(), *next);
                 before.is_some_and(|before| before.version + 1 == version)
             }
             Effect::Revoke { credential, at } => {

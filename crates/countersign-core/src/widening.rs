@@ -58,16 +58,7 @@ mod tests {
 
     fn restricted() -> CredentialRecord {
         let id = OwnerId::random(OwnerKind::Organisation, &mut SeededEntropy::new(1));
-        let name = "acme".to_owned();
-        let owner = OwnerRecord {
-            id,
-            organisation: id,
-            name,
-            version: 1,
-            created_at: END,
-            disabled_at: None,
-            disabled_by: None,
-        };
+        let owner = OwnerRecord::new(id, id, "acme".to_owned(), END);
         let terms = Terms {
             allowances: limits(&[("burst", 10, "1s"), ("quota", 1000, "month")]),
             allow_from: blocks(&["10.0.0.0/8", "2001:db8::/32"]),

@@ -25,6 +25,7 @@ pub(crate) static MIGRATIONS: &[Migration] = &[
     Migration { number: 6, text: include_str!("schema/0006_pruning.sql") },
     Migration { number: 7, text: include_str!("schema/0007_kept.sql") },
     Migration { number: 8, text: include_str!("schema/0008_due.sql") },
+    Migration { number: 9, text: include_str!("schema/0009_clients.sql") },
 ];
 
 /// Returns the newest schema that this version knows.

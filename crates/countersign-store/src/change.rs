@@ -56,7 +56,7 @@ fn lookup(change: &Change) -> Option<SecretHash> {
     match change {
         Change::Credential(learned) => Some(learned.lookup),
         Change::Forgotten(lookup) | Change::Removed { lookup, .. } => Some(*lookup),
-        Change::Owner(_) => None,
+        Change::Owner(_) | Change::Resource(..) => None,
     }
 }
 

@@ -8,7 +8,7 @@ use countersign_core::record::{CredentialRecord, Record};
 use countersign_core::tally::Kept;
 use countersign_core::timestamp::Timestamp;
 
-use crate::{credential, due, mark, owner, taken_over, tally};
+use crate::{credential, due, mark, owner, resource, taken_over, tally};
 use countersign_database::statement::Step;
 
 /// Returns the steps that `effects` ask for, in their order. What they add to one tally is counted by one step, where the
@@ -72,7 +72,7 @@ fn tallied(effect: &Effect) -> Option<Tallied> {
             (record.organisation, Kept::Members, 1, None)
         }
         Effect::Within { organisation, kept, most } => (*organisation, *kept, 0, Some(*most)),
-        Effect::Insert(Record::Owner(_))
+        Effect::Insert(Record::Owner(_) | Record::Resource(_))
         | Effect::Remove(_)
         | Effect::Advance(_)
         | Effect::Revoke { .. }
@@ -87,9 +87,11 @@ fn step(effect: &Effect, node: &str, now: Timestamp) -> Result<Vec<Step>, Unavai
     Ok(vec![match effect {
         Effect::Within { .. } => return Ok(Vec::new()),
         Effect::Insert(Record::Credential(record)) => return asking(record, credential::insert(record)?),
-        Effect::Insert(Record::Owner(record)) => owner::insert(record),
+        Effect::Insert(Record::Owner(record)) => owner::insert(record)?,
+        Effect::Insert(Record::Resource(record)) => resource::insert(record)?,
         Effect::Advance(Record::Credential(next)) => return asking(next, credential::advance(next)?),
-        Effect::Advance(Record::Owner(next)) => owner::advance(next),
+        Effect::Advance(Record::Owner(next)) => owner::advance(next)?,
+        Effect::Advance(Record::Resource(next)) => resource::advance(next)?,
         Effect::Revoke { credential, at } => credential::revoke(*credential, *at),
         Effect::Remove(credential) => {
             return Ok(vec![tally::remove(node, *credential), credential::remove(*credential)]);

@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use countersign_core::ledger::{Find, Unavailable};
 use countersign_core::question::{
     Creation, FirstUse, FoundCreation, FoundFirstUse, FoundInstallation, FoundOwner, FoundRotation, Holder,
-    HolderOf, Installation, MarkOf, OwnerAndKeys, RecordOf, Rotation,
+    HolderOf, Installation, MarkOf, OwnerAndKeys, RecordOf, ResourceOf, Rotation,
 };
-use countersign_core::record::{CredentialRecord, MarkRecord, TakenOver};
+use countersign_core::record::{CredentialRecord, MarkRecord, ResourceRecord, TakenOver};
 use countersign_core::secret::SecretHash;
 
 use crate::store::Store;
-use crate::{creation, credential, mark, owner, taken_over};
+use crate::{creation, credential, mark, owner, resource, taken_over};
 
 impl Find<RecordOf> for Store {
     async fn find(&self, RecordOf(id): RecordOf) -> Result<Option<CredentialRecord>, Unavailable> {
@@ -31,6 +31,12 @@ impl Find<RecordOf> for Store {
 impl Find<MarkOf> for Store {
     async fn find(&self, MarkOf(lookup): MarkOf) -> Result<Option<MarkRecord>, Unavailable> {
         mark::find(&self.database, lookup, self.clock.now()).await
+    }
+}
+
+impl Find<ResourceOf> for Store {
+    async fn find(&self, ResourceOf(id): ResourceOf) -> Result<Option<ResourceRecord>, Unavailable> {
+        resource::find(&self.database, &id).await
     }
 }
 

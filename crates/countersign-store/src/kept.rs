@@ -9,10 +9,10 @@ use countersign_core::ledger::Unavailable;
 use countersign_database::value::corrupt;
 
 use crate::keep::Kept;
-use crate::{credential, owner};
+use crate::{credential, owner, resource};
 
 /// Everything that verifiers keep, the first to be loaded first.
-pub(crate) static KEPT: &[&Kept] = &[&owner::KEPT, &credential::KEPT];
+pub(crate) static KEPT: &[&Kept] = &[&owner::KEPT, &resource::KEPT, &credential::KEPT];
 
 /// Finds what changes of this name are about.
 ///

@@ -42,6 +42,7 @@ mod pruning;
 mod queue;
 mod refusals;
 mod report;
+mod resource;
 mod restoring;
 mod statements;
 mod store;

@@ -1,6 +1,7 @@
 //! The table `owner`.
 
 use countersign_core::authority::Authority;
+use countersign_core::client_terms::ClientTerms;
 use countersign_core::id::OwnerId;
 use countersign_core::ledger::Unavailable;
 use countersign_core::reach::Reach;
@@ -35,7 +36,11 @@ macro_rules! columns {
             $table,
             "disabled_at, ",
             $table,
-            "disabled_by"
+            "disabled_by, ",
+            $table,
+            "generation, ",
+            $table,
+            "client"
         )
     };
     () => {
@@ -45,7 +50,7 @@ macro_rules! columns {
 pub(crate) use columns;
 
 /// How many columns [`read`] reads.
-pub(crate) const COLUMNS: usize = 8;
+pub(crate) const COLUMNS: usize = 10;
 
 /// Reads the owner whose columns begin at `start`.
 ///
@@ -53,6 +58,13 @@ pub(crate) const COLUMNS: usize = 8;
 ///
 /// [`Unavailable::Corrupt`].
 pub(crate) fn read(row: &Row, start: usize) -> Result<OwnerRecord, Unavailable> {
+    let bare = read_bare(row, start)?;
+    let client = client(row, start, bare.id)?;
+    Ok(OwnerRecord { client, ..bare })
+}
+
+/// Reads the owner likewise, but for what is registered of it as a client.
+fn read_bare(row: &Row, start: usize) -> Result<OwnerRecord, Unavailable> {
     let id: OwnerId = row.parsed(start)?;
     if row.text(start + 1)? != id.kind().name() {
         return Err(corrupt(format!("{id} is stored as another kind")));
@@ -65,7 +77,17 @@ pub(crate) fn read(row: &Row, start: usize) -> Result<OwnerRecord, Unavailable> 
         created_at: row.time(start + 5)?,
         disabled_at: row.optional_time(start + 6)?,
         disabled_by: (!row.is_null(start + 7)).then(|| row.parsed(start + 7)).transpose()?,
+        generation: row.int(start + 8)?,
+        client: None,
     })
+}
+
+fn client(row: &Row, start: usize, id: OwnerId) -> Result<Option<Box<ClientTerms>>, Unavailable> {
+    if row.is_null(start + 9) {
+        return Ok(None);
+    }
+    let read = serde_json::from_str(row.text(start + 9)?).map(Some);
+    read.map_err(|error| corrupt(format!("what is registered of {id}: {error}")))
 }
 
 /// Owners, as verifiers keep them.
@@ -85,7 +107,13 @@ static BY_IDS: Statement =
 
 #[expect(clippy::needless_pass_by_value, reason = "a row of the register: others take theirs apart")]
 fn change(row: Row) -> Result<Change, Unavailable> {
-    read(&row, 0).map(|record| Change::Owner(Box::new(record)))
+    let bare = read_bare(&row, 0)?;
+    // A client of which nothing can be read here proves itself to nobody: refused. Its other credentials go on.
+    let client = client(&row, 0, bare.id).unwrap_or_else(|error| {
+        tracing::error!(%error, "a stored client cannot be read and is refused");
+        None
+    });
+    Ok(Change::Owner(Box::new(OwnerRecord { client, ..bare })))
 }
 
 fn gone(_: &str, _: Option<SecretHash>) -> Result<Change, Unavailable> {
@@ -96,13 +124,17 @@ static INSERT: Statement = Statement::new(concat!(
     "INSERT INTO owner (",
     columns!(),
     ")
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
      RETURNING ",
     columns!()
 ));
 
 /// Adds an owner.
-pub(crate) fn insert(record: &OwnerRecord) -> Step {
+///
+/// # Errors
+///
+/// [`Unavailable::Corrupt`] if what is registered of a client cannot be written.
+pub(crate) fn insert(record: &OwnerRecord) -> Result<Step, Unavailable> {
     let parameters = vec![
         record.id.into(),
         record.id.kind().name().into(),
@@ -112,20 +144,26 @@ pub(crate) fn insert(record: &OwnerRecord) -> Step {
         record.created_at.into(),
         record.disabled_at.into(),
         record.disabled_by.map(Authority::name).into(),
+        record.generation.into(),
+        registered(record)?,
     ];
-    Step::one(&INSERT, parameters).yielding(Yields::Stored(OWNER))
+    Ok(Step::one(&INSERT, parameters).yielding(Yields::Stored(OWNER)))
 }
 
 static ADVANCE: Statement = Statement::new(concat!(
     "UPDATE owner
-     SET version = $2, name = $4, disabled_at = $5, disabled_by = $6
+     SET version = $2, name = $4, disabled_at = $5, disabled_by = $6, generation = $7, client = $8
      WHERE id = $1 AND version = $3
      RETURNING ",
     columns!()
 ));
 
 /// Replaces an owner that still has the version before.
-pub(crate) fn advance(next: &OwnerRecord) -> Step {
+///
+/// # Errors
+///
+/// [`Unavailable::Corrupt`] if what is registered of a client cannot be written.
+pub(crate) fn advance(next: &OwnerRecord) -> Result<Step, Unavailable> {
     let parameters = vec![
         next.id.into(),
         next.version.into(),
@@ -133,8 +171,15 @@ pub(crate) fn advance(next: &OwnerRecord) -> Step {
         next.name.as_str().into(),
         next.disabled_at.into(),
         next.disabled_by.map(Authority::name).into(),
+        next.generation.into(),
+        registered(next)?,
     ];
-    Step::one(&ADVANCE, parameters).yielding(Yields::Stored(OWNER))
+    Ok(Step::one(&ADVANCE, parameters).yielding(Yields::Stored(OWNER)))
+}
+
+fn registered(record: &OwnerRecord) -> Result<Value, Unavailable> {
+    let Some(client) = &record.client else { return Ok(Value::Null) };
+    serde_json::to_string(client).map(Value::from).map_err(|error| corrupt(error.to_string()))
 }
 
 static DISABLE_AGAIN: Statement = Statement::new(concat!(

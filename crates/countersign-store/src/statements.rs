@@ -2,7 +2,7 @@
 
 use crate::{
     audit_event, audit_start, change, creation, credential, decision_count, due, mark, meta, node, owner,
-    taken_over, tally, usage,
+    resource, taken_over, tally, usage,
 };
 use countersign_database::statement::Statement;
 
@@ -21,6 +21,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Statement> {
         meta::STATEMENTS,
         node::STATEMENTS,
         owner::STATEMENTS,
+        resource::STATEMENTS,
         taken_over::STATEMENTS,
         usage::STATEMENTS,
     ]

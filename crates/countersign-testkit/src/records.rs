@@ -47,16 +47,7 @@ impl Records {
     }
 
     fn owner(&mut self, id: OwnerId, organisation: OwnerId) -> OwnerRecord {
-        let created_at = self.tick();
-        OwnerRecord {
-            id,
-            organisation,
-            name: "acme".to_owned(),
-            version: 1,
-            created_at,
-            disabled_at: None,
-            disabled_by: None,
-        }
+        OwnerRecord::new(id, organisation, "acme".to_owned(), self.tick())
     }
 
     /// Makes an API key of an owner.

@@ -123,17 +123,7 @@ fn safety_14_a_sealed_key_opens_only_under_its_pepper_and_for_its_set() {
 
 fn organisation(seed: u64) -> OwnerRecord {
     let id = OwnerId::random(OwnerKind::Organisation, &mut SeededEntropy::new(seed));
-    let at = Timestamp::from_millis(0);
-    let name = "acme".to_owned();
-    OwnerRecord {
-        id,
-        organisation: id,
-        name,
-        version: 1,
-        created_at: at,
-        disabled_at: None,
-        disabled_by: None,
-    }
+    OwnerRecord::new(id, id, "acme".to_owned(), Timestamp::from_millis(0))
 }
 
 /// A client of an organisation.

@@ -319,14 +319,5 @@ fn seeded() -> Box<dyn Entropy> {
 
 fn owner(seed: u64) -> OwnerRecord {
     let id = OwnerId::random(OwnerKind::Organisation, &mut SeededEntropy::new(seed));
-    let created_at = Timestamp::from_millis(0);
-    OwnerRecord {
-        id,
-        organisation: id,
-        name: "acme".into(),
-        version: 1,
-        created_at,
-        disabled_at: None,
-        disabled_by: None,
-    }
+    OwnerRecord::new(id, id, "acme".into(), Timestamp::from_millis(0))
 }

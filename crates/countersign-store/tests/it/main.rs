@@ -7,6 +7,7 @@
 )]
 
 mod acts;
+mod clients;
 mod commits;
 mod due;
 mod endings;
