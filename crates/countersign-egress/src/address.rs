@@ -74,6 +74,8 @@ pub enum Transport {
 pub struct Purpose(&'static str);
 
 impl Purpose {
+    /// The keys of foreign issuers of tokens.
+    pub const JWT: Self = Self("jwt");
     /// The keys of who reports leaked keys.
     pub const LEAKS: Self = Self("leaks");
 }

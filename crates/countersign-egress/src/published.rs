@@ -2,11 +2,12 @@
 //!
 //! It is fetched when somebody asks for what it does not say yet, at most once in a while, whatever came of the time
 //! before: strangers choose what is asked for. Whoever asks meanwhile waits for the same attempt, which goes on when they
-//! have gone.
+//! have gone. Where it is to be renewed, whoever uses an old one begins an attempt and does not wait for it.
 //!
 //! **Invariant.** A document that is older than its life is not known any more. What cannot be read changes nothing.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -21,18 +22,82 @@ use url::Url;
 use crate::client::{Egress, EgressError};
 
 /// What is published, and how long it is good.
-#[derive(Debug)]
 pub struct Publication<T> {
+    /// How it is fetched.
+    pub source: Box<dyn Source<T>>,
+    /// How long a fetched document is believed.
+    pub life: Duration,
+    /// How old it may become before whoever uses it has it fetched anew; `None`: as old as it is believed.
+    pub renewed_after: Option<Duration>,
+    /// The time between two attempts to fetch.
+    pub cooldown: Duration,
+}
+
+impl<T> fmt::Debug for Publication<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Publication").field("place", &self.source.place()).finish_non_exhaustive()
+    }
+}
+
+/// A way to a document, in one step or in several.
+pub trait Source<T>: Send + Sync {
+    /// Where it begins, for logs.
+    fn place(&self) -> &str;
+
+    /// Fetches it; `version` is the one that is known.
+    fn fetch<'a>(&'a self, egress: &'a Egress, version: Option<HeaderValue>) -> Fetching<'a, T>;
+}
+
+/// An attempt that is under way.
+pub type Fetching<'a, T> = Pin<Box<dyn Future<Output = Fetched<T>> + Send + 'a>>;
+
+/// What came of an attempt.
+#[derive(Debug)]
+pub enum Fetched<T> {
+    /// A document, and its version.
+    New(T, Option<HeaderValue>),
+    /// It is what it was (RFC 9110 §15.4.5).
+    Unchanged,
+    /// Nothing, and why.
+    Failed(String),
+}
+
+/// A document that stands at one place.
+#[derive(Debug)]
+pub struct Document<T> {
     /// Where.
     pub url: Url,
     /// The media type that is asked for.
     pub accept: HeaderValue,
     /// Makes a value of it; `None`: it is none.
     pub read: fn(&[u8]) -> Option<T>,
-    /// How long a fetched document is believed.
-    pub life: Duration,
-    /// The time between two attempts to fetch.
-    pub cooldown: Duration,
+}
+
+impl<T: Send + 'static> Source<T> for Document<T> {
+    fn place(&self) -> &str {
+        self.url.as_str()
+    }
+
+    fn fetch<'a>(&'a self, egress: &'a Egress, version: Option<HeaderValue>) -> Fetching<'a, T> {
+        let mut headers = HeaderMap::from_iter([(ACCEPT, self.accept.clone())]);
+        headers.extend(version.map(|version| (IF_NONE_MATCH, version)));
+        Box::pin(async move { Fetched::of(&egress.get(&self.url, headers).await, self.read) })
+    }
+}
+
+impl<T> Fetched<T> {
+    /// Says what came of an attempt whose answer is `read`.
+    pub fn of(answer: &Result<Response<Bytes>, EgressError>, read: impl Fn(&[u8]) -> Option<T>) -> Self {
+        match answer {
+            Ok(answer) if answer.status() == StatusCode::OK => match read(answer.body()) {
+                Some(document) => Self::New(document, answer.headers().get(ETAG).cloned()),
+                None => Self::Failed("it cannot be read".to_owned()),
+            },
+            Ok(answer) if answer.status() == StatusCode::NOT_MODIFIED => Self::Unchanged,
+            Ok(answer) => Self::Failed(format!("the status is {}", answer.status())),
+            Err(error) => Self::Failed(error.to_string()),
+        }
+    }
 }
 
 /// One remote document.
@@ -47,7 +112,7 @@ impl<T> fmt::Debug for Published<T> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Published")
-            .field("url", &self.publication.url.as_str())
+            .field("place", &self.publication.source.place())
             .finish_non_exhaustive()
     }
 }
@@ -59,10 +124,17 @@ impl<T: Send + Sync + 'static> Published<T> {
         Self { publication, egress, clock, kept: Mutex::new(Kept::default()) }
     }
 
-    /// Returns the document, if it may be believed still.
+    /// Returns the document, if it may be believed still. One that is to be renewed is fetched meanwhile.
     #[must_use]
-    pub fn held(&self) -> Option<Arc<T>> {
-        self.kept().held(self.publication.life, self.clock.monotonic())
+    pub fn held(self: &Arc<Self>) -> Option<Arc<T>> {
+        let (kept, now) = (self.kept(), self.clock.monotonic());
+        let held = kept.held(self.publication.life, now);
+        let is_young = self.publication.renewed_after.is_none_or(|age| kept.held(age, now).is_some());
+        drop(kept);
+        if held.is_some() && !is_young {
+            drop(self.join());
+        }
+        held
     }
 
     /// Fetches the document, if that is due, and returns it; `None`: nothing is known that is as good as an attempt.
@@ -93,12 +165,10 @@ impl<T: Send + Sync + 'static> Published<T> {
     }
 
     async fn fetch(&self, version: Option<HeaderValue>) {
-        let Publication { url, accept, read, .. } = &self.publication;
-        let mut headers = HeaderMap::from_iter([(ACCEPT, accept.clone())]);
-        headers.extend(version.map(|version| (IF_NONE_MATCH, version)));
-        let fetched = fetched(&self.egress.get(url, headers).await, *read);
+        let source = &self.publication.source;
+        let fetched = source.fetch(&self.egress, version).await;
         if let Fetched::Failed(reason) = &fetched {
-            tracing::warn!(url = url.as_str(), reason, "what is published is not fetched");
+            tracing::warn!(place = source.place(), reason, "what is published is not fetched");
         }
         let now = self.clock.monotonic();
         let mut kept = self.kept();
@@ -108,28 +178,6 @@ impl<T: Send + Sync + 'static> Published<T> {
 
     fn kept(&self) -> MutexGuard<'_, Kept<T>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// What came of an attempt.
-enum Fetched<T> {
-    /// A document, and its version.
-    New(T, Option<HeaderValue>),
-    /// It is what it was (RFC 9110 §15.4.5).
-    Unchanged,
-    /// Nothing, and why.
-    Failed(String),
-}
-
-fn fetched<T>(answer: &Result<Response<Bytes>, EgressError>, read: fn(&[u8]) -> Option<T>) -> Fetched<T> {
-    match answer {
-        Ok(answer) if answer.status() == StatusCode::OK => match read(answer.body()) {
-            Some(document) => Fetched::New(document, answer.headers().get(ETAG).cloned()),
-            None => Fetched::Failed("it cannot be read".to_owned()),
-        },
-        Ok(answer) if answer.status() == StatusCode::NOT_MODIFIED => Fetched::Unchanged,
-        Ok(answer) => Fetched::Failed(format!("the status is {}", answer.status())),
-        Err(error) => Fetched::Failed(error.to_string()),
     }
 }
 

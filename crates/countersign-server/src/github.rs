@@ -15,7 +15,7 @@ use countersign_core::leak::End;
 use countersign_core::ledger::Unavailable;
 use countersign_edge::wire_error;
 use countersign_egress::client::Egress;
-use countersign_egress::published::{Publication, Published};
+use countersign_egress::published::{Document, Publication, Published};
 use http::{HeaderMap, HeaderValue};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -64,7 +64,8 @@ impl Github {
     pub fn new(egress: Egress, url: Url, clock: Arc<dyn Clock>, within: Duration) -> Self {
         let accept = HeaderValue::from_static("application/json");
         let read = ProviderKeys::read;
-        let publication = Publication { url, accept, read, life: LIFE, cooldown: COOLDOWN };
+        let source = Box::new(Document { url, accept, read });
+        let publication = Publication { source, life: LIFE, renewed_after: None, cooldown: COOLDOWN };
         let (most, share) = READ_AT_ONCE;
         Self {
             keys: Arc::new(Published::new(publication, egress, clock)),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use countersign_core::context::Clock;
 use countersign_core::timestamp::{Monotonic, Timestamp};
-use countersign_egress::published::{Publication, Published};
+use countersign_egress::published::{Document, Publication, Published};
 use http::HeaderValue;
 
 use crate::support::{Names, Server, client, reach};
@@ -30,11 +30,19 @@ fn number(document: &[u8]) -> Option<u32> {
 
 /// What `server` publishes: a number that is believed for an hour, and asked for once a minute.
 fn published(server: &Server) -> (Arc<Published<u32>>, Arc<Hand>) {
-    let publication = Publication {
+    renewed(server, None)
+}
+
+fn renewed(server: &Server, renewed_after: Option<Duration>) -> (Arc<Published<u32>>, Arc<Hand>) {
+    let source = Document {
         url: format!("http://127.0.0.1:{}/number", server.port).parse().unwrap(),
         accept: HeaderValue::from_static("text/plain"),
         read: number,
+    };
+    let publication = Publication {
+        source: Box::new(source),
         life: Duration::from_secs(3600),
+        renewed_after,
         cooldown: Duration::from_secs(60),
     };
     let (egress, clock) = (client(reach(&[]), Names::of(&[]), None), Arc::new(Hand::default()));
@@ -69,6 +77,24 @@ async fn rfc9110_13_1_2_a_document_is_asked_for_by_its_version_once_in_a_while()
         assert_eq!(server.asked().contains("if-none-match: \"v1\""), asked > 1);
     }
     assert!(server.asked().contains("accept: text/plain"));
+}
+
+#[tokio::test]
+async fn a_document_that_is_to_be_renewed_is_fetched_while_it_is_used() {
+    let server =
+        Server::in_turn(&[&answer("7"), "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", &answer("8")]).await;
+    let (published, clock) = renewed(&server, Some(Duration::from_secs(600)));
+    assert_eq!(published.ask().await.as_deref(), Some(&7));
+    for (second, asked, after) in [(599, 1, 7), (600, 2, 7), (659, 2, 7), (660, 3, 8), (661, 3, 8)] {
+        clock.0.store(second * 1000, Ordering::SeqCst);
+        assert!(published.held().is_some(), "nobody waits at {second} s");
+        if second >= 600 {
+            // Whoever does, waits for the attempt that was begun.
+            let _certain = published.ask().await;
+        }
+        assert_eq!(published.held().as_deref(), Some(&after), "after {second} s");
+        assert_eq!(server.connections.load(Ordering::SeqCst), asked, "after {second} s");
+    }
 }
 
 #[tokio::test]
