@@ -30,6 +30,9 @@ pub(crate) enum Command {
     /// The master key: what opens everything that is kept sealed
     #[command(subcommand)]
     MasterKey(MasterKey),
+    /// Tokens: what they say, and whether they are good
+    #[command(subcommand)]
+    Token(Token),
     /// The audit: who did what, in a chain that shows tampering
     #[command(subcommand)]
     Audit(Audit),
@@ -511,6 +514,59 @@ pub(crate) enum MasterKey {
         #[command(flatten)]
         remote: Remote,
     },
+}
+
+/// What is done with tokens.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Token {
+    /// Verifies a signed token, with no server, and prints its payload
+    ///
+    /// Exit status 0: accepted; 1: refused, with the reason on stderr; 2: the command or its files cannot be read.
+    Verify(Box<TokenVerify>),
+    /// Prints what a token says of itself, with no server; nothing of it is verified
+    Inspect(TokenInspect),
+}
+
+/// Verifies a token.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct TokenVerify {
+    /// The token, compact or JSON; `-` or nothing reads it from standard input, where no other process can see it
+    pub(crate) token: Option<String>,
+    /// The JWK Set of the keys that may have signed it
+    #[arg(long, value_name = "FILE", required_unless_present = "batch")]
+    pub(crate) jwks: Option<PathBuf>,
+    /// An algorithm that is allowed; repeat for several; by default those of the keys: what they state, or what fits
+    /// their curve, or any RSA or HMAC algorithm for RSA or symmetric keys that state none
+    #[arg(long = "alg", value_name = "ALG")]
+    pub(crate) algorithms: Vec<String>,
+    /// The `iss` that it must have
+    #[arg(long, conflicts_with = "no_claims")]
+    pub(crate) issuer: Option<String>,
+    /// What its `aud` must list
+    #[arg(long, conflicts_with = "no_claims")]
+    pub(crate) audience: Option<String>,
+    /// The `typ` that its header must have, such as at+jwt
+    #[arg(long)]
+    pub(crate) typ: Option<String>,
+    /// The time at which it must be valid, by default now
+    #[arg(long, value_name = "UNIX_TIME", conflicts_with = "no_claims")]
+    pub(crate) at: Option<u64>,
+    /// Verifies the signature of any payload, and no claim
+    #[arg(long)]
+    pub(crate) no_claims: bool,
+    /// Reads cases from standard input, a JSON object a line, and answers each with a line; reads no file
+    #[arg(long, conflicts_with_all = ["token", "jwks", "algorithms", "issuer", "audience", "typ", "at", "no_claims"])]
+    pub(crate) batch: bool,
+}
+
+/// Shows a token.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct TokenInspect {
+    /// The token, compact or JSON; `-` or nothing reads it from standard input, where no other process can see it
+    pub(crate) token: Option<String>,
+    /// Prints JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// What is done with the audit.

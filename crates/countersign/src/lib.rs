@@ -53,6 +53,7 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::Owner(owner) => commands::owner::run(owner).await,
         Command::ManagementKey(key) => commands::management_key::run(key).await,
         Command::MasterKey(key) => commands::master_key::run(key).await,
+        Command::Token(token) => commands::token::run(token),
         Command::Audit(audit) => commands::audit::run(audit).await,
         Command::Route(route) => commands::route::run(route).await,
         Command::Reload { remote } => commands::reload::run(&remote).await,

@@ -1,6 +1,6 @@
 //! What commands print: words for people, JSON for machines. Secrets go to stdout once, words about them to stderr.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use anyhow::Result;
 use serde_json::Value;
@@ -23,6 +23,20 @@ pub(crate) fn line(text: &str) -> Result<()> {
 /// If stdout is closed.
 pub(crate) fn part(text: &str) -> Result<()> {
     Ok(io::stdout().lock().write_all(text.as_bytes())?)
+}
+
+/// Writes bytes to stdout as they are; a terminal gets an end of line after them.
+///
+/// # Errors
+///
+/// If stdout is closed.
+pub(crate) fn bytes(bytes: &[u8]) -> Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes)?;
+    if out.is_terminal() {
+        out.write_all(b"\n")?;
+    }
+    Ok(out.flush()?)
 }
 
 /// Writes a line to stderr; a closed stderr is no reason to stop.

@@ -7,10 +7,12 @@ pub(crate) mod key_import;
 pub(crate) mod key_rules;
 pub(crate) mod management_key;
 pub(crate) mod master_key;
+mod offline;
 pub(crate) mod owner;
 pub(crate) mod reference;
 pub(crate) mod reload;
 pub(crate) mod route;
+pub(crate) mod token;
 pub(crate) mod up;
 
 use std::process::ExitCode;

@@ -33,5 +33,6 @@ mod reload;
 mod secrets;
 mod shadow;
 mod tenants;
+mod tokens;
 mod up;
 mod whole;
