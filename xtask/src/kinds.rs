@@ -17,10 +17,12 @@ use crate::rust::{Token, after, tokens, without_tests};
 use crate::workspace::{Workspace, read, rust_files};
 
 /// Files that may name or tell apart kinds outside their rooms, and why.
-const HOLDERS: [(&str, &str); 10] = [
+const HOLDERS: [(&str, &str); 12] = [
     ("crates/countersign-core/src/imported/wire.rs", "an imported key is an API key"),
     ("crates/countersign-core/src/kinds.rs", "the register of kinds"),
     ("crates/countersign-core/src/owner.rs", "the kind is an owner's"),
+    ("crates/countersign-core/src/signing_key.rs", "what signing keys are named, which nobody presents"),
+    ("crates/countersign-core/src/token.rs", "what tokens are named, below their room"),
     ("crates/countersign-edge/src/frames.rs", "the kind is a frame's"),
     ("crates/countersign-gateway/src/redirect.rs", "the scheme is a URI's"),
     ("crates/countersign-gateway/src/worker.rs", "the scheme is written down, not told apart"),

@@ -54,6 +54,9 @@ pub struct Connection {
 pub trait DeclaredSets: Sync {
     /// Tells whether a set claims `text`, which was found at `source`.
     fn claims(&self, source: Source<'_>, text: &str) -> bool;
+
+    /// Tells whether `issuer` is the one whose tokens are ours: an `iss` that selects, before anything is believed.
+    fn is_issuer(&self, issuer: &str) -> bool;
 }
 
 /// Where no key is imported.
@@ -62,6 +65,10 @@ pub struct NoSets;
 
 impl DeclaredSets for NoSets {
     fn claims(&self, _: Source<'_>, _: &str) -> bool {
+        false
+    }
+
+    fn is_issuer(&self, _: &str) -> bool {
         false
     }
 }

@@ -90,6 +90,17 @@ impl AuthMethod {
             Self::PrivateKeyJwt | Self::None => false,
         }
     }
+
+    /// Tells whether whoever proves itself so can keep a secret (RFC 6749 §2.1).
+    #[must_use]
+    pub const fn is_confidential(self) -> bool {
+        match self {
+            Self::ClientSecret | Self::ClientSecretBasic | Self::ClientSecretPost | Self::PrivateKeyJwt => {
+                true
+            }
+            Self::None => false,
+        }
+    }
 }
 
 text!(

@@ -57,6 +57,11 @@ pub struct Policy {
     /// How long an `Idempotency-Key` is remembered. Default: 24 h, the day that draft-ietf-httpapi-idempotency-key-header
     /// suggests implementations publish; long enough for any client's retries.
     pub idempotency_window: Duration,
+    /// How long a signing key signs before its successor does. Default: 30 days, well below the cryptoperiod of one to three
+    /// years that NIST SP 800-57 part 1, table 1, gives private signature keys.
+    pub signing_key_lifetime: Duration,
+    /// How long a signing key is published before it signs. Default: 24 h: longer than anybody should keep a JWK Set.
+    pub signing_key_published: Duration,
     /// The most keys that one organisation keeps, ended ones among them. Default: 10,000, some hundred for each of a
     /// tenant's hundred services.
     pub tenant_max_keys: u64,
@@ -70,6 +75,8 @@ impl Default for Policy {
             api_key_max_lifetime: None,
             rotation_overlap: Duration::from_secs(24 * 60 * 60),
             idempotency_window: Duration::from_secs(24 * 60 * 60),
+            signing_key_lifetime: Duration::from_secs(30 * 24 * 60 * 60),
+            signing_key_published: Duration::from_secs(24 * 60 * 60),
             tenant_max_keys: 10_000,
             tenant_max_owners: 10_000,
         }

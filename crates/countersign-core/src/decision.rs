@@ -151,6 +151,24 @@ impl Requirement {
         }
     }
 
+    /// Says which resource is meant where a condition means the default one.
+    #[must_use]
+    pub fn with_default_audience(mut self, audience: &str) -> Self {
+        let (Self::Any(conditions) | Self::All(conditions, _)) = &mut self;
+        for condition in conditions {
+            if condition.audience == Audience::Default {
+                condition.audience = Audience::Named(audience.into());
+            }
+        }
+        self
+    }
+
+    /// Tells whether a condition leaves open for which resource a credential has to be made.
+    #[must_use]
+    pub fn means_default_audience(&self) -> bool {
+        self.conditions().any(|condition| condition.audience == Audience::Default)
+    }
+
     /// Tells whether a credential of `scheme` is asked for.
     #[must_use]
     pub fn accepts(&self, scheme: Scheme) -> bool {
@@ -176,9 +194,20 @@ pub struct Condition {
     pub(crate) scheme: Scheme,
     pub(crate) scopes: ScopeSet,
     pub(crate) owner: Option<OwnerId>,
-    pub(crate) audience: Option<Box<str>>,
+    pub(crate) audience: Audience,
     pub(crate) token: Option<TokenSource>,
     pub(crate) own: OwnCriteria,
+}
+
+/// For whom a credential has to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Audience {
+    /// For nobody in particular: credentials of its kind name no audience.
+    Any,
+    /// For the default resource, which the route does not know itself. As long as nobody says which that is, for nobody.
+    Default,
+    /// For this one.
+    Named(Box<str>),
 }
 
 impl Condition {
@@ -191,7 +220,14 @@ impl Condition {
     /// Asks for a credential of `scheme` that meets what its kind asks.
     pub(crate) fn of(scheme: Scheme, asked: impl Into<Asked>) -> Self {
         let Asked { own, token } = asked.into();
-        Self { scheme, scopes: ScopeSet::default(), owner: None, audience: None, token, own }
+        let audience = match &token {
+            // What others issue, and for whom, is their kind's to judge.
+            None | Some(TokenSource { issuer: Issuer::Foreign(_), .. }) => Audience::Any,
+            Some(TokenSource { issuer: Issuer::Own, audience }) => {
+                audience.clone().map_or(Audience::Default, Audience::Named)
+            }
+        };
+        Self { scheme, scopes: ScopeSet::default(), owner: None, audience, token, own }
     }
 
     /// Asks for these scopes too, all of them.
@@ -218,6 +254,15 @@ impl Condition {
         &self.scopes
     }
 
+    /// RFC 9068 §4: a resource takes no token that was made for another.
+    fn is_met_by(&self, audience: Option<&str>) -> bool {
+        match &self.audience {
+            Audience::Any => true,
+            Audience::Default => false,
+            Audience::Named(wanted) => audience == Some(wanted),
+        }
+    }
+
     /// Returns which tokens it asks for; `None`: what it asks for is no token.
     #[must_use]
     pub const fn token(&self) -> Option<&TokenSource> {
@@ -235,7 +280,7 @@ impl Condition {
         {
             return Err(Denial::WrongOwner);
         }
-        if self.audience.is_some() && self.audience.as_deref() != principal.audience() {
+        if !self.is_met_by(principal.audience()) {
             return Err(Denial::WrongAudience);
         }
         match principal.scopes().first_missing(&self.scopes) {

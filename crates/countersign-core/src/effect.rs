@@ -7,10 +7,11 @@ use crate::due::Due;
 use crate::id::{CredentialId, OwnerId};
 use crate::imported_set::Upgrade;
 use crate::meter::Metered;
-use crate::record::{MarkRecord, Record, TakenOver};
+use crate::record::{EndedToken, MarkRecord, Record, TakenOver};
 use crate::secret::SecretHash;
 use crate::tally::Kept;
 use crate::timestamp::Timestamp;
+use crate::token::TokenDigest;
 
 /// A change to what is stored. Closed by the tables, never by kinds of credential; each is conditional, so that a lost race is seen and decided again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub enum Effect {
         /// When; an earlier revocation stands.
         at: Timestamp,
     },
+    /// Ends a token before its time; done before, nothing changes.
+    End(EndedToken),
     /// Removes a credential's row. Its audit remains.
     Remove(CredentialId),
     /// Remembers for ever that the hash of a foreign key was taken over; the commit is lost if it was before.
@@ -63,6 +66,15 @@ pub enum Use {
         meter: Arc<Metered>,
         /// How much.
         cost: u32,
+    },
+    /// Remembers that a token's signature is good, so that it is not checked again. Lossy: it is checked again then.
+    GoodSignature {
+        /// The SHA-256 of the whole token.
+        digest: Box<TokenDigest>,
+        /// The key that it is good by.
+        key: CredentialId,
+        /// When the token ends.
+        until: Timestamp,
     },
     /// Asks that the key's own hash take the place of the one that came over. Queued; lossy, and then asked for again.
     Upgrade(Upgrade),

@@ -30,6 +30,25 @@ pub enum Ending {
         /// By whose word; `None`: an operator's.
         by: Option<Authority>,
     },
+    /// Everything before was ended for an owner's tokens: its generation was raised.
+    Generation {
+        /// Whose.
+        owner: OwnerId,
+        /// To what.
+        generation: i64,
+    },
+    /// Everything that was issued has ended: the incarnation was raised.
+    Incarnation {
+        /// To what.
+        n: i64,
+    },
+    /// A signing key was revoked.
+    KeyRevoked {
+        /// Its `kid`.
+        key: CredentialId,
+        /// When.
+        at: Timestamp,
+    },
     /// A credential was removed.
     Removed {
         /// Which.
@@ -50,5 +69,12 @@ pub enum Ending {
         at: Timestamp,
         /// The version that this made.
         version: i64,
+    },
+    /// A token was ended before its time.
+    TokenEnded {
+        /// Its `jti`.
+        token: CredentialId,
+        /// Until when that has to be remembered.
+        until: Timestamp,
     },
 }

@@ -12,7 +12,7 @@ use crate::decision::{
 };
 use crate::effect::{Outcome, Use};
 use crate::few::Few;
-use crate::grant::{GrantError, Issuance, TokenRequest};
+use crate::grant::{GrantError, Granting, Issue, TokenRequest};
 use crate::ledger::{Commit, Durable, Find, Ledger, Question, Settled, Unavailable};
 use crate::meter::{Charge, Exceeded};
 use crate::presentation::Presentation;
@@ -342,20 +342,31 @@ async fn perform_together<S: Durable + Find<A::Question>, A: Act>(
     Ok(Some(answers))
 }
 
-/// Redeems a token request of a proven client, again if the commit is lost. A refusal that changes nothing is filed.
+/// Redeems a token request of a proven client, and issues what it asks for; again if the commit is lost. What a grant
+/// wants done is done though nothing is issued for it: a code is burnt. A refusal that changes nothing is filed.
 ///
 /// # Errors
 ///
-/// [`Unavailable`] if the store does not answer or the grant stays contended.
-pub async fn issue<S: Durable>(
+/// [`Unavailable`] if the store does not answer, the grant stays contended, or nothing can be issued.
+pub async fn issue<S: Durable, I: Issue>(
     store: &S,
     context: &mut Context<'_>,
+    issuer: &I,
     client: &Principal,
     request: &dyn TokenRequest,
-) -> Result<Result<Issuance, GrantError>, Unavailable> {
+) -> Result<Result<I::Issued, GrantError>, Unavailable> {
     for _attempt in 0..ATTEMPTS {
         let found = store.look_up(request.lookup()).await?;
-        let Outcome { answer, effects, audit } = request.decide(context, client, found)?;
+        let Outcome { answer, mut effects, audit } = request.decide(context, client, found)?;
+        let (answer, audit) = match answer {
+            Ok(redeemed) => {
+                let granting = Granting { grant_type: request.grant_type(), audit };
+                let issued = issuer.issue(context, client, &redeemed, granting)?;
+                effects.extend(issued.effects);
+                (issued.answer, issued.audit)
+            }
+            Err(error) => (Err(error), audit),
+        };
         if answer.is_err() && effects.is_empty() {
             store.file(audit);
             return Ok(answer);

@@ -5,13 +5,14 @@
 //!
 //! **Invariant.** No parameter of a request is there twice (RFC 6749 §3.2): [`Form`] holds no such request.
 //!
-//! What it does not do: prove the client, which is a credential like any other, or make tokens.
+//! What it does not do: prove the client, which is a credential like any other, or decide what may be issued.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use thiserror::Error;
 
+use crate::audit::AuditEvent;
 use crate::context::Context;
 use crate::effect::Outcome;
 use crate::id::OwnerId;
@@ -108,8 +109,11 @@ pub enum GrantError {
     #[error("there is no such grant here")]
     UnsupportedGrantType,
     /// The scope is unknown, malformed, or more than was granted.
-    #[error("the scope is malformed, or more than was granted")]
+    #[error("the scope is malformed, unknown to the resource, or more than the client is registered for")]
     InvalidScope,
+    /// RFC 8707 §2: the resource is unknown, or not one of the client's.
+    #[error("the resource is unknown, or the client is not registered for it, or has to name one")]
+    InvalidTarget,
 }
 
 impl GrantError {
@@ -122,23 +126,82 @@ impl GrantError {
             Self::UnauthorizedClient => "unauthorized_client",
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::InvalidScope => "invalid_scope",
+            Self::InvalidTarget => "invalid_target",
         }
     }
 }
 
-/// What a redeemed grant entitles the client to.
+/// What a redeemed grant asks to be issued. That the client may have it is not decided yet: see [`Issue`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Issuance {
+pub struct Redeemed {
     /// For whom the client acts.
     pub subject: OwnerId,
-    /// What it may do for them.
-    pub scopes: ScopeSet,
+    /// What it asks for.
+    pub asked: Asked,
+}
+
+/// What a token request asks for, whatever its grant.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// The `scope`; `None`: what the client is registered for.
+    pub scopes: Option<ScopeSet>,
+    /// The resource that the token shall be for; `None`: the only one, or the default one.
+    pub audience: Option<String>,
+}
+
+impl Asked {
+    /// Reads `scope` (RFC 6749 §3.3), `resource` (RFC 8707 §2) and `audience`, which says the same.
+    ///
+    /// # Errors
+    ///
+    /// [`GrantError::InvalidScope`], and [`GrantError::InvalidTarget`] if two resources are named.
+    pub fn read(form: &Form) -> Result<Self, GrantError> {
+        let scopes = form.get("scope").map(str::parse).transpose().map_err(|_| GrantError::InvalidScope)?;
+        let audience = match (form.get("resource"), form.get("audience")) {
+            (Some(resource), Some(audience)) if resource != audience => {
+                return Err(GrantError::InvalidTarget);
+            }
+            (one, other) => one.or(other).map(str::to_owned),
+        };
+        Ok(Self { scopes, audience })
+    }
+}
+
+/// The one door through which everything is issued, whatever the grant: it judges client, subject, audience and scope anew.
+pub trait Issue: Sync {
+    /// What is issued.
+    type Issued: Send;
+
+    /// Decides whether `client` may have what its grant asks for; `audit` is the line so far.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`] if nothing can be issued now.
+    fn issue(
+        &self,
+        context: &mut Context<'_>,
+        client: &Principal,
+        redeemed: &Redeemed,
+        grant: Granting,
+    ) -> Result<Outcome<Self::Issued, GrantError>, Unavailable>;
+}
+
+/// By which grant something is issued, and the audit line so far.
+#[derive(Debug)]
+pub struct Granting {
+    /// The `grant_type`.
+    pub grant_type: &'static str,
+    /// The line.
+    pub audit: AuditEvent,
 }
 
 /// What a grant's room writes: a request as received, its one question, and what the answer makes of it.
 pub trait Redeem: Send + Sync {
     /// The answer to its question.
     type Answer: Answer;
+
+    /// Names the grant.
+    fn grant_type(&self) -> &'static str;
 
     /// Names the one question that it asks.
     fn lookup(&self) -> Lookup<'_>;
@@ -149,11 +212,14 @@ pub trait Redeem: Send + Sync {
         context: &mut Context<'_>,
         client: &Principal,
         found: Self::Answer,
-    ) -> Outcome<Issuance, GrantError>;
+    ) -> Outcome<Redeemed, GrantError>;
 }
 
 /// A token request as received: parsed, not believed. Implemented once, for every [`Redeem`].
 pub trait TokenRequest: Send + Sync {
+    /// Names the grant.
+    fn grant_type(&self) -> &'static str;
+
     /// Names the one question that it asks.
     fn lookup(&self) -> Lookup<'_>;
 
@@ -167,10 +233,14 @@ pub trait TokenRequest: Send + Sync {
         context: &mut Context<'_>,
         client: &Principal,
         found: Found,
-    ) -> Result<Outcome<Issuance, GrantError>, Unavailable>;
+    ) -> Result<Outcome<Redeemed, GrantError>, Unavailable>;
 }
 
 impl<R: Redeem> TokenRequest for R {
+    fn grant_type(&self) -> &'static str {
+        Redeem::grant_type(self)
+    }
+
     fn lookup(&self) -> Lookup<'_> {
         Redeem::lookup(self)
     }
@@ -180,7 +250,7 @@ impl<R: Redeem> TokenRequest for R {
         context: &mut Context<'_>,
         client: &Principal,
         found: Found,
-    ) -> Result<Outcome<Issuance, GrantError>, Unavailable> {
+    ) -> Result<Outcome<Redeemed, GrantError>, Unavailable> {
         Ok(Redeem::decide(self, context, client, R::Answer::of(found)?))
     }
 }

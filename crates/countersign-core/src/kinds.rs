@@ -1,4 +1,4 @@
-//! The register of kinds. A new kind of credential is one line here.
+//! The register of kinds of stored credentials. A new kind of credential is one line here.
 
 use crate::id::CredentialId;
 use crate::kind::Kind;

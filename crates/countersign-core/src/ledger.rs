@@ -7,12 +7,15 @@ use thiserror::Error;
 
 use crate::audit::AuditEvent;
 use crate::effect::{Effect, Use};
-use crate::id::IdPrefix;
+use crate::id::{CredentialId, IdPrefix, OwnerId};
 use crate::imported_set::{Source, Upgrade};
-use crate::known::KnownCredential;
+use crate::issued::StoredToken;
+use crate::known::{KnownCredential, KnownOwner};
 use crate::meter::{Charge, Exceeded};
 use crate::principal::Principal;
+use crate::signing_key::KnownKey;
 use crate::timestamp::Timestamp;
+use crate::token::TokenDigest;
 
 /// The one question that a presented credential asks. Which one is only known when it is there; acts ask a
 /// [`Question`], whose answer has one type.
@@ -37,6 +40,36 @@ pub enum Lookup<'a> {
     },
     /// Was this used before, which counts once?
     Once(&'a str),
+    /// What is known of a token of ours?
+    Token(TokenAsked<'a>),
+}
+
+/// What a token of ours names, not yet believed.
+#[derive(Clone, Copy)]
+pub enum TokenAsked<'a> {
+    /// A signed one.
+    Signed {
+        /// The `kid` of its header.
+        key: CredentialId,
+        /// Its `jti`.
+        token: CredentialId,
+        /// Its `client_id`.
+        client: OwnerId,
+        /// The SHA-256 of the whole token.
+        digest: &'a TokenDigest,
+    },
+    /// An opaque one.
+    Opaque(&'a str),
+}
+
+/// Says of which form, never what.
+impl fmt::Debug for TokenAsked<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Signed { .. } => "Signed",
+            Self::Opaque(_) => "Opaque",
+        })
+    }
 }
 
 /// Says what is asked, never by which text: a derived one would print secrets.
@@ -47,6 +80,7 @@ impl fmt::Debug for Lookup<'_> {
             Self::Credential { .. } => "Credential",
             Self::Imported { .. } => "Imported",
             Self::Once(_) => "Once",
+            Self::Token(_) => "Token",
         })
     }
 }
@@ -60,6 +94,47 @@ pub enum Found {
     Credential(Option<FoundCredential>),
     /// To [`Lookup::Once`].
     Once(Used),
+    /// To [`Lookup::Token`].
+    Token(FoundToken),
+}
+
+/// What is known of a token of ours. Whether it is good is not said: that is the verification's.
+#[derive(Debug, Clone)]
+pub struct FoundToken {
+    /// What proves it.
+    pub proof: TokenProof,
+    /// Its client, if there is one of that name.
+    pub client: Option<Arc<KnownOwner>>,
+    /// Whether it was ended before its time.
+    pub is_ended: bool,
+    /// The incarnation of the installation.
+    pub incarnation: i64,
+}
+
+impl FoundToken {
+    /// Tells whether all that it hangs on is known here. What is not may have been made a moment ago at another node.
+    #[must_use]
+    pub const fn is_whole(&self) -> bool {
+        let proven = match &self.proof {
+            TokenProof::Signature { key, .. } => key.is_some(),
+            TokenProof::Stored(stored) => stored.is_some() && !self.is_ended,
+        };
+        proven && self.client.is_some()
+    }
+}
+
+/// What proves a token of ours.
+#[derive(Debug, Clone)]
+pub enum TokenProof {
+    /// The key that its header names, if there is one.
+    Signature {
+        /// The key.
+        key: Option<Arc<KnownKey>>,
+        /// Whether its signature was found good before, by this very key.
+        is_good: bool,
+    },
+    /// The row that it was stored in, if there is one.
+    Stored(Option<Arc<StoredToken>>),
 }
 
 /// A credential that was presented.
@@ -97,7 +172,7 @@ impl Answer for () {
     fn of(found: Found) -> Result<Self, Unavailable> {
         match found {
             Found::Nothing => Ok(()),
-            Found::Credential(_) | Found::Once(_) => Err(Unavailable::Misanswered),
+            Found::Credential(_) | Found::Once(_) | Found::Token(_) => Err(Unavailable::Misanswered),
         }
     }
 }
@@ -106,7 +181,7 @@ impl Answer for Option<FoundCredential> {
     fn of(found: Found) -> Result<Self, Unavailable> {
         match found {
             Found::Credential(found) => Ok(found),
-            Found::Nothing | Found::Once(_) => Err(Unavailable::Misanswered),
+            Found::Nothing | Found::Once(_) | Found::Token(_) => Err(Unavailable::Misanswered),
         }
     }
 }
@@ -115,7 +190,16 @@ impl Answer for Used {
     fn of(found: Found) -> Result<Self, Unavailable> {
         match found {
             Found::Once(used) => Ok(used),
-            Found::Nothing | Found::Credential(_) => Err(Unavailable::Misanswered),
+            Found::Nothing | Found::Credential(_) | Found::Token(_) => Err(Unavailable::Misanswered),
+        }
+    }
+}
+
+impl Answer for FoundToken {
+    fn of(found: Found) -> Result<Self, Unavailable> {
+        match found {
+            Found::Token(found) => Ok(found),
+            Found::Nothing | Found::Credential(_) | Found::Once(_) => Err(Unavailable::Misanswered),
         }
     }
 }
@@ -132,6 +216,9 @@ pub enum Unavailable {
     /// The ledger has answered another question than was asked: a defect.
     #[error("the ledger answered another question than was asked")]
     Misanswered,
+    /// There is no signing key that can be used here.
+    #[error("no signing key can be used here: see signing-key list, and whether the master key opens it")]
+    NoSigningKey,
     /// Marks of first use fill the memory that they may take (SAFETY 8).
     #[error("there are more marks of first use than can be kept")]
     TooManyMarks,

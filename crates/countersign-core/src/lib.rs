@@ -9,6 +9,7 @@
 //!
 //! What it does not do: speak HTTP, store anything, log anything. The [`audit::AuditEvent`] is the log.
 
+pub mod access_token;
 pub mod api_key;
 pub mod audit;
 pub mod authenticators;
@@ -16,6 +17,7 @@ pub mod authority;
 pub mod base62;
 mod cap;
 pub mod carried;
+pub mod client_credentials;
 pub mod client_terms;
 pub mod context;
 pub mod credential;
@@ -30,10 +32,14 @@ pub mod exchange;
 pub mod few;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+mod good_signatures;
 pub mod grant;
+pub mod grants;
 pub mod id;
 pub mod imported;
 pub mod imported_set;
+pub mod issued;
+pub mod issuing;
 pub mod key_evidence;
 pub mod key_string;
 pub mod keyring;
@@ -63,6 +69,8 @@ pub mod scheme;
 pub mod scope;
 pub mod secret;
 mod settling;
+pub mod signing_key;
+pub mod signing_keys;
 pub mod snapshot;
 pub mod standing;
 pub mod switching;
@@ -71,6 +79,8 @@ pub mod tally;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod timestamp;
+pub mod token;
+pub mod token_ending;
 #[cfg(test)]
 mod toys;
 pub(crate) mod uri;

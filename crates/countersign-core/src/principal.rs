@@ -78,6 +78,11 @@ impl Principal {
         self.0.owner.as_ref().map(|owner| owner.id())
     }
 
+    /// Returns who the credential acts for, as verifiers know them.
+    pub(crate) fn known_owner(&self) -> Option<&Arc<KnownOwner>> {
+        self.0.owner.as_ref()
+    }
+
     /// Returns the tenant that the caller belongs to; `None` for the anonymous caller and the local operator.
     #[must_use]
     pub fn organisation(&self) -> Option<OwnerId> {

@@ -12,6 +12,7 @@ use crate::ledger::Question;
 use crate::record::{CredentialRecord, MarkRecord, OwnerRecord, ResourceRecord, TakenOver};
 use crate::resource::ResourceId;
 use crate::secret::SecretHash;
+use crate::signing_key::{SigningKeyRecord, Slot};
 use crate::tally::Tally;
 
 /// What is stored of a credential?
@@ -157,4 +158,20 @@ pub struct FoundFirstUse {
     pub taken: Vec<TakenOver>,
     /// What is stored of the key.
     pub record: Option<CredentialRecord>,
+}
+
+/// Which keys of this slot are stored?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeysOf(pub Slot);
+
+impl Question for KeysOf {
+    type Answer = Vec<SigningKeyRecord>;
+}
+
+/// How often has everything that was issued ended?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IncarnationOf;
+
+impl Question for IncarnationOf {
+    type Answer = i64;
 }

@@ -15,6 +15,7 @@ use crate::network::AddressBlock;
 use crate::resource::Resource;
 use crate::scope::{Grantable, ScopeSet};
 use crate::secret::SecretHash;
+use crate::signing_key::SigningKeyRecord;
 use crate::timestamp::Timestamp;
 
 /// A row of any table. Closed by the tables, which the store has to know one by one anyway.
@@ -26,11 +27,66 @@ pub enum Record {
     Owner(Box<OwnerRecord>),
     /// Of the table of resources.
     Resource(Box<ResourceRecord>),
+    /// Of the table of signing keys.
+    SigningKey(Box<SigningKeyRecord>),
+    /// Of the table of artifacts.
+    Artifact(Box<ArtifactRecord>),
+    /// Of the table of sealed values.
+    Sealed(Box<SealedRecord>),
+    /// How often all that was issued has ended: the one row of its table.
+    Incarnation(i64),
+}
+
+/// Short-lived state of a protocol, as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArtifactRecord {
+    /// What it is.
+    pub kind: &'static str,
+    /// The keyed hash by which it is found.
+    pub lookup: SecretHash,
+    /// What ends together: of an access token, its own id.
+    pub family: String,
+    /// Whom it was issued to.
+    pub client: OwnerId,
+    /// Whom it acts for.
+    pub subject: OwnerId,
+    /// The tenant.
+    pub organisation: OwnerId,
+    /// When it ends.
+    pub expires_at: Timestamp,
+    /// What its kind adds, JSON text.
+    pub payload: String,
+}
+
+/// A sealed value, as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedRecord {
+    /// What it is for.
+    pub purpose: &'static str,
+    /// Whose it is.
+    pub owner: String,
+    /// What is sealed.
+    pub value: Vec<u8>,
+}
+
+/// A token that was ended before its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EndedToken {
+    /// Its `jti`.
+    pub token: CredentialId,
+    /// Until when that has to be remembered.
+    pub until: Timestamp,
 }
 
 impl From<CredentialRecord> for Record {
     fn from(record: CredentialRecord) -> Self {
         Self::Credential(Box::new(record))
+    }
+}
+
+impl From<SigningKeyRecord> for Record {
+    fn from(record: SigningKeyRecord) -> Self {
+        Self::SigningKey(Box::new(record))
     }
 }
 

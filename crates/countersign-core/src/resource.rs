@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use countersign_jose::algorithm::SignatureAlgorithm;
 use papaya::HashMap;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -95,6 +96,17 @@ names! {
 impl Default for TokenFormat {
     fn default() -> Self {
         Self::Jwt
+    }
+}
+
+impl From<SigningAlgorithm> for SignatureAlgorithm {
+    fn from(algorithm: SigningAlgorithm) -> Self {
+        match algorithm {
+            SigningAlgorithm::Es256 => Self::Es256,
+            SigningAlgorithm::Rs256 => Self::Rs256,
+            SigningAlgorithm::Ps256 => Self::Ps256,
+            SigningAlgorithm::EdDsa => Self::EdDsa,
+        }
     }
 }
 

@@ -91,7 +91,7 @@ pub(crate) fn settle(
                 }
                 Err(exceeded) => Ok(Settled::Exceeded(exceeded)),
             },
-            Use::Upgrade(_) => continue,
+            Use::Upgrade(_) | Use::GoodSignature { .. } => continue,
         };
         undo(meters, marks, now, &taken);
         return failed;

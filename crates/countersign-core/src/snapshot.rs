@@ -6,7 +6,7 @@
 //! A snapshot that is older than its `max_age`, or not complete yet, answers nothing (SAFETY 4).
 
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use http::HeaderName;
@@ -16,21 +16,27 @@ use crate::carried::DeclaredSets;
 use crate::drawn::ByDrawn;
 use crate::effect::Use;
 use crate::ending::Ending;
+use crate::good_signatures::GoodSignatures;
 use crate::id::{CredentialId, IdPrefix, OwnerId, OwnerKind};
 use crate::imported::{Declaration, Imports};
 use crate::imported_set::{Digest, ImportedSet, Source, Upgrade};
+use crate::issued::{Issued, StoredToken};
 use crate::kind::Kind;
 use crate::known::{ById, ByLookup, KnownCredential, KnownOwner, KnownTerms};
 use crate::learned::{Learned, Words};
-use crate::ledger::{Found, FoundCredential, Lookup, Settled, Unavailable, Used};
+use crate::ledger::{
+    Found, FoundCredential, FoundToken, Lookup, Settled, TokenAsked, TokenProof, Unavailable, Used,
+};
 use crate::meter::Meters;
 use crate::own::Evidence;
-use crate::record::{Life, OwnerRecord, Terms};
+use crate::record::{EndedToken, Life, OwnerRecord, Terms};
 use crate::resource::{Resource, ResourceId, Resources};
 use crate::secret::{Pepper, Peppers, Purpose, Secret, SecretHash, constant_time_eq};
 use crate::settling::{Marks, settle};
+use crate::signing_key::{KnownKey, SigningKeyRecord, Slot};
 use crate::standing::Knows;
 use crate::timestamp::{Monotonic, Timestamp};
+use crate::token::AccessClaims;
 
 /// Something that verifiers must learn.
 #[derive(Debug, Clone)]
@@ -50,6 +56,23 @@ pub enum Change {
     Owner(Box<OwnerRecord>),
     /// A resource is new or different; `None`: it cannot be read here, and tokens for it are refused.
     Resource(ResourceId, Option<Box<Resource>>),
+    /// A signing key is new or different.
+    SigningKey(Box<SigningKeyRecord>),
+    /// An opaque token was issued.
+    Token(Box<TokenLearned>),
+    /// A token was ended before its time.
+    Ended(EndedToken),
+    /// Everything that was issued has ended.
+    Incarnation(i64),
+}
+
+/// What verifiers learn of an opaque token.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TokenLearned {
+    /// By what it is found.
+    pub lookup: SecretHash,
+    /// What it says.
+    pub claims: AccessClaims,
 }
 
 impl Change {
@@ -60,7 +83,13 @@ impl Change {
             Self::Owner(record) if record.id.kind() == OwnerKind::Organisation => Rank::Organisation,
             Self::Owner(_) => Rank::Member,
             Self::Resource(..) => Rank::Resource,
-            Self::Credential(_) | Self::Forgotten(_) | Self::Removed { .. } => Rank::Credential,
+            Self::Credential(_)
+            | Self::Forgotten(_)
+            | Self::Removed { .. }
+            | Self::SigningKey(_)
+            | Self::Token(_)
+            | Self::Ended(_)
+            | Self::Incarnation(_) => Rank::Credential,
         }
     }
 }
@@ -110,6 +139,9 @@ pub struct Snapshot {
     imported: Imports,
     meters: Meters,
     marks: Marks,
+    issued: Issued,
+    good: GoodSignatures,
+    issuer: OnceLock<String>,
     fresh_at: AtomicI64,
     /// Counts the loads, of which only the last two are told apart.
     load: AtomicU8,
@@ -130,6 +162,9 @@ impl Snapshot {
             imported: Imports::default(),
             meters: Meters::default(),
             marks: Marks::default(),
+            issued: Issued::default(),
+            good: GoodSignatures::default(),
+            issuer: OnceLock::new(),
             fresh_at: AtomicI64::new(NEVER),
             load: AtomicU8::new(0),
         }
@@ -165,13 +200,33 @@ impl Snapshot {
         self.max_age
     }
 
+    /// Says whose tokens are ours: the `iss` of everything issued. The first word stands.
+    pub fn name_issuer(&self, issuer: String) {
+        // It is said once, where the listeners are bound.
+        drop(self.issuer.set(issuer));
+    }
+
+    /// Returns the `iss` of everything issued; empty as long as nobody has said it.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        self.issuer.get().map_or("", String::as_str)
+    }
+
     /// Settles what the use of credentials leaves behind, by what this node knows. Upgrades are the ledger's to queue.
     ///
     /// # Errors
     ///
     /// [`Unavailable::TooManyMarks`].
     pub fn settle(&self, now: Timestamp, uses: &[Use]) -> Result<Settled, Unavailable> {
-        settle(&self.meters, &self.marks, now, uses)
+        let settled = settle(&self.meters, &self.marks, now, uses)?;
+        if matches!(settled, Settled::Done(_)) {
+            for one in uses {
+                if let Use::GoodSignature { digest, key, until } = one {
+                    self.good.note(digest, *key, *until, now);
+                }
+            }
+        }
+        Ok(settled)
     }
 
     /// Answers what a presented credential asks, as far as is known here.
@@ -186,7 +241,48 @@ impl Snapshot {
             }
             Lookup::Imported { source, text } => Found::Credential(self.find_imported(source, text)),
             Lookup::Once(once) => Found::Once(self.used(once)),
+            Lookup::Token(asked) => Found::Token(self.find_token(asked)),
         }
+    }
+
+    fn find_token(&self, asked: TokenAsked<'_>) -> FoundToken {
+        let incarnation = self.issued.incarnation();
+        match asked {
+            TokenAsked::Signed { key, token, client, digest } => {
+                let key = self.issued.key(key);
+                let is_good = key.as_ref().is_some_and(|key| self.good.holds(digest, key.id()));
+                let client = self.owners.pin().get(&client).cloned();
+                let is_ended = self.issued.is_ended(token);
+                FoundToken { proof: TokenProof::Signature { key, is_good }, client, is_ended, incarnation }
+            }
+            TokenAsked::Opaque(text) => {
+                let stored = self
+                    .peppers
+                    .all()
+                    .find_map(|pepper| self.issued.stored(&pepper.hash(Purpose::Credential, text)));
+                let is_ended = stored.as_ref().is_some_and(|token| self.issued.is_ended(token.claims.id));
+                let client = stored.as_ref().map(|token| Arc::clone(&token.owner));
+                FoundToken { proof: TokenProof::Stored(stored), client, is_ended, incarnation }
+            }
+        }
+    }
+
+    /// Returns the signing keys, the oldest first.
+    #[must_use]
+    pub fn signing_keys(&self) -> Vec<Arc<KnownKey>> {
+        self.issued.keys()
+    }
+
+    /// Returns the key of a slot that signs at `now`.
+    #[must_use]
+    pub fn signer(&self, slot: Slot, now: Timestamp) -> Option<Arc<KnownKey>> {
+        self.issued.signer(slot, now)
+    }
+
+    /// Counts the tokens that are remembered to have ended before their time.
+    #[must_use]
+    pub fn ended_tokens(&self) -> usize {
+        self.issued.ended()
     }
 
     fn used(&self, once: &str) -> Used {
@@ -274,15 +370,28 @@ impl Snapshot {
             Change::Credential(learned) => self.credential_endings(learned),
             Change::Forgotten(_) | Change::Resource(..) => Vec::new(),
             Change::Removed { credential, .. } => vec![Ending::Removed { credential: *credential }],
-            Change::Owner(record) => {
-                let OwnerRecord { id: owner, version, disabled_by: by, .. } = **record;
-                record
-                    .disabled_at
-                    .map(|at| Ending::OwnerDisabled { owner, at, version, by })
-                    .into_iter()
-                    .collect()
+            Change::Owner(record) => self.owner_endings(record),
+            Change::Token(_) => Vec::new(),
+            Change::SigningKey(record) => {
+                let known = self.issued.key(record.id).is_some_and(|known| known.record.revoked_at.is_some());
+                let revoked = record.revoked_at.filter(|_| !known);
+                revoked.map(|at| Ending::KeyRevoked { key: record.id, at }).into_iter().collect()
             }
+            Change::Ended(EndedToken { token, until }) if !self.issued.is_ended(*token) => {
+                vec![Ending::TokenEnded { token: *token, until: *until }]
+            }
+            Change::Ended(_) => Vec::new(),
+            Change::Incarnation(n) if *n > self.issued.incarnation() => vec![Ending::Incarnation { n: *n }],
+            Change::Incarnation(_) => Vec::new(),
         }
+    }
+
+    fn owner_endings(&self, record: &OwnerRecord) -> Vec<Ending> {
+        let OwnerRecord { id: owner, version, disabled_by: by, generation, .. } = *record;
+        let known = self.owners.pin().get(&owner).map_or(0, |known| known.generation());
+        let disabled = record.disabled_at.map(|at| Ending::OwnerDisabled { owner, at, version, by });
+        let raised = (generation > known).then_some(Ending::Generation { owner, generation });
+        disabled.into_iter().chain(raised).collect()
     }
 
     /// What a credential was when it was made is no ending: a store that has lost it has nothing to be told.
@@ -310,6 +419,11 @@ impl Snapshot {
         .collect()
     }
 
+    /// Tells the time: what is past it makes room.
+    pub fn tell_time(&self, now: Timestamp) {
+        self.issued.tell_time(now);
+    }
+
     /// Takes one change.
     pub fn apply(&self, change: &Change) -> Applied {
         match change {
@@ -323,7 +437,32 @@ impl Snapshot {
                 self.resources.learn(id, resource.as_deref(), self.load.load(Ordering::Acquire));
                 Applied::Taken
             }
+            Change::SigningKey(record) => {
+                if self.issued.take_key(record) {
+                    Applied::Taken
+                } else {
+                    Applied::Unreadable(record.id)
+                }
+            }
+            Change::Token(learned) => self.apply_token(learned),
+            Change::Ended(EndedToken { token, until }) => {
+                self.issued.end(*token, *until);
+                Applied::Taken
+            }
+            Change::Incarnation(n) => {
+                self.issued.raise(*n);
+                Applied::Taken
+            }
         }
+    }
+
+    fn apply_token(&self, learned: &TokenLearned) -> Applied {
+        let Some(owner) = self.owner(learned.claims.client) else {
+            return Applied::Incomplete;
+        };
+        let TokenLearned { lookup, claims } = learned.clone();
+        self.issued.store(StoredToken { lookup, claims, owner });
+        Applied::Taken
     }
 
     fn forget(&self, lookup: &SecretHash) {
@@ -469,6 +608,10 @@ impl DeclaredSets for Snapshot {
     fn claims(&self, source: Source<'_>, text: &str) -> bool {
         self.imported.sets.pin().keys().any(|set| set.claims(source, text))
     }
+
+    fn is_issuer(&self, issuer: &str) -> bool {
+        self.issuer.get().is_some_and(|ours| ours == issuer)
+    }
 }
 
 impl Knows for Snapshot {
@@ -482,6 +625,18 @@ impl Knows for Snapshot {
         // An imported key is found elsewhere after its first use.
         let moved = || keys.get_key_value(&before.id().bits()).map(|(ById(known), ())| known);
         here.or_else(moved).cloned()
+    }
+
+    fn signing_key(&self, id: CredentialId) -> Option<Arc<KnownKey>> {
+        self.issued.key(id)
+    }
+
+    fn is_ended(&self, token: CredentialId) -> bool {
+        self.issued.is_ended(token)
+    }
+
+    fn incarnation(&self) -> i64 {
+        self.issued.incarnation()
     }
 }
 

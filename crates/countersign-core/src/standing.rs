@@ -4,7 +4,9 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
 
+use crate::id::CredentialId;
 use crate::known::KnownCredential;
+use crate::signing_key::KnownKey;
 use crate::timestamp::{Monotonic, Timestamp};
 
 /// What verifiers know, as far as a standing asks.
@@ -14,6 +16,15 @@ pub trait Knows: Sync {
 
     /// Returns what is known now of a credential that was found before; `None`: it was forgotten.
     fn current(&self, before: &KnownCredential) -> Option<Arc<KnownCredential>>;
+
+    /// Returns a signing key of ours by its `kid`.
+    fn signing_key(&self, id: CredentialId) -> Option<Arc<KnownKey>>;
+
+    /// Tells whether a token was ended before its time.
+    fn is_ended(&self, token: CredentialId) -> bool;
+
+    /// Returns the incarnation of the installation.
+    fn incarnation(&self) -> i64;
 }
 
 /// The moment at which a standing is asked, and whom it may ask.

@@ -10,12 +10,15 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context as Task, Poll, Waker};
 use std::time::Duration;
 
+use countersign_jose::algorithm::SignatureAlgorithm;
+use countersign_jose::jwk::SigningKey;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
 use crate::api_key;
 use crate::api_key::KeyCriteria;
 use crate::audit::AuditEvent;
 use crate::carried::{Connection, NoSets, RequestHead as Head};
+use crate::client_terms::ClientTerms;
 use crate::context::{Context, Policy, SeededEntropy};
 use crate::credential::Row;
 use crate::decision::OwnCriteria;
@@ -42,22 +45,30 @@ use crate::own::Evidence;
 use crate::presentation::{kinds_of, recognise};
 use crate::principal::{Principal, Proof};
 use crate::question::{
-    Creation, FoundCreation, FoundInstallation, FoundOwner, FoundRotation, Holder, HolderOf, Installation,
-    MarkOf, OwnerAndKeys, RecordOf, Rotation,
+    Creation, FoundCreation, FoundInstallation, FoundOwner, FoundRotation, Holder, HolderOf, IncarnationOf,
+    Installation, KeysOf, MarkOf, OwnerAndKeys, RecordOf, Rotation,
 };
-use crate::record::{CredentialRecord, MarkRecord, OwnerRecord, Record, ResourceRecord, TakenOver, Terms};
+use crate::record::{
+    ArtifactRecord, CredentialRecord, EndedToken, MarkRecord, OwnerRecord, Record, ResourceRecord,
+    SealedRecord, TakenOver, Terms,
+};
 use crate::rejection::Rejection;
 use crate::resource::ResourceId;
 use crate::scheme::Scheme;
 use crate::scope::{Grantable, ScopeSet};
 use crate::secret::{Pepper, Peppers, Secret};
-use crate::snapshot::{Change, Snapshot};
+use crate::signing_key::{KeyPurpose, SIGNING_KEY, SigningKeyRecord, Slot};
+use crate::snapshot::{Change, Snapshot, TokenLearned};
 use crate::tally::Tally;
 use crate::timestamp::Timestamp;
+use crate::token::AccessClaims;
+use crate::token_ending::Nothing;
 use std::sync::LazyLock;
 
 /// The instant at which tables begin.
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+/// The `iss` of everything issued.
+pub(crate) const ISSUER: &str = "https://auth.example.com";
 /// An hour.
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 
@@ -102,6 +113,18 @@ impl Ground {
         let member = OwnerRecord { id: OwnerId::random(kind, &mut self.entropy), ..organisation.clone() };
         self.store.keep_owner(&member);
         member
+    }
+
+    /// Registers a client, and proves it.
+    pub(crate) fn client(&mut self, terms: ClientTerms) -> (OwnerRecord, Principal) {
+        let organisation = self.organisation.clone();
+        let client =
+            OwnerRecord { client: Some(Box::new(terms)), ..self.member(OwnerKind::Client, &organisation) };
+        self.store.keep_owner(&client);
+        let owner = self.store.snapshot().owner(client.id).unwrap();
+        let proof =
+            Proof { owner: Some(owner), client: Some(client.id), ..Proof::nothing(Scheme::ANONYMOUS) };
+        (client, Principal::assertion(proof))
     }
 
     /// Mints an API key and keeps it; its text comes with it.
@@ -237,6 +260,27 @@ impl Ground {
 fn organisation(entropy: &mut SeededEntropy) -> OwnerRecord {
     let id = OwnerId::random(OwnerKind::Organisation, entropy);
     OwnerRecord::new(id, id, "acme".into(), NOW)
+}
+
+/// A key that signs since [`NOW`], and its private part; each seed makes another.
+pub(crate) fn signing_key(purpose: KeyPurpose, seed: u64) -> (SigningKeyRecord, SigningKey) {
+    let slot = Slot { purpose, algorithm: SignatureAlgorithm::Es256 };
+    let id = CredentialId::random(SIGNING_KEY, &mut SeededEntropy::new(seed));
+    let pair = SigningKey::generate(slot.algorithm).unwrap().named(id.to_string());
+    let record = SigningKeyRecord {
+        id,
+        slot,
+        number: i64::try_from(seed).unwrap(),
+        version: 1,
+        jwk: pair.public().to_jwk().to_string(),
+        created_at: NOW,
+        active_at: NOW,
+        retired_at: None,
+        ends_at: None,
+        revoked_at: None,
+        rotate_at: NOW.plus(720 * HOUR),
+    };
+    (record, pair)
 }
 
 /// A head with these fields and nothing else.
@@ -397,6 +441,11 @@ pub(crate) struct Tables {
     pub(crate) owners: BTreeMap<OwnerId, OwnerRecord>,
     pub(crate) credentials: BTreeMap<CredentialId, CredentialRecord>,
     pub(crate) resources: BTreeMap<ResourceId, ResourceRecord>,
+    pub(crate) signing_keys: BTreeMap<CredentialId, SigningKeyRecord>,
+    pub(crate) sealed: Vec<SealedRecord>,
+    pub(crate) artifacts: Vec<ArtifactRecord>,
+    pub(crate) ended: Vec<EndedToken>,
+    pub(crate) incarnation: i64,
     pub(crate) marks: Vec<MarkRecord>,
     pub(crate) taken_over: Vec<TakenOver>,
     /// The first organisation.
@@ -489,6 +538,18 @@ impl Memory {
         for record in tables.credentials.values() {
             snapshot.apply(&Change::Credential(Box::new(record.into())));
         }
+        snapshot.name_issuer(ISSUER.to_owned());
+        snapshot.apply(&Change::Incarnation(tables.incarnation));
+        for record in tables.signing_keys.values() {
+            snapshot.apply(&Change::SigningKey(Box::new(record.clone())));
+        }
+        for record in &tables.artifacts {
+            let claims = AccessClaims::parse(record.payload.as_bytes()).unwrap();
+            snapshot.apply(&Change::Token(Box::new(TokenLearned { lookup: record.lookup, claims })));
+        }
+        for record in &tables.ended {
+            snapshot.apply(&Change::Ended(*record));
+        }
         snapshot
     }
 }
@@ -531,30 +592,70 @@ impl Tables {
         held
     }
 
-    /// Takes an effect; false: its condition does not hold.
-    fn take(&mut self, effect: Effect) -> bool {
-        match effect {
-            Effect::Insert(Record::Credential(record)) => {
-                self.credentials.insert(record.id, *record).is_none()
+    fn insert(&mut self, record: Record) -> bool {
+        match record {
+            Record::Credential(record) => self.credentials.insert(record.id, *record).is_none(),
+            Record::Owner(record) => self.owners.insert(record.id, *record).is_none(),
+            Record::Resource(record) => self.resources.insert(record.resource.id.clone(), *record).is_none(),
+            Record::SigningKey(record) => {
+                let taken = self
+                    .signing_keys
+                    .values()
+                    .any(|key| key.slot == record.slot && key.number == record.number);
+                self.signing_keys.insert(record.id, *record);
+                !taken
             }
-            Effect::Insert(Record::Owner(record)) => self.owners.insert(record.id, *record).is_none(),
-            Effect::Insert(Record::Resource(record)) => {
-                self.resources.insert(record.resource.id.clone(), *record).is_none()
+            Record::Sealed(record) => {
+                self.sealed.push(*record);
+                true
             }
-            Effect::Advance(Record::Credential(next)) => {
+            Record::Artifact(record) => {
+                self.artifacts.push(*record);
+                true
+            }
+            Record::Incarnation(_) => panic!("no decision asks for it"),
+        }
+    }
+
+    fn advance(&mut self, record: Record) -> bool {
+        match record {
+            Record::SigningKey(next) => {
+                let version = next.version;
+                let before = self.signing_keys.insert(next.id, *next);
+                before.is_some_and(|before| before.version + 1 == version)
+            }
+            Record::Incarnation(n) => {
+                let raised = n > self.incarnation;
+                self.incarnation = n;
+                raised
+            }
+            Record::Credential(next) => {
                 let version = next.version;
                 let before = self.credentials.insert(next.id, *next);
                 before.is_some_and(|before| before.version + 1 == version)
             }
-            Effect::Advance(Record::Owner(next)) => {
+            Record::Owner(next) => {
                 let version = next.version;
                 let before = self.owners.insert(next.id, *next);
                 before.is_some_and(|before| before.version + 1 == version)
             }
-            Effect::Advance(Record::Resource(next)) => {
+            Record::Resource(next) => {
                 let version = next.version;
                 let before = self.resources.insert(next.resource.id.clone(), *next);
                 before.is_some_and(|before| before.version + 1 == version)
+            }
+            Record::Artifact(_) | Record::Sealed(_) => panic!("no decision asks for it"),
+        }
+    }
+
+    /// Takes an effect; false: its condition does not hold.
+    fn take(&mut self, effect: Effect) -> bool {
+        match effect {
+            Effect::Insert(record) => self.insert(record),
+            Effect::Advance(record) => self.advance(record),
+            Effect::End(ended) => {
+                self.ended.push(ended);
+                true
             }
             Effect::Revoke { credential, at } => {
                 if let Some(record) = self.credentials.get_mut(&credential) {
@@ -630,6 +731,24 @@ impl Ledger for Memory {
 impl Find<RecordOf> for Memory {
     async fn find(&self, RecordOf(id): RecordOf) -> Result<Option<CredentialRecord>, Unavailable> {
         self.answer(|tables| tables.credentials.get(&id).cloned())
+    }
+}
+
+impl Find<KeysOf> for Memory {
+    async fn find(&self, KeysOf(slot): KeysOf) -> Result<Vec<SigningKeyRecord>, Unavailable> {
+        self.answer(|tables| tables.signing_keys.values().filter(|key| key.slot == slot).cloned().collect())
+    }
+}
+
+impl Find<IncarnationOf> for Memory {
+    async fn find(&self, _: IncarnationOf) -> Result<i64, Unavailable> {
+        self.answer(|tables| tables.incarnation)
+    }
+}
+
+impl Find<Nothing> for Memory {
+    async fn find(&self, _: Nothing) -> Result<(), Unavailable> {
+        self.answer(|_| ())
     }
 }
 

@@ -38,7 +38,8 @@ impl SnapshotLedger<'_> {
             (Lookup::Imported { source, text }, Found::Credential(None)) => {
                 !self.sources.snapshot.claims(*source, text)
             }
-            (Lookup::Nothing | Lookup::Credential { .. } | Lookup::Once(_), Found::Credential(None)) => false,
+            (_, Found::Token(found)) => found.is_whole(),
+            (_, Found::Credential(None)) => false,
         }
     }
 
@@ -72,7 +73,7 @@ impl Ledger for SnapshotLedger<'_> {
             for one in uses {
                 match one {
                     Use::Upgrade(upgrade) => self.report(Report::Upgrade(upgrade)),
-                    Use::Mark { .. } | Use::Spend { .. } => {}
+                    Use::GoodSignature { .. } | Use::Mark { .. } | Use::Spend { .. } => {}
                 }
             }
         }

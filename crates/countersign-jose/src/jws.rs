@@ -196,9 +196,18 @@ impl<'a> Compact<'a> {
     ///
     /// [`Error::Algorithm`] and [`Error::Signature`].
     pub fn verify(self, key: &PublicKey) -> Result<Verified, Error> {
+        self.is_signed_by(key)?;
+        Ok(self.assertion())
+    }
+
+    /// Tells whether `key` has signed it: for whoever has read its claims and keeps it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Algorithm`] and [`Error::Signature`].
+    pub fn is_signed_by(&self, key: &PublicKey) -> Result<(), Error> {
         self.expect(JwsAlgorithm::Signature(key.algorithm()))?;
-        let good = key.verifies(&self.signing_input, &self.signature);
-        self.assertion(good)
+        if key.verifies(&self.signing_input, &self.signature) { Ok(()) } else { Err(Error::Signature) }
     }
 
     /// Verifies the MAC.
@@ -208,8 +217,11 @@ impl<'a> Compact<'a> {
     /// [`Error::Algorithm`] and [`Error::Signature`].
     pub fn verify_mac(self, key: &MacKey) -> Result<Verified, Error> {
         self.expect(JwsAlgorithm::Mac(key.algorithm()))?;
-        let good = key.verifies(&self.signing_input, &self.signature);
-        self.assertion(good)
+        if key.verifies(&self.signing_input, &self.signature) {
+            Ok(self.assertion())
+        } else {
+            Err(Error::Signature)
+        }
     }
 
     /// Refuses a header that names another algorithm than the key has (RFC 8725 §3.1).
@@ -218,8 +230,8 @@ impl<'a> Compact<'a> {
         if found == expected { Ok(()) } else { Err(Error::Algorithm { expected, found }) }
     }
 
-    fn assertion(self, good: bool) -> Result<Verified, Error> {
-        if good { Ok(Verified { header: self.header, payload: self.payload }) } else { Err(Error::Signature) }
+    fn assertion(self) -> Verified {
+        Verified { header: self.header, payload: self.payload }
     }
 }
 

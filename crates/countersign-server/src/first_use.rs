@@ -14,7 +14,10 @@ impl App {
             let Err(error) = self.attempt(&System, &upgrade).await else { continue };
             tracing::debug!(%error, credential = %upgrade.credential(), "a first use is not written yet");
             match error {
-                Unavailable::Contended | Unavailable::Corrupt(_) | Unavailable::Misanswered => {}
+                Unavailable::Contended
+                | Unavailable::Corrupt(_)
+                | Unavailable::Misanswered
+                | Unavailable::NoSigningKey => {}
                 // The others would wait as long.
                 Unavailable::Stale | Unavailable::Store(_) | Unavailable::TooManyMarks => return,
             }

@@ -56,7 +56,12 @@ fn lookup(change: &Change) -> Option<SecretHash> {
     match change {
         Change::Credential(learned) => Some(learned.lookup),
         Change::Forgotten(lookup) | Change::Removed { lookup, .. } => Some(*lookup),
-        Change::Owner(_) | Change::Resource(..) => None,
+        Change::Token(learned) => Some(learned.lookup),
+        Change::Owner(_)
+        | Change::Resource(..)
+        | Change::SigningKey(_)
+        | Change::Ended(_)
+        | Change::Incarnation(_) => None,
     }
 }
 

@@ -8,8 +8,12 @@ use countersign_core::record::{CredentialRecord, Record};
 use countersign_core::tally::Kept;
 use countersign_core::timestamp::Timestamp;
 
-use crate::{credential, due, mark, owner, resource, taken_over, tally};
+use crate::{
+    artifact, credential, due, ended, incarnation, mark, meta, owner, resource, signing_key, taken_over,
+    tally,
+};
 use countersign_database::statement::Step;
+use countersign_database::value::corrupt;
 
 /// Returns the steps that `effects` ask for, in their order. What they add to one tally is counted by one step, where the
 /// first of them stands, and the caps that they name hold for all of it together.
@@ -72,12 +76,20 @@ fn tallied(effect: &Effect) -> Option<Tallied> {
             (record.organisation, Kept::Members, 1, None)
         }
         Effect::Within { organisation, kept, most } => (*organisation, *kept, 0, Some(*most)),
-        Effect::Insert(Record::Owner(_) | Record::Resource(_))
+        Effect::Insert(
+            Record::Owner(_)
+            | Record::Resource(_)
+            | Record::SigningKey(_)
+            | Record::Artifact(_)
+            | Record::Sealed(_)
+            | Record::Incarnation(_),
+        )
         | Effect::Remove(_)
         | Effect::Advance(_)
         | Effect::Revoke { .. }
         | Effect::TakeOver(_)
         | Effect::Done(_)
+        | Effect::End(_)
         | Effect::Mark(_) => return None,
     };
     Some(Tallied { organisation, kept, more, most })
@@ -92,6 +104,22 @@ fn step(effect: &Effect, node: &str, now: Timestamp) -> Result<Vec<Step>, Unavai
         Effect::Advance(Record::Credential(next)) => return asking(next, credential::advance(next)?),
         Effect::Advance(Record::Owner(next)) => owner::advance(next)?,
         Effect::Advance(Record::Resource(next)) => resource::advance(next)?,
+        Effect::Insert(Record::SigningKey(record)) => {
+            let work = record.due();
+            return Ok(std::iter::once(signing_key::insert(record))
+                .chain(work.as_ref().map(due::ask))
+                .collect());
+        }
+        Effect::Advance(Record::SigningKey(next)) => signing_key::advance(next),
+        Effect::Insert(Record::Artifact(record)) => artifact::insert(record),
+        Effect::Insert(Record::Sealed(record)) => {
+            meta::put_sealed(record.purpose, &record.owner, &record.value)
+        }
+        Effect::Advance(Record::Incarnation(n)) => incarnation::raise(*n),
+        Effect::Advance(Record::Artifact(_) | Record::Sealed(_)) | Effect::Insert(Record::Incarnation(_)) => {
+            return Err(corrupt("an effect that no decision asks for"));
+        }
+        Effect::End(record) => ended::end(record),
         Effect::Revoke { credential, at } => credential::revoke(*credential, *at),
         Effect::Remove(credential) => {
             return Ok(vec![tally::remove(node, *credential), credential::remove(*credential)]);

@@ -417,6 +417,7 @@ fn unreadable(error: Unavailable) -> Fault {
         | Unavailable::Misanswered
         | Unavailable::Stale
         | Unavailable::Store(_)
+        | Unavailable::NoSigningKey
         | Unavailable::TooManyMarks => Fault::Failed(error.to_string()),
     }
 }

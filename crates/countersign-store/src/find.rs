@@ -5,13 +5,15 @@ use std::collections::HashMap;
 use countersign_core::ledger::{Find, Unavailable};
 use countersign_core::question::{
     Creation, FirstUse, FoundCreation, FoundFirstUse, FoundInstallation, FoundOwner, FoundRotation, Holder,
-    HolderOf, Installation, MarkOf, OwnerAndKeys, RecordOf, ResourceOf, Rotation,
+    HolderOf, IncarnationOf, Installation, KeysOf, MarkOf, OwnerAndKeys, RecordOf, ResourceOf, Rotation,
 };
 use countersign_core::record::{CredentialRecord, MarkRecord, ResourceRecord, TakenOver};
 use countersign_core::secret::SecretHash;
+use countersign_core::signing_key::SigningKeyRecord;
+use countersign_core::token_ending::Nothing;
 
 use crate::store::Store;
-use crate::{creation, credential, mark, owner, resource, taken_over};
+use crate::{creation, credential, incarnation, mark, owner, resource, signing_key, taken_over};
 
 impl Find<RecordOf> for Store {
     async fn find(&self, RecordOf(id): RecordOf) -> Result<Option<CredentialRecord>, Unavailable> {
@@ -25,6 +27,24 @@ impl Find<RecordOf> for Store {
         let ids: Vec<_> = questions.iter().map(|RecordOf(id)| *id).collect();
         let found = credential::find_many(&self.database, &ids).await?;
         Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
+    }
+}
+
+impl Find<KeysOf> for Store {
+    async fn find(&self, KeysOf(slot): KeysOf) -> Result<Vec<SigningKeyRecord>, Unavailable> {
+        signing_key::of_slot(&self.database, slot).await
+    }
+}
+
+impl Find<IncarnationOf> for Store {
+    async fn find(&self, _: IncarnationOf) -> Result<i64, Unavailable> {
+        incarnation::find(&self.database).await
+    }
+}
+
+impl Find<Nothing> for Store {
+    async fn find(&self, _: Nothing) -> Result<(), Unavailable> {
+        Ok(())
     }
 }
 

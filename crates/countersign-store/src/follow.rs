@@ -16,6 +16,7 @@ use countersign_core::ending::Ending;
 use countersign_core::id::CredentialId;
 use countersign_core::ledger::Unavailable;
 use countersign_core::snapshot::{Change, Rank};
+use countersign_core::standing::Knows as _;
 
 use crate::heartbeat::Heart;
 use crate::kept::KEPT;
@@ -23,7 +24,7 @@ use crate::knowledge::{Beat, Heads, Knowledge};
 use crate::node::{self, Head, NodeRow};
 use crate::queue::Queue;
 use crate::restoring::Restoring;
-use crate::{audit_event, change, tally};
+use crate::{audit_event, change, incarnation, tally};
 use countersign_database::database::Database;
 
 /// The most changes that are read together, some 70 MB of them: whoever is further behind, since it could not reach the
@@ -82,6 +83,7 @@ impl Feed {
         let Some(fresh) = fresh else {
             return Err(Unavailable::Store("the store moves faster than it can be read".to_owned()));
         };
+        self.knowledge.snapshot().tell_time(self.clock.now());
         self.knowledge.snapshot().mark_fresh(fresh);
         let owed: Vec<_> = heads.owed.iter().copied().collect();
         drop(heads);
@@ -172,7 +174,7 @@ impl Feed {
                 heads.tombstones.endings().map_err(|error| Unavailable::Store(error.to_string()))?;
             (heads.tombstones.path().display().to_string(), endings)
         };
-        let restored = self.restoring().run(endings).await?;
+        let restored = self.restoring().run(endings.chain([self.next_incarnation().await?])).await?;
         tracing::warn!(
             record,
             restored,
@@ -181,6 +183,14 @@ impl Feed {
         self.knowledge.lock().await.whole = true;
         self.knowledge.was_told();
         Ok(())
+    }
+
+    /// SAFETY 3: whatever was issued before the store went back dies with a new incarnation. What was known here counts, so
+    /// that of several nodes the first raises it for all.
+    async fn next_incarnation(&self) -> Result<Ending, Unavailable> {
+        let known = self.knowledge.snapshot().incarnation();
+        let known = if known == 0 { incarnation::find(&self.database).await? } else { known };
+        Ok(Ending::Incarnation { n: known.saturating_add(1) })
     }
 
     /// Reads a node's changes; `None` if one is missing.

@@ -9,10 +9,18 @@ use countersign_core::ledger::Unavailable;
 use countersign_database::value::corrupt;
 
 use crate::keep::Kept;
-use crate::{credential, owner, resource};
+use crate::{artifact, credential, ended, incarnation, owner, resource, signing_key};
 
 /// Everything that verifiers keep, the first to be loaded first.
-pub(crate) static KEPT: &[&Kept] = &[&owner::KEPT, &resource::KEPT, &credential::KEPT];
+pub(crate) static KEPT: &[&Kept] = &[
+    &incarnation::KEPT,
+    &signing_key::KEPT,
+    &owner::KEPT,
+    &resource::KEPT,
+    &credential::KEPT,
+    &artifact::KEPT,
+    &ended::KEPT,
+];
 
 /// Finds what changes of this name are about.
 ///

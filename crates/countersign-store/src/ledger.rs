@@ -52,7 +52,7 @@ impl Ledger for Store {
             for one in uses {
                 match one {
                     Use::Upgrade(upgrade) => self.upgrades.note(upgrade),
-                    Use::Mark { .. } | Use::Spend { .. } => {}
+                    Use::GoodSignature { .. } | Use::Mark { .. } | Use::Spend { .. } => {}
                 }
             }
         }
@@ -79,7 +79,7 @@ fn marking(one: &Use, now: Timestamp) -> Option<Step> {
             let record = MarkRecord { lookup: *lookup, made: String::new(), until: *until };
             Some(mark::mark(&record, now))
         }
-        Use::Spend { .. } | Use::Upgrade(_) => None,
+        Use::GoodSignature { .. } | Use::Spend { .. } | Use::Upgrade(_) => None,
     }
 }
 
@@ -110,7 +110,8 @@ impl Store {
             (Lookup::Imported { source, text }, Found::Credential(None)) => {
                 !self.snapshot().claims(*source, text)
             }
-            (Lookup::Nothing | Lookup::Credential { .. } | Lookup::Once(_), Found::Credential(None)) => false,
+            (_, Found::Token(found)) => found.is_whole(),
+            (_, Found::Credential(None)) => false,
         }
     }
 }

@@ -11,6 +11,7 @@
 //! What it does not do: decide, hash secrets, or open what is sealed.
 
 mod access;
+mod artifact;
 mod audit_event;
 mod audit_start;
 mod catch_up;
@@ -23,11 +24,13 @@ mod creation;
 mod credential;
 mod decision_count;
 mod due;
+mod ended;
 mod find;
 mod follow;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod heartbeat;
+mod incarnation;
 mod keep;
 mod kept;
 mod knowledge;
@@ -44,6 +47,7 @@ mod refusals;
 mod report;
 mod resource;
 mod restoring;
+mod signing_key;
 mod statements;
 mod store;
 mod taken_over;

@@ -182,6 +182,19 @@ fn registered(record: &OwnerRecord) -> Result<Value, Unavailable> {
     serde_json::to_string(client).map(Value::from).map_err(|error| corrupt(error.to_string()))
 }
 
+static RAISE_AGAIN: Statement = Statement::new(concat!(
+    "UPDATE owner
+     SET generation = $2, version = version + 1
+     WHERE id = $1 AND generation < $2
+     RETURNING ",
+    columns!()
+));
+
+/// Ends everything before once more; not met if it has ended.
+pub(crate) fn raise_again(id: OwnerId, generation: i64) -> Step {
+    Step::one(&RAISE_AGAIN, vec![id.into(), generation.into()]).yielding(Yields::Stored(OWNER))
+}
+
 static DISABLE_AGAIN: Statement = Statement::new(concat!(
     "UPDATE owner
      SET disabled_at = $2, disabled_by = $4, version = CAST($3 AS BIGINT) + 1
@@ -261,6 +274,7 @@ pub(crate) async fn list(
 pub(crate) static STATEMENTS: &[&Statement] = &[
     &INSERT,
     &ADVANCE,
+    &RAISE_AGAIN,
     &DISABLE_AGAIN,
     &FIND,
     &ORGANISATIONS,

@@ -16,13 +16,16 @@ use countersign_database::statement::Step;
 use crate::closing::Closing;
 use crate::config::Retention;
 use crate::queue::{Committed, Queue};
-use crate::{audit_start, change, decision_count, due, mark, node, usage};
+use crate::{artifact, audit_start, change, decision_count, due, ended, mark, node, signing_key, usage};
 
 /// How often it is looked for what is due.
 const INTERVAL: Duration = Duration::from_secs(60);
 
 /// How long due work stays once its time is past, done or not: until no clock can find it due again.
 const DUE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long a signing key stays in lists once it has ended. Ninety days, as ended credentials are to.
+const KEYS: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
 /// Removes what is old.
 #[derive(Clone)]
@@ -83,12 +86,16 @@ impl Pruning {
         }
     }
 
-    fn tables(&self, now: Timestamp) -> [Portion; 5] {
+    fn tables(&self, now: Timestamp) -> [Portion; 9] {
         let Retention { changes, decisions, usage, audit: _ } = self.retention;
         [
             ("change", change::prune(before(now, changes))),
             ("due", due::prune(before(now, DUE))),
             ("mark", mark::prune(now)),
+            ("ended", ended::prune(now)),
+            ("artifact", artifact::prune(now)),
+            ("signing_key", signing_key::prune(before(now, KEYS))),
+            ("sealed", signing_key::prune_sealed()),
             ("decision_count", decision_count::prune(before(now, decisions))),
             ("usage", usage::prune(before(now, usage))),
         ]

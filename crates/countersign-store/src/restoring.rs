@@ -9,7 +9,7 @@ use countersign_core::ending::Ending;
 use countersign_core::ledger::Unavailable;
 
 use crate::queue::{Committed, Queue};
-use crate::{credential, owner, tally};
+use crate::{credential, ended, incarnation, owner, signing_key, tally};
 use countersign_database::statement::Step;
 
 /// Endings that are told together: as many batches as one transaction takes.
@@ -74,6 +74,10 @@ impl Restoring<'_> {
             Ending::OwnerDisabled { owner, at, version, by } => {
                 vec![owner::disable_again(owner, at, version, by)]
             }
+            Ending::Generation { owner, generation } => vec![owner::raise_again(owner, generation)],
+            Ending::Incarnation { n } => vec![incarnation::raise(n)],
+            Ending::KeyRevoked { key, at } => vec![signing_key::revoke_again(key, at)],
+            Ending::TokenEnded { token, until } => vec![ended::end_again(token, until)],
             Ending::Removed { credential } => {
                 vec![tally::remove(self.node, credential), credential::remove(credential)]
             }
@@ -88,6 +92,10 @@ impl Restoring<'_> {
         let (action, subject) = match ending {
             Ending::Disabled { credential, .. } => ("credential.disabling_restored", credential.to_string()),
             Ending::OwnerDisabled { owner, .. } => ("owner.disabling_restored", owner.to_string()),
+            Ending::Generation { owner, .. } => ("owner.generation_restored", owner.to_string()),
+            Ending::Incarnation { n } => ("incarnation.restored", n.to_string()),
+            Ending::KeyRevoked { key, .. } => ("signing_key.revocation_restored", key.to_string()),
+            Ending::TokenEnded { token, .. } => ("token.end_restored", token.to_string()),
             Ending::Removed { credential } => ("credential.removal_restored", credential.to_string()),
             Ending::Revoked { credential, .. } => ("credential.revocation_restored", credential.to_string()),
             Ending::Shortened { credential, .. } => ("credential.end_restored", credential.to_string()),

@@ -1,8 +1,8 @@
 //! The register of statements: what a test prepares on both databases.
 
 use crate::{
-    audit_event, audit_start, change, creation, credential, decision_count, due, mark, meta, node, owner,
-    resource, taken_over, tally, usage,
+    artifact, audit_event, audit_start, change, creation, credential, decision_count, due, ended,
+    incarnation, mark, meta, node, owner, resource, signing_key, taken_over, tally, usage,
 };
 use countersign_database::statement::Statement;
 
@@ -16,6 +16,10 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Statement> {
         credential::STATEMENTS,
         decision_count::STATEMENTS,
         due::STATEMENTS,
+        ended::STATEMENTS,
+        incarnation::STATEMENTS,
+        artifact::STATEMENTS,
+        signing_key::STATEMENTS,
         tally::STATEMENTS,
         mark::STATEMENTS,
         meta::STATEMENTS,

@@ -249,6 +249,7 @@ fn unusable(place: &str, error: Unavailable) -> OpenError {
         Unavailable::Corrupt(what) => OpenError::Corrupt { place, what },
         Unavailable::Contended
         | Unavailable::Misanswered
+        | Unavailable::NoSigningKey
         | Unavailable::Stale
         | Unavailable::Store(_)
         | Unavailable::TooManyMarks => OpenError::Unreachable { place, reason: error.to_string() },

@@ -152,6 +152,10 @@ fn ending_text(ending: &Ending) -> String {
             let by = by.map_or("-", Authority::name);
             format!("owner_disabled {owner} {} {version} {by}", at.millis())
         }
+        Ending::Generation { owner, generation } => format!("generation {owner} {generation}"),
+        Ending::Incarnation { n } => format!("incarnation {n}"),
+        Ending::KeyRevoked { key, at } => format!("key_revoked {key} {}", at.millis()),
+        Ending::TokenEnded { token, until } => format!("token_ended {token} {}", until.millis()),
         Ending::Removed { credential } => format!("removed {credential}"),
         Ending::Revoked { credential, at } => format!("revoked {credential} {}", at.millis()),
         Ending::Shortened { credential, at, version } => {
@@ -177,6 +181,15 @@ fn line(text: &str) -> Option<(Timestamp, Line)> {
             version: version.parse().ok()?,
             by: if by == "-" { None } else { Some(by.parse().ok()?) },
         }),
+        ["generation", owner, generation] => Line::Ended(Ending::Generation {
+            owner: owner.parse().ok()?,
+            generation: generation.parse().ok()?,
+        }),
+        ["incarnation", n] => Line::Ended(Ending::Incarnation { n: n.parse().ok()? }),
+        ["key_revoked", id, at] => Line::Ended(Ending::KeyRevoked { key: id.parse().ok()?, at: time(at)? }),
+        ["token_ended", id, until] => {
+            Line::Ended(Ending::TokenEnded { token: id.parse().ok()?, until: time(until)? })
+        }
         ["removed", id] => Line::Ended(Ending::Removed { credential: id.parse().ok()? }),
         ["revoked", id, at] => Line::Ended(Ending::Revoked { credential: id.parse().ok()?, at: time(at)? }),
         ["shortened", id, at, version] => Line::Ended(Ending::Shortened {
@@ -277,7 +290,7 @@ mod tests {
 
     const AT: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
-    fn endings() -> [Ending; 6] {
+    fn endings() -> [Ending; 10] {
         let mut entropy = SeededEntropy::new(1);
         let credential = CredentialId::random(IdPrefix::new("key"), &mut entropy);
         let owner = OwnerId::random(OwnerKind::Client, &mut entropy);
@@ -288,6 +301,10 @@ mod tests {
             Ending::Removed { credential },
             Ending::Revoked { credential, at: AT },
             Ending::Shortened { credential, at: AT, version: 2 },
+            Ending::Generation { owner, generation: 7 },
+            Ending::Incarnation { n: 3 },
+            Ending::KeyRevoked { key: credential, at: AT },
+            Ending::TokenEnded { token: credential, until: AT },
         ]
     }
 

@@ -2,6 +2,7 @@
 
 use proptest::prelude::{any, proptest};
 
+use crate::access_token;
 use crate::api_key;
 use crate::authenticators::{GATEWAY, MANAGEMENT, everybody};
 use crate::carried::{Carried, DeclaredSets, NoSets};
@@ -26,6 +27,10 @@ struct Acme;
 impl DeclaredSets for Acme {
     fn claims(&self, source: Source<'_>, text: &str) -> bool {
         source != Source::Header("x-other-key") && text.starts_with("acme_")
+    }
+
+    fn is_issuer(&self, _: &str) -> bool {
+        false
     }
 }
 
@@ -118,7 +123,7 @@ fn an_imported_key_is_one_that_a_set_claims() {
 
 #[test]
 fn a_register_knows_its_kinds() {
-    assert_eq!(kinds_of(GATEWAY).collect::<Vec<_>>(), [&api_key::KIND]);
+    assert_eq!(kinds_of(GATEWAY).collect::<Vec<_>>(), [&api_key::KIND, &access_token::KIND]);
     assert!(recognises(GATEWAY, api_key::SCHEME) && !recognises(GATEWAY, management_key::SCHEME));
     assert!(recognises(MANAGEMENT, management_key::SCHEME) && !recognises(MANAGEMENT, Scheme::ANONYMOUS));
 }

@@ -1,7 +1,7 @@
 //! The policy as tables.
 
 use crate::api_key;
-use crate::decision::{Agreement, Condition, Decision, Requirement, decide, rehearse};
+use crate::decision::{Agreement, Audience, Condition, Decision, Requirement, decide, rehearse};
 use crate::environment::Environment::{Live, Test};
 use crate::few::Few;
 use crate::id::{OwnerId, OwnerKind};
@@ -110,7 +110,7 @@ fn rfc9068_4_a_credential_is_good_for_its_audience_alone() {
         (&made, Some("settle"), "wrong_audience"),
         (&bare, Some("orders"), "wrong_audience"),
     ] {
-        let audience = audience.map(Into::into);
+        let audience = audience.map_or(Audience::Any, |audience| Audience::Named(audience.into()));
         check(Some(principal), &Requirement::Any(vec![Condition { audience, ..holding("a") }]), expected);
     }
 }

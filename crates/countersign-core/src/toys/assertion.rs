@@ -5,9 +5,9 @@
 use crate::audit::{Actor, AuditEvent};
 use crate::context::Context;
 use crate::effect::{Effect, Outcome};
-use crate::grant::{Form, Grant, GrantError, Issuance, Redeem, TokenRequest};
+use crate::grant::{Asked, Form, Grant, GrantError, Granting, Issue, Redeem, Redeemed, TokenRequest};
 use crate::id::OwnerId;
-use crate::ledger::{Lookup, Used};
+use crate::ledger::{Lookup, Unavailable, Used};
 use crate::principal::Principal;
 use crate::record::MarkRecord;
 use crate::scope::ScopeSet;
@@ -39,6 +39,10 @@ fn parse(form: &Form) -> Result<Box<dyn TokenRequest>, GrantError> {
 impl Redeem for Assertion {
     type Answer = Used;
 
+    fn grant_type(&self) -> &'static str {
+        ROW.grant_type
+    }
+
     fn lookup(&self) -> Lookup<'_> {
         Lookup::Once(&self.once)
     }
@@ -48,7 +52,7 @@ impl Redeem for Assertion {
         context: &mut Context<'_>,
         client: &Principal,
         used: Used,
-    ) -> Outcome<Issuance, GrantError> {
+    ) -> Outcome<Redeemed, GrantError> {
         let refuse = |error: GrantError, effects| {
             let audit = AuditEvent::refused(context.now, ACTION, Actor::of(client), error.code());
             Outcome::refused(error, effects, audit.within(client.organisation()))
@@ -72,7 +76,26 @@ impl Redeem for Assertion {
             until: context.now.plus(super::REMEMBERED),
         };
         let audit = AuditEvent::granted(context.now, ACTION, Actor::of(client)).within(client.organisation());
-        let answer = Issuance { subject, scopes: self.scopes.clone() };
+        let asked = Asked { scopes: Some(self.scopes.clone()), audience: None };
+        let answer = Redeemed { subject, asked };
         Outcome::granted(answer, vec![Effect::Mark(mark)], audit)
+    }
+}
+
+/// Issues whatever is asked for: its scopes.
+pub(super) struct Anything;
+
+impl Issue for Anything {
+    type Issued = ScopeSet;
+
+    fn issue(
+        &self,
+        _: &mut Context<'_>,
+        _: &Principal,
+        redeemed: &Redeemed,
+        grant: Granting,
+    ) -> Result<Outcome<ScopeSet, GrantError>, Unavailable> {
+        let scopes = redeemed.asked.scopes.clone().unwrap_or_default();
+        Ok(Outcome::granted(scopes, Vec::new(), grant.audit))
     }
 }

@@ -95,6 +95,12 @@ impl SigningKey {
         der.map(Zeroizing::new).map_err(|_| Error::Primitive)
     }
 
+    /// Names the key.
+    #[must_use]
+    pub fn named(self, kid: String) -> Self {
+        Self { public: self.public.named(kid), ..self }
+    }
+
     /// Returns the key's one algorithm.
     #[must_use]
     pub const fn algorithm(&self) -> SignatureAlgorithm {

@@ -418,7 +418,7 @@ async fn a_payload_that_cannot_be_read_is_corrupt_and_its_key_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_is_unavailable_and_loses_nothing() {
     on_sqlite(async |mut fixture| {
-        fixture.limits.sqlite_pages = Some(120);
+        fixture.limits.sqlite_pages = Some(160);
         let store = fixture.open("a").await;
         let mut records = Records::new(1);
         let organisation = records.organisation();

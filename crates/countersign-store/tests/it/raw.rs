@@ -95,7 +95,7 @@ pub(crate) async fn known(
         .await?
     {
         Found::Credential(found) => Ok(found.map(|found| found.known)),
-        Found::Nothing | Found::Once(_) => panic!("an answer to another question"),
+        Found::Nothing | Found::Once(_) | Found::Token(_) => panic!("an answer to another question"),
     }
 }
 

@@ -46,6 +46,7 @@ pub(crate) struct FileSettings {
     pub(crate) feed: FeedSettings,
     pub(crate) api_key: ApiKeySettings,
     pub(crate) tenant: TenantSettings,
+    pub(crate) signing_key: SigningKeySettings,
     pub(crate) retention: RetentionSettings,
     pub(crate) leaks: LeakSettings,
     pub(crate) egress: EgressSettings,
@@ -99,6 +100,14 @@ pub(crate) struct ApiKeySettings {
 pub(crate) struct TenantSettings {
     pub(crate) max_keys: Option<u64>,
     pub(crate) max_owners: Option<u64>,
+}
+
+/// How long signing keys live.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct SigningKeySettings {
+    pub(crate) lifetime: Option<String>,
+    pub(crate) published: Option<String>,
 }
 
 /// How long is kept what grows.

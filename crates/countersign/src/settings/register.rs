@@ -117,6 +117,8 @@ pub(crate) const SETTINGS: &[Setting] = settings![
     "api_key.max_lifetime" "duration" "" live, "The longest life an API key may be given; keys without an end get this one."
     "api_key.rotation_overlap" "duration" = (format_duration(Policy::default().rotation_overlap)) live, "How long a rotated key goes on working when no overlap is named."
     "api_key.warn_before" "duration" = (format_duration(WARN_BEFORE)), "How long before its end a key is named in the audit as `api_key.expiring`, once; 0s: never."
+    "signing_key.lifetime" "duration" = (format_duration(Policy::default().signing_key_lifetime)) live, "How long a signing key signs before its successor does."
+    "signing_key.published" "duration" = (format_duration(Policy::default().signing_key_published)) live, "How long a signing key is published before it signs, so that whoever keeps a JWK Set knows it by then; less than `signing_key.lifetime`."
     "tenant.max_keys" "number" = (Policy::default().tenant_max_keys) live, "The most keys that one organisation keeps, ended ones that were not deleted among them; operators are not bound by it."
     "tenant.max_owners" "number" = (Policy::default().tenant_max_owners) live, "The most clients and users that one organisation enters; operators are not bound by it."
     "retention.audit" "duration" "for ever", "How long audit events are kept. What is older is removed from the beginning of each node's chain, and the removal is an event itself; the rest is still verified."

@@ -267,7 +267,17 @@ pub(super) fn duration(setting: &str, text: Option<&String>) -> Result<Option<Du
 pub(crate) fn policy(file: &FileSettings) -> Result<Policy> {
     let default = Policy::default();
     let overlap = duration("api_key.rotation_overlap", file.api_key.rotation_overlap.as_ref())?;
+    let keys = &file.signing_key;
+    let signing_key_lifetime = duration("signing_key.lifetime", keys.lifetime.as_ref())?;
+    let signing_key_lifetime = signing_key_lifetime.unwrap_or(default.signing_key_lifetime);
+    let signing_key_published = duration("signing_key.published", keys.published.as_ref())?;
+    let signing_key_published = signing_key_published.unwrap_or(default.signing_key_published);
+    if signing_key_published >= signing_key_lifetime {
+        bail!("signing_key.published: expected less than signing_key.lifetime, or no key would ever sign");
+    }
     Ok(Policy {
+        signing_key_lifetime,
+        signing_key_published,
         api_key_max_lifetime: duration("api_key.max_lifetime", file.api_key.max_lifetime.as_ref())?,
         rotation_overlap: overlap.unwrap_or(default.rotation_overlap),
         idempotency_window: retention::marks(&file.retention)?.unwrap_or(default.idempotency_window),

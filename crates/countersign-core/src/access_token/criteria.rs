@@ -1,0 +1,68 @@
+//! What a route may ask of an access token beyond scopes, owner and audience.
+
+use serde_json::{Map, Value};
+
+use crate::decision::{Asked, Issuer, Judge, OwnCriteria, OwnDenial, TokenSource};
+use crate::kind::{NotACondition, Setting, read};
+use crate::own::Own;
+
+use super::kind::KIND;
+
+/// The settings of [`TokenCriteria`].
+pub(super) static SETTINGS: &[Setting] = &[
+    Setting {
+        name: "audience",
+        holds: "URI",
+        default: "the default resource",
+        meaning: "The resource that the token must be made for.",
+    },
+    Setting {
+        name: "claims",
+        holds: "table of values",
+        default: "none",
+        meaning: "The claims that the token must hold, each with this value, or with a list that holds it.",
+    },
+];
+
+/// What tokens say beyond what every principal has.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TokenEvidence {
+    /// The claims that are no registered ones.
+    pub claims: Map<String, Value>,
+}
+
+impl Own for TokenEvidence {}
+
+/// What is asked of a token itself.
+#[derive(Debug, Clone, PartialEq)]
+struct TokenCriteria {
+    claims: Map<String, Value>,
+}
+
+impl Judge for TokenCriteria {
+    type Own = TokenEvidence;
+
+    fn meets(&self, own: &TokenEvidence) -> Result<(), OwnDenial> {
+        let holds = |(name, wanted): (&String, &Value)| match own.claims.get(name) {
+            Some(Value::Array(list)) if !wanted.is_array() => list.contains(wanted),
+            Some(held) => held == wanted,
+            None => false,
+        };
+        if self.claims.iter().all(holds) {
+            return Ok(());
+        }
+        Err(OwnDenial { code: "wrong_claims", why: "the token lacks a claim that is required", nearness: 0 })
+    }
+}
+
+/// Reads the criteria out of a route's settings.
+pub(super) fn criteria(settings: &Map<String, Value>) -> Result<Asked, NotACondition> {
+    let own = match settings.get("claims") {
+        None => OwnCriteria::NONE,
+        Some(Value::Object(claims)) => OwnCriteria::new(TokenCriteria { claims: claims.clone() }),
+        Some(_) => return Err(KIND.not("claims", "expected a table of values")),
+    };
+    let audience: Option<String> = read(settings, "audience").map_err(|why| KIND.not("audience", why))?;
+    let token = TokenSource { issuer: Issuer::Own, audience: audience.map(Into::into) };
+    Ok(Asked { own, token: Some(token) })
+}

@@ -1,0 +1,19 @@
+//! Access tokens of ours: signed ones (RFC 9068) and opaque ones, presented as bearer tokens (RFC 6750).
+//!
+//! **Invariants.** A signed token is believed by the key that its `kid` names and by nothing else; what can change is
+//! judged at every use, whether its signature was checked now or before (SAFETY 24). A token ends with its client, its
+//! client's organisation, its signing key, its generation, and by itself.
+//!
+//! What it does not do: issue them ([`crate::issuing`]), or know resources.
+
+mod criteria;
+mod kind;
+mod rules;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+pub use criteria::TokenEvidence;
+pub use kind::{KIND, OPAQUE_PREFIX, SCHEME};
+pub use rules::judge;
+pub use wire::{ROW, TYPE, told};

@@ -1,0 +1,168 @@
+//! The decisions about access tokens (RFC 9068 §4).
+
+use std::sync::Arc;
+
+use crate::audit::{Actor, AuditEvent};
+use crate::context::Context;
+use crate::credential::{Proven, Unproven, Verified};
+use crate::effect::Use;
+use crate::id::CredentialId;
+use crate::known::KnownOwner;
+use crate::ledger::{FoundToken, TokenProof};
+use crate::own::Evidence;
+use crate::principal::{Principal, Proof, Subject};
+use crate::rejection::Rejection;
+use crate::signing_key::{KeyPurpose, KnownKey};
+use crate::standing::{Standing, Watch};
+use crate::timestamp::Timestamp;
+use crate::token::{AccessClaims, Generations, LEEWAY};
+
+use super::criteria::TokenEvidence;
+use super::kind::{KIND, SCHEME};
+use super::wire::SignedToken;
+
+/// Its claims are not those of an access token of ours.
+pub(super) const CLAIMS: Rejection =
+    Rejection::new("claims", "the token lacks claims of RFC 9068 §2.2, or they are of a wrong type");
+/// The key that signed it was revoked, or has ended.
+const KEY_REVOKED: Rejection =
+    Rejection::new("key_revoked", "the key that signed the token was revoked, or has ended");
+/// Its signature is not good.
+const SIGNATURE: Rejection = Rejection::new("signature", "the token's signature is not good");
+/// There is no signing key of this name.
+pub(super) const UNKNOWN_KEY: Rejection =
+    Rejection::new("unknown_key", "no signing key has the name that the token's header states as `kid`");
+/// It is another kind of JWT.
+pub(super) const WRONG_TYPE: Rejection =
+    Rejection::new("wrong_type", "the token's `typ` is not at+jwt: it is no access token (RFC 9068 §4)");
+
+/// Decides whether a signed token proves its client and subject.
+pub(super) fn verify_signed(context: &Context<'_>, token: &SignedToken<'_>, found: &FoundToken) -> Verified {
+    let TokenProof::Signature { key, is_good } = &found.proof else {
+        return refused(context, &token.claims, UNKNOWN_KEY);
+    };
+    let proven = by_signature(context.now, token, key.as_deref(), *is_good);
+    let judged = proven.and_then(|key| Ok((key, judge(context.now, &token.claims, found)?)));
+    let (key, owner) = match judged {
+        Ok(judged) => judged,
+        Err(rejection) => return refused(context, &token.claims, rejection),
+    };
+    let until = token.claims.expires_at;
+    let good = Use::GoodSignature { digest: Box::new(token.digest), key: key.id(), until };
+    let uses = if *is_good { Vec::new() } else { vec![good] };
+    Ok(Proven { principal: principal(&token.claims, owner, Some(key.id())), uses })
+}
+
+/// Demands a signature by a key that is trusted now, for this purpose. The algorithm is the key's.
+fn by_signature<'k>(
+    now: Timestamp,
+    token: &SignedToken<'_>,
+    key: Option<&'k KnownKey>,
+    is_good: bool,
+) -> Result<&'k KnownKey, Rejection> {
+    let key = key.filter(|key| key.record.slot.purpose == KeyPurpose::AccessToken).ok_or(UNKNOWN_KEY)?;
+    if !key.state(now).is_trusted() {
+        return Err(KEY_REVOKED);
+    }
+    if is_good || token.message.is_signed_by(&key.public).is_ok() { Ok(key) } else { Err(SIGNATURE) }
+}
+
+/// Decides whether an opaque token proves its client and subject.
+pub(super) fn verify_opaque(context: &Context<'_>, found: &FoundToken) -> Verified {
+    let TokenProof::Stored(Some(stored)) = &found.proof else {
+        return crate::verification::refuse(context, KIND.verbs.verify, Rejection::UNKNOWN);
+    };
+    match judge(context.now, &stored.claims, found) {
+        Ok(owner) => Ok(Proven { principal: principal(&stored.claims, owner, None), uses: Vec::new() }),
+        Err(rejection) => refused(context, &stored.claims, rejection),
+    }
+}
+
+/// Judges what can change of a token whose text was proven. The one judgement, at the request, at introspection and for
+/// what stays open.
+///
+/// # Errors
+///
+/// Why it is not good.
+pub fn judge<'f>(
+    now: Timestamp,
+    claims: &AccessClaims,
+    found: &'f FoundToken,
+) -> Result<&'f Arc<KnownOwner>, Rejection> {
+    let owner = found.client.as_ref().ok_or(Rejection::UNKNOWN)?;
+    if found.is_ended || !claims.generations.stands_in(Generations::now(found.incarnation, owner)) {
+        return Err(Rejection::REVOKED);
+    }
+    if claims.expires_at <= now {
+        return Err(Rejection::EXPIRED);
+    }
+    if now.plus(LEEWAY) < claims.issued_at {
+        return Err(Rejection::NOT_YET_VALID);
+    }
+    if owner.is_live() { Ok(owner) } else { Err(Rejection::OWNER_DISABLED) }
+}
+
+fn refused(context: &Context<'_>, claims: &AccessClaims, rejection: Rejection) -> Verified {
+    let audit = AuditEvent::refused(context.now, KIND.verbs.verify, Actor::UNVERIFIED, rejection.code());
+    let audit = audit.about(claims.id.to_string());
+    Err(Unproven { rejection, uses: Vec::new(), audit: Box::new(audit) })
+}
+
+fn principal(claims: &AccessClaims, owner: &Arc<KnownOwner>, key: Option<CredentialId>) -> Principal {
+    let own = TokenEvidence { claims: claims.further.clone() };
+    Principal::assertion(Proof {
+        scheme: SCHEME,
+        subject: Some(Subject::Owner(claims.subject)),
+        client: Some(claims.client),
+        credential: Some(claims.id),
+        owner: Some(Arc::clone(owner)),
+        scopes: Arc::clone(&claims.scopes),
+        audience: Some(Arc::clone(&claims.audience)),
+        confirmation: None,
+        meter: None,
+        standing: Arc::new(TokenStanding {
+            token: claims.id,
+            expires_at: claims.expires_at,
+            generations: claims.generations,
+            owner: Arc::clone(owner),
+            key,
+        }),
+        own: Arc::new(Evidence(Arc::new(own))),
+    })
+}
+
+/// What a stream that was opened with a token goes on asking (SAFETY 18).
+#[derive(Debug)]
+struct TokenStanding {
+    token: CredentialId,
+    expires_at: Timestamp,
+    generations: Generations,
+    owner: Arc<KnownOwner>,
+    /// The key that signed it; `None`: it is an opaque one.
+    key: Option<CredentialId>,
+}
+
+impl Standing for TokenStanding {
+    fn end(&self, watch: &Watch<'_>) -> Option<&'static str> {
+        let known = watch.known;
+        if !known.is_fresh(watch.monotonic) {
+            return Some("unavailable");
+        }
+        let trusted = |id| known.signing_key(id).is_some_and(|key| key.state(watch.now).is_trusted());
+        if self.key.is_some_and(|id| !trusted(id)) {
+            return Some(KEY_REVOKED.code());
+        }
+        let generations = Generations::now(known.incarnation(), &self.owner);
+        if known.is_ended(self.token) || !self.generations.stands_in(generations) {
+            return Some(Rejection::REVOKED.code());
+        }
+        if self.expires_at <= watch.now {
+            return Some(Rejection::EXPIRED.code());
+        }
+        (!self.owner.is_live()).then(|| Rejection::OWNER_DISABLED.code())
+    }
+
+    fn note_use(&self, _: Timestamp) -> bool {
+        false
+    }
+}

@@ -1,0 +1,238 @@
+//! What an access token proves, as tables: forged ones, ended ones, and those of others.
+
+use std::sync::Arc;
+
+use countersign_jose::jwk::SigningKey;
+use countersign_jose::jws;
+use serde_json::{Map, Value, json};
+
+use crate::authenticators::GATEWAY;
+use crate::effect::Use;
+use crate::id::{CredentialId, OwnerId, OwnerKind};
+use crate::ledger::{Answer as _, FoundToken, Lookup, TokenAsked, TokenProof};
+use crate::record::{EndedToken, OwnerRecord};
+use crate::rejection::Rejection;
+use crate::scheme::Scheme;
+use crate::signing_key::{KeyPurpose, SIGNING_KEY, SigningKeyRecord};
+use crate::snapshot::{Change, Snapshot};
+use crate::testing::{Ground, HOUR, ISSUER, NOW, signing_key};
+use crate::token::{AccessClaims, Generations, TOKEN, TokenDigest};
+
+use super::wire::TYPE;
+
+/// A client with a token, and the key that signs.
+struct World {
+    ground: Ground,
+    client: OwnerRecord,
+    pair: SigningKey,
+    claims: AccessClaims,
+}
+
+impl World {
+    fn new() -> Self {
+        let mut ground = Ground::new();
+        let organisation = ground.organisation.clone();
+        let client = ground.member(OwnerKind::Client, &organisation);
+        let (record, pair) = signing_key(KeyPurpose::AccessToken, 1);
+        ground.store.tables().signing_keys.insert(record.id, record);
+        let claims = AccessClaims {
+            id: CredentialId::random(TOKEN, &mut ground.entropy),
+            client: client.id,
+            subject: client.id,
+            audience: "https://api.example.com".into(),
+            scopes: Arc::new("orders:read".parse().unwrap()),
+            issued_at: NOW,
+            expires_at: NOW.plus(HOUR),
+            generations: Generations { incarnation: 0, organisation: 0, client: 0 },
+            further: Map::from_iter([("role".to_owned(), json!("service"))]),
+        };
+        Self { ground, client, pair, claims }
+    }
+
+    fn signed(&self) -> String {
+        self.signed_as(TYPE, &self.claims.to_json(ISSUER))
+    }
+
+    fn signed_as(&self, typ: &str, claims: &Map<String, Value>) -> String {
+        jws::sign(&self.pair, typ, &serde_json::to_vec(claims).unwrap()).unwrap()
+    }
+
+    /// With these claims instead; `null` takes one away.
+    fn with(&self, changes: &Value) -> String {
+        let mut claims = self.claims.to_json(ISSUER);
+        for (name, value) in changes.as_object().unwrap() {
+            claims.remove(name);
+            if !value.is_null() {
+                claims.insert(name.clone(), value.clone());
+            }
+        }
+        self.signed_as(TYPE, &claims)
+    }
+
+    fn present(&mut self, token: &str) -> Result<(), &'static str> {
+        let field = format!("Bearer {token}");
+        let presented = self.ground.present(GATEWAY, &[("authorization", field.as_str())]);
+        match presented {
+            Ok(principal) => {
+                let principal = principal.unwrap();
+                assert_eq!(principal.scheme(), Scheme::new("access_token", None));
+                assert_eq!(principal.client(), Some(self.client.id));
+                assert_eq!(principal.owner(), Some(self.client.id));
+                assert_eq!(principal.audience(), Some("https://api.example.com"));
+                assert_eq!(principal.credential(), Some(self.claims.id));
+                Ok(())
+            }
+            Err(rejection) => Err(rejection.code()),
+        }
+    }
+}
+
+#[test]
+fn rfc9068_4_a_token_proves_its_client_by_its_signature() {
+    let mut world = World::new();
+    let token = world.signed();
+    assert_eq!(world.present(&token), Ok(()));
+    let settled = world.ground.store.tables().settled.len();
+    assert_eq!(settled, 0, "a verification settles nothing itself");
+}
+
+#[test]
+fn rfc9068_4_what_is_no_access_token_of_ours_is_refused_with_its_reason() {
+    let mut world = World::new();
+    let (good, claims) = (world.signed(), world.claims.to_json(ISSUER));
+    let other = signing_key(KeyPurpose::AccessToken, 2).1;
+    let unknown = jws::sign(&other, TYPE, &serde_json::to_vec(&claims).unwrap()).unwrap();
+    let (head, rest) = good.split_once('.').unwrap();
+    let (payload, signature) = rest.split_once('.').unwrap();
+    let cut = signature.get(..signature.len() - 4).unwrap();
+    let forged_scope = world.with(&json!({ "scope": "everything" }));
+    let forged_payload = forged_scope.split('.').nth(1).unwrap();
+    let stranger = OwnerId::random(OwnerKind::Client, &mut world.ground.entropy);
+    for (token, expected) in [
+        (unknown, "unknown_key"),
+        (format!("{head}.{forged_payload}.{signature}"), "signature"),
+        (format!("{head}.{payload}.{}AAAA", cut), "signature"),
+        (world.signed_as("JWT", &claims), "wrong_type"),
+        (world.signed_as("id+jwt", &claims), "wrong_type"),
+        (world.with(&json!({ "jti": null })), "claims"),
+        (world.with(&json!({ "jti": "key_0000000000000000000000" })), "claims"),
+        (world.with(&json!({ "exp": null })), "claims"),
+        (world.with(&json!({ "iat": null })), "claims"),
+        (world.with(&json!({ "aud": null })), "claims"),
+        (world.with(&json!({ "aud": ["https://api.example.com", "https://b.example"] })), "claims"),
+        (world.with(&json!({ "client_id": null })), "claims"),
+        (world.with(&json!({ "gen": null })), "claims"),
+        (world.with(&json!({ "gen": [0, 0] })), "claims"),
+        (world.with(&json!({ "gen": [0, 0, "0"] })), "claims"),
+        (world.with(&json!({ "scope": 1 })), "claims"),
+        (world.with(&json!({ "client_id": stranger.to_string() })), "unknown"),
+        (world.with(&json!({ "exp": NOW.millis() / 1000 })), "expired"),
+        (world.with(&json!({ "iat": NOW.millis() / 1000 + 61 })), "not_yet_valid"),
+        (world.with(&json!({ "iss": "https://evil.example" })), "unrecognised"),
+        (world.with(&json!({ "iss": null })), "unrecognised"),
+        // CVE-2026-25537: a wrong type is an error, never an absence.
+        (world.with(&json!({ "exp": "never" })), "unrecognised"),
+        (format!("{head}.{payload}"), "unrecognised"),
+        (format!("{good}.x"), "unrecognised"),
+        (".".repeat(5_000_000), "unrecognised"),
+    ] {
+        assert_eq!(world.present(&token), Err(expected), "{:.200}", token);
+    }
+}
+
+#[test]
+fn a_token_of_a_key_for_another_purpose_is_refused() {
+    let mut world = World::new();
+    let (record, pair) = signing_key(KeyPurpose::Assertion, 3);
+    world.ground.store.tables().signing_keys.insert(record.id, record);
+    world.pair = pair;
+    let token = world.signed();
+    assert_eq!(world.present(&token), Err("unknown_key"), "SAFETY 12: an assertion's key signs no token");
+}
+
+#[test]
+fn safety_17_a_token_ends_with_whatever_it_hangs_on() {
+    type End = fn(&mut World);
+    let ends: [(&str, End, &str); 9] = [
+        ("its key is revoked", |world| world.key(|key| key.revoked_at = Some(NOW)), "key_revoked"),
+        ("its key has ended", |world| world.key(|key| key.ends_at = Some(NOW)), "key_revoked"),
+        (
+            "it is ended",
+            |world| {
+                let ended = EndedToken { token: world.claims.id, until: NOW.plus(HOUR) };
+                world.ground.store.tables().ended.push(ended);
+            },
+            "revoked",
+        ),
+        ("its client's generation", |world| world.raise(world.client.id), "revoked"),
+        ("its organisation's generation", |world| world.raise(world.client.organisation), "revoked"),
+        ("the incarnation", |world| world.ground.store.tables().incarnation = 1, "revoked"),
+        (
+            "its client is disabled",
+            |world| {
+                let client = world.client.clone();
+                world.ground.disable(&client);
+            },
+            "owner_disabled",
+        ),
+        (
+            "its organisation is disabled",
+            |world| {
+                let organisation = world.ground.organisation.clone();
+                world.ground.disable(&organisation);
+            },
+            "owner_disabled",
+        ),
+        ("its time", |world| world.ground.now = NOW.plus(HOUR), "expired"),
+    ];
+    for (what, end, expected) in ends {
+        let mut world = World::new();
+        let token = world.signed();
+        assert_eq!(world.present(&token), Ok(()), "{what}");
+        end(&mut world);
+        assert_eq!(world.present(&token), Err(expected), "{what}");
+    }
+}
+
+#[test]
+fn a_retired_key_is_believed_until_what_it_signed_has_ended() {
+    let mut world = World::new();
+    let token = world.signed();
+    world.key(|key| (key.retired_at, key.ends_at) = (Some(NOW), Some(NOW.plus(HOUR))));
+    assert_eq!(world.present(&token), Ok(()));
+}
+
+#[test]
+fn safety_24_a_signature_that_was_found_good_is_all_that_is_remembered() {
+    let world = World::new();
+    let token = world.signed();
+    let snapshot = world.ground.store.snapshot();
+    let digest = TokenDigest::of(&token);
+    let key = *world.ground.store.tables().signing_keys.keys().next().unwrap();
+    let good = Use::GoodSignature { digest: Box::new(digest), key, until: NOW.plus(HOUR) };
+    snapshot.settle(NOW, &[good]).unwrap();
+    let found = |snapshot: &Snapshot, key| {
+        let asked =
+            TokenAsked::Signed { key, token: world.claims.id, client: world.client.id, digest: &digest };
+        FoundToken::of(snapshot.look_up(&Lookup::Token(asked))).unwrap()
+    };
+    let is_good = |found: &FoundToken| matches!(found.proof, TokenProof::Signature { is_good: true, .. });
+    assert!(is_good(&found(&snapshot, key)));
+    let other = CredentialId::random(SIGNING_KEY, &mut world.ground.entropy.clone());
+    assert!(!is_good(&found(&snapshot, other)), "by another key it is checked");
+    assert!(super::judge(NOW, &world.claims, &found(&snapshot, key)).is_ok());
+    snapshot.apply(&Change::Incarnation(1));
+    let now = found(&snapshot, key);
+    let judged = super::judge(NOW, &world.claims, &now);
+    assert_eq!(judged.err().map(Rejection::code), Some("revoked"));
+}
+
+impl World {
+    fn key(&mut self, change: impl FnOnce(&mut SigningKeyRecord)) {
+        change(self.ground.store.tables().signing_keys.values_mut().next().unwrap());
+    }
+
+    fn raise(&mut self, owner: OwnerId) {
+        self.ground.store.tables().owners.get_mut(&owner).unwrap().generation += 1;
+    }
+}

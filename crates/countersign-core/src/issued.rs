@@ -1,0 +1,158 @@
+//! What verifiers know of what this issuer has issued: its signing keys, its opaque tokens, what was ended before its
+//! time, and the incarnation of the installation.
+//!
+//! **Invariants.** What was ended is remembered until it would have ended (SAFETY 17), and no longer: an old entry makes
+//! room for new ones. A key that was seen revoked stays so, and the incarnation never goes back (SAFETY 3).
+
+use std::fmt;
+use std::hash::Hash;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use papaya::HashMap;
+
+use crate::id::{CredentialId, IdBits};
+use crate::known::KnownOwner;
+use crate::secret::SecretHash;
+use crate::signing_key::{KeyState, KnownKey, SigningKeyRecord, Slot};
+use crate::timestamp::Timestamp;
+use crate::token::AccessClaims;
+
+/// How long an ended token is remembered beyond its end: the leeway of [`crate::token::LEEWAY`] and as much again for clocks
+/// that differ (SAFETY 17).
+pub const MEMORY: Duration = Duration::from_secs(2 * 60);
+
+/// Fewer entries than this are not worth looking through for old ones; a bound, not a clause.
+const FEW: usize = 1_000;
+
+/// An opaque token as verifiers know it.
+#[derive(Debug)]
+pub struct StoredToken {
+    /// The stored hash, compared once more in constant time.
+    pub lookup: SecretHash,
+    /// What it says.
+    pub claims: AccessClaims,
+    /// Its client.
+    pub owner: Arc<KnownOwner>,
+}
+
+/// What was issued, as one node knows it.
+#[derive(Debug, Default)]
+pub(crate) struct Issued {
+    keys: HashMap<CredentialId, Arc<KnownKey>>,
+    stored: Fading<SecretHash, Arc<StoredToken>>,
+    ended: Fading<IdBits, ()>,
+    incarnation: AtomicI64,
+    /// The time that was told last, in milliseconds; zero: none was, and nothing is past it.
+    now: AtomicI64,
+}
+
+impl Issued {
+    pub(crate) fn tell_time(&self, now: Timestamp) {
+        self.now.store(now.millis(), Ordering::Relaxed);
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.now.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn key(&self, id: CredentialId) -> Option<Arc<KnownKey>> {
+        self.keys.pin().get(&id).cloned()
+    }
+
+    pub(crate) fn keys(&self) -> Vec<Arc<KnownKey>> {
+        let mut keys: Vec<_> = self.keys.pin().values().cloned().collect();
+        keys.sort_by_key(|key| (key.record.created_at, key.id()));
+        keys
+    }
+
+    /// Returns the key of a slot that signs at `now`: of several, the latest.
+    pub(crate) fn signer(&self, slot: Slot, now: Timestamp) -> Option<Arc<KnownKey>> {
+        let keys = self.keys.pin();
+        let of_slot = keys.values().filter(|key| key.record.slot == slot);
+        let active = of_slot.filter(|key| key.state(now) == KeyState::Active);
+        active.max_by_key(|key| key.record.number).cloned()
+    }
+
+    /// Takes a key; false: it says that a revoked key lives, or cannot be read here.
+    pub(crate) fn take_key(&self, record: &SigningKeyRecord) -> bool {
+        let keys = self.keys.pin();
+        let revoked = keys.get(&record.id).and_then(|known| known.record.revoked_at);
+        let record = SigningKeyRecord { revoked_at: record.revoked_at.or(revoked), ..record.clone() };
+        let id = record.id;
+        match KnownKey::read(record) {
+            Some(known) => drop(keys.insert(id, Arc::new(known))),
+            None => drop(keys.remove(&id)),
+        }
+        keys.contains_key(&id)
+    }
+
+    pub(crate) fn stored(&self, lookup: &SecretHash) -> Option<Arc<StoredToken>> {
+        self.stored.get(lookup).filter(|token| token.lookup.matches(lookup))
+    }
+
+    pub(crate) fn store(&self, token: StoredToken) {
+        let until = token.claims.expires_at.plus(MEMORY);
+        self.stored.insert(token.lookup, Arc::new(token), until, self.now());
+    }
+
+    pub(crate) fn is_ended(&self, token: CredentialId) -> bool {
+        self.ended.get(&token.bits()).is_some()
+    }
+
+    pub(crate) fn end(&self, token: CredentialId, until: Timestamp) {
+        self.ended.insert(token.bits(), (), until, self.now());
+    }
+
+    pub(crate) fn incarnation(&self) -> i64 {
+        self.incarnation.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn raise(&self, incarnation: i64) {
+        self.incarnation.fetch_max(incarnation, Ordering::AcqRel);
+    }
+
+    /// Counts the tokens that were ended before their time, for metrics and tests.
+    pub(crate) fn ended(&self) -> usize {
+        self.ended.len()
+    }
+}
+
+/// Values that are kept until their time.
+struct Fading<K, V> {
+    values: HashMap<K, (V, Timestamp)>,
+    /// Beyond so many, those whose time is over are dropped.
+    most: AtomicUsize,
+}
+
+impl<K, V> fmt::Debug for Fading<K, V> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Fading").finish_non_exhaustive()
+    }
+}
+
+impl<K: Hash + Eq, V> Default for Fading<K, V> {
+    fn default() -> Self {
+        Self { values: HashMap::new(), most: AtomicUsize::new(FEW) }
+    }
+}
+
+impl<K: Hash + Eq, V: Clone> Fading<K, V> {
+    fn get(&self, key: &K) -> Option<V> {
+        self.values.pin().get(key).map(|(value, _)| value.clone())
+    }
+
+    fn insert(&self, key: K, value: V, until: Timestamp, now: Timestamp) {
+        let values = self.values.pin();
+        values.insert(key, (value, until));
+        if values.len() > self.most.load(Ordering::Relaxed) {
+            values.retain(|_, (_, until)| *until > now);
+            self.most.store((2 * values.len()).max(FEW), Ordering::Relaxed);
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.values.len()
+    }
+}

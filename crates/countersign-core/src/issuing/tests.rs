@@ -1,0 +1,232 @@
+//! What a client is issued, as a table.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{Issuance, IssuedToken, Issuer};
+use crate::access_token;
+use crate::authenticators::GATEWAY;
+use crate::client_terms::{AuthMethod, ClientTerms, GrantType};
+use crate::exchange::issue;
+use crate::grant::{Form, GrantError, parse};
+use crate::grants::GRANTS;
+use crate::ledger::Unavailable;
+use crate::principal::Principal;
+use crate::resource::{Declared, Resource, Resources, SigningAlgorithm};
+use crate::signing_key::{KeyPurpose, Slot};
+use crate::testing::{Ground, ISSUER, NOW, at_once, signing_key};
+
+const DEFAULT: &str = "https://localhost/";
+const ORDERS: &str = "https://api.example.com";
+
+struct World {
+    ground: Ground,
+    resources: Resources,
+    signs: bool,
+}
+
+impl World {
+    fn new() -> Self {
+        let orders: Resource = serde_json::from_value(json!({
+            "id": ORDERS,
+            "scopes": { "orders:read": "See orders", "settle": "Settle" },
+            "access_token": { "lifetime": "10m" },
+            "claims": { "role": "service", "team": { "metadata": "team" }, "none": { "metadata": "none" } },
+        }))
+        .unwrap();
+        let opaque: Resource = serde_json::from_value(json!({
+            "id": "https://opaque.example",
+            "scopes": { "a": "A" },
+            "access_token": { "kind": "opaque" },
+        }))
+        .unwrap();
+        let resources = Resources::default();
+        let default = Some(Arc::new(Resource::any(DEFAULT.parse().unwrap(), SigningAlgorithm::Es256)));
+        let named = vec![Arc::new(orders), Arc::new(opaque)];
+        resources.declare(Declared { default, named });
+        Self { ground: Ground::new(), resources, signs: true }
+    }
+
+    fn ask(
+        &mut self,
+        client: &Principal,
+        parameters: &[(&str, &str)],
+    ) -> Result<Result<Issuance, GrantError>, Unavailable> {
+        let pairs = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let request = match Form::new(pairs).and_then(|form| parse(GRANTS, &form)) {
+            Ok(request) => request,
+            Err(error) => return Ok(Err(error)),
+        };
+        let key = Arc::new(signing_key(KeyPurpose::AccessToken, 1).1);
+        let signs = self.signs;
+        let signer =
+            move |slot: Slot| (signs && slot.purpose == KeyPurpose::AccessToken).then(|| Arc::clone(&key));
+        let issuer = Issuer { url: ISSUER, resources: &self.resources, incarnation: 3, signer: &signer };
+        let store = std::mem::replace(&mut self.ground, Ground::new());
+        let mut ground = store;
+        let outcome = {
+            let Ground { now, address, policy, peppers, entropy, store, .. } = &mut ground;
+            let mut context =
+                crate::context::Context { now: *now, entropy, peppers, policy, address: *address };
+            at_once(issue(&*store, &mut context, &issuer, client, &*request))
+        };
+        self.ground = ground;
+        outcome
+    }
+
+    /// Asks with `grant_type=client_credentials`; what was issued as `aud scope`.
+    fn issued(&mut self, client: &Principal, asked: &[(&str, &str)]) -> Result<String, &'static str> {
+        let mut parameters = vec![("grant_type", "client_credentials")];
+        parameters.extend(asked);
+        let issued = self.ask(client, &parameters).unwrap().map_err(GrantError::code)?;
+        Ok(format!("{} {}", issued.claims.audience, issued.claims.scopes))
+    }
+}
+
+fn terms(scopes: &str, audiences: &[&str]) -> ClientTerms {
+    ClientTerms {
+        grants: [GrantType::ClientCredentials].into(),
+        scopes: scopes.parse().unwrap(),
+        audiences: audiences.iter().map(|one| one.parse().unwrap()).collect(),
+        metadata: serde_json::Map::from_iter([("team".to_owned(), json!("billing"))]),
+        ..ClientTerms::default()
+    }
+}
+
+#[test]
+fn rfc6749_3_3_and_rfc8707_2_a_client_gets_what_it_is_registered_for() {
+    let both = &[ORDERS, "https://opaque.example"];
+    type Row<'a> = (&'a str, &'a [&'a str], &'a [(&'a str, &'a str)], Result<&'a str, &'a str>);
+    let rows: [Row<'_>; 19] = [
+        ("a b", &[], &[], Ok("https://localhost/ a b")),
+        ("a b", &[], &[("scope", "b")], Ok("https://localhost/ b")),
+        ("a b", &[], &[("audience", DEFAULT)], Ok("https://localhost/ a b")),
+        ("a b", &[], &[("audience", ORDERS)], Err("invalid_target")),
+        ("orders:read", &[ORDERS], &[], Ok("https://api.example.com orders:read")),
+        ("orders:read", &[ORDERS], &[("resource", ORDERS)], Ok("https://api.example.com orders:read")),
+        ("orders:read", &[ORDERS], &[("audience", ORDERS)], Ok("https://api.example.com orders:read")),
+        (
+            "orders:read",
+            &[ORDERS],
+            &[("audience", ORDERS), ("resource", ORDERS)],
+            Ok("https://api.example.com orders:read"),
+        ),
+        ("orders:read", &[ORDERS], &[("audience", ORDERS), ("resource", DEFAULT)], Err("invalid_target")),
+        ("orders:read", &[ORDERS], &[("resource", "https://api.example.com/")], Err("invalid_target")),
+        ("orders:read", &[ORDERS], &[("resource", "https://nowhere.example")], Err("invalid_target")),
+        ("orders:read", &[ORDERS], &[("resource", DEFAULT)], Err("invalid_target")),
+        ("orders:read", &[ORDERS], &[("scope", "settle")], Err("invalid_scope")),
+        ("orders:read x", &[ORDERS], &[("scope", "x")], Err("invalid_scope")),
+        ("orders:read x", &[ORDERS], &[], Ok("https://api.example.com orders:read")),
+        ("orders:read", &[ORDERS], &[("scope", "orders:read \u{7}")], Err("invalid_scope")),
+        // SAFETY 12: with more than one resource, one is named.
+        ("orders:read a", both, &[], Err("invalid_target")),
+        ("orders:read a", both, &[("audience", ORDERS)], Ok("https://api.example.com orders:read")),
+        ("orders:read a", both, &[("resource", "https://opaque.example")], Ok("https://opaque.example a")),
+    ];
+    for (scopes, audiences, asked, expected) in rows {
+        let mut world = World::new();
+        let (_, client) = world.ground.client(terms(scopes, audiences));
+        let issued = world.issued(&client, asked);
+        assert_eq!(issued.as_deref().map_err(|error| *error), expected, "{scopes} {audiences:?} {asked:?}");
+    }
+}
+
+#[test]
+fn rfc6749_4_4_the_grant_is_for_confidential_clients_that_are_registered_for_it() {
+    let mut world = World::new();
+    let good = terms("a", &[]);
+    for (terms, expected) in [
+        (good.clone(), Ok("https://localhost/ a")),
+        (
+            ClientTerms { grants: [GrantType::AuthorizationCode].into(), ..good.clone() },
+            Err("unauthorized_client"),
+        ),
+        (ClientTerms { auth_method: AuthMethod::None, ..good.clone() }, Err("unauthorized_client")),
+    ] {
+        let (_, client) = world.ground.client(terms);
+        assert_eq!(world.issued(&client, &[]).as_deref().map_err(|error| *error), expected);
+    }
+    let stranger = crate::testing::Caller::of(&world.ground.organisation).principal();
+    assert_eq!(world.issued(&stranger, &[]), Err("unauthorized_client"), "an owner that is no client");
+    for grant in ["password", "implicit", "authorization_code", "refresh_token", "x"] {
+        let (_, client) = world.ground.client(good.clone());
+        let refused = world.ask(&client, &[("grant_type", grant)]).unwrap().err();
+        assert_eq!(refused.map(GrantError::code), Some("unsupported_grant_type"), "{grant}");
+    }
+}
+
+#[test]
+fn a_client_that_is_disabled_after_it_was_proven_gets_nothing() {
+    let mut world = World::new();
+    let (record, _) = world.ground.client(terms("a", &[]));
+    world.ground.disable(&record);
+    let owner = world.ground.store.snapshot().owner(record.id).unwrap();
+    let proof = crate::principal::Proof {
+        owner: Some(owner),
+        client: Some(record.id),
+        ..crate::principal::Proof::nothing(crate::scheme::Scheme::ANONYMOUS)
+    };
+    let client = Principal::assertion(proof);
+    assert_eq!(world.issued(&client, &[]), Err("unauthorized_client"));
+    let line = world.ground.store.lines().1.unwrap();
+    assert_eq!((line.action.as_ref(), line.reason.as_deref()), ("token.issue", Some("unauthorized_client")));
+}
+
+#[test]
+fn rfc9068_2_2_a_token_says_what_it_must_and_what_the_resource_asks_for() {
+    let mut world = World::new();
+    world.ground.now = NOW.plus(Duration::from_millis(900));
+    let (record, client) = world.ground.client(terms("orders:read", &[ORDERS]));
+    let issued = world.ask(&client, &[("grant_type", "client_credentials")]).unwrap().unwrap();
+    assert!(matches!(issued.token, IssuedToken::Signed(_)));
+    let claims = issued.claims.to_json(ISSUER);
+    let second = NOW.millis() / 1000;
+    let expected = json!({
+        "iss": ISSUER,
+        "sub": record.id.to_string(),
+        "client_id": record.id.to_string(),
+        "aud": ORDERS,
+        "iat": second,
+        "exp": second + 600,
+        "jti": issued.claims.id.to_string(),
+        "scope": "orders:read",
+        "gen": [3, 0, 0],
+        "role": "service",
+        "team": "billing",
+    });
+    assert_eq!(serde_json::Value::Object(claims), expected);
+    let line = world.ground.store.lines().0.unwrap();
+    assert_eq!(line.action, "token.issue");
+    assert_eq!(line.subject.as_deref(), Some(issued.claims.id.to_string().as_str()));
+}
+
+#[test]
+fn an_opaque_token_is_stored_as_a_hash_and_proves_what_it_says() {
+    let mut world = World::new();
+    world.ground.store.tables().incarnation = 3;
+    let (record, client) = world.ground.client(terms("a", &["https://opaque.example"]));
+    let issued = world.ask(&client, &[("grant_type", "client_credentials")]).unwrap().unwrap();
+    let IssuedToken::Opaque(text) = issued.token else { panic!("it is signed") };
+    let stored = world.ground.store.tables().artifacts.clone();
+    assert!(!format!("{stored:?}").contains(text.expose().as_str()), "SAFETY 25");
+    let field = format!("Bearer {}", text.expose());
+    let principal = world.ground.present(GATEWAY, &[("authorization", &field)]).unwrap().unwrap();
+    assert_eq!(principal.scheme(), access_token::SCHEME);
+    assert_eq!((principal.client(), principal.credential()), (Some(record.id), Some(issued.claims.id)));
+    // CVE-2026-27840: a shortened token is none.
+    let shorter = field.get(..field.len() - 1).unwrap();
+    assert!(world.ground.present(GATEWAY, &[("authorization", shorter)]).is_err());
+}
+
+#[test]
+fn without_a_signing_key_nothing_is_issued_and_nothing_committed() {
+    let mut world = World::new();
+    world.signs = false;
+    let (_, client) = world.ground.client(terms("a", &[]));
+    let asked = world.ask(&client, &[("grant_type", "client_credentials")]);
+    assert_eq!(asked.err(), Some(Unavailable::NoSigningKey));
+    assert_eq!(world.ground.store.tables().committed.len(), 0);
+}

@@ -1,0 +1,180 @@
+//! Access tokens of ours as values (RFC 9068 §2.2): what they say, in a JWT or in a stored row.
+//!
+//! **Invariant.** A token names the generations of the installation, of its client's organisation and of its client as
+//! they were when it was issued: to end everything before is to raise one, and compares no second-grained `iat` (SAFETY 17).
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use countersign_jose::jwt::{Claims, NumericDate};
+use serde_json::{Map, Value, json};
+
+use crate::id::{CredentialId, IdPrefix, OwnerId};
+use crate::known::KnownOwner;
+use crate::scope::ScopeSet;
+use crate::timestamp::Timestamp;
+
+/// What the ids of tokens begin with: their `jti`.
+pub const TOKEN: IdPrefix = IdPrefix::new("tok");
+
+/// How far the clocks of issuer and verifier may differ, in seconds: RFC 7519 §4.1.4 lets a verifier have "some small
+/// leeway, usually no more than a few minutes".
+pub const LEEWAY: Duration = Duration::from_secs(60);
+
+/// The SHA-256 of a whole token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TokenDigest([u8; 32]);
+
+impl TokenDigest {
+    /// Takes it.
+    #[must_use]
+    pub fn of(token: &str) -> Self {
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
+        Self(bytes)
+    }
+}
+
+/// How many times "everything before" was said of whatever a token hangs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Generations {
+    /// Of the whole installation: its incarnation.
+    pub incarnation: i64,
+    /// Of the client's organisation.
+    pub organisation: i64,
+    /// Of the client.
+    pub client: i64,
+}
+
+impl Generations {
+    /// Returns them as they are now.
+    #[must_use]
+    pub fn now(incarnation: i64, client: &KnownOwner) -> Self {
+        let (organisation, client) = (client.organisation_generation(), client.generation());
+        Self { incarnation, organisation, client }
+    }
+
+    /// Tells whether none of them was raised since. What is ahead of what is known here comes from a node that knows more.
+    #[must_use]
+    pub const fn stands_in(self, now: Self) -> bool {
+        self.incarnation >= now.incarnation
+            && self.organisation >= now.organisation
+            && self.client >= now.client
+    }
+}
+
+/// What an access token says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AccessClaims {
+    /// Its `jti`.
+    pub id: CredentialId,
+    /// Whom it was issued to: `client_id`.
+    pub client: OwnerId,
+    /// Whom it acts for: `sub`; the client itself where no resource owner is involved.
+    pub subject: OwnerId,
+    /// The one resource that it is for: `aud`.
+    pub audience: Arc<str>,
+    /// What it may do there: `scope`.
+    pub scopes: Arc<ScopeSet>,
+    /// When it was issued, to the second: `iat`.
+    pub issued_at: Timestamp,
+    /// When it ends, to the second: `exp`.
+    pub expires_at: Timestamp,
+    /// What ends it before.
+    pub generations: Generations,
+    /// What the resource asked to be told beside.
+    pub further: Map<String, Value>,
+}
+
+/// What a token of ours never lacks: it was not made here, or by another version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotOurs;
+
+impl AccessClaims {
+    /// Writes the claims of RFC 9068 §2.2 for `issuer`. What the resource asked for goes first: it replaces none.
+    #[must_use]
+    pub fn to_json(&self, issuer: &str) -> Map<String, Value> {
+        let Generations { incarnation, organisation, client } = self.generations;
+        let mut claims = self.further.clone();
+        let own = [
+            ("iss", json!(issuer)),
+            ("sub", json!(self.subject.to_string())),
+            ("aud", json!(&*self.audience)),
+            ("exp", json!(seconds(self.expires_at))),
+            ("iat", json!(seconds(self.issued_at))),
+            ("jti", json!(self.id.to_string())),
+            ("client_id", json!(self.client.to_string())),
+            ("gen", json!([incarnation, organisation, client])),
+        ];
+        claims.extend(own.map(|(name, value)| (name.to_owned(), value)));
+        if !self.scopes.is_empty() {
+            claims.insert("scope".to_owned(), json!(self.scopes.to_string()));
+        }
+        claims
+    }
+
+    /// Reads the text of claims, as they are stored.
+    ///
+    /// # Errors
+    ///
+    /// [`NotOurs`].
+    pub fn parse(text: &[u8]) -> Result<Self, NotOurs> {
+        Self::read(Claims::parse(text).map_err(|_| NotOurs)?)
+    }
+
+    /// Reads what [`Self::to_json`] wrote; `iss` is the caller's to compare.
+    ///
+    /// # Errors
+    ///
+    /// [`NotOurs`].
+    pub fn read(claims: Claims) -> Result<Self, NotOurs> {
+        let Claims { subject, audience, expires_at, issued_at, id, mut other, .. } = claims;
+        let [audience] = <[String; 1]>::try_from(audience.unwrap_or_default()).map_err(|_| NotOurs)?;
+        // A wrong type is an error, never an absence (CVE-2026-25537).
+        let mut text = |name: &str| match other.remove(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(NotOurs),
+        };
+        let (client, scopes) = (text("client_id")?, text("scope")?.unwrap_or_default());
+        let generations = other.remove("gen").as_ref().and_then(generations_of).ok_or(NotOurs)?;
+        let id: CredentialId = parsed(id)?;
+        if id.prefix() != TOKEN {
+            return Err(NotOurs);
+        }
+        Ok(Self {
+            id,
+            client: parsed(client)?,
+            subject: parsed(subject)?,
+            audience: audience.into(),
+            scopes: Arc::new(scopes.parse().map_err(|_| NotOurs)?),
+            issued_at: instant(issued_at)?,
+            expires_at: instant(expires_at)?,
+            generations,
+            further: other,
+        })
+    }
+}
+
+fn parsed<T: FromStr>(text: Option<String>) -> Result<T, NotOurs> {
+    text.and_then(|text| text.parse().ok()).ok_or(NotOurs)
+}
+
+fn generations_of(value: &Value) -> Option<Generations> {
+    let numbers: Option<Vec<i64>> = value.as_array()?.iter().map(Value::as_i64).collect();
+    match *numbers? {
+        [incarnation, organisation, client] => Some(Generations { incarnation, organisation, client }),
+        _ => None,
+    }
+}
+
+const fn seconds(at: Timestamp) -> i64 {
+    at.millis().div_euclid(1000)
+}
+
+fn instant(date: Option<NumericDate>) -> Result<Timestamp, NotOurs> {
+    let since_epoch = date.ok_or(NotOurs)?.since_epoch();
+    Ok(Timestamp::from_millis(0).plus(since_epoch))
+}
