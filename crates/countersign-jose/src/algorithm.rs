@@ -194,6 +194,47 @@ impl MacAlgorithm {
     }
 }
 
+impl KeyManagement {
+    /// Tells whether asymmetric keys of `family` work with the algorithm.
+    pub(crate) const fn fits(self, family: Family) -> bool {
+        match self {
+            Self::RsaOaep256 => matches!(family, Family::Rsa),
+            Self::EcdhEs | Self::EcdhEsA128Kw | Self::EcdhEsA256Kw => {
+                matches!(family, Family::P256 | Family::P384 | Family::P521 | Family::X25519)
+            }
+            Self::A128Kw | Self::A256Kw | Self::Dir => false,
+        }
+    }
+
+    /// Tells whether a shared key of `length` bytes works with the algorithm.
+    pub(crate) fn takes(self, length: usize) -> bool {
+        match self {
+            Self::A128Kw => length == 16,
+            Self::A256Kw => length == 32,
+            Self::Dir => ContentEncryption::ALL.iter().any(|encryption| encryption.length() == length),
+            Self::RsaOaep256 | Self::EcdhEs | Self::EcdhEsA128Kw | Self::EcdhEsA256Kw => false,
+        }
+    }
+
+    /// Tells whether each message has exactly one reader, because its key is agreed on and not wrapped.
+    pub(crate) const fn is_direct(self) -> bool {
+        matches!(self, Self::EcdhEs | Self::Dir)
+    }
+}
+
+impl ContentEncryption {
+    /// Returns the length of the content's key in bytes (RFC 7518 §5.2 and §5.3).
+    pub(crate) const fn length(self) -> usize {
+        match self {
+            Self::A128Gcm => 16,
+            Self::A192Gcm => 24,
+            Self::A256Gcm | Self::A128CbcHs256 => 32,
+            Self::A192CbcHs384 => 48,
+            Self::A256CbcHs512 => 64,
+        }
+    }
+}
+
 /// The algorithm that the header of a signed message names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum JwsAlgorithm {

@@ -5,7 +5,10 @@
 //!
 //! What it does not do: trust. Where a key comes from is for its reader to know.
 
+mod decryption_key;
+mod encryption_key;
 mod mac_key;
+mod material;
 mod public_key;
 mod record;
 mod set;
@@ -14,6 +17,10 @@ mod signing_key;
 mod tests;
 mod thumbprint;
 
+pub use decryption_key::DecryptionKey;
+pub(crate) use decryption_key::Secret;
+pub use encryption_key::EncryptionKey;
+pub(crate) use encryption_key::{Ephemeral, Recipient, agree, ephemeral_point};
 pub use mac_key::MacKey;
 pub use public_key::PublicKey;
 pub use set::{JwkSet, Key, NotFound, PassedOver};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Error, MacKey, PublicKey};
-use crate::algorithm::{MacAlgorithm, SignatureAlgorithm};
+use super::{DecryptionKey, Error, MacKey, PublicKey};
+use crate::algorithm::{KeyManagement, MacAlgorithm, SignatureAlgorithm};
 use crate::json;
 
 /// The most keys of a set: hundreds of times what rotations need, and parsed in milliseconds.
@@ -58,6 +58,22 @@ impl Key for MacKey {
     }
 
     fn algorithm(&self) -> MacAlgorithm {
+        self.algorithm()
+    }
+}
+
+impl Key for DecryptionKey {
+    type Algorithm = KeyManagement;
+
+    fn each_from_jwk(jwk: &Value, allowed: &[KeyManagement]) -> Result<Vec<Self>, Error> {
+        Self::each_from_jwk(jwk, allowed)
+    }
+
+    fn kid(&self) -> Option<&str> {
+        self.kid()
+    }
+
+    fn algorithm(&self) -> KeyManagement {
         self.algorithm()
     }
 }

@@ -10,7 +10,7 @@ use aws_lc_rs::signature::{
 };
 use zeroize::Zeroizing;
 
-use super::public_key::Material;
+use super::material::Material;
 use super::{Error, PublicKey};
 use crate::algorithm::SignatureAlgorithm;
 

@@ -166,7 +166,7 @@ impl Corpus {
             ),
             (
                 "55 encrypted where signed is asked for",
-                self.case(&"e30.e30.e30.e30.e30".to_owned()),
+                self.case("e30.e30.e30.e30.e30"),
                 Some("decrypt it first"),
             ),
             ("56 CVE-2025-30204 dots", self.case(&".".repeat(900_000)), Some("three parts")),
