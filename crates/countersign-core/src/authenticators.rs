@@ -3,7 +3,7 @@
 //! **Invariant.** At most one row recognises any value that is carried, in whatever way.
 
 use crate::credential::Row;
-use crate::{access_token, api_key, imported, management_key};
+use crate::{access_token, api_key, client_authentication, imported, management_key};
 
 /// Who is recognised at the gateway. A new kind of credential is one line here.
 pub static GATEWAY: &[Row] = &[api_key::ROW, imported::ROW, access_token::ROW];
@@ -11,9 +11,12 @@ pub static GATEWAY: &[Row] = &[api_key::ROW, imported::ROW, access_token::ROW];
 /// Who is recognised at the management API.
 pub static MANAGEMENT: &[Row] = &[management_key::ROW];
 
+/// What is only ever told here: who presents it says more with it, at another door.
+pub static TOLD: &[Row] = &[client_authentication::ROW];
+
 /// Every row: for what is told rather than presented.
 pub fn everybody() -> impl Iterator<Item = &'static Row> {
-    GATEWAY.iter().chain(MANAGEMENT)
+    GATEWAY.iter().chain(MANAGEMENT).chain(TOLD)
 }
 
 #[cfg(test)]

@@ -6,6 +6,9 @@
 
 use std::collections::BTreeSet;
 
+use countersign_jose::algorithm::SignatureAlgorithm;
+use countersign_jose::json;
+use countersign_jose::jwk::{JwkSet, PublicKey};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -107,7 +110,7 @@ text!(
     /// A JWK Set of public keys, as it is registered.
     JwksText,
     is_jwks,
-    "a JWK Set of at most 16 KiB with a list of public keys"
+    "a JWK Set of at most 16 KiB with at least one key that signs, and public keys alone"
 );
 text!(
     /// Something that is fetched: `https`, or `http` on this machine.
@@ -129,14 +132,14 @@ fn is_jwks(text: &str) -> bool {
     if text.len() > MAX_JWKS {
         return false;
     }
-    let Ok(Value::Object(set)) = serde_json::from_str(text) else { return false };
-    let Some(Value::Array(keys)) = set.get("keys") else { return false };
-    let is_public = |key: &Value| {
-        key.as_object().is_some_and(|key| {
-            key.contains_key("kty") && SECRET_MEMBERS.iter().all(|member| !key.contains_key(*member))
-        })
-    };
-    !keys.is_empty() && keys.iter().all(is_public)
+    let Ok(set) = json::value(text.as_bytes()) else { return false };
+    let records = set.get("keys").and_then(Value::as_array);
+    let is_secret = |record: &Value| SECRET_MEMBERS.iter().any(|member| record.get(member).is_some());
+    let is_public = records.is_some_and(|records| !records.iter().any(is_secret));
+    // A key that signs with none of our algorithms may be there for something else.
+    is_public
+        && JwkSet::<PublicKey>::from_value(&set, SignatureAlgorithm::ALL)
+            .is_ok_and(|set| !set.keys().is_empty())
 }
 
 /// What an authorization response is made of: a redirect URI that brings it along would answer for us.
@@ -159,6 +162,9 @@ mod tests {
 
     use super::{AuthMethod, ClientTerms, GrantType, JwksText, RedirectUri, WebUri};
     use crate::resource::TokenFormat;
+
+    /// RFC 8037 appendix A.2.
+    const X: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
 
     fn reads<T: FromStr>(text: &str) -> bool {
         text.parse::<T>().is_ok()
@@ -189,7 +195,7 @@ mod tests {
             audiences: vec!["https://api.example.com".parse().unwrap()],
             auth_method: AuthMethod::PrivateKeyJwt,
             token_format: TokenFormat::Opaque,
-            jwks: Some(r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"AA"}]}"#.parse().unwrap()),
+            jwks: Some(r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#.parse().unwrap()),
             jwks_uri: None,
             redirect_uris: vec!["https://app.example/cb".parse().unwrap()],
             metadata: serde_json::from_str(r#"{"role":"service"}"#).unwrap(),
@@ -204,20 +210,27 @@ mod tests {
 
     #[test]
     fn a_key_set_that_is_registered_holds_public_keys_alone() {
+        let set =
+            |members: &str| format!(r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","x":"{X}"{members}}}]}}"#);
         for (text, may) in [
-            (r#"{"keys":[{"kty":"EC"}]}"#, true),
-            (r#"{"keys":[{"kty":"EC","d":"x"}]}"#, false),
-            (r#"{"keys":[{"kty":"oct","k":"x"}]}"#, false),
-            (r#"{"keys":[{"kty":"RSA","p":"x"}]}"#, false),
-            (r#"{"keys":[]}"#, false),
-            (r#"{"keys":[1]}"#, false),
-            (r#"{"keys":{}}"#, false),
-            (r#"[{"kty":"EC"}]"#, false),
-            ("", false),
+            (set(""), true),
+            (set(r#","kid":"one","alg":"EdDSA","use":"sig""#), true),
+            (set(r#","use":"enc""#), false),
+            (set(r#","d":"x""#), false),
+            (set(r#"},{"kty":"EC""#), true),
+            (set(r#"},{"kty":"oct","k":"x""#), false),
+            (set(r#"},{"kty":"RSA","p":"x""#), false),
+            (set(r#","x":"""#), false),
+            (r#"{"keys":[{"kty":"EC"}]}"#.into(), false),
+            (r#"{"keys":[]}"#.into(), false),
+            (r#"{"keys":[1]}"#.into(), false),
+            (r#"{"keys":{}}"#.into(), false),
+            (r#"[{"kty":"EC"}]"#.into(), false),
+            (String::new(), false),
         ] {
-            assert_eq!(reads::<JwksText>(text), may, "{text}");
+            assert_eq!(reads::<JwksText>(&text), may, "{text}");
         }
-        let long = format!(r#"{{"keys":[{{"kty":"{}"}}]}}"#, "x".repeat(16 * 1024));
+        let long = set(&format!(r#","kid":"{}""#, "x".repeat(16 * 1024)));
         assert!(!reads::<JwksText>(&long));
     }
 

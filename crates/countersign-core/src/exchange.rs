@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::audit::{Actor, AuditEvent};
 use crate::context::Context;
-use crate::credential::Unproven;
+use crate::credential::{Presented, Proven, Unproven};
 use crate::decision::{
     Challenge, Decision, Denial, Permit, Requirement, decide, rehearse as rehearse_requirement,
 };
@@ -257,6 +257,41 @@ async fn conclude<L: Ledger>(
         (Settled::Exceeded(exceeded), Err(refused)) => Some(Err(refused.outdone_by(exceeded))),
         (Settled::Done(_), Err(refused)) => Some(Err(refused)),
     })
+}
+
+/// Finds and verifies one credential, and settles what that leaves behind; again if a mark is lost. For a door that asks for
+/// a principal and gives no permit: the token endpoint's. A refusal is filed.
+///
+/// # Errors
+///
+/// [`Unavailable`] if it is not known who it is.
+pub async fn authenticate<L: Ledger>(
+    ledger: &L,
+    context: &mut Context<'_>,
+    presented: &dyn Presented,
+) -> Result<Result<Principal, Rejection>, Unavailable> {
+    ledger.ready()?;
+    for _attempt in 0..ATTEMPTS {
+        let found = ledger.look_up(presented.lookup()).await?;
+        let (answer, uses) = match presented.verify(context, found, None)? {
+            Ok(Proven { principal, uses }) => (Ok(principal), uses),
+            Err(Unproven { rejection, uses, audit }) => (Err((rejection, audit)), uses),
+        };
+        if !uses.is_empty() && ledger.settle(context.now, uses).await? == Settled::Lost {
+            continue;
+        }
+        return Ok(match answer {
+            Ok(principal) => {
+                ledger.used(&principal, context.now);
+                Ok(principal)
+            }
+            Err((rejection, audit)) => {
+                ledger.file(*audit);
+                Err(rejection)
+            }
+        });
+    }
+    Err(Unavailable::Contended)
 }
 
 /// Performs an act: finds, decides and commits, again if the commit is lost. A refusal that changes nothing is filed.

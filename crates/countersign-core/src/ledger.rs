@@ -38,6 +38,15 @@ pub enum Lookup<'a> {
         /// The text as presented.
         text: &'a str,
     },
+    /// Who is this client, and is this secret one that was minted for any?
+    Client {
+        /// Its name; `None`: what was named is no client's.
+        client: Option<OwnerId>,
+        /// What the ids of secrets begin with, and the text as presented; `None`: none was.
+        secret: Option<(IdPrefix, &'a str)>,
+        /// What is presented with it and counts once.
+        once: Option<&'a str>,
+    },
     /// Was this used before, which counts once?
     Once(&'a str),
     /// What is known of a token of ours?
@@ -79,6 +88,7 @@ impl fmt::Debug for Lookup<'_> {
             Self::Nothing => "Nothing",
             Self::Credential { .. } => "Credential",
             Self::Imported { .. } => "Imported",
+            Self::Client { .. } => "Client",
             Self::Once(_) => "Once",
             Self::Token(_) => "Token",
         })
@@ -92,6 +102,8 @@ pub enum Found {
     Nothing,
     /// To [`Lookup::Credential`] and [`Lookup::Imported`].
     Credential(Option<FoundCredential>),
+    /// To [`Lookup::Client`].
+    Client(FoundClient),
     /// To [`Lookup::Once`].
     Once(Used),
     /// To [`Lookup::Token`].
@@ -137,6 +149,17 @@ pub enum TokenProof {
     Stored(Option<Arc<StoredToken>>),
 }
 
+/// A client that was named.
+#[derive(Debug, Clone)]
+pub struct FoundClient {
+    /// Who it is, if anybody is called so.
+    pub owner: Option<Arc<KnownOwner>>,
+    /// The secret that was presented, if it is one; whose, it says.
+    pub secret: Option<Arc<KnownCredential>>,
+    /// Whether what counts once was used before.
+    pub used: Used,
+}
+
 /// A credential that was presented.
 #[derive(Debug, Clone)]
 pub struct FoundCredential {
@@ -172,7 +195,20 @@ impl Answer for () {
     fn of(found: Found) -> Result<Self, Unavailable> {
         match found {
             Found::Nothing => Ok(()),
-            Found::Credential(_) | Found::Once(_) | Found::Token(_) => Err(Unavailable::Misanswered),
+            Found::Client(_) | Found::Credential(_) | Found::Once(_) | Found::Token(_) => {
+                Err(Unavailable::Misanswered)
+            }
+        }
+    }
+}
+
+impl Answer for FoundClient {
+    fn of(found: Found) -> Result<Self, Unavailable> {
+        match found {
+            Found::Client(found) => Ok(found),
+            Found::Nothing | Found::Credential(_) | Found::Once(_) | Found::Token(_) => {
+                Err(Unavailable::Misanswered)
+            }
         }
     }
 }
@@ -181,7 +217,9 @@ impl Answer for Option<FoundCredential> {
     fn of(found: Found) -> Result<Self, Unavailable> {
         match found {
             Found::Credential(found) => Ok(found),
-            Found::Nothing | Found::Once(_) | Found::Token(_) => Err(Unavailable::Misanswered),
+            Found::Nothing | Found::Client(_) | Found::Once(_) | Found::Token(_) => {
+                Err(Unavailable::Misanswered)
+            }
         }
     }
 }
@@ -190,7 +228,9 @@ impl Answer for Used {
     fn of(found: Found) -> Result<Self, Unavailable> {
         match found {
             Found::Once(used) => Ok(used),
-            Found::Nothing | Found::Credential(_) | Found::Token(_) => Err(Unavailable::Misanswered),
+            Found::Nothing | Found::Client(_) | Found::Credential(_) | Found::Token(_) => {
+                Err(Unavailable::Misanswered)
+            }
         }
     }
 }
@@ -199,7 +239,9 @@ impl Answer for FoundToken {
     fn of(found: Found) -> Result<Self, Unavailable> {
         match found {
             Found::Token(found) => Ok(found),
-            Found::Nothing | Found::Credential(_) | Found::Once(_) => Err(Unavailable::Misanswered),
+            Found::Nothing | Found::Client(_) | Found::Credential(_) | Found::Once(_) => {
+                Err(Unavailable::Misanswered)
+            }
         }
     }
 }
@@ -345,6 +387,7 @@ mod tests {
             Lookup::Nothing,
             Lookup::Credential { kind, secret, once: Some(secret) },
             Lookup::Imported { source: Source::Anywhere, text: secret },
+            Lookup::Client { client: None, secret: Some((kind, secret)), once: Some(secret) },
             Lookup::Once(secret),
         ] {
             assert!(!format!("{question:?}").contains(secret));

@@ -25,7 +25,8 @@ use crate::kind::Kind;
 use crate::known::{ById, ByLookup, KnownCredential, KnownOwner, KnownTerms};
 use crate::learned::{Learned, Words};
 use crate::ledger::{
-    Found, FoundCredential, FoundToken, Lookup, Settled, TokenAsked, TokenProof, Unavailable, Used,
+    Found, FoundClient, FoundCredential, FoundToken, Lookup, Settled, TokenAsked, TokenProof, Unavailable,
+    Used,
 };
 use crate::meter::Meters;
 use crate::own::Evidence;
@@ -240,6 +241,12 @@ impl Snapshot {
                 Found::Credential(found.map(|known| FoundCredential { known, upgrade: None, used }))
             }
             Lookup::Imported { source, text } => Found::Credential(self.find_imported(source, text)),
+            Lookup::Client { client, secret, once } => Found::Client(FoundClient {
+                // Both, whatever the first finds: an unknown client is looked up like one whose secret is wrong.
+                owner: client.and_then(|client| self.owner(client)),
+                secret: secret.and_then(|(kind, secret)| self.find(kind, secret)),
+                used: once.map_or(Used::Never, |once| self.used(once)),
+            }),
             Lookup::Once(once) => Found::Once(self.used(once)),
             Lookup::Token(asked) => Found::Token(self.find_token(asked)),
         }

@@ -36,8 +36,8 @@ use crate::kind::Kind;
 use crate::kinds::KINDS;
 use crate::kinds::kind_of;
 use crate::known::{KnownCredential, KnownOwner};
-use crate::ledger::Settled;
 use crate::ledger::{Commit, Durable, Find, Found, Ledger, Lookup, Unavailable};
+use crate::ledger::{Settled, Used};
 use crate::lifecycle::{Amend, Forget, Revoke, Rotate};
 use crate::management_key;
 use crate::minting::{Expiry, mint};
@@ -56,7 +56,7 @@ use crate::rejection::Rejection;
 use crate::resource::ResourceId;
 use crate::scheme::Scheme;
 use crate::scope::{Grantable, ScopeSet};
-use crate::secret::{Pepper, Peppers, Secret};
+use crate::secret::{Pepper, Peppers, Purpose, Secret, SecretHash};
 use crate::signing_key::{KeyPurpose, SIGNING_KEY, SigningKeyRecord, Slot};
 use crate::snapshot::{Change, Snapshot, TokenLearned};
 use crate::tally::Tally;
@@ -149,8 +149,13 @@ impl Ground {
 
     /// Mints a key of any kind that can do nothing.
     pub(crate) fn key_of(&mut self, kind: &Kind, owner: &OwnerRecord) -> CredentialRecord {
+        self.secret(kind, owner).0
+    }
+
+    /// Mints what only its owner's kind gives a meaning to, and keeps it; its text comes with it.
+    pub(crate) fn secret(&mut self, kind: &Kind, owner: &OwnerRecord) -> (CredentialRecord, String) {
         let prefix = (kind.default_prefix)(Environment::Live).parse().unwrap();
-        self.key(kind, owner, Terms::new("ci".into(), prefix, Environment::Live, ScopeSet::default())).0
+        self.key(kind, owner, Terms::new("ci".into(), prefix, Environment::Live, ScopeSet::default()))
     }
 
     fn key(&mut self, kind: &Kind, owner: &OwnerRecord, terms: Terms) -> (CredentialRecord, String) {
@@ -555,6 +560,11 @@ impl Memory {
 }
 
 impl Tables {
+    /// Tells whether a use was settled that counts once.
+    fn is_marked(&self, asked: &SecretHash) -> bool {
+        self.settled.iter().any(|one| matches!(one, Use::Mark { lookup, .. } if lookup == asked))
+    }
+
     /// Returns an owner, and its organisation if that is another.
     fn holder(&self, id: OwnerId) -> Option<Holder> {
         let owner = self.owners.get(&id)?.clone();
@@ -706,7 +716,12 @@ impl Memory {
 impl Ledger for Memory {
     async fn look_up(&self, question: Lookup<'_>) -> Result<Found, Unavailable> {
         self.answer(|_| ())?;
-        Ok(self.snapshot().look_up(&question))
+        let mut found = self.snapshot().look_up(&question);
+        if let (Lookup::Client { once: Some(once), .. }, Found::Client(client)) = (question, &mut found) {
+            let lookup = self.peppers.current().hash(Purpose::FirstUse, once);
+            client.used = if self.tables().is_marked(&lookup) { Used::Before } else { Used::Never };
+        }
+        Ok(found)
     }
 
     fn ready(&self) -> Result<(), Unavailable> {
@@ -715,6 +730,10 @@ impl Ledger for Memory {
 
     async fn settle(&self, now: Timestamp, uses: Vec<Use>) -> Result<Settled, Unavailable> {
         let settled = self.snapshot().settle(now, &uses)?;
+        let marked = |one: &Use| matches!(one, Use::Mark { lookup, .. } if self.tables().is_marked(lookup));
+        if uses.iter().any(marked) {
+            return Ok(Settled::Lost);
+        }
         self.tables().settled.extend(uses);
         Ok(settled)
     }

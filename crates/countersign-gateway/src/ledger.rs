@@ -30,7 +30,8 @@ impl SnapshotLedger<'_> {
     /// Tells whether an answer is worth being final: a credential that is good, or one that no node has.
     fn is_final(&self, question: &Lookup<'_>, found: &Found) -> bool {
         match (question, found) {
-            (_, Found::Nothing | Found::Once(_)) => true,
+            // No row of the gateway asks about clients.
+            (_, Found::Nothing | Found::Client(_) | Found::Once(_)) => true,
             (_, Found::Credential(Some(found))) => {
                 rejection_at(self.now, self.address, &found.known).is_none()
             }

@@ -4,11 +4,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use countersign_core::api_key;
-use countersign_core::api_key::{Create, Good, Idempotency, Verification, verify_key};
+use countersign_core::api_key::{Create, Good, Verification, verify_key};
 use countersign_core::authenticators::GATEWAY;
 use countersign_core::effect::Use;
 use countersign_core::environment::Environment;
 use countersign_core::id::CredentialId;
+use countersign_core::idempotency::Idempotency;
 use countersign_core::key_evidence::KeyEvidence;
 use countersign_core::kind::Kind;
 use countersign_core::known::KnownCredential;

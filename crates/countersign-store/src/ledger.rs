@@ -1,10 +1,13 @@
 //! The store as the core's [`Ledger`]: what presented credentials ask, what their use leaves behind, and commits.
 
+use std::sync::Arc;
+
 use countersign_core::audit::AuditEvent;
 use countersign_core::carried::DeclaredSets as _;
 use countersign_core::effect::{Effect, Use};
+use countersign_core::known::KnownCredential;
 use countersign_core::ledger::{
-    Commit, Durable, Find as _, Found, Ledger, Lookup, Settled, Unavailable, Used,
+    Commit, Durable, Find as _, Found, FoundClient, Ledger, Lookup, Settled, Unavailable, Used,
 };
 use countersign_core::principal::Principal;
 use countersign_core::question::MarkOf;
@@ -31,13 +34,16 @@ impl Ledger for Store {
         if let Lookup::Once(once) = question {
             return self.used(once).await.map(Found::Once);
         }
-        let found = self.snapshot().look_up(&question);
-        if self.is_final(&question, &found) {
-            return Ok(found);
+        let mut found = self.snapshot().look_up(&question);
+        if !self.is_final(&question, &found) {
+            self.catch_up.catch_up().await?;
+            self.ready()?;
+            found = self.snapshot().look_up(&question);
         }
-        self.catch_up.catch_up().await?;
-        self.ready()?;
-        Ok(self.snapshot().look_up(&question))
+        if let (Lookup::Client { once: Some(once), .. }, Found::Client(client)) = (question, &mut found) {
+            client.used = self.used(once).await?;
+        }
+        Ok(found)
     }
 
     /// A first use counts once for all nodes (SAFETY 8), so its mark is stored before anything is taken from a meter. A
@@ -106,12 +112,27 @@ impl Store {
         match (question, found) {
             (_, Found::Nothing | Found::Once(_)) => true,
             (_, Found::Credential(Some(found))) => stands_at(self.clock.now(), &found.known),
+            (Lookup::Client { secret, .. }, Found::Client(found)) => {
+                let registered =
+                    found.owner.as_ref().is_some_and(|one| one.is_live() && one.client().is_some());
+                let secret_stands = secret.is_none_or(|_| self.secret_stands(found));
+                registered && secret_stands
+            }
             // Only a text that a set claims is worth asking the other nodes for.
             (Lookup::Imported { source, text }, Found::Credential(None)) => {
                 !self.snapshot().claims(*source, text)
             }
             (_, Found::Token(found)) => found.is_whole(),
-            (_, Found::Credential(None)) => false,
+            (_, Found::Credential(None) | Found::Client(_)) => false,
         }
+    }
+
+    /// Tells whether the secret that came with a client's name is that client's, and good.
+    fn secret_stands(&self, found: &FoundClient) -> bool {
+        let owner = found.owner.as_ref().map(|owner| owner.id());
+        let is_good = |secret: &Arc<KnownCredential>| {
+            Some(secret.owner.id()) == owner && stands_at(self.clock.now(), secret)
+        };
+        found.secret.as_ref().is_some_and(is_good)
     }
 }

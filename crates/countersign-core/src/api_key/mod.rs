@@ -22,6 +22,6 @@ mod tests;
 pub use criteria::KeyCriteria;
 pub use expiry::{EXPIRY_WARNING, NotDue, WarnOfExpiry};
 pub use kind::{KIND, SCHEME};
-pub use model::{Create, Idempotency, Import, Verification};
+pub use model::{Create, Import, Verification};
 pub use rules::{Good, verify_key};
 pub use wire::ROW;

@@ -3,6 +3,7 @@
 use crate::decision::Requirement;
 use crate::environment::Environment;
 use crate::id::OwnerId;
+use crate::idempotency::Idempotency;
 use crate::imported_set::ImportedSet;
 use crate::key_string::KeyPrefix;
 use crate::meter::Allowance;
@@ -49,15 +50,6 @@ pub struct Import {
     pub digest: Vec<u8>,
     /// What may be shown of the key for ever, if it is known.
     pub hint: Option<String>,
-}
-
-/// An `Idempotency-Key` and what it was sent with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Idempotency {
-    /// The header field's value.
-    pub key: String,
-    /// A digest of the request, as hexadecimal text: the same key with another request is a mistake.
-    pub fingerprint: String,
 }
 
 /// What the verify API asks of a key beyond being good.

@@ -24,7 +24,7 @@ use crate::takeover::not_taken_over;
 
 use super::criteria::KeyCriteria;
 use super::kind::KIND;
-use super::model::{Create, Idempotency, Import, Verification};
+use super::model::{Create, Import, Verification};
 
 /// A key that is good for what the verify API was asked.
 #[derive(Debug)]
@@ -79,7 +79,7 @@ impl Act for Create {
     type Reason = Refusal;
 
     fn question(&self, context: &Context<'_>, _: &Permit) -> Creation {
-        let mark = self.idempotency.as_ref().map(|idempotency| mark_of(context, idempotency));
+        let mark = self.idempotency.as_ref().map(|idempotency| idempotency.mark(context));
         let under = |import: &Import| {
             context.peppers.all().map(|pepper| fingerprint(pepper, &import.digest)).collect()
         };
@@ -143,8 +143,7 @@ impl Create {
     }
 
     fn repeated(&self, mark: &MarkRecord, made: Option<CredentialRecord>) -> Result<Resolved, Refusal> {
-        let same = self.idempotency.as_ref().is_some_and(|now| mark.made.ends_with(&now.fingerprint));
-        if !same {
+        if !self.idempotency.as_ref().is_some_and(|now| now.repeats(mark)) {
             return Err(Refusal::IdempotencyMismatch);
         }
         made.map(|made| Resolved::Repeat(Box::new(made))).ok_or(Refusal::NotFound)
@@ -183,11 +182,7 @@ impl Create {
         let mut effects = Vec::with_capacity(3);
         if let Some(idempotency) = &self.idempotency {
             // First, so that a repeat that races is lost before it adds a second key.
-            effects.push(Effect::Mark(MarkRecord {
-                lookup: mark_of(context, idempotency),
-                made: format!("{} {}", record.id, idempotency.fingerprint),
-                until: context.now.plus(context.policy.idempotency_window),
-            }));
+            effects.push(idempotency.first(context, &record.id));
         }
         if let Some(import) = &self.imported {
             effects.push(Effect::TakeOver(TakenOver {
@@ -239,8 +234,4 @@ fn repeat(record: CredentialRecord, line: Line) -> Outcome<Minted, Refusal> {
         .within(Some(record.organisation))
         .detail("repeat", "true");
     Outcome::granted(Minted { record, key: None }, Vec::new(), audit)
-}
-
-fn mark_of(context: &Context<'_>, idempotency: &Idempotency) -> SecretHash {
-    context.peppers.current().hash(Purpose::IdempotencyKey, &idempotency.key)
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::api_key::{Create, Idempotency, Import, KIND, NotDue, Verification, WarnOfExpiry, verify_key};
+use crate::api_key::{Create, Import, KIND, NotDue, Verification, WarnOfExpiry, verify_key};
 use crate::authenticators::GATEWAY;
 use crate::carried::NoSets;
 use crate::decision::{Permit, Requirement};
@@ -10,6 +10,7 @@ use crate::environment::Environment;
 use crate::exchange::System;
 use crate::id::CredentialId;
 use crate::id::OwnerKind;
+use crate::idempotency::Idempotency;
 use crate::imported_set::{Digest, ImportedSet, Part};
 use crate::key_string::KeyString;
 use crate::ledger::Unavailable;

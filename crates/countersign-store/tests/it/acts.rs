@@ -107,7 +107,9 @@ async fn safety_8_what_counts_once_is_asked_of_the_database() {
         let store = fixture.open("a").await;
         let used = async |once: &str| match store.look_up(Lookup::Once(once)).await.unwrap() {
             Found::Once(used) => used,
-            other @ (Found::Nothing | Found::Credential(_) | Found::Token(_)) => panic!("{other:?}"),
+            other @ (Found::Nothing | Found::Client(_) | Found::Credential(_) | Found::Token(_)) => {
+                panic!("{other:?}")
+            }
         };
         assert_eq!(used("one").await, Used::Never);
         let lookup = store.snapshot().peppers().current().hash(Purpose::FirstUse, "one");

@@ -95,7 +95,9 @@ pub(crate) async fn known(
         .await?
     {
         Found::Credential(found) => Ok(found.map(|found| found.known)),
-        Found::Nothing | Found::Once(_) | Found::Token(_) => panic!("an answer to another question"),
+        Found::Nothing | Found::Client(_) | Found::Once(_) | Found::Token(_) => {
+            panic!("an answer to another question")
+        }
     }
 }
 
