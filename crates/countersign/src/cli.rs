@@ -525,6 +525,8 @@ pub(crate) enum Token {
     Verify(Box<TokenVerify>),
     /// Prints what a token says of itself, with no server; nothing of it is verified
     Inspect(TokenInspect),
+    /// Decrypts an encrypted message, with no server, and prints its plaintext; exit status as of `verify`
+    Decrypt(TokenDecrypt),
 }
 
 /// Verifies a token.
@@ -567,6 +569,19 @@ pub(crate) struct TokenInspect {
     /// Prints JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Decrypts a message.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct TokenDecrypt {
+    /// The message, compact or JSON; `-` or nothing reads it from standard input, where no other process can see it
+    pub(crate) token: Option<String>,
+    /// The JWK Set of the private or symmetric keys that it may be encrypted for
+    #[arg(long, value_name = "FILE", required_unless_present = "batch")]
+    pub(crate) jwks: Option<PathBuf>,
+    /// Reads cases from standard input, a JSON object a line, and answers each with a line; reads no file
+    #[arg(long, conflicts_with_all = ["token", "jwks"])]
+    pub(crate) batch: bool,
 }
 
 /// What is done with the audit.

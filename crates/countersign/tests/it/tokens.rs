@@ -6,9 +6,9 @@ use std::process::{Output, Stdio};
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
-use countersign_jose::algorithm::SignatureAlgorithm;
-use countersign_jose::base64url;
-use countersign_jose::jwk::SigningKey;
+use countersign_jose::algorithm::{ContentEncryption, KeyManagement, SignatureAlgorithm};
+use countersign_jose::jwk::{EncryptionKey, SigningKey};
+use countersign_jose::{base64url, jwe};
 use serde_json::{Value, json};
 
 use crate::harness::Ground;
@@ -431,4 +431,75 @@ fn inspect_shows_what_nobody_has_verified_and_says_so() {
     for nonsense in ["nonsense", "a.b.c", "{}x", ""] {
         assert_eq!(run(&place, &["token", "inspect"], nonsense).status.code(), Some(1), "{nonsense}");
     }
+}
+
+/// RFC 8037 appendix A.6: Bob's key.
+fn bob() -> Value {
+    json!({
+        "kty": "OKP", "crv": "X25519", "kid": "Bob", "alg": "ECDH-ES+A256KW",
+        "x": "3p7bfXt9wbTTW2HC7OQ1Nz-DQ8hbeGdNrfx-FG-IK08", "d": "XasIfmJKikt54X-Lg4AO5m87sSkmGLb9HC-LJ_-I4Os",
+    })
+}
+
+fn sealed(plaintext: &[u8]) -> String {
+    let key = EncryptionKey::from_jwk(&bob(), KeyManagement::ALL).unwrap();
+    jwe::encrypt(&key, ContentEncryption::A256Gcm, None, plaintext).unwrap()
+}
+
+#[test]
+fn decrypt_prints_the_plaintext_as_it_is() {
+    let place = Ground::on_sqlite();
+    place.write("bob.json", &json!({ "keys": [bob()] }).to_string());
+    place.write("public.json", &json!({ "keys": [without(bob(), "d")] }).to_string());
+    let token = sealed(b"\x00\xffany bytes\n");
+    let decrypt = |jwks: &str, stdin: &str| run(&place, &["token", "decrypt", "--jwks", jwks], stdin);
+    let good = decrypt("bob.json", &token);
+    assert_eq!((good.status.code(), good.stdout), (Some(0), b"\x00\xffany bytes\n".to_vec()));
+    for (jwks, token, status, reason) in [
+        ("public.json", token.as_str(), 1, "the key has no `d`"),
+        ("bob.json", "e30.e30.e30", 1, "five parts"),
+        ("nowhere.json", &token, 2, "nowhere.json"),
+    ] {
+        let output = decrypt(jwks, token);
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), told.contains(reason)), (Some(status), true), "{told}");
+    }
+}
+
+#[test]
+fn a_batch_decrypts_too() {
+    let (case, json) =
+        (json!({ "op": "token.decrypt", "jwks": { "keys": [bob()] }, "token": sealed(b"plain") }), json!({}));
+    let header = |header: Value| {
+        let token = case["token"].as_str().unwrap();
+        let (_, rest) = token.split_once('.').unwrap();
+        with(
+            case.clone(),
+            "token",
+            format!("{}.{rest}", base64url::encode(header.to_string().as_bytes())).into(),
+        )
+    };
+    let zip = header(json!({ "alg": "ECDH-ES+A256KW", "enc": "A256GCM", "kid": "Bob", "zip": "DEF" }));
+    let pbes2 =
+        header(json!({ "alg": "PBES2-HS256+A128KW", "enc": "A256GCM", "p2c": 2_000_000_000, "p2s": "AAAA" }));
+    let rows = [
+        ("a message", case.clone(), None),
+        ("bytes", with(case.clone(), "token", sealed(b"\xff").into()), None),
+        ("55 CVE-2024-28180 zip", zip, Some("decompression")),
+        ("55 CVE-2023-49290 PBES2", pbes2, Some("PBES2-HS256+A128KW is not supported")),
+        ("55 CVE-2026-34986 nonsense", with(case.clone(), "token", "e30.....".into()), Some("five parts")),
+        (
+            "another key",
+            with(case.clone(), "jwks", json!({ "keys": [with(bob(), "kid", "Eve".into())] })),
+            Some("`kid`"),
+        ),
+        ("no set", with(case, "jwks", json), Some("JWK Set")),
+    ];
+    let lines: Vec<String> = rows.iter().map(|(_, case, _)| case.to_string()).collect();
+    let answers = batch("decrypt", &lines);
+    for ((name, _, expected), answer) in rows.iter().zip(&answers) {
+        check(name, answer, *expected);
+    }
+    assert_eq!(answers[0]["payload"], json!("plain"));
+    assert_eq!(answers[1]["payload_base64"], json!("/w=="));
 }

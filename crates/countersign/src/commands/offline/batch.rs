@@ -8,17 +8,21 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use countersign_jose::json;
+use countersign_jose::{json, jwk};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use super::token::{Keys, Thumbprint, Verify};
+use super::decrypt::{Decrypt, Private};
+use super::keys::Lately;
+use super::verify::{Trusted, Verify};
 use super::{MOST, now};
 
 /// What cases share.
 #[derive(Default)]
 struct Run {
-    keys: Keys,
+    trusted: Lately<Trusted>,
+    private: Lately<Private>,
 }
 
 /// What is accepted.
@@ -36,16 +40,20 @@ struct Op {
 }
 
 /// Each op.
-const OPS: [Op; 2] = [
+const OPS: [Op; 3] = [
     Op {
         name: "jwk.thumbprint",
-        answer: |_, case| Ok(Payload::Json(read::<Thumbprint>(case)?.answer()?.into())),
+        answer: |_, case| Ok(Payload::Json(jwk::thumbprint(&read::<Thumbprint>(case)?.jwk)?.into())),
+    },
+    Op {
+        name: "token.decrypt",
+        answer: |run, case| Ok(Payload::Bytes(read::<Decrypt>(case)?.decrypt(&mut run.private)?)),
     },
     Op {
         name: "token.verify",
         answer: |run, case| {
             let case: Verify = read(case)?;
-            let payload = case.verify(&mut run.keys, now())?;
+            let payload = case.verify(&mut run.trusted, now())?;
             if case.no_claims {
                 Ok(Payload::Bytes(payload))
             } else {
@@ -54,6 +62,13 @@ const OPS: [Op; 2] = [
         },
     },
 ];
+
+/// A JWK whose thumbprint is asked for (RFC 7638).
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Thumbprint {
+    jwk: Value,
+}
 
 /// Answers all cases on standard input; one that names no op is an `op`.
 ///

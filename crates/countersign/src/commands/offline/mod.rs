@@ -4,8 +4,10 @@
 //! end of the run.
 
 pub(crate) mod batch;
+pub(crate) mod decrypt;
 pub(crate) mod inspect;
-pub(crate) mod token;
+pub(crate) mod keys;
+pub(crate) mod verify;
 
 use std::fs::File;
 use std::io::Read;

@@ -1,17 +1,17 @@
-//! Cases about tokens: `token.verify` and `jwk.thumbprint`.
+//! `token.verify`: whether a token is signed by a key of a set, and says what it must.
 
-use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use countersign_jose::algorithm::{JwsAlgorithm, MacAlgorithm, SignatureAlgorithm};
-use countersign_jose::jwk::{self, JwkSet, Key, MacKey, NotFound, PublicKey};
+use countersign_jose::jwk::{JwkSet, MacKey, PublicKey};
 use countersign_jose::jws::{self, Compact, Verified};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::MOST;
+use super::keys::{Lately, find, text};
 
 /// A signed token, and what is asked of it.
 #[derive(Debug, Deserialize)]
@@ -47,8 +47,8 @@ impl Verify {
     /// # Errors
     ///
     /// What is wrong with the set or the names.
-    pub(crate) fn keys(&self, kept: &mut Keys) -> Result<Rc<Trusted>> {
-        kept.read(&self.jwks, self.alg.as_deref())
+    pub(crate) fn keys(&self, kept: &mut Lately<Trusted>) -> Result<Rc<Trusted>> {
+        kept.read(&self.jwks, self.alg.as_deref(), Trusted::read)
     }
 
     /// Verifies the token and returns its payload.
@@ -56,7 +56,7 @@ impl Verify {
     /// # Errors
     ///
     /// Why it is refused.
-    pub(crate) fn verify(&self, kept: &mut Keys, now: Duration) -> Result<Vec<u8>> {
+    pub(crate) fn verify(&self, kept: &mut Lately<Trusted>, now: Duration) -> Result<Vec<u8>> {
         if self.no_claims && (self.issuer.is_some() || self.audience.is_some() || self.at.is_some()) {
             bail!("without claims there is no issuer, no audience and no time");
         }
@@ -93,65 +93,6 @@ impl Verify {
             claims.meant_for(audience)?;
         }
         Ok(())
-    }
-}
-
-/// A JWK whose thumbprint is asked for.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Thumbprint {
-    jwk: Value,
-}
-
-impl Thumbprint {
-    /// Returns the thumbprint.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with the key.
-    pub(crate) fn answer(&self) -> Result<String> {
-        Ok(jwk::thumbprint(&self.jwk)?)
-    }
-}
-
-/// Returns the text of a token, which may also be an object of JSON.
-pub(super) fn text(token: &Value) -> Result<String> {
-    match token {
-        Value::String(text) => Ok(text.clone()),
-        Value::Object(_) => Ok(token.to_string()),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => {
-            bail!("`token` is neither text nor an object")
-        }
-    }
-}
-
-/// Sets of keys that were read lately, so that a batch with few sets parses few.
-#[derive(Debug, Default)]
-pub(crate) struct Keys {
-    kept: VecDeque<Kept>,
-}
-
-/// How many sets are kept.
-const KEPT: usize = 8;
-
-#[derive(Debug)]
-struct Kept {
-    jwks: Value,
-    allowed: Option<Vec<String>>,
-    trusted: Rc<Trusted>,
-}
-
-impl Keys {
-    fn read(&mut self, jwks: &Value, allowed: Option<&[String]>) -> Result<Rc<Trusted>> {
-        let same = |kept: &&Kept| kept.jwks == *jwks && kept.allowed.as_deref() == allowed;
-        if let Some(kept) = self.kept.iter().find(same) {
-            return Ok(Rc::clone(&kept.trusted));
-        }
-        let trusted = Rc::new(Trusted::read(jwks, allowed)?);
-        self.kept.truncate(KEPT - 1);
-        let allowed = allowed.map(<[String]>::to_vec);
-        self.kept.push_front(Kept { jwks: jwks.clone(), allowed, trusted: Rc::clone(&trusted) });
-        Ok(trusted)
     }
 }
 
@@ -226,20 +167,4 @@ fn signatures(text: &str) -> Result<Vec<Compact<'_>>> {
         bail!("the token is encrypted: decrypt it first, and verify what comes out");
     }
     Ok(vec![Compact::parse(text, MOST)?])
-}
-
-/// Finds the key that a message means; of one that the set has and that was passed over, tells why.
-pub(super) fn find<'a, K: Key>(
-    set: &'a JwkSet<K>,
-    kid: Option<&str>,
-    algorithm: K::Algorithm,
-) -> Result<&'a K> {
-    set.find(kid, algorithm).map(AsRef::as_ref).map_err(|reason| {
-        let unfit = set.passed_over().iter().find(|record| kid.is_some() && record.kid.as_deref() == kid);
-        let unfit = unfit.or_else(|| set.passed_over().first().filter(|_| set.keys().is_empty()));
-        match (reason, unfit) {
-            (NotFound::Kid | NotFound::Algorithm, Some(unfit)) => anyhow!("{reason}: {}", unfit.reason),
-            (NotFound::Kid | NotFound::Algorithm | NotFound::Ambiguous, _) => reason.into(),
-        }
-    })
 }
