@@ -11,6 +11,8 @@
 
 pub mod algorithm;
 pub mod base64url;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod header;
 pub mod json;
 pub mod jwe;

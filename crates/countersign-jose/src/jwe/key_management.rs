@@ -147,3 +147,28 @@ pub(super) fn random(length: usize) -> Result<Zeroizing<Vec<u8>>, Error> {
     SystemRandom::new().fill(&mut bytes).map_err(|_| Error::Key(jwk::Error::Primitive))?;
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{Agreement, derive};
+    use crate::algorithm::{ContentEncryption, Family, KeyManagement};
+    use crate::base64url;
+    use crate::jwk::{DecryptionKey, Secret, agree, ephemeral_point};
+
+    #[test]
+    fn rfc7518_c_both_sides_derive_one_key() {
+        let alice = json!({"kty": "EC", "crv": "P-256", "x": "gI0GAILBdu7T53akrFmMyGcsF3n5dO7MmwNBHKW5SV0", "y": "SLW_xSffzlPWrHEVI30DHM_4egVwt3NQqeUD7nMFpps", "d": "0_NxaRPUMQoAJt50Gz8YiTr8gRTwyEaCumd-MToTmIo"});
+        let bob = json!({"kty": "EC", "crv": "P-256", "x": "weNJy2HscCSM6AEDTDg04biOvhFhyyWvOHQfeF_PxMQ", "y": "e8lnCO-AlStT-NJVX-crhB7QRYhiix03illJOVAOyck", "d": "VEmDZpDXXK8p8N0Cndsxs924q6nS1RXFASRl6BfUqdw"});
+        let agreement = Agreement { epk: None, apu: b"Alice".to_vec(), apv: b"Bob".to_vec() };
+        for (ours, theirs) in [(&alice, &bob), (&bob, &alice)] {
+            let key = DecryptionKey::from_jwk(ours, &[KeyManagement::EcdhEs]).unwrap();
+            let Secret::Agreement(Family::P256, private) = key.secret() else { panic!("{key:?}") };
+            let point = ephemeral_point(theirs, Family::P256).unwrap();
+            let secret = agree(private, Family::P256, &point).unwrap();
+            let derived = derive(KeyManagement::EcdhEs, ContentEncryption::A128Gcm, &secret, &agreement);
+            assert_eq!(base64url::encode(&derived.unwrap()), "VqqN6vgjbSBcIijNcacQGg");
+        }
+    }
+}

@@ -28,6 +28,21 @@ fn p256() -> Value {
     })
 }
 
+/// RFC 7516 appendix A.1: the recipient's key.
+fn rsa() -> Value {
+    json!({
+        "kty": "RSA",
+        "n": "oahUIoWw0K0usKNuOR6H4wkf4oBUXHTxRvgb48E-BVvxkeDNjbC4he8rUWcJoZmds2h7M70imEVhRU5djINXtqllXI4DFqcI1DgjT9LewND8MW2Krf3Spsk_ZkoFnilakGygTwpZ3uesH-PFABNIUYpOiN15dsQRkgr0vEhxN92i2asbOenSZeyaxziK72UwxrrKoExv6kc5twXTq4h-QChLOln0_mtUZwfsRaMStPs6mS6XrgxnxbWhojf663tuEQueGC-FCMfra36C9knDFGzKsNa7LZK2djYgyD3JR_MB_4NUJW_TqOQtwHYbxevoJArm-L5StowjzGy-_bq6Gw",
+        "e": "AQAB",
+        "d": "kLdtIj6GbDks_ApCSTYQtelcNttlKiOyPzMrXHeI-yk1F7-kpDxY4-WY5NWV5KntaEeXS1j82E375xxhWMHXyvjYecPT9fpwR_M9gV8n9Hrh2anTpTD93Dt62ypW3yDsJzBnTnrYu1iwWRgBKrEYY46qAZIrA2xAwnm2X7uGR1hghkqDp0Vqj3kbSCz1XyfCs6_LehBwtxHIyh8Ripy40p24moOAbgxVw3rxT_vlt3UVe4WO3JkJOzlpUf-KTVI2Ptgm-dARxTEtE-id-4OJr0h-K-VFs3VSndVTIznSxfyrj8ILL6MG_Uv8YAu7VILSB3lOW085-4qE3DzgrTjgyQ",
+        "p": "1r52Xk46c-LsfB5P442p7atdPUrxQSy4mti_tZI3Mgf2EuFVbUoDBvaRQ-SWxkbkmoEzL7JXroSBjSrK3YIQgYdMgyAEPTPjXv_hI2_1eTSPVZfzL0lffNn03IXqWF5MDFuoUYE0hzb2vhrlN_rKrbfDIwUbTrjjgieRbwC6Cl0",
+        "q": "wLb35x7hmQWZsWJmB_vle87ihgZ19S8lBEROLIsZG4ayZVe9Hi9gDVCOBmUDdaDYVTSNx_8Fyw1YYa9XGrGnDew00J28cRUoeBB_jKI1oma0Orv1T9aXIWxKwd4gvxFImOWr3QRL9KEBRzk2RatUBnmDZJTIAfwTs0g68UZHvtc",
+        "dp": "ZK-YwE7diUh0qR1tR7w8WHtolDx3MZ_OTowiFvgfeQ3SiresXjm9gZ5KLhMXvo-uz-KUJWDxS5pFQ_M0evdo1dKiRTjVw_x4NyqyXPM5nULPkcpU827rnpZzAJKpdhWAgqrXGKAECQH0Xt4taznjnd_zVpAmZZq60WPMBMfKcuE",
+        "dq": "Dq0gfgJ1DdFGXiLvQEZnuKEN0UUmsJBxkjydc3j4ZYdBiMRAy86x0vHCjywcMlYYg4yoC4YZa9hNVcsjqA3FeiL19rk8g6Qn29Tt0cj8qqyFpz9vNDBUfCAiJVeESOjJDZPYHdHY8v1b-o-Z2X5tvLx-TCekf7oxyeKDUqKWjis",
+        "qi": "VIMpMYbPf47dT1w_zDUXfPimsSegnMOA1zTaX7aGk_8urY6R8-ZW1FxU7AlWAyLWybqq6t16VFd7hQd0y6flUK4SlOydB61gwanOsXGOAOv82cHq0E3eL4HrtZkUuKvnPrMnsUUFlfUdybVzxyjz9JF_XyaY14ardLSjf4L_FNY",
+    })
+}
+
 fn shared(length: usize) -> Value {
     json!({ "kty": "oct", "k": base64url::encode(&vec![7; length]) })
 }
@@ -64,6 +79,7 @@ fn check<T>(found: Result<T, Error>, expected: Option<&str>) {
 #[test]
 fn what_is_encrypted_is_decrypted_by_each_algorithm_and_no_change_goes_unnoticed() {
     for (jwk, alg) in [
+        (rsa(), KeyManagement::RsaOaep256),
         (x25519(), KeyManagement::EcdhEs),
         (x25519(), KeyManagement::EcdhEsA128Kw),
         (p256(), KeyManagement::EcdhEs),
@@ -278,6 +294,11 @@ fn rfc7517_4_a_key_opens_what_it_says() {
         (with(with(x25519(), "alg", "ECDH-ES"), "d", Value::Null), "no `d`"),
         (with(with(x25519(), "alg", "ECDH-ES"), "x", base64url::encode(&[9; 32])), "no valid key"),
         (with(with(p256(), "alg", "ECDH-ES"), "d", "AAAA"), "length of its curve"),
+        (with(rsa(), "alg", "RSA-OAEP"), "RSA-OAEP is not supported"),
+        (with(rsa(), "alg", "RSA1_5"), "RSA1_5 is not supported"),
+        (with(rsa(), "qi", Value::Null), "no `qi`"),
+        (with(rsa(), "dp", rsa()["dq"].clone()), "no valid key"),
+        (with(rsa(), "oth", json!([])), "not supported"),
         (with(with(p256(), "alg", "ECDH-ES"), "d", base64url::encode(&[0; 32])), "no valid key"),
         (json!({ "kty": "OKP", "crv": "Ed25519", "x": "AAAA" }), "not among those allowed"),
         (json!({ "kty": "oct", "k": "AAAA" }), "not among those allowed"),

@@ -94,6 +94,12 @@ pub struct PassedOver {
     pub reason: Error,
 }
 
+impl PassedOver {
+    fn kid(&self) -> Option<&str> {
+        self.kid.as_deref()
+    }
+}
+
 /// Why a message finds no key in a set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotFound {
@@ -154,18 +160,21 @@ impl<K: Key> JwkSet<K> {
 
     /// Returns the one key that a message means.
     ///
-    /// With a `kid`, that is the key of this name; without one, it is the only key of its algorithm. Keys are not tried
-    /// one after another.
+    /// With a `kid`, that is the key of this name, or, if no record has it, the only key of the algorithm among those
+    /// without a name; without one, it is the only key of the algorithm. Keys are not tried one after another.
     ///
     /// # Errors
     ///
     /// Each variant of [`NotFound`].
     pub fn find(&self, kid: Option<&str>, algorithm: K::Algorithm) -> Result<&Arc<K>, NotFound> {
-        let mut named = self.keys.iter().filter(|key| kid.is_none() || key.kid() == kid).peekable();
-        if named.peek().is_none() && kid.is_some() {
+        let mut names =
+            self.keys.iter().map(|key| key.kid()).chain(self.passed_over.iter().map(PassedOver::kid));
+        let name = kid.filter(|_| names.any(|name| name == kid));
+        let mut candidates = self.keys.iter().filter(|key| kid.is_none() || key.kid() == name).peekable();
+        if candidates.peek().is_none() && kid.is_some() {
             return Err(NotFound::Kid);
         }
-        let mut meant = named.filter(|key| key.algorithm() == algorithm);
+        let mut meant = candidates.filter(|key| key.algorithm() == algorithm);
         let key = meant.next().ok_or(NotFound::Algorithm)?;
         if meant.next().is_some() { Err(NotFound::Ambiguous) } else { Ok(key) }
     }

@@ -203,7 +203,7 @@ fn rfc8725_3_10_a_message_means_one_key_and_no_other_is_tried() {
         SigningKey::generate(SignatureAlgorithm::Es256).unwrap(),
     );
     let any_rsa = with(with(rsa(), "alg", Value::Null), "kid", "rsa");
-    let keys = [first.public().to_jwk(), second.public().to_jwk(), any_rsa, ed25519()];
+    let keys = [first.public().to_jwk(), second.public().to_jwk(), any_rsa, with(ed25519(), "kid", "okp")];
     let set = JwkSet::<PublicKey>::from_value(&json!({ "keys": keys }), ALL).unwrap();
     let find = |kid, algorithm| set.find(kid, algorithm).map(|key| key.thumbprint());
     assert_eq!(find(Some(second.kid()), SignatureAlgorithm::Es256).unwrap(), second.kid());
@@ -223,4 +223,19 @@ fn rfc8725_3_10_a_message_means_one_key_and_no_other_is_tried() {
     let twice = json!({ "keys": [with(p256(), "kid", "a"), with(with(p256(), "kid", "a"), "use", "sig")] });
     let set = JwkSet::<PublicKey>::from_value(&twice, ALL).unwrap();
     assert_eq!(set.find(Some("a"), SignatureAlgorithm::Es256).unwrap_err(), NotFound::Ambiguous);
+}
+
+#[test]
+fn a_key_without_a_name_is_meant_where_no_record_has_the_name() {
+    let set = |keys: Value| JwkSet::<PublicKey>::from_value(&json!({ "keys": keys }), ALL).unwrap();
+    let unnamed = set(json!([p256(), ed25519(), with(rsa(), "kid", "rsa")]));
+    let find =
+        |set: &JwkSet, kid, algorithm| set.find(kid, algorithm).map(|key| key.kid().map(str::to_owned));
+    assert_eq!(find(&unnamed, Some("x"), SignatureAlgorithm::Es256), Ok(None));
+    assert_eq!(find(&unnamed, Some("x"), SignatureAlgorithm::Rs256), Err(NotFound::Algorithm));
+    assert_eq!(find(&unnamed, Some("rsa"), SignatureAlgorithm::Es256), Err(NotFound::Algorithm));
+    let passed_over = set(json!([p256(), { "kty": "oct", "kid": "x" }]));
+    assert_eq!(find(&passed_over, Some("x"), SignatureAlgorithm::Es256), Err(NotFound::Kid));
+    let two = set(json!([p256(), with(p256(), "use", "sig")]));
+    assert_eq!(find(&two, Some("x"), SignatureAlgorithm::Es256), Err(NotFound::Ambiguous));
 }
