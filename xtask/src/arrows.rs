@@ -24,7 +24,16 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ("countersign-edge", &["countersign-core", "countersign-jose", "countersign-pki"]),
     ("countersign-egress", &["countersign-core"]),
     ("countersign-advisor", &["countersign-core", "countersign-jose", "countersign-pki"]),
-    ("countersign-gateway", &["countersign-core", "countersign-edge", "countersign-jose", "countersign-pki"]),
+    (
+        "countersign-gateway",
+        &[
+            "countersign-core",
+            "countersign-edge",
+            "countersign-egress",
+            "countersign-jose",
+            "countersign-pki",
+        ],
+    ),
     ("countersign-agent", &["countersign-core", "countersign-edge", "countersign-jose", "countersign-pki"]),
     (
         "countersign-server",

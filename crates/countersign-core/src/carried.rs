@@ -57,6 +57,11 @@ pub trait DeclaredSets: Sync {
 
     /// Tells whether `issuer` is the one whose tokens are ours: an `iss` that selects, before anything is believed.
     fn is_issuer(&self, issuer: &str) -> bool;
+
+    /// Tells whether a route takes tokens of this foreign issuer: an `iss` that selects, before anything is believed.
+    fn takes_tokens_of(&self, _issuer: &str) -> bool {
+        false
+    }
 }
 
 /// Where no key is imported.

@@ -6,6 +6,7 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
+use countersign_jose::algorithm::SignatureAlgorithm;
 use thiserror::Error;
 
 use crate::few::Few;
@@ -96,8 +97,19 @@ impl Eq for OwnCriteria {}
 pub enum Issuer {
     /// This installation.
     Own,
-    /// Another one, by its identifier (RFC 8414 §2).
-    Foreign(Box<str>),
+    /// Another one.
+    Foreign(ForeignIssuer),
+}
+
+/// An issuer whose keys are fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForeignIssuer {
+    /// Its identifier (RFC 8414 §2): the `iss` of its tokens.
+    pub issuer: Box<str>,
+    /// Where its JWK Set is; `None`: where its metadata say.
+    pub jwks: Option<Box<str>>,
+    /// The only algorithms of its keys.
+    pub algorithms: Vec<SignatureAlgorithm>,
 }
 
 /// Which tokens a condition asks for, as a resource tells clients (RFC 9728 §2). It is told, not judged.

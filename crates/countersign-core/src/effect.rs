@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::audit::AuditEvent;
 use crate::due::Due;
+use crate::good_signatures::SignedBy;
 use crate::id::{CredentialId, OwnerId};
 use crate::imported_set::Upgrade;
 use crate::meter::Metered;
@@ -72,7 +73,7 @@ pub enum Use {
         /// The SHA-256 of the whole token.
         digest: Box<TokenDigest>,
         /// The key that it is good by.
-        key: CredentialId,
+        key: SignedBy,
         /// When the token ends.
         until: Timestamp,
     },

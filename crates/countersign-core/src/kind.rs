@@ -84,6 +84,14 @@ pub struct Setting {
     pub meaning: &'static str,
 }
 
+impl Setting {
+    /// Tells whether it is a table whose names the operator chooses.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.holds.starts_with("table")
+    }
+}
+
 /// What every condition on a credential may name.
 pub static COMMON: &[Setting] = &[
     Setting {

@@ -2,10 +2,11 @@
 
 use crate::id::CredentialId;
 use crate::kind::Kind;
-use crate::{api_key, client_authentication, management_key};
+use crate::{api_key, client_authentication, foreign_token, management_key};
 
 /// Every kind of credential.
-pub static KINDS: &[&Kind] = &[&api_key::KIND, &client_authentication::KIND, &management_key::KIND];
+pub static KINDS: &[&Kind] =
+    &[&api_key::KIND, &client_authentication::KIND, &foreign_token::KIND, &management_key::KIND];
 
 /// Finds the kind that `id` tells; `None`: no kind of this version.
 #[must_use]

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use countersign_jose::algorithm::SignatureAlgorithm;
+use countersign_jose::jwk::{NotFound, PublicKey};
 use thiserror::Error;
 
 use crate::audit::AuditEvent;
@@ -51,6 +53,8 @@ pub enum Lookup<'a> {
     Once(&'a str),
     /// What is known of a token of ours?
     Token(TokenAsked<'a>),
+    /// Which key of a foreign issuer does a token mean?
+    ForeignKey(KeyAsked<'a>),
 }
 
 /// What a token of ours names, not yet believed.
@@ -81,6 +85,19 @@ impl fmt::Debug for TokenAsked<'_> {
     }
 }
 
+/// What a token says of the key that it is signed with.
+#[derive(Debug, Clone, Copy)]
+pub struct KeyAsked<'a> {
+    /// Whose key it is.
+    pub issuer: &'a str,
+    /// Its name: opaque (RFC 7515 §4.1.4).
+    pub kid: Option<&'a str>,
+    /// The algorithm that the token is signed by.
+    pub algorithm: SignatureAlgorithm,
+    /// The SHA-256 of the whole token.
+    pub digest: &'a TokenDigest,
+}
+
 /// Says what is asked, never by which text: a derived one would print secrets.
 impl fmt::Debug for Lookup<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -91,6 +108,7 @@ impl fmt::Debug for Lookup<'_> {
             Self::Client { .. } => "Client",
             Self::Once(_) => "Once",
             Self::Token(_) => "Token",
+            Self::ForeignKey(_) => "ForeignKey",
         })
     }
 }
@@ -108,6 +126,8 @@ pub enum Found {
     Once(Used),
     /// To [`Lookup::Token`].
     Token(FoundToken),
+    /// To [`Lookup::ForeignKey`].
+    ForeignKey(FoundKey),
 }
 
 /// What is known of a token of ours. Whether it is good is not said: that is the verification's.
@@ -160,6 +180,23 @@ pub struct FoundClient {
     pub used: Used,
 }
 
+/// A foreign issuer's key.
+#[derive(Debug, Clone)]
+pub struct FoundKey {
+    /// The one that is meant, or why there is none.
+    pub key: Result<Arc<PublicKey>, NotFound>,
+    /// Whether the token's signature was found good before, by this very key.
+    pub is_good: bool,
+}
+
+impl FoundKey {
+    /// Says that there is none.
+    #[must_use]
+    pub const fn none(reason: NotFound) -> Self {
+        Self { key: Err(reason), is_good: false }
+    }
+}
+
 /// A credential that was presented.
 #[derive(Debug, Clone)]
 pub struct FoundCredential {
@@ -193,57 +230,29 @@ pub trait Answer: Sized + Send {
 
 impl Answer for () {
     fn of(found: Found) -> Result<Self, Unavailable> {
-        match found {
-            Found::Nothing => Ok(()),
-            Found::Client(_) | Found::Credential(_) | Found::Once(_) | Found::Token(_) => {
-                Err(Unavailable::Misanswered)
-            }
-        }
+        let Found::Nothing = found else { return Err(Unavailable::Misanswered) };
+        Ok(())
     }
 }
 
-impl Answer for FoundClient {
-    fn of(found: Found) -> Result<Self, Unavailable> {
-        match found {
-            Found::Client(found) => Ok(found),
-            Found::Nothing | Found::Credential(_) | Found::Once(_) | Found::Token(_) => {
-                Err(Unavailable::Misanswered)
+/// Names the variant that holds each answer.
+macro_rules! answers {
+    ($($variant:ident($answer:ty))*) => {
+        $(impl Answer for $answer {
+            fn of(found: Found) -> Result<Self, Unavailable> {
+                let Found::$variant(found) = found else { return Err(Unavailable::Misanswered) };
+                Ok(found)
             }
-        }
-    }
+        })*
+    };
 }
 
-impl Answer for Option<FoundCredential> {
-    fn of(found: Found) -> Result<Self, Unavailable> {
-        match found {
-            Found::Credential(found) => Ok(found),
-            Found::Nothing | Found::Client(_) | Found::Once(_) | Found::Token(_) => {
-                Err(Unavailable::Misanswered)
-            }
-        }
-    }
-}
-
-impl Answer for Used {
-    fn of(found: Found) -> Result<Self, Unavailable> {
-        match found {
-            Found::Once(used) => Ok(used),
-            Found::Nothing | Found::Client(_) | Found::Credential(_) | Found::Token(_) => {
-                Err(Unavailable::Misanswered)
-            }
-        }
-    }
-}
-
-impl Answer for FoundToken {
-    fn of(found: Found) -> Result<Self, Unavailable> {
-        match found {
-            Found::Token(found) => Ok(found),
-            Found::Nothing | Found::Client(_) | Found::Credential(_) | Found::Once(_) => {
-                Err(Unavailable::Misanswered)
-            }
-        }
-    }
+answers! {
+    Client(FoundClient)
+    Credential(Option<FoundCredential>)
+    ForeignKey(FoundKey)
+    Once(Used)
+    Token(FoundToken)
 }
 
 /// A breakdown, never a refusal: the answer is not known.
@@ -252,6 +261,9 @@ pub enum Unavailable {
     /// The races for one record did not end.
     #[error("the record kept changing: every attempt to commit was overtaken")]
     Contended,
+    /// The keys of a foreign issuer cannot be fetched, and none that were fetched may be believed still.
+    #[error("the keys of a foreign issuer are not known: see the log for what came of fetching them")]
+    ForeignKeys,
     /// The store holds something that this version cannot read.
     #[error("the store holds a record that cannot be read: {0}")]
     Corrupt(String),

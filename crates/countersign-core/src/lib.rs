@@ -31,9 +31,10 @@ pub mod ending;
 pub mod environment;
 pub mod exchange;
 pub mod few;
+pub mod foreign_token;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
-mod good_signatures;
+pub mod good_signatures;
 pub mod grant;
 pub mod grants;
 pub mod id;

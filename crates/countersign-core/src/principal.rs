@@ -3,6 +3,7 @@
 //! **Invariant.** A [`Principal`] exists only because something was verified: its constructor is `assertion`,
 //! private to this crate, and called by the rooms' `verify` alone.
 
+use std::fmt::{self, Write as _};
 use std::sync::{Arc, LazyLock};
 
 use crate::id::{CredentialId, OwnerId};
@@ -18,8 +19,35 @@ use crate::standing::{LASTING, Standing};
 pub enum Subject {
     /// An owner of credentials: an organisation, a client or a user.
     Owner(OwnerId),
+    /// Whom another issuer's tokens are about: its word, and nobody's here.
+    Foreign {
+        /// The issuer.
+        issuer: Arc<str>,
+        /// Its name for them (RFC 7519 §4.1.2).
+        subject: Arc<str>,
+    },
     /// A workload, by its SPIFFE ID.
     Workload(Arc<str>),
+}
+
+/// As upstreams are told: an id of ours, a SPIFFE ID, or a foreign issuer and its name for somebody behind `#`, which no
+/// issuer holds. So nobody else's word is taken for an id of ours.
+impl fmt::Display for Subject {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Owner(owner) => owner.fmt(formatter),
+            Self::Foreign { issuer, subject } => {
+                write!(formatter, "{issuer}#")?;
+                subject.bytes().try_for_each(|byte| match byte {
+                    b'%' => formatter.write_str("%25"),
+                    byte if byte.is_ascii_graphic() => formatter.write_char(char::from(byte)),
+                    // RFC 3986 §2.1: what a header field cannot hold.
+                    byte => write!(formatter, "%{byte:02X}"),
+                })
+            }
+            Self::Workload(spiffe_id) => formatter.write_str(spiffe_id),
+        }
+    }
 }
 
 /// What a credential is bound to: whoever presents it proves that too.
@@ -162,5 +190,23 @@ impl Proof {
             standing: LASTING.clone(),
             own: NOTHING.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Subject;
+    use crate::context::SeededEntropy;
+    use crate::id::{OwnerId, OwnerKind};
+
+    #[test]
+    fn nobody_elses_word_reads_like_an_id_of_ours() {
+        let owner = OwnerId::random(OwnerKind::Client, &mut SeededEntropy::new(1));
+        assert_eq!(Subject::Owner(owner).to_string(), owner.to_string());
+        let foreign = |subject: &str| {
+            Subject::Foreign { issuer: "https://a.example".into(), subject: subject.into() }.to_string()
+        };
+        assert_eq!(foreign(&owner.to_string()), format!("https://a.example#{owner}"));
+        assert_eq!(foreign("a b%20#é\r\n"), "https://a.example#a%20b%2520#%C3%A9%0D%0A");
     }
 }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicI64, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use countersign_jose::jwk::{NotFound, PublicKey};
 use http::HeaderName;
 use papaya::HashMap;
 
@@ -16,7 +17,7 @@ use crate::carried::DeclaredSets;
 use crate::drawn::ByDrawn;
 use crate::effect::Use;
 use crate::ending::Ending;
-use crate::good_signatures::GoodSignatures;
+use crate::good_signatures::{GoodSignatures, SignedBy};
 use crate::id::{CredentialId, IdPrefix, OwnerId, OwnerKind};
 use crate::imported::{Declaration, Imports};
 use crate::imported_set::{Digest, ImportedSet, Source, Upgrade};
@@ -25,8 +26,8 @@ use crate::kind::Kind;
 use crate::known::{ById, ByLookup, KnownCredential, KnownOwner, KnownTerms};
 use crate::learned::{Learned, Words};
 use crate::ledger::{
-    Found, FoundClient, FoundCredential, FoundToken, Lookup, Settled, TokenAsked, TokenProof, Unavailable,
-    Used,
+    Found, FoundClient, FoundCredential, FoundKey, FoundToken, Lookup, Settled, TokenAsked, TokenProof,
+    Unavailable, Used,
 };
 use crate::meter::Meters;
 use crate::own::Evidence;
@@ -37,7 +38,7 @@ use crate::settling::{Marks, settle};
 use crate::signing_key::{KnownKey, SigningKeyRecord, Slot};
 use crate::standing::Knows;
 use crate::timestamp::{Monotonic, Timestamp};
-use crate::token::AccessClaims;
+use crate::token::{AccessClaims, TokenDigest};
 
 /// Something that verifiers must learn.
 #[derive(Debug, Clone)]
@@ -223,7 +224,7 @@ impl Snapshot {
         if matches!(settled, Settled::Done(_)) {
             for one in uses {
                 if let Use::GoodSignature { digest, key, until } = one {
-                    self.good.note(digest, *key, *until, now);
+                    self.good.note(digest, key.clone(), *until, now);
                 }
             }
         }
@@ -249,6 +250,8 @@ impl Snapshot {
             }),
             Lookup::Once(once) => Found::Once(self.used(once)),
             Lookup::Token(asked) => Found::Token(self.find_token(asked)),
+            // Foreign keys are nothing that the store knows.
+            Lookup::ForeignKey(_) => Found::ForeignKey(FoundKey::none(NotFound::Kid)),
         }
     }
 
@@ -257,7 +260,8 @@ impl Snapshot {
         match asked {
             TokenAsked::Signed { key, token, client, digest } => {
                 let key = self.issued.key(key);
-                let is_good = key.as_ref().is_some_and(|key| self.good.holds(digest, key.id()));
+                let is_good =
+                    key.as_ref().is_some_and(|key| self.good.holds(digest, &SignedBy::Ours(key.id())));
                 let client = self.owners.pin().get(&client).cloned();
                 let is_ended = self.issued.is_ended(token);
                 FoundToken { proof: TokenProof::Signature { key, is_good }, client, is_ended, incarnation }
@@ -272,6 +276,12 @@ impl Snapshot {
                 FoundToken { proof: TokenProof::Stored(stored), client, is_ended, incarnation }
             }
         }
+    }
+
+    /// Says whether the token with this digest is known to be signed by a foreign issuer's key.
+    #[must_use]
+    pub fn is_signed(&self, digest: &TokenDigest, key: &Arc<PublicKey>) -> bool {
+        self.good.holds(digest, &SignedBy::Foreign(Arc::clone(key)))
     }
 
     /// Returns the signing keys, the oldest first.

@@ -48,6 +48,11 @@ impl fmt::Debug for Watch<'_> {
 
 /// What proved a principal: a stored key, a token with its family and its signing key, a certificate, a session.
 pub trait Standing: fmt::Debug + Send + Sync {
+    /// Tells whether it can be over at all.
+    fn may_end(&self) -> bool {
+        true
+    }
+
     /// Returns why it is over, by its stable code; `None`: it goes on.
     fn end(&self, watch: &Watch<'_>) -> Option<&'static str>;
 
@@ -60,6 +65,10 @@ pub trait Standing: fmt::Debug + Send + Sync {
 pub(crate) struct Lasting;
 
 impl Standing for Lasting {
+    fn may_end(&self) -> bool {
+        false
+    }
+
     fn end(&self, _: &Watch<'_>) -> Option<&'static str> {
         None
     }

@@ -250,15 +250,15 @@ pub fn from_rejection(rejection: Rejection, beside: Beside<'_>) -> Response<Full
 pub fn from_denial(denial: &Denial, beside: Beside<'_>) -> Response<Full<Bytes>> {
     let (detail, scope) = match denial {
         Denial::Disbelieved(rejection) => return from_rejection(*rejection, beside),
+        // RFC 9068 §4, RFC 6750 §3.1: it is no token here, whatever else it is good for.
+        Denial::WrongAudience => return from_rejection(Rejection::NOT_ACCEPTED, beside),
         // A scope-token holds neither quote nor backslash (RFC 6749 §3.3).
         Denial::InsufficientScope { necessary, .. } => {
             ("The credential lacks a scope that is required here", format!(", scope=\"{necessary}\""))
         }
-        Denial::Own(_)
-        | Denial::OwnersDisagree
-        | Denial::WrongAudience
-        | Denial::WrongOwner
-        | Denial::WrongScheme => ("The credential is not for use here", String::new()),
+        Denial::Own(_) | Denial::OwnersDisagree | Denial::WrongOwner | Denial::WrongScheme => {
+            ("The credential is not for use here", String::new())
+        }
     };
     let mut response = problem(Problem::Forbidden, detail, beside.instance);
     let metadata = metadata(beside);
@@ -484,7 +484,6 @@ mod tests {
         let others = [
             Denial::Own(OwnDenial { code: "wrong_environment", why: "", nearness: 0 }),
             Denial::OwnersDisagree,
-            Denial::WrongAudience,
             Denial::WrongOwner,
             Denial::WrongScheme,
         ];
@@ -508,6 +507,7 @@ mod tests {
             (from_challenge(&challenge, beside), "realm=\"countersign\", scope=\"orders:read\""),
             (from_rejection(Rejection::EXPIRED, beside), "error=\"invalid_token\""),
             (from_denial(&Denial::Disbelieved(Rejection::UNKNOWN), beside), "error=\"invalid_token\""),
+            (from_denial(&Denial::WrongAudience, beside), "error=\"invalid_token\""),
             (from_denial(&lacking, beside), "error=\"insufficient_scope\", scope=\"orders:read\""),
         ] {
             let found = response.headers()["www-authenticate"].to_str().unwrap();

@@ -104,6 +104,12 @@ impl Egress {
         Self { reach, resolver, tls, limits }
     }
 
+    /// Returns the limits of one call.
+    #[must_use]
+    pub const fn limits(&self) -> &CallLimits {
+        &self.limits
+    }
+
     /// Asks for `url` with GET. Any status that is no redirect is an answer.
     ///
     /// # Errors

@@ -9,9 +9,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use countersign_core::audit::{Actor, AuditEvent};
 use countersign_core::authenticators;
-use countersign_core::carried::{Connection, RequestHead};
+use countersign_core::carried::{Connection, DeclaredSets, RequestHead};
 use countersign_core::context::{Context, Entropy};
 use countersign_core::exchange::{Action, Admitted, NotAdmitted, Reason, admit};
+use countersign_core::imported_set::Source;
 use countersign_core::ledger::Unavailable;
 use countersign_core::presentation::{Presentation, recognise};
 use countersign_core::snapshot::Snapshot;
@@ -24,6 +25,7 @@ use http::{HeaderName, Method, Response};
 use http_body_util::Full;
 
 use crate::caller::Caller;
+use crate::foreign_issuer::ForeignIssuers;
 use crate::ledger::SnapshotLedger;
 use crate::path::{NormalPath, PathRefusal};
 use crate::route::{CompiledRoute, Match, RouteTable, is_upper_case};
@@ -124,15 +126,35 @@ pub(crate) struct Received<'a> {
     pub(crate) key_fields: &'a [HeaderName],
 }
 
+/// What a row may know to select by.
+struct Selection<'a> {
+    snapshot: &'a Snapshot,
+    issuers: &'a ForeignIssuers,
+}
+
+impl DeclaredSets for Selection<'_> {
+    fn claims(&self, source: Source<'_>, text: &str) -> bool {
+        self.snapshot.claims(source, text)
+    }
+
+    fn is_issuer(&self, issuer: &str) -> bool {
+        self.snapshot.is_issuer(issuer)
+    }
+
+    fn takes_tokens_of(&self, issuer: &str) -> bool {
+        self.issuers.find(issuer).is_some()
+    }
+}
+
 impl<'a> Received<'a> {
-    fn head(&self, snapshot: &'a Snapshot) -> RequestHead<'a> {
+    fn head(&self, sets: &'a Selection<'a>) -> RequestHead<'a> {
         RequestHead {
             method: &self.head.method,
             target: &self.head.uri,
             headers: &self.head.headers,
             connection: self.connection,
             key_fields: self.key_fields,
-            sets: snapshot,
+            sets,
         }
     }
 }
@@ -182,15 +204,16 @@ pub(crate) async fn authorise(
         return Err(Refused::unproven(now, Refusal::Unavailable(Unavailable::Stale)));
     }
     // An open route that hands the credential on does not read it: it is the upstream's business.
+    let selection = Selection { snapshot: &sources.snapshot, issuers: route.issuers() };
     let presentation = if route.forwards_credential() && !asks {
         Presentation::default()
     } else {
-        let head = received.head(&sources.snapshot);
+        let head = received.head(&selection);
         recognise(authenticators::GATEWAY, &head, requirement)
             .map_err(|rejection| Refused::not_admitted(now, Reason::Rejected(rejection)))?
     };
     let address = received.caller.address;
-    let ledger = SnapshotLedger { sources, now, address };
+    let ledger = SnapshotLedger { sources, issuers: route.issuers(), now, address };
     let (peppers, policy) = (sources.snapshot.peppers(), &*sources.policy);
     let mut context = Context { now, entropy, peppers, policy, address };
     let action = Action { name: ACTION, requirement, shadow: route.shadow(), cost: route.cost() };

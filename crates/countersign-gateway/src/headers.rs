@@ -106,7 +106,7 @@ fn describe(headers: &mut HeaderMap, host: Option<HeaderValue>, call: &Call<'_>)
         }
     };
     let principal = call.principal;
-    if let Some(subject) = principal.owner() {
+    if let Some(subject) = principal.subject() {
         set(SUBJECT, subject.to_string());
     }
     if let Some(client) = principal.client() {

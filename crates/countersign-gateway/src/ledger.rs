@@ -11,17 +11,20 @@ use std::net::IpAddr;
 use countersign_core::audit::AuditEvent;
 use countersign_core::carried::DeclaredSets;
 use countersign_core::effect::Use;
-use countersign_core::ledger::{Found, Ledger, Lookup, Settled, Unavailable};
+use countersign_core::ledger::{Found, FoundKey, KeyAsked, Ledger, Lookup, Settled, Unavailable};
 use countersign_core::principal::Principal;
 use countersign_core::timestamp::Timestamp;
 use countersign_core::verification::rejection_at;
+use countersign_jose::jwk::NotFound;
 
+use crate::foreign_issuer::ForeignIssuers;
 use crate::report::Report;
 use crate::sources::Sources;
 
 /// The ledger of one request, which comes at `now` from `address`.
 pub(crate) struct SnapshotLedger<'a> {
     pub(crate) sources: &'a Sources,
+    pub(crate) issuers: &'a ForeignIssuers,
     pub(crate) now: Timestamp,
     pub(crate) address: Option<IpAddr>,
 }
@@ -31,7 +34,7 @@ impl SnapshotLedger<'_> {
     fn is_final(&self, question: &Lookup<'_>, found: &Found) -> bool {
         match (question, found) {
             // No row of the gateway asks about clients.
-            (_, Found::Nothing | Found::Client(_) | Found::Once(_)) => true,
+            (_, Found::Nothing | Found::Client(_) | Found::Once(_) | Found::ForeignKey(_)) => true,
             (_, Found::Credential(Some(found))) => {
                 rejection_at(self.now, self.address, &found.known).is_none()
             }
@@ -42,6 +45,15 @@ impl SnapshotLedger<'_> {
             (_, Found::Token(found)) => found.is_whole(),
             (_, Found::Credential(None)) => false,
         }
+    }
+
+    async fn foreign_key(&self, asked: KeyAsked<'_>) -> Result<FoundKey, Unavailable> {
+        let Some(issuer) = self.issuers.find(asked.issuer) else {
+            return Ok(FoundKey::none(NotFound::Kid));
+        };
+        let key = issuer.find(&asked).await?;
+        let is_good = key.as_ref().is_ok_and(|key| self.sources.snapshot.is_signed(asked.digest, key));
+        Ok(FoundKey { key, is_good })
     }
 
     fn report(&self, report: Report) {
@@ -59,6 +71,9 @@ impl Ledger for SnapshotLedger<'_> {
     }
 
     async fn look_up(&self, question: Lookup<'_>) -> Result<Found, Unavailable> {
+        if let Lookup::ForeignKey(asked) = question {
+            return self.foreign_key(asked).await.map(Found::ForeignKey);
+        }
         let snapshot = &self.sources.snapshot;
         let found = snapshot.look_up(&question);
         if self.is_final(&question, &found) {

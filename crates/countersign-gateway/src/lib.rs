@@ -19,6 +19,7 @@ mod connection;
 mod enforce;
 pub mod field_names;
 mod fold;
+pub mod foreign_issuer;
 mod forward;
 mod forward_error;
 mod forwarded;

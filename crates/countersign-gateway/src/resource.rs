@@ -104,7 +104,7 @@ impl Identity {
     fn issuer<'a>(&'a self, source: &'a TokenSource) -> &'a str {
         match &source.issuer {
             Issuer::Own => &self.issuer,
-            Issuer::Foreign(issuer) => issuer,
+            Issuer::Foreign(foreign) => &foreign.issuer,
         }
     }
 }

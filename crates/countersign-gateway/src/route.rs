@@ -25,6 +25,7 @@ use thiserror::Error;
 use crate::caller::TrustedProxies;
 use crate::field_names::DroppedFields;
 use crate::fold::fold;
+use crate::foreign_issuer::ForeignIssuers;
 use crate::path::NormalPath;
 use crate::pattern::Pattern;
 use crate::upstream::Upstream;
@@ -32,6 +33,8 @@ use crate::upstream::Upstream;
 /// What is believed of what callers send, on all routes alike.
 #[derive(Debug, Clone, Default)]
 pub struct Trust {
+    /// Whose tokens routes may take, beside our own.
+    pub issuers: ForeignIssuers,
     /// Whose word about others counts.
     pub trusted: TrustedProxies,
     /// Which header fields of callers end at the gateway.
@@ -206,7 +209,14 @@ pub struct CompiledRoute {
     cost: u32,
     upgrade: Vec<Protocol>,
     dropped: Arc<DroppedFields>,
+    issuers: ForeignIssuers,
     permitted: Vec<(Scheme, OnceLock<Counter>)>,
+}
+
+/// What all routes have in common.
+struct Front {
+    dropped: Arc<DroppedFields>,
+    issuers: ForeignIssuers,
 }
 
 /// What a route is found by.
@@ -237,13 +247,13 @@ impl RouteTable {
     ///
     /// [`RouteError`] for the first route that cannot be decided on.
     pub fn new(routes: Vec<Route>, upstreams: Vec<Arc<Upstream>>, trust: Trust) -> Result<Self, RouteError> {
-        let dropped = Arc::new(trust.dropped);
+        let front = Front { dropped: Arc::new(trust.dropped), issuers: trust.issuers };
         let mut compiled: Vec<Arc<CompiledRoute>> = Vec::with_capacity(routes.len());
         for route in routes {
             if compiled.iter().any(|earlier| *earlier.name == *route.name) {
                 return Err(RouteError::DuplicateName { route: route.name });
             }
-            compiled.push(Arc::new(CompiledRoute::new(route, &upstreams, &dropped)?));
+            compiled.push(Arc::new(CompiledRoute::new(route, &upstreams, &front)?));
         }
         let folds = compiled.iter().any(|route| route.folded != route.pattern);
         let asks =
@@ -349,11 +359,7 @@ impl RouteTable {
 }
 
 impl CompiledRoute {
-    fn new(
-        route: Route,
-        upstreams: &[Arc<Upstream>],
-        dropped: &Arc<DroppedFields>,
-    ) -> Result<Self, RouteError> {
+    fn new(route: Route, upstreams: &[Arc<Upstream>], front: &Front) -> Result<Self, RouteError> {
         decidable(&route, &route.requirement)?;
         if let Some(shadow) = &route.shadow {
             decidable(&route, shadow)?;
@@ -382,9 +388,15 @@ impl CompiledRoute {
             called_by: if route.preserve_host { CalledBy::CallersHost } else { CalledBy::OwnHost },
             cost: route.cost,
             upgrade: route.upgrade,
-            dropped: Arc::clone(dropped),
+            dropped: Arc::clone(&front.dropped),
+            issuers: front.issuers.clone(),
             permitted,
         })
+    }
+
+    /// Returns whose tokens are taken, on all routes alike.
+    pub(crate) const fn issuers(&self) -> &ForeignIssuers {
+        &self.issuers
     }
 
     /// Returns which header fields of callers end here.

@@ -59,7 +59,7 @@ pub(crate) struct Tether {
 impl Tether {
     /// Ties a stream to all that `permit` was given for; `None`: nothing of it can end.
     pub(crate) fn new(judge: &Arc<Judge>, permit: &Permit, address: Option<IpAddr>) -> Option<Self> {
-        let ends = permit.members().iter().any(|one| one.credential().is_some());
+        let ends = permit.members().iter().any(|one| one.standing().may_end());
         ends.then(|| Self { judge: Arc::clone(judge), members: permit.members().clone(), address })
     }
 

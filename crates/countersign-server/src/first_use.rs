@@ -19,7 +19,10 @@ impl App {
                 | Unavailable::Misanswered
                 | Unavailable::NoSigningKey => {}
                 // The others would wait as long.
-                Unavailable::Stale | Unavailable::Store(_) | Unavailable::TooManyMarks => return,
+                Unavailable::ForeignKeys
+                | Unavailable::Stale
+                | Unavailable::Store(_)
+                | Unavailable::TooManyMarks => return,
             }
         }
     }

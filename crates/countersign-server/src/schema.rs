@@ -672,19 +672,17 @@ pub(crate) struct StatusView {
 }
 
 /// A protected resource, as it describes itself (RFC 9728 §2).
-#[derive(Debug, JsonSchema)]
-#[expect(dead_code, reason = "the gateway writes it; here it is described")]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct ResourceMetadata {
     /// Its identifier.
     resource: String,
     /// The issuers of its tokens.
     authorization_servers: Vec<String>,
     /// The scopes that it knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
     scopes_supported: Option<Vec<String>>,
     /// How a token is presented: `header`.
     bearer_methods_supported: Vec<String>,
-    /// What people call it.
-    resource_name: Option<String>,
 }
 
 /// A route of the gateway.

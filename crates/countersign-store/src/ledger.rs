@@ -110,7 +110,7 @@ impl Store {
     /// Tells whether an answer is worth being final: a credential that stands, or one that no node has.
     fn is_final(&self, question: &Lookup<'_>, found: &Found) -> bool {
         match (question, found) {
-            (_, Found::Nothing | Found::Once(_)) => true,
+            (_, Found::Nothing | Found::Once(_) | Found::ForeignKey(_)) => true,
             (_, Found::Credential(Some(found))) => stands_at(self.clock.now(), &found.known),
             (Lookup::Client { secret, .. }, Found::Client(found)) => {
                 let registered =

@@ -1,5 +1,6 @@
 //! The binary, as a library for its own `main` and for `fuzz/`: it wires, and nothing else.
 
+mod calling;
 mod card;
 mod certificates;
 mod cli;
@@ -11,6 +12,7 @@ mod environment;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod hosts;
+mod issuers;
 mod listing;
 mod log;
 mod master_key;

@@ -167,7 +167,10 @@ fn warn(settings: &Settings) {
         tracing::warn!(%field, "danger_pass_headers: upstreams read what callers write into this header field");
     }
     let spec = &settings.egress;
-    for block in spec.allow.iter().chain(&spec.leaks).filter(|_| settings.github_keys.is_some()) {
+    let leaks = spec.leaks.iter().filter(|_| settings.github_keys.is_some());
+    let jwt = spec.jwt.iter().filter(|_| !settings.foreign_issuers.is_empty());
+    let calls = settings.github_keys.is_some() || !settings.foreign_issuers.is_empty();
+    for block in spec.allow.iter().filter(|_| calls).chain(leaks).chain(jwt) {
         tracing::warn!(%block, "egress: Countersign itself may call what is not public");
     }
 }

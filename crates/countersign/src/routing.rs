@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
 use arc_swap::ArcSwap;
-use countersign_gateway::route::{Route, RouteTable};
+use countersign_gateway::foreign_issuer::ForeignIssuers;
+use countersign_gateway::route::{Route, RouteTable, Trust};
 use countersign_gateway::upstream::Upstream;
 use rustls::ClientConfig;
 
 use crate::echo::Echo;
-use crate::settings::resolved::{self, DEFAULT_UPSTREAM, RouteSpec, Settings};
+use crate::issuers::Issuers;
+use crate::settings::resolved::{self, DEFAULT_UPSTREAM, EgressSpec, RouteSpec, Settings};
 use crate::tls;
 
 /// What is in force, and what it was made from.
@@ -23,6 +25,7 @@ pub(crate) struct Routing {
     upstreams: Vec<Opened>,
     echo: Option<resolved::Upstream>,
     ca: PathBuf,
+    issuers: Issuers,
 }
 
 /// A table that nothing is decided by yet.
@@ -31,6 +34,7 @@ pub(crate) struct Prepared {
     table: RouteTable,
     upstreams: Vec<Opened>,
     routes: Vec<RouteSpec>,
+    issuers: (EgressSpec, ForeignIssuers),
 }
 
 /// An upstream, and what it was made from.
@@ -47,12 +51,18 @@ impl Routing {
     /// # Errors
     ///
     /// A text that names the route or the upstream, and what is wrong with it.
-    pub(crate) async fn open(settings: &Settings, ca: PathBuf) -> Result<(Self, Option<Echo>)> {
+    pub(crate) async fn open(
+        settings: &Settings,
+        ca: PathBuf,
+        mut issuers: Issuers,
+    ) -> Result<(Self, Option<Echo>)> {
         let (spec, echo) = match wants_echo(settings) {
             true => start_echo().await.map(|(spec, echo)| (Some(spec), Some(echo)))?,
             false => (None, None),
         };
-        let (table, upstreams) = build(settings, spec.as_ref(), &[], &ca)?;
+        let foreign = issuers.prepare(settings)?;
+        let (table, upstreams) = build(settings, (spec.as_ref(), &[]), &ca, &foreign)?;
+        issuers.put(&settings.egress, foreign);
         if table.may_object() {
             tracing::info!(
                 routes = settings.routes.len(),
@@ -66,6 +76,7 @@ impl Routing {
             upstreams,
             echo: spec,
             ca,
+            issuers,
         };
         Ok((routing, echo))
     }
@@ -77,13 +88,18 @@ impl Routing {
     ///
     /// As [`Self::open`].
     pub(crate) fn prepare(&self, settings: &Settings) -> Result<Prepared> {
-        let (table, upstreams) = build(settings, self.echo.as_ref(), &self.upstreams, &self.ca)?;
-        Ok(Prepared { table, upstreams, routes: settings.routes.clone() })
+        let foreign = self.issuers.prepare(settings)?;
+        let known = (self.echo.as_ref(), self.upstreams.as_slice());
+        let (table, upstreams) = build(settings, known, &self.ca, &foreign)?;
+        let issuers = (settings.egress.clone(), foreign);
+        Ok(Prepared { table, upstreams, routes: settings.routes.clone(), issuers })
     }
 
     /// Decides by what was prepared from the next request on. Requests that were decided keep what they were decided by.
     pub(crate) fn put(&mut self, prepared: Prepared) {
         self.upstreams = prepared.upstreams;
+        let (egress, foreign) = prepared.issuers;
+        self.issuers.put(&egress, foreign);
         self.table.store(Arc::new(prepared.table));
         self.routes.store(Arc::new(prepared.routes));
     }
@@ -109,11 +125,12 @@ async fn start_echo() -> Result<(resolved::Upstream, Echo)> {
     Ok((resolved::Upstream { name: DEFAULT_UPSTREAM.to_owned(), urls, health: None }, echo))
 }
 
+/// Makes the table, with the built-in echo if there is one, and of upstreams what is known already.
 fn build(
     settings: &Settings,
-    echo: Option<&resolved::Upstream>,
-    known: &[Opened],
+    (echo, known): (Option<&resolved::Upstream>, &[Opened]),
     ca: &std::path::Path,
+    issuers: &ForeignIssuers,
 ) -> Result<(RouteTable, Vec<Opened>)> {
     let given = &settings.upstreams;
     let echo = echo.filter(|echo| given.iter().all(|upstream| upstream.name != echo.name));
@@ -128,7 +145,8 @@ fn build(
     };
     let routes: Result<Vec<_>> = settings.routes.iter().map(|spec| route(spec, position(spec)?)).collect();
     let upstreams = opened.iter().map(|one| Arc::clone(&one.upstream)).collect();
-    Ok((RouteTable::new(routes?, upstreams, settings.trust.clone())?, opened))
+    let trust = Trust { issuers: issuers.clone(), ..settings.trust.clone() };
+    Ok((RouteTable::new(routes?, upstreams, trust)?, opened))
 }
 
 fn open(spec: &resolved::Upstream, known: &[Opened], client: Option<&Arc<ClientConfig>>) -> Result<Opened> {

@@ -28,11 +28,13 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
+use crate::calling::Calling;
 use crate::certificates::Certificates;
 use crate::cli::Up;
 use crate::data_directory::socket;
 use crate::echo::Echo;
 use crate::hosts;
+use crate::issuers::Issuers;
 use crate::node::{Node, entropy};
 use crate::reload::{Live, Reload};
 use crate::reports::Reports;
@@ -156,10 +158,12 @@ impl Running {
         let sockets = Sockets::bind(settings, certificates.https.is_some())?;
         let scheme = if certificates.https.is_some() { "https" } else { "http" };
         let urls = sockets.urls(scheme)?;
-        let reports = Reports::new(sockets.own()?, Arc::clone(&node.app.clock));
+        let calling = Calling::new(sockets.own()?);
+        let reports = Reports::new(calling.clone(), Arc::clone(&node.app.clock));
+        let issuers = Issuers::new(calling, Arc::clone(&node.app.clock));
         let from_github = reports.prepare(settings)?;
         let local_socket = bind_local(&socket(node.directory.path()))?;
-        let (routing, echo) = Routing::open(settings, node.directory.ca()).await?;
+        let (routing, echo) = Routing::open(settings, node.directory.ca(), issuers).await?;
         let upstream = routing.words();
         let listeners = gateway_listeners(sockets.gateway, sockets.mtls, &certificates);
         let issuer_url =

@@ -6,6 +6,7 @@ use crate::audit::{Actor, AuditEvent};
 use crate::context::Context;
 use crate::credential::{Proven, Unproven, Verified};
 use crate::effect::Use;
+use crate::good_signatures::SignedBy;
 use crate::id::CredentialId;
 use crate::known::KnownOwner;
 use crate::ledger::{FoundToken, TokenProof};
@@ -48,7 +49,8 @@ pub(super) fn verify_signed(context: &Context<'_>, token: &SignedToken<'_>, foun
         Err(rejection) => return refused(context, &token.claims, rejection),
     };
     let until = token.claims.expires_at;
-    let good = Use::GoodSignature { digest: Box::new(token.digest), key: key.id(), until };
+    let by = SignedBy::Ours(key.id());
+    let good = Use::GoodSignature { digest: Box::new(token.digest), key: by, until };
     let uses = if *is_good { Vec::new() } else { vec![good] };
     Ok(Proven { principal: principal(&token.claims, owner, Some(key.id())), uses })
 }

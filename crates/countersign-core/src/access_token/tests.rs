@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::authenticators::GATEWAY;
 use crate::effect::Use;
+use crate::good_signatures::SignedBy;
 use crate::id::{CredentialId, OwnerId, OwnerKind};
 use crate::ledger::{Answer as _, FoundToken, Lookup, TokenAsked, TokenProof};
 use crate::record::{EndedToken, OwnerRecord};
@@ -209,7 +210,8 @@ fn safety_24_a_signature_that_was_found_good_is_all_that_is_remembered() {
     let snapshot = world.ground.store.snapshot();
     let digest = TokenDigest::of(&token);
     let key = *world.ground.store.tables().signing_keys.keys().next().unwrap();
-    let good = Use::GoodSignature { digest: Box::new(digest), key, until: NOW.plus(HOUR) };
+    let by = SignedBy::Ours(key);
+    let good = Use::GoodSignature { digest: Box::new(digest), key: by, until: NOW.plus(HOUR) };
     snapshot.settle(NOW, &[good]).unwrap();
     let found = |snapshot: &Snapshot, key| {
         let asked =

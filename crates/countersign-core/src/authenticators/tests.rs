@@ -1,5 +1,6 @@
 //! What is recognised, as tables.
 
+use countersign_jose::base64url;
 use proptest::prelude::{any, proptest};
 
 use crate::access_token;
@@ -9,6 +10,7 @@ use crate::carried::{Carried, DeclaredSets, NoSets};
 use crate::context::SeededEntropy;
 use crate::decision::{Agreement, Condition, Requirement};
 use crate::environment::Environment::Live;
+use crate::foreign_token;
 use crate::imported_set::Source;
 use crate::key_string::KeyString;
 use crate::management_key;
@@ -21,12 +23,16 @@ fn key(prefix: &str) -> String {
     KeyString::mint(&prefix.parse().unwrap(), &mut SeededEntropy::new(1)).into_secret().expose().clone()
 }
 
-/// Of the keys that begin with `acme_`.
+/// Of the keys that begin with `acme_` or as some tokens do; and routes take the tokens of an issuer.
 struct Acme;
 
 impl DeclaredSets for Acme {
     fn claims(&self, source: Source<'_>, text: &str) -> bool {
-        source != Source::Header("x-other-key") && text.starts_with("acme_")
+        source != Source::Header("x-other-key") && (text.starts_with("acme_") || text.starts_with("eyJraWQ"))
+    }
+
+    fn takes_tokens_of(&self, issuer: &str) -> bool {
+        issuer == "https://login.example.com"
     }
 
     fn is_issuer(&self, _: &str) -> bool {
@@ -123,7 +129,10 @@ fn an_imported_key_is_one_that_a_set_claims() {
 
 #[test]
 fn a_register_knows_its_kinds() {
-    assert_eq!(kinds_of(GATEWAY).collect::<Vec<_>>(), [&api_key::KIND, &access_token::KIND]);
+    assert_eq!(
+        kinds_of(GATEWAY).collect::<Vec<_>>(),
+        [&api_key::KIND, &access_token::KIND, &foreign_token::KIND]
+    );
     assert!(recognises(GATEWAY, api_key::SCHEME) && !recognises(GATEWAY, management_key::SCHEME));
     assert!(recognises(MANAGEMENT, management_key::SCHEME) && !recognises(MANAGEMENT, Scheme::ANONYMOUS));
 }
@@ -135,7 +144,17 @@ proptest! {
             KeyString::mint(&prefix.parse().unwrap(), &mut SeededEntropy::new(seed)).into_secret().expose().clone()
         };
         let sets: &dyn DeclaredSets = if claimed { &Acme } else { &NoSets };
-        for text in [format!("acme_{text}"), text, minted("cs_live"), minted("cs_mgmt"), minted("acme")] {
+        let token = |header: &str, issuer: &str| {
+            let claims = format!(r#"{{"iss":"{issuer}"}}"#);
+            [header, &claims, "signature"].map(|part| base64url::encode(part.as_bytes())).join(".")
+        };
+        let [foreign, claimed_too, unknown] = [
+            token(r#"{"alg":"ES256"}"#, "https://login.example.com"),
+            token(r#"{"kid":"1","alg":"ES256"}"#, "https://login.example.com"),
+            token(r#"{"alg":"ES256"}"#, "https://evil.example"),
+        ];
+        let keys = [format!("acme_{text}"), text, minted("cs_live"), minted("cs_mgmt"), minted("acme")];
+        for text in keys.into_iter().chain([foreign, claimed_too, unknown]) {
             for carried in every_way(&text) {
                 let rows = everybody().filter(|row| row.recognise(carried, sets).is_some()).count();
                 assert!(rows <= 1, "{text} {carried:?}");

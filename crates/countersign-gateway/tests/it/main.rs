@@ -31,6 +31,8 @@ mod support;
 #[cfg(test)]
 mod targets;
 #[cfg(test)]
+mod tokens;
+#[cfg(test)]
 mod upstreams;
 #[cfg(test)]
 mod websocket;

@@ -25,6 +25,7 @@ use countersign_edge::limits::Limits;
 use countersign_edge::listen::bind;
 use countersign_edge::metrics::Metrics;
 use countersign_gateway::address::HealthCheck;
+use countersign_gateway::foreign_issuer::ForeignIssuers;
 use countersign_gateway::gateway::{Gateway, GatewayConfig, GatewayListener};
 use countersign_gateway::report::{Report, queue};
 use countersign_gateway::resolve::Resolve;
@@ -262,6 +263,13 @@ impl World {
     pub(crate) fn replace_routes(&self, routes: Vec<Route>) {
         let upstreams = self.routes.load().upstreams().to_vec();
         self.routes.store(Arc::new(RouteTable::new(routes, upstreams, Trust::default()).unwrap()));
+    }
+
+    /// Decides by other routes, which may take the tokens of `issuers`.
+    pub(crate) fn replace_with_issuers(&self, routes: Vec<Route>, issuers: ForeignIssuers) {
+        let upstreams = self.routes.load().upstreams().to_vec();
+        let trust = Trust { issuers, ..Trust::default() };
+        self.routes.store(Arc::new(RouteTable::new(routes, upstreams, trust).unwrap()));
     }
 
     /// Puts a second upstream at `address` behind `pattern`, for everybody.

@@ -107,7 +107,11 @@ async fn safety_8_what_counts_once_is_asked_of_the_database() {
         let store = fixture.open("a").await;
         let used = async |once: &str| match store.look_up(Lookup::Once(once)).await.unwrap() {
             Found::Once(used) => used,
-            other @ (Found::Nothing | Found::Client(_) | Found::Credential(_) | Found::Token(_)) => {
+            other @ (Found::Nothing
+            | Found::Client(_)
+            | Found::Credential(_)
+            | Found::Token(_)
+            | Found::ForeignKey(_)) => {
                 panic!("{other:?}")
             }
         };

@@ -95,7 +95,7 @@ pub(crate) async fn known(
         .await?
     {
         Found::Credential(found) => Ok(found.map(|found| found.known)),
-        Found::Nothing | Found::Client(_) | Found::Once(_) | Found::Token(_) => {
+        Found::Nothing | Found::Client(_) | Found::Once(_) | Found::Token(_) | Found::ForeignKey(_) => {
             panic!("an answer to another question")
         }
     }

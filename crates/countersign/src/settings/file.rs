@@ -133,6 +133,7 @@ pub(crate) struct LeakSettings {
 pub(crate) struct EgressSettings {
     pub(crate) allow: Vec<String>,
     pub(crate) leaks: PurposeSettings,
+    pub(crate) jwt: PurposeSettings,
     pub(crate) extra_ca: Option<PathBuf>,
     pub(crate) timeout: Option<String>,
 }
@@ -293,6 +294,10 @@ fn walk(table: &DeTable<'_>, prefix: &str, known: &[String], unknown: &mut dyn F
     for (key, value) in table {
         let path =
             if prefix.is_empty() { key.get_ref().to_string() } else { format!("{prefix}.{}", key.get_ref()) };
+        // A table whose names the operator chooses: nothing below it is looked at.
+        if known.contains(&format!("{path}.*")) {
+            continue;
+        }
         let below = format!("{path}.");
         let in_array = format!("{path}[]");
         let is_known =
@@ -415,6 +420,17 @@ mod tests {
             found[1]
         );
         assert!(found[2].contains("did you mean `route[].require.any[].api_key.scope`?"), "{}", found[2]);
+    }
+
+    #[test]
+    fn what_the_operator_names_is_not_looked_at() {
+        let text = |claims: &str| {
+            format!("[[route]]\npath = \"/\"\nupstream = \"a\"\nrequire = {{ jwt = {{ {claims} }} }}\n")
+        };
+        assert_eq!(mistakes(&text("claims = { \"https://a/b\" = { c = 1 } }"), &[]), [""; 0]);
+        assert!(
+            mistakes(&text("claim = { a = 1 }"), &[])[0].contains("did you mean `route[].require.jwt.claim")
+        );
     }
 
     #[test]

@@ -14,7 +14,8 @@ use super::file::Listener;
 ///
 /// The setting that is none of what it should be, or that trusts everybody.
 pub(crate) fn trust(gateway: &Listener) -> Result<Trust> {
-    Ok(Trust { trusted: trusted_proxies(gateway)?, dropped: dropped_fields(gateway)? })
+    let (trusted, dropped) = (trusted_proxies(gateway)?, dropped_fields(gateway)?);
+    Ok(Trust { trusted, dropped, ..Trust::default() })
 }
 
 fn trusted_proxies(gateway: &Listener) -> Result<TrustedProxies> {

@@ -130,6 +130,7 @@ pub(crate) const SETTINGS: &[Setting] = settings![
     "leaks.github_keys_url" "URL" = (GITHUB_KEYS) live, "Where the keys are published with which GitHub signs its reports."
     "egress.allow" "list of addresses and CIDR blocks" "none" live, "What Countersign itself may call though it is not public, whatever for. Our own listeners are never called."
     "egress.leaks.allow" "list of addresses and CIDR blocks" "none" live, "What it may call beside that to fetch the keys of who reports leaked keys."
+    "egress.jwt.allow" "list of addresses and CIDR blocks" "none" live, "What it may call beside that to fetch the keys of foreign issuers of tokens."
     "egress.extra_ca" "file" "none" live, "Certificates (PEM) that are believed beside the system's trust anchors, by what Countersign itself calls."
     "egress.timeout" "duration" = (format_duration(EGRESS_TIMEOUT)) live, "How long a call of Countersign's own may take, from the name to the end of the answer."
     "log.format" "`text` or `json`" "text on a terminal, else json", "How log lines are written, on stderr."
@@ -203,7 +204,10 @@ pub(crate) fn known_paths() -> Vec<String> {
         paths.push(format!("{container}.anonymous"));
         for kind in kinds_of(GATEWAY) {
             let kind_path = format!("{container}.{}", kind.name());
-            paths.extend(kind.condition_settings().map(|setting| format!("{kind_path}.{}", setting.name)));
+            paths.extend(kind.condition_settings().map(|setting| {
+                let open = if setting.is_open() { ".*" } else { "" };
+                format!("{kind_path}.{}{open}", setting.name)
+            }));
             paths.push(kind_path);
         }
     }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use countersign_core::api_key;
 use countersign_core::authenticators::GATEWAY;
 use countersign_core::context::Policy;
-use countersign_core::decision::{Agreement, Condition, Requirement};
+use countersign_core::decision::{Agreement, Condition, ForeignIssuer, Issuer, Requirement};
 use countersign_core::duration::parse_duration;
 use countersign_core::network::AddressBlock;
 use countersign_core::presentation::kinds_of;
@@ -67,6 +67,8 @@ pub(crate) struct Settings {
     pub(crate) drain: Duration,
     pub(crate) upstreams: Vec<Upstream>,
     pub(crate) routes: Vec<RouteSpec>,
+    /// Whose tokens the routes take, beside our own; each once.
+    pub(crate) foreign_issuers: Vec<ForeignIssuer>,
     /// The file and the environment, as written.
     pub(crate) written: Table,
 }
@@ -83,10 +85,11 @@ pub(crate) struct ListenerAddress {
 }
 
 /// What the product itself may call, and how.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct EgressSpec {
     pub(crate) allow: Vec<AddressBlock>,
     pub(crate) leaks: Vec<AddressBlock>,
+    pub(crate) jwt: Vec<AddressBlock>,
     pub(crate) extra_ca: Option<PathBuf>,
     pub(crate) timeout: Duration,
 }
@@ -151,6 +154,7 @@ impl Settings {
         check_bounds(&file)?;
         let upstreams = upstreams(&file.upstream, up.upstream.as_deref())?;
         let policy = policy(&file)?;
+        let routes = routes(&file.route)?;
         let issuer_url = up.issuer_url.as_ref().or(file.issuer.url.as_ref());
         Ok(Self {
             issuer: address(ListenerName::Issuer, &file.issuer, up.issuer_listen.as_ref())?,
@@ -175,7 +179,8 @@ impl Settings {
             limits: limits(&file.limits)?,
             upstream_limits: upstream_limits(&file.limits)?,
             drain: duration("limits.drain", file.limits.drain.as_ref())?.unwrap_or(DRAIN),
-            routes: routes(&file.route)?,
+            foreign_issuers: foreign_issuers(&routes)?,
+            routes,
             upstreams,
             written: file.written,
         })
@@ -315,6 +320,7 @@ fn egress(settings: &EgressSettings) -> Result<EgressSpec> {
     Ok(EgressSpec {
         allow: blocks("egress.allow", &settings.allow)?,
         leaks: blocks("egress.leaks.allow", &settings.leaks.allow)?,
+        jwt: blocks("egress.jwt.allow", &settings.jwt.allow)?,
         extra_ca: settings.extra_ca.clone(),
         timeout: duration("egress.timeout", settings.timeout.as_ref())?.unwrap_or(EGRESS_TIMEOUT),
     })
@@ -437,6 +443,33 @@ fn routes(settings: &[RouteSettings]) -> Result<Vec<RouteSpec>> {
     settings.iter().enumerate().map(|(index, settings)| route(index + 1, settings)).collect()
 }
 
+/// Returns the issuers that routes name, each with every algorithm that some route takes.
+fn foreign_issuers(routes: &[RouteSpec]) -> Result<Vec<ForeignIssuer>> {
+    let mut issuers: Vec<ForeignIssuer> = Vec::new();
+    let asked = routes.iter().flat_map(|route| {
+        let requirements = std::iter::once(&route.requirement).chain(&route.shadow);
+        let conditions = requirements.flat_map(Requirement::conditions);
+        conditions.filter_map(move |condition| Some((route, &condition.token()?.issuer)))
+    });
+    for (route, issuer) in asked {
+        let Issuer::Foreign(foreign) = issuer else { continue };
+        let Some(known) = issuers.iter_mut().find(|one| one.issuer == foreign.issuer) else {
+            issuers.push(foreign.clone());
+            continue;
+        };
+        if known.jwks != foreign.jwks {
+            let (name, path, issuer) = (&route.name, &route.path, &foreign.issuer);
+            bail!("{name} ({path}): require: jwt.jwks: another route finds the keys of {issuer} elsewhere");
+        }
+        known.algorithms.extend(&foreign.algorithms);
+    }
+    for issuer in &mut issuers {
+        issuer.algorithms.sort_unstable();
+        issuer.algorithms.dedup();
+    }
+    Ok(issuers)
+}
+
 /// The one route where none is written: everything, with an API key of the environment `live`.
 fn default_route() -> RouteSpec {
     RouteSpec {
@@ -538,7 +571,10 @@ fn condition(name: &str, value: &Value) -> Result<Condition> {
 
 #[cfg(test)]
 mod tests {
-    use super::{EgressSettings, LeakSettings, Protocol, egress, github_keys, requirement, route, upstream};
+    use super::{
+        EgressSettings, LeakSettings, Protocol, egress, foreign_issuers, github_keys, requirement, route,
+        upstream,
+    };
     use countersign_core::api_key;
     use countersign_core::decision::{Agreement, Condition, Requirement};
     use countersign_core::scheme::Scheme;
@@ -653,6 +689,29 @@ mod tests {
         ] {
             assert!(agreement(&text).unwrap_err().contains(words), "{text}");
         }
+    }
+
+    #[test]
+    fn an_issuer_has_its_keys_in_one_place_and_every_algorithm_that_is_taken() {
+        let read = |conditions: &[&str]| {
+            let route = |(position, condition): (usize, &&str)| {
+                let issuer = "issuer = \"https://a.example\", audience = \"b\"";
+                let text = format!(
+                    "path = \"/\"\nupstream = \"a\"\nrequire = {{ jwt = {{ {issuer}, {condition} }} }}"
+                );
+                route(position + 1, &toml::from_str(&text).unwrap())
+            };
+            foreign_issuers(&conditions.iter().enumerate().map(route).collect::<Result<Vec<_>, _>>()?)
+        };
+        let both = read(&["algorithms = [\"RS256\", \"ES256\"]", "algorithms = [\"ES256\"]"]).unwrap();
+        let algorithms: Vec<_> = both[0].algorithms.iter().map(|one| one.as_str()).collect();
+        assert_eq!((both.len(), algorithms), (1, vec!["RS256", "ES256"]));
+        let apart =
+            ["algorithms = [\"ES256\"]", "algorithms = [\"ES256\"], jwks = \"https://a.example/keys\""];
+        let error = format!("{:#}", read(&apart).unwrap_err());
+        assert!(error.starts_with("route 2 (/): require: jwt.jwks: another route"), "{error}");
+        let error = format!("{:#}", read(&["algorithms = [\"HS256\"]"]).unwrap_err());
+        assert!(error.starts_with("route 1 (/): require: jwt.algorithms: `HS256` is a MAC"), "{error}");
     }
 
     #[test]

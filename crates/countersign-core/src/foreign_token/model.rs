@@ -1,0 +1,42 @@
+//! What a foreign token has proven, and what still tells whether it is good.
+
+use countersign_jose::jws::Header;
+use serde_json::{Map, Value};
+
+use crate::own::Own;
+use crate::standing::{Standing, Watch};
+use crate::timestamp::Timestamp;
+
+/// What a token said of itself, once its signature was good.
+#[derive(Debug)]
+pub(super) struct ForeignEvidence {
+    /// Its header.
+    pub(super) header: Header,
+    /// `iss`.
+    pub(super) issuer: String,
+    /// `aud`, one or many.
+    pub(super) audience: Vec<String>,
+    /// The claims that no standard of tokens registers.
+    pub(super) claims: Map<String, Value>,
+}
+
+impl Own for ForeignEvidence {}
+
+/// A token is good until it ends: its issuer has no way to say more.
+#[derive(Debug)]
+pub(super) struct ForeignStanding {
+    pub(super) ends_at: Timestamp,
+}
+
+impl Standing for ForeignStanding {
+    fn end(&self, watch: &Watch<'_>) -> Option<&'static str> {
+        if !watch.known.is_fresh(watch.monotonic) {
+            return Some("unavailable");
+        }
+        (self.ends_at <= watch.now).then_some("expired")
+    }
+
+    fn note_use(&self, _: Timestamp) -> bool {
+        false
+    }
+}

@@ -1,0 +1,83 @@
+//! Recognises a foreign token by the issuer that it names.
+
+use bytes::Bytes;
+use countersign_jose::algorithm::{JwsAlgorithm, SignatureAlgorithm};
+use countersign_jose::jws::Compact;
+use countersign_jose::jwt::Claims;
+
+use crate::carried::{Carried, DeclaredSets, Way};
+use crate::context::Context;
+use crate::credential::{Presented, Recognition, Row, Verified, Verify};
+use crate::ledger::{FoundKey, KeyAsked, Lookup};
+use crate::rejection::Rejection;
+use crate::token::TokenDigest;
+
+use super::criteria::WRONG_TYPE;
+use super::kind::KIND;
+use super::rules;
+
+/// The register's row for tokens of other issuers.
+pub const ROW: Row = Row { kind: &KIND, ways: &[Way::Bearer], recognise };
+
+/// The type of what upstreams are told (SAFETY 12), which is never a credential.
+pub(super) const ASSERTION: &str = "countersign-assertion+jwt";
+/// The longest token that is looked at, in bytes: some hundred groups of a directory. A bound, not a clause.
+const MOST: usize = 16 * 1024;
+
+pub(super) const WRONG_ALGORITHM: Rejection =
+    Rejection::new("wrong_algorithm", "the token is signed by an algorithm that is not taken");
+
+/// A token as received. Nothing of it is believed.
+pub(super) struct ForeignToken<'a> {
+    pub(super) message: Compact<'a>,
+    pub(super) claims: Claims,
+    pub(super) issuer: String,
+    pub(super) algorithm: SignatureAlgorithm,
+    pub(super) digest: TokenDigest,
+}
+
+/// A token is foreign if it names an issuer that a route takes. What cannot be read names none.
+fn recognise<'a>(carried: Carried<'a>, sets: &dyn DeclaredSets) -> Recognition<'a> {
+    let (text, source) = carried.key()?;
+    if !text.contains('.') || sets.claims(source, text) {
+        return None;
+    }
+    let message = Compact::parse(text, MOST).ok()?;
+    let claims = message.unverified_claims().ok()?;
+    let issuer = claims.issuer.clone().filter(|issuer| sets.takes_tokens_of(issuer))?;
+    let boxed = |token| -> Box<dyn Presented + 'a> { Box::new(token) };
+    Some(read(message, claims, issuer, TokenDigest::of(text)).map(boxed))
+}
+
+fn read(
+    message: Compact<'_>,
+    claims: Claims,
+    issuer: String,
+    digest: TokenDigest,
+) -> Result<ForeignToken<'_>, Rejection> {
+    let header = message.header();
+    if header.is_typ(ASSERTION) {
+        return Err(WRONG_TYPE);
+    }
+    // RFC 7797 §7: a JWT does not use `b64`.
+    if !header.is_payload_encoded() {
+        return Err(Rejection::malformed("expected the token's payload in base64url"));
+    }
+    match header.algorithm() {
+        JwsAlgorithm::Signature(algorithm) => Ok(ForeignToken { message, claims, issuer, algorithm, digest }),
+        JwsAlgorithm::Mac(_) => Err(WRONG_ALGORITHM),
+    }
+}
+
+impl Verify for ForeignToken<'_> {
+    type Answer = FoundKey;
+
+    fn lookup(&self) -> Lookup<'_> {
+        let (issuer, kid) = (self.issuer.as_str(), self.message.header().kid());
+        Lookup::ForeignKey(KeyAsked { issuer, kid, algorithm: self.algorithm, digest: &self.digest })
+    }
+
+    fn verify(&self, context: &mut Context<'_>, found: FoundKey, _: Option<&Bytes>) -> Verified {
+        rules::verify(context, self, &found)
+    }
+}
