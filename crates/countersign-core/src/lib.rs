@@ -17,6 +17,7 @@ pub mod authority;
 pub mod base62;
 mod cap;
 pub mod carried;
+pub mod client;
 pub mod client_authentication;
 pub mod client_credentials;
 pub mod client_terms;

@@ -8,9 +8,10 @@
 //! [`crate::ledger::Lookup`].
 
 use crate::id::{CredentialId, OwnerId};
+use crate::kind::Kind;
 use crate::ledger::Question;
 use crate::record::{CredentialRecord, MarkRecord, OwnerRecord, ResourceRecord, TakenOver};
-use crate::resource::ResourceId;
+use crate::resource::{Offered, ResourceId};
 use crate::secret::SecretHash;
 use crate::signing_key::{SigningKeyRecord, Slot};
 use crate::tally::Tally;
@@ -84,6 +85,56 @@ pub struct FoundCreation {
     pub made: Option<CredentialRecord>,
     /// For whom the hash of a foreign key was taken over before.
     pub taken: Vec<TakenOver>,
+}
+
+/// What does the registration of a client need?
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registration {
+    /// Whose client it shall be; `None`: the first organisation's.
+    pub organisation: Option<OwnerId>,
+    /// The mark of an `Idempotency-Key`.
+    pub mark: Option<SecretHash>,
+}
+
+impl Question for Registration {
+    type Answer = FoundRegistration;
+}
+
+/// The answer to [`Registration`].
+#[derive(Debug, Clone, Default)]
+pub struct FoundRegistration {
+    /// The organisation, if there is one of that name.
+    pub holder: Option<Holder>,
+    /// The mark's record, if the `Idempotency-Key` was used before.
+    pub earlier: Option<MarkRecord>,
+    /// The client that the earlier use made, if it is stored.
+    pub made: Option<OwnerRecord>,
+    /// What tokens may be for.
+    pub resources: Offered,
+}
+
+/// What is stored of this client and of its secrets?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientAndSecrets {
+    /// Which client.
+    pub client: OwnerId,
+    /// The kind of its secrets.
+    pub kind: &'static Kind,
+}
+
+impl Question for ClientAndSecrets {
+    type Answer = Option<FoundRegistered>;
+}
+
+/// The answer to [`ClientAndSecrets`].
+#[derive(Debug, Clone)]
+pub struct FoundRegistered {
+    /// The client; asked for before its secrets, so that who advances it has seen every one.
+    pub holder: Holder,
+    /// Its secrets that are not revoked.
+    pub secrets: Vec<CredentialRecord>,
+    /// What tokens may be for.
+    pub resources: Offered,
 }
 
 /// What does the making of a successor of this credential need?

@@ -8,6 +8,7 @@ use crate::authority::Authority;
 use crate::imported_set::MAX_IMPORTED_SETS;
 use crate::key_string::KeyPrefix;
 use crate::meter::MAX_ALLOWANCES;
+use crate::resource::ResourceId;
 use crate::scope::Scope;
 use crate::tally::Kept;
 
@@ -15,6 +16,10 @@ use crate::tally::Kept;
 pub(crate) const MAX_NAME: usize = 100;
 /// The most addresses and blocks that a key may be used from; a bound, not a clause.
 pub(crate) const MAX_BLOCKS: usize = 64;
+
+/// The most secrets of one client that work at a time: each of two who rotate at once may be followed by one more; a bound,
+/// not a clause.
+pub(crate) const MAX_SECRETS: usize = 4;
 
 /// Why an act on a key is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -25,6 +30,12 @@ pub enum Refusal {
     /// The caller may not mint keys of this set.
     #[error("you cannot grant the key set {0}: you do not hold key_set:{0}")]
     ExcessPrefix(KeyPrefix),
+    /// The caller may not register clients for this resource.
+    #[error("you cannot register clients for {0}: you do not hold audience:{0}")]
+    ExcessAudience(ResourceId),
+    /// A resource puts this member of a client's metadata into its tokens, and only an operator writes it.
+    #[error("the member {0:?} of the metadata becomes a claim of tokens, and only an operator writes it")]
+    ExcessClaim(String),
     /// The caller may not give this scope to others.
     #[error("you cannot grant the scope {0}: you do not hold it")]
     ExcessScope(Scope),
@@ -84,6 +95,32 @@ pub enum Refusal {
     /// The key has a successor.
     #[error("the key was rotated: change its successor")]
     Superseded,
+    /// There is no such client that the caller may know of.
+    #[error("there is no such client")]
+    ClientNotFound,
+    /// What is registered of a client does not fit together (RFC 7591 §3.2.2).
+    #[error("{0}")]
+    ClientMetadata(&'static str),
+    /// The client proves itself without a secret.
+    #[error("the client has no secret: it proves itself by {0}")]
+    NoSecret(&'static str),
+    /// The client has as many secrets as one may have at a time.
+    #[error(
+        "the client has {MAX_SECRETS} secrets that work: wait until one has ended, or rotate with an overlap of 0s"
+    )]
+    TooManySecrets,
+    /// Only an operator may.
+    #[error("only an operator declares what tokens may be for")]
+    OperatorsAlone,
+    /// There is a resource of this name.
+    #[error("there is a resource of this name already")]
+    ResourceExists,
+    /// None of the client's resources takes this scope.
+    #[error("none of the client's resources takes the scope {0}")]
+    ScopeNotTaken(Scope),
+    /// There is no such resource.
+    #[error("there is no resource {0}: declare it in the settings or with `resource create`")]
+    UnknownAudience(ResourceId),
     /// The same `Idempotency-Key` came with another request.
     #[error("the Idempotency-Key was used for another request")]
     IdempotencyMismatch,
@@ -96,6 +133,8 @@ impl Refusal {
         match self {
             Self::DisabledAbove(_) => "disabled_above",
             Self::ExcessPrefix(_) => "excess_key_set",
+            Self::ExcessAudience(_) => "excess_audience",
+            Self::ExcessClaim(_) => "excess_claim",
             Self::ExcessScope(_) => "excess_scope",
             Self::EmptyLife => "empty_life",
             Self::LifetimeExceedsPolicy(_) => "lifetime_exceeds_policy",
@@ -114,6 +153,14 @@ impl Refusal {
             Self::Revoked => "revoked",
             Self::ReservedPrefix => "reserved_prefix",
             Self::Superseded => "superseded",
+            Self::ClientNotFound => "client_not_found",
+            Self::ClientMetadata(_) => "invalid_client_metadata",
+            Self::NoSecret(_) => "no_client_secret",
+            Self::TooManySecrets => "too_many_client_secrets",
+            Self::OperatorsAlone => "operators_alone",
+            Self::ResourceExists => "resource_exists",
+            Self::ScopeNotTaken(_) => "scope_not_taken",
+            Self::UnknownAudience(_) => "unknown_audience",
             Self::IdempotencyMismatch => "idempotency_mismatch",
         }
     }

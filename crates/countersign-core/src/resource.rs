@@ -282,6 +282,30 @@ impl Declared {
     }
 }
 
+/// What tokens may be for, at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct Offered {
+    /// What they are for where nothing else is said.
+    pub default: Option<Arc<Resource>>,
+    /// Every one.
+    pub all: Vec<Arc<Resource>>,
+}
+
+impl Offered {
+    /// Returns what a client of these audiences may have tokens for; the default alone where none is named.
+    ///
+    /// # Errors
+    ///
+    /// The first that there is not.
+    pub fn named<'a>(&self, audiences: &'a [ResourceId]) -> Result<Vec<Arc<Resource>>, &'a ResourceId> {
+        if audiences.is_empty() {
+            return Ok(self.default.iter().cloned().collect());
+        }
+        let find = |id: &'a ResourceId| self.all.iter().find(|one| one.id == *id).cloned().ok_or(id);
+        audiences.iter().map(find).collect()
+    }
+}
+
 /// The resource is declared twice: in the settings, and by what is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("the resource {0} is both in the file and stored (`resource create`): one of them has to go")]
@@ -335,6 +359,12 @@ impl Resources {
             all.insert(one.id.clone(), Arc::clone(one));
         }
         all.into_values().collect()
+    }
+
+    /// Returns what tokens may be for now.
+    #[must_use]
+    pub fn offered(&self) -> Offered {
+        Offered { default: self.default_resource(), all: self.all() }
     }
 
     /// Tells whether the file declares it.

@@ -149,8 +149,11 @@ pub struct NotAGrant(Scope);
 /// What a pattern begins with that means key sets and not scopes: `key_set:partner`, `key_set:partner*`.
 const KEY_SET: &str = "key_set:";
 
+/// What a pattern begins with that means resources: `audience:https://api.example.com`, `audience:https://*`.
+const AUDIENCE: &str = "audience:";
+
 /// What somebody may give to others. Scopes: exact tokens or `prefix*`. Key sets: `key_set:PREFIX` or
-/// `key_set:PREFIX*`. Everything: `*`.
+/// `key_set:PREFIX*`. Resources that clients may have tokens for: `audience:ID` or `audience:ID*`. Everything: `*`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Grantable(ScopeSet);
@@ -191,8 +194,8 @@ impl Grantable {
     pub fn covers(&self, scope: &str) -> bool {
         self.0.iter().any(|pattern| match pattern.as_str().strip_suffix('*') {
             Some("") => true,
-            // INVARIANT: but for `*`, a pattern of scopes gives no key set, nor the other way about.
-            _ if pattern.as_str().starts_with(KEY_SET) != scope.starts_with(KEY_SET) => false,
+            // INVARIANT: but for `*`, a pattern of scopes gives no key set and no resource, nor the other way about.
+            _ if class(pattern.as_str()) != class(scope) => false,
             Some(prefix) => scope.starts_with(prefix),
             None => pattern.as_str() == scope,
         })
@@ -204,11 +207,22 @@ impl Grantable {
         self.covers(&format!("{KEY_SET}{prefix}"))
     }
 
+    /// Tells whether clients may be registered for a resource.
+    #[must_use]
+    pub fn covers_audience(&self, resource: &str) -> bool {
+        self.covers(&format!("{AUDIENCE}{resource}"))
+    }
+
     /// Returns the first scope of `asked` that may not be given.
     #[must_use]
     pub fn first_excess<'a>(&self, asked: &'a ScopeSet) -> Option<&'a Scope> {
         asked.iter().find(|scope| !self.covers(scope.as_str()))
     }
+}
+
+/// Tells what a pattern is of, by what it begins with; `None`: of scopes.
+fn class(pattern: &str) -> Option<&'static str> {
+    [KEY_SET, AUDIENCE].into_iter().find(|class| pattern.starts_with(class))
 }
 
 #[cfg(test)]
@@ -258,6 +272,24 @@ mod tests {
         ] {
             let asked: ScopeSet = asked.parse().unwrap();
             assert_eq!(sets.first_excess(&asked).map(Scope::as_str), excess, "nobody grants more grants");
+        }
+    }
+
+    #[test]
+    fn safety_13_a_resource_is_granted_by_its_own_pattern() {
+        for (patterns, allowed) in [
+            ("", false),
+            ("https://api.example.com", false),
+            ("https* audienc*", false),
+            ("key_set:*", false),
+            ("audience:https://api.example.com", true),
+            ("audience:https://api.example", false),
+            ("audience:https://*", true),
+            ("audience:*", true),
+            ("*", true),
+        ] {
+            let grantable = Grantable::new(patterns.parse().unwrap());
+            assert_eq!(grantable.covers_audience("https://api.example.com"), allowed, "{patterns}");
         }
     }
 

@@ -45,15 +45,16 @@ use crate::own::Evidence;
 use crate::presentation::{kinds_of, recognise};
 use crate::principal::{Principal, Proof};
 use crate::question::{
-    Creation, FoundCreation, FoundInstallation, FoundOwner, FoundRotation, Holder, HolderOf, IncarnationOf,
-    Installation, KeysOf, MarkOf, OwnerAndKeys, RecordOf, Rotation,
+    ClientAndSecrets, Creation, FoundCreation, FoundInstallation, FoundOwner, FoundRegistered,
+    FoundRegistration, FoundRotation, Holder, HolderOf, IncarnationOf, Installation, KeysOf, MarkOf,
+    OwnerAndKeys, RecordOf, Registration, ResourceOf, Rotation,
 };
 use crate::record::{
     ArtifactRecord, CredentialRecord, EndedToken, MarkRecord, OwnerRecord, Record, ResourceRecord,
     SealedRecord, TakenOver, Terms,
 };
 use crate::rejection::Rejection;
-use crate::resource::ResourceId;
+use crate::resource::{Offered, ResourceId};
 use crate::scheme::Scheme;
 use crate::scope::{Grantable, ScopeSet};
 use crate::secret::{Pepper, Peppers, Purpose, Secret, SecretHash};
@@ -560,6 +561,12 @@ impl Memory {
 }
 
 impl Tables {
+    /// Returns what tokens may be for; the first is the default.
+    fn offered(&self) -> Offered {
+        let all: Vec<_> = self.resources.values().map(|one| Arc::new(one.resource.clone())).collect();
+        Offered { default: all.first().cloned(), all }
+    }
+
     /// Tells whether a use was settled that counts once.
     fn is_marked(&self, asked: &SecretHash) -> bool {
         self.settled.iter().any(|one| matches!(one, Use::Mark { lookup, .. } if lookup == asked))
@@ -793,6 +800,37 @@ impl Find<Creation> for Memory {
             let taken = |one: &&TakenOver| question.digests.contains(&one.digest);
             let taken = tables.taken_over.iter().filter(taken).cloned().collect();
             FoundCreation { holder, earlier, made, taken }
+        })
+    }
+}
+
+impl Find<ResourceOf> for Memory {
+    async fn find(&self, ResourceOf(id): ResourceOf) -> Result<Option<ResourceRecord>, Unavailable> {
+        self.answer(|tables| tables.resources.get(&id).cloned())
+    }
+}
+
+impl Find<Registration> for Memory {
+    async fn find(&self, question: Registration) -> Result<FoundRegistration, Unavailable> {
+        self.answer(|tables| {
+            let holder = question.organisation.or(tables.first).and_then(|owner| tables.holder(owner));
+            let earlier = tables.marks.iter().find(|one| Some(one.lookup) == question.mark).cloned();
+            let named = |one: &MarkRecord| one.made.split(' ').next()?.parse().ok();
+            let made = earlier.as_ref().and_then(named).and_then(|id| tables.owners.get(&id).cloned());
+            FoundRegistration { holder, earlier, made, resources: tables.offered() }
+        })
+    }
+}
+
+impl Find<ClientAndSecrets> for Memory {
+    async fn find(&self, question: ClientAndSecrets) -> Result<Option<FoundRegistered>, Unavailable> {
+        self.answer(|tables| {
+            let holder = tables.holder(question.client)?;
+            let is_theirs = |one: &&CredentialRecord| {
+                one.owner == question.client && question.kind.names(one.id) && one.revoked_at.is_none()
+            };
+            let secrets = tables.credentials.values().filter(is_theirs).cloned().collect();
+            Some(FoundRegistered { holder, secrets, resources: tables.offered() })
         })
     }
 }

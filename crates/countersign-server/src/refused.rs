@@ -13,13 +13,19 @@ impl From<Refusal> for Failure {
 
 const fn problem(refusal: &Refusal) -> Problem {
     match refusal {
-        Refusal::NotFound | Refusal::OwnerNotFound => Problem::NotFound,
+        Refusal::ClientNotFound | Refusal::NotFound | Refusal::OwnerNotFound => Problem::NotFound,
         Refusal::DisabledAbove(_)
+        | Refusal::ExcessAudience(_)
+        | Refusal::ExcessClaim(_)
+        | Refusal::OperatorsAlone
         | Refusal::ExcessPrefix(_)
         | Refusal::ExcessScope(_)
         | Refusal::SetNotDeclared
         | Refusal::Outranked(_) => Problem::Forbidden,
         Refusal::Full(..)
+        | Refusal::NoSecret(_)
+        | Refusal::ResourceExists
+        | Refusal::TooManySecrets
         | Refusal::OwnerDisabled
         | Refusal::Revoked
         | Refusal::Superseded
@@ -28,6 +34,9 @@ const fn problem(refusal: &Refusal) -> Problem {
         | Refusal::HashRefused => Problem::Conflict,
         Refusal::IdempotencyMismatch => Problem::UnprocessableContent,
         Refusal::Addresses
+        | Refusal::ClientMetadata(_)
+        | Refusal::ScopeNotTaken(_)
+        | Refusal::UnknownAudience(_)
         | Refusal::Allowances
         | Refusal::EmptyLife
         | Refusal::LifetimeExceedsPolicy(_)

@@ -373,6 +373,31 @@ pub(crate) async fn management_keys(
     rows.iter().map(|row| read(row, 0)).collect()
 }
 
+static OF_OWNER: Statement = Statement::new(concat!(
+    "SELECT ",
+    columns!(),
+    "
+     FROM credential
+     WHERE owner = $1
+       AND kind = $2
+       AND revoked_at IS NULL
+     ORDER BY created_at, id"
+));
+
+/// Finds an owner's credentials of a kind that are not revoked.
+///
+/// # Errors
+///
+/// [`Unavailable`].
+pub(crate) async fn of_owner(
+    database: &Database,
+    owner: OwnerId,
+    kind: &Kind,
+) -> Result<Vec<CredentialRecord>, Unavailable> {
+    let rows = database.read(&OF_OWNER, vec![owner.into(), kind.name().into()]).await?;
+    rows.iter().map(|row| read(row, 0)).collect()
+}
+
 /// States by which a list may be narrowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StateFilter {
@@ -499,6 +524,7 @@ pub(crate) static STATEMENTS: &[&Statement] = &[
     &FIND,
     &FIND_MANY,
     &MANAGEMENT_KEYS,
+    &OF_OWNER,
     &LOAD,
     &BY_IDS,
     &LIST,

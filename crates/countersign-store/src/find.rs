@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use countersign_core::ledger::{Find, Unavailable};
 use countersign_core::question::{
-    Creation, FirstUse, FoundCreation, FoundFirstUse, FoundInstallation, FoundOwner, FoundRotation, Holder,
-    HolderOf, IncarnationOf, Installation, KeysOf, MarkOf, OwnerAndKeys, RecordOf, ResourceOf, Rotation,
+    ClientAndSecrets, Creation, FirstUse, FoundCreation, FoundFirstUse, FoundInstallation, FoundOwner,
+    FoundRegistered, FoundRegistration, FoundRotation, Holder, HolderOf, IncarnationOf, Installation, KeysOf,
+    MarkOf, OwnerAndKeys, RecordOf, Registration, ResourceOf, Rotation,
 };
 use countersign_core::record::{CredentialRecord, MarkRecord, ResourceRecord, TakenOver};
 use countersign_core::secret::SecretHash;
@@ -94,6 +95,32 @@ impl Find<Creation> for Store {
             answers.push(FoundCreation { taken: taken.collect(), ..found });
         }
         Ok(answers)
+    }
+}
+
+impl Find<Registration> for Store {
+    async fn find(&self, question: Registration) -> Result<FoundRegistration, Unavailable> {
+        let holder = creation::find_holder(&self.database, question.organisation).await?;
+        let earlier = match question.mark {
+            Some(lookup) => mark::find(&self.database, lookup, self.clock.now()).await?,
+            None => None,
+        };
+        let made = match earlier.as_ref().and_then(|mark| mark.made.split(' ').next()?.parse().ok()) {
+            Some(client) => owner::find(&self.database, client).await?,
+            None => None,
+        };
+        Ok(FoundRegistration { holder, earlier, made, resources: self.snapshot().resources().offered() })
+    }
+}
+
+impl Find<ClientAndSecrets> for Store {
+    async fn find(&self, question: ClientAndSecrets) -> Result<Option<FoundRegistered>, Unavailable> {
+        // In this order: who advances the client that was found here has seen all of its secrets.
+        let Some(holder) = creation::find_holder(&self.database, Some(question.client)).await? else {
+            return Ok(None);
+        };
+        let secrets = credential::of_owner(&self.database, question.client, question.kind).await?;
+        Ok(Some(FoundRegistered { holder, secrets, resources: self.snapshot().resources().offered() }))
     }
 }
 

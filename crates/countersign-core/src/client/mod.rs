@@ -1,0 +1,20 @@
+//! Clients of the authorization server (RFC 6749 §2): who registers, changes and lists them, and the rotation of their
+//! secrets; and the resources that they may have tokens for.
+//!
+//! **Invariants.** A client is an owner, and its first secret is made with it, in one commit. Nobody registers scopes or
+//! resources that they may not give, nor takes over a client that has them (SAFETY 13). What is judged is what a client would be
+//! then, never what it was (attack row 40).
+//!
+//! What it does not do: prove a client ([`crate::client_authentication`]), or enable and disable one, which is an owner's
+//! matter ([`crate::owner`]).
+
+mod declaration;
+mod model;
+mod rules;
+mod terms;
+
+pub use model::{AmendClient, Declare, Register, Registered, RotateSecret, SecretRotated};
+pub use rules::visible;
+
+#[cfg(test)]
+mod tests;

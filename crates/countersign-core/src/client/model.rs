@@ -1,0 +1,90 @@
+//! What is asked about clients and resources.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::client_terms::{AuthMethod, ClientTerms, GrantType, JwksText, RedirectUri};
+use crate::id::OwnerId;
+use crate::idempotency::Idempotency;
+use crate::record::{CredentialRecord, OwnerRecord};
+use crate::resource::{Resource, ResourceId, TokenFormat};
+use crate::scope::ScopeSet;
+use crate::secret::Secret;
+
+/// Registers a client.
+#[derive(Debug, Clone)]
+pub struct Register {
+    /// What people call it.
+    pub name: String,
+    /// Whose it is; `None`: the first organisation's.
+    pub organisation: Option<OwnerId>,
+    /// What is registered of it.
+    pub terms: ClientTerms,
+    /// How a repeat is recognised.
+    pub idempotency: Option<Idempotency>,
+}
+
+/// A client that was registered.
+#[derive(Debug)]
+pub struct Registered {
+    /// What is stored.
+    pub client: OwnerRecord,
+    /// Its first secret, to be shown once; `None`: it has none, or an `Idempotency-Key` is repeated (SAFETY 9).
+    pub secret: Option<Secret<String>>,
+}
+
+/// Changes a client; what is `None` stays.
+#[derive(Debug, Clone)]
+pub struct AmendClient {
+    /// Which one.
+    pub id: OwnerId,
+    /// The new name.
+    pub name: Option<String>,
+    /// The new grants, all of them.
+    pub grants: Option<BTreeSet<GrantType>>,
+    /// The new scopes, all of them.
+    pub scopes: Option<ScopeSet>,
+    /// The new resources, all of them.
+    pub audiences: Option<Vec<ResourceId>>,
+    /// How it proves itself from now on.
+    pub auth_method: Option<AuthMethod>,
+    /// What its access tokens are from now on.
+    pub token_format: Option<TokenFormat>,
+    /// The new public keys, or none.
+    pub jwks: Option<Option<JwksText>>,
+    /// The new places to send resource owners back to, all of them.
+    pub redirect_uris: Option<Vec<RedirectUri>>,
+    /// The new metadata, all of it.
+    pub metadata: Option<Map<String, Value>>,
+}
+
+/// Mints a client's next secret; those before go on working for the overlap, never longer than before.
+#[derive(Debug, Clone, Copy)]
+pub struct RotateSecret {
+    /// Whose.
+    pub id: OwnerId,
+    /// How long those before go on working; `None`: the operator's default.
+    pub overlap: Option<Duration>,
+}
+
+/// The next secret, and what became of those before.
+#[derive(Debug)]
+pub struct SecretRotated {
+    /// Whose.
+    pub client: OwnerRecord,
+    /// What is stored of it.
+    pub record: CredentialRecord,
+    /// Its text, to be shown once.
+    pub secret: Option<Secret<String>>,
+    /// Those that it replaces, as they now are.
+    pub replaced: Vec<CredentialRecord>,
+}
+
+/// Declares a resource that is stored.
+#[derive(Debug, Clone)]
+pub struct Declare {
+    /// What it is.
+    pub resource: Resource,
+}
