@@ -37,7 +37,16 @@ impl Question for MarkOf {
 pub struct ResourceOf(pub ResourceId);
 
 impl Question for ResourceOf {
-    type Answer = Option<ResourceRecord>;
+    type Answer = FoundResource;
+}
+
+/// The answer to [`ResourceOf`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundResource {
+    /// What is stored.
+    pub record: Option<ResourceRecord>,
+    /// Whether the settings declare it.
+    pub is_declared: bool,
 }
 
 /// For whom may something be made? `None`: for the first organisation.

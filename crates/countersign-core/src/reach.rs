@@ -10,6 +10,10 @@ use crate::scope::ScopeSet;
 pub enum ManagementScope {
     /// Read the audit.
     AuditRead,
+    /// List and read clients and resources.
+    ClientsRead,
+    /// Register, change and switch clients.
+    ClientsWrite,
     /// List and read keys.
     KeysRead,
     /// Verify keys.
@@ -30,8 +34,10 @@ pub enum ManagementScope {
 
 impl ManagementScope {
     /// Every scope, in the order of their names.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::AuditRead,
+        Self::ClientsRead,
+        Self::ClientsWrite,
         Self::KeysRead,
         Self::KeysVerify,
         Self::KeysWrite,
@@ -47,6 +53,8 @@ impl ManagementScope {
     pub const fn name(self) -> &'static str {
         match self {
             Self::AuditRead => "audit:read",
+            Self::ClientsRead => "clients:read",
+            Self::ClientsWrite => "clients:write",
             Self::KeysRead => "keys:read",
             Self::KeysVerify => "keys:verify",
             Self::KeysWrite => "keys:write",

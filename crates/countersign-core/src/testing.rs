@@ -46,8 +46,8 @@ use crate::presentation::{kinds_of, recognise};
 use crate::principal::{Principal, Proof};
 use crate::question::{
     ClientAndSecrets, Creation, FoundCreation, FoundInstallation, FoundOwner, FoundRegistered,
-    FoundRegistration, FoundRotation, Holder, HolderOf, IncarnationOf, Installation, KeysOf, MarkOf,
-    OwnerAndKeys, RecordOf, Registration, ResourceOf, Rotation,
+    FoundRegistration, FoundResource, FoundRotation, Holder, HolderOf, IncarnationOf, Installation, KeysOf,
+    MarkOf, OwnerAndKeys, RecordOf, Registration, ResourceOf, Rotation,
 };
 use crate::record::{
     ArtifactRecord, CredentialRecord, EndedToken, MarkRecord, OwnerRecord, Record, ResourceRecord,
@@ -447,6 +447,8 @@ pub(crate) struct Tables {
     pub(crate) owners: BTreeMap<OwnerId, OwnerRecord>,
     pub(crate) credentials: BTreeMap<CredentialId, CredentialRecord>,
     pub(crate) resources: BTreeMap<ResourceId, ResourceRecord>,
+    /// Which the settings declare.
+    pub(crate) declared: Vec<ResourceId>,
     pub(crate) signing_keys: BTreeMap<CredentialId, SigningKeyRecord>,
     pub(crate) sealed: Vec<SealedRecord>,
     pub(crate) artifacts: Vec<ArtifactRecord>,
@@ -805,8 +807,11 @@ impl Find<Creation> for Memory {
 }
 
 impl Find<ResourceOf> for Memory {
-    async fn find(&self, ResourceOf(id): ResourceOf) -> Result<Option<ResourceRecord>, Unavailable> {
-        self.answer(|tables| tables.resources.get(&id).cloned())
+    async fn find(&self, ResourceOf(id): ResourceOf) -> Result<FoundResource, Unavailable> {
+        self.answer(|tables| FoundResource {
+            record: tables.resources.get(&id).cloned(),
+            is_declared: tables.declared.contains(&id),
+        })
     }
 }
 

@@ -9,7 +9,6 @@ use countersign_core::authenticators::GATEWAY;
 use countersign_core::effect::Use;
 use countersign_core::environment::Environment;
 use countersign_core::id::CredentialId;
-use countersign_core::idempotency::Idempotency;
 use countersign_core::key_evidence::KeyEvidence;
 use countersign_core::kind::Kind;
 use countersign_core::known::KnownCredential;
@@ -39,7 +38,7 @@ const MAX_METADATA: usize = 4096;
 
 pub(crate) async fn create(app: &App, call: Call) -> Result<Reply, Failure> {
     let asked: KeyCreate = call.json()?;
-    let act = Create { idempotency: idempotency(&call)?, ..creation(&call, asked)? };
+    let act = Create { idempotency: call.idempotency("")?, ..creation(&call, asked)? };
     let minted = app.perform(&call.permit, &act).await?;
     let view = KeyView::new(&minted.record, app.now());
     Reply::created(&KeyMinted { view, key: minted.key.map(|key| key.expose().clone()), replaces: None })
@@ -62,19 +61,6 @@ pub(crate) fn creation(call: &Call, asked: KeyCreate) -> Result<Create, Failure>
         idempotency: None,
     };
     Ok(Create { owner: act.owner.or_else(|| call.permit.principal().owner()), ..act })
-}
-
-/// Binds an `Idempotency-Key` to its caller and to what was asked (draft-ietf-httpapi-idempotency-key-header).
-fn idempotency(call: &Call) -> Result<Option<Idempotency>, Failure> {
-    let Some(key) = call.idempotency_key()? else {
-        return Ok(None);
-    };
-    let principal = call.permit.principal();
-    let caller =
-        principal.credential().map_or_else(|| principal.scheme().name().to_owned(), |id| id.to_string());
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &call.body);
-    let fingerprint = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(Some(Idempotency { key: format!("{caller}\0{key}"), fingerprint }))
 }
 
 fn bounded(

@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use countersign_core::decision::Permit;
 use countersign_core::duration::parse_duration;
+use countersign_core::idempotency::Idempotency;
 use countersign_core::meter::Allowance;
 use countersign_core::minting::Expiry;
 use countersign_core::network::AddressBlock;
@@ -59,13 +60,27 @@ impl Call {
     }
 
     /// Reads the `Idempotency-Key`.
-    pub(crate) fn idempotency_key(&self) -> Result<Option<&str>, Failure> {
+    fn idempotency_key(&self) -> Result<Option<&str>, Failure> {
         match &self.idempotency_key {
             Some(key) if key.is_empty() || key.len() > MAX_IDEMPOTENCY_KEY => Err(Failure::Invalid(format!(
                 "the header field `Idempotency-Key`: expected it once, with 1 to {MAX_IDEMPOTENCY_KEY} characters"
             ))),
             key => Ok(key.as_deref()),
         }
+    }
+
+    /// Binds the `Idempotency-Key` to its caller and to what was asked (draft-ietf-httpapi-idempotency-key-header).
+    /// `table` tells apart what is made elsewhere under the same key.
+    pub(crate) fn idempotency(&self, table: &str) -> Result<Option<Idempotency>, Failure> {
+        let Some(key) = self.idempotency_key()? else {
+            return Ok(None);
+        };
+        let principal = self.permit.principal();
+        let caller =
+            principal.credential().map_or_else(|| principal.scheme().name().to_owned(), |id| id.to_string());
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &self.body);
+        let fingerprint = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Some(Idempotency { key: format!("{caller}\0{table}{key}"), fingerprint }))
     }
 }
 
@@ -83,6 +98,14 @@ where
     T: FromStr<Err: std::fmt::Display>,
 {
     text.map(|text| member(name, text)).transpose()
+}
+
+/// Parses the members of the list `name`.
+pub(crate) fn members<T>(name: &str, texts: &[String]) -> Result<Vec<T>, Failure>
+where
+    T: FromStr<Err: std::fmt::Display>,
+{
+    texts.iter().map(|text| member(name, text)).collect()
 }
 
 /// Parses scope-tokens.

@@ -9,6 +9,10 @@ use countersign_edge::endpoint::{
 use countersign_edge::wire_error::Problem;
 use schemars::SchemaGenerator;
 
+use crate::client_json::{
+    ClientAmend, ClientCreate, ClientRegistered, ClientShown, ClientView, ResourceBody, SecretMinted,
+    SecretRotate,
+};
 use crate::endpoint::{Answered, Body, Callers, Desk, Endpoint, Handler, Shape};
 use crate::github::{self, Feedback, Finding};
 use crate::import::{self, MAX_IMPORT};
@@ -19,7 +23,9 @@ use crate::schema::{
     KeyVerdict, KeyVerify, KeyView, KeysImported, KeysRevoke, KeysRevoked, ManagementKeyCreate, OwnerEnter,
     OwnerView, Page, ReloadView, ResourceMetadata, RouteView, StatusView,
 };
-use crate::{api_key, audit, bulk, decision, issuer, management_key, observe, openapi, owner, reload};
+use crate::{
+    api_key, audit, bulk, client, decision, issuer, management_key, observe, openapi, owner, reload, resource,
+};
 
 macro_rules! shape {
     ($type:ty) => {
@@ -205,6 +211,85 @@ pub static ENDPOINTS: &[Endpoint] = &[
         callers: Callers::Management(Some(ManagementScope::Operator)),
         answer: Answered::json(shape!(Page<ChainView>)),
         handler: permitted!(audit::chains),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::get(API, "/v1/clients"),
+        id: "listClients",
+        summary: "Lists clients of the authorization server, the oldest first.",
+        clause: "RFC 6749 §2",
+        callers: Callers::Management(Some(ManagementScope::ClientsRead)),
+        parameters: PAGING,
+        answer: Answered::json(shape!(Page<ClientView>)),
+        handler: permitted!(client::list),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::post(API, "/v1/clients"),
+        id: "createClient",
+        summary: "Registers a client; its secret is in this answer alone.",
+        clause: "RFC 6749 §2",
+        callers: Callers::Management(Some(ManagementScope::ClientsWrite)),
+        repeatable: true,
+        body: body(shape!(ClientCreate)),
+        answer: Answered::created(shape!(ClientRegistered)),
+        refusals: &[Problem::Conflict, Problem::NotFound, Problem::UnprocessableContent],
+        handler: permitted!(client::create),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::get(API, "/v1/clients/{id}"),
+        id: "showClient",
+        summary: "Shows a client and its secrets, never their texts.",
+        clause: "RFC 6749 §2",
+        callers: Callers::Management(Some(ManagementScope::ClientsRead)),
+        answer: Answered::json(shape!(ClientShown)),
+        handler: permitted!(client::show),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::patch(API, "/v1/clients/{id}"),
+        id: "updateClient",
+        summary: "Changes a client's name, or what is registered of it.",
+        clause: "SAFETY 13",
+        callers: Callers::Management(Some(ManagementScope::ClientsWrite)),
+        body: body(shape!(ClientAmend)),
+        answer: Answered::json(shape!(ClientView)),
+        handler: permitted!(client::amend),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::post(API, "/v1/clients/{id}/disable"),
+        id: "disableClient",
+        summary: "Disables a client: it is proven no more, and its tokens are refused at the next request.",
+        clause: "SAFETY 13",
+        callers: Callers::Management(Some(ManagementScope::ClientsWrite)),
+        answer: Answered::json(shape!(ClientView)),
+        refusals: &[Problem::Conflict],
+        handler: permitted!(client::disable),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::post(API, "/v1/clients/{id}/enable"),
+        id: "enableClient",
+        summary: "Enables a client again.",
+        clause: "SAFETY 13",
+        callers: Callers::Management(Some(ManagementScope::ClientsWrite)),
+        answer: Answered::json(shape!(ClientView)),
+        refusals: &[Problem::Conflict],
+        handler: permitted!(client::enable),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::post(API, "/v1/clients/{id}/rotate-secret"),
+        id: "rotateClientSecret",
+        summary: "Mints a client's next secret; those before go on working for the overlap, never longer than before.",
+        clause: "SAFETY 13",
+        callers: Callers::Management(Some(ManagementScope::ClientsWrite)),
+        body: body(shape!(SecretRotate)),
+        answer: Answered::created(shape!(SecretMinted)),
+        refusals: &[Problem::Conflict],
+        handler: permitted!(client::rotate_secret),
         ..ROW
     },
     Endpoint {
@@ -486,6 +571,28 @@ pub static ENDPOINTS: &[Endpoint] = &[
         answer: Answered::json(shape!(ReloadView)),
         refusals: &[Problem::Conflict],
         handler: permitted!(reload::reload),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::get(API, "/v1/resources"),
+        id: "listResources",
+        summary: "Lists what tokens may be for: the resources of the settings and those that are stored.",
+        clause: "RFC 8707 §2",
+        callers: Callers::Management(Some(ManagementScope::ClientsRead)),
+        answer: Answered::json(shape!(Page<ResourceBody>)),
+        handler: Handler::Permitted(|desk, _| Box::pin(resource::list(&desk.app))),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::post(API, "/v1/resources"),
+        id: "createResource",
+        summary: "Declares a resource that is stored; operators only.",
+        clause: "RFC 8707 §2",
+        callers: Callers::Management(Some(ManagementScope::Operator)),
+        body: body(shape!(ResourceBody)),
+        answer: Answered::created(shape!(ResourceBody)),
+        refusals: &[Problem::Conflict],
+        handler: permitted!(resource::create),
         ..ROW
     },
     Endpoint {

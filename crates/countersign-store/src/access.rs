@@ -50,7 +50,20 @@ impl Store {
         reach: Reach,
         request: &PageRequest,
     ) -> Result<Page<OwnerRecord>, Unavailable> {
-        owner::list(&self.database, reach, request).await
+        owner::list(&self.database, owner::OWNERS, reach, request).await
+    }
+
+    /// Reads a page of clients of the authorization server within `reach`.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`].
+    pub async fn clients(
+        &self,
+        reach: Reach,
+        request: &PageRequest,
+    ) -> Result<Page<OwnerRecord>, Unavailable> {
+        owner::list(&self.database, owner::REGISTERED, reach, request).await
     }
 
     /// Reads audit events within `reach`, in the order of nodes and numbers; of the newest, in the order of time.

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use countersign_core::ledger::{Find, Unavailable};
 use countersign_core::question::{
     ClientAndSecrets, Creation, FirstUse, FoundCreation, FoundFirstUse, FoundInstallation, FoundOwner,
-    FoundRegistered, FoundRegistration, FoundRotation, Holder, HolderOf, IncarnationOf, Installation, KeysOf,
-    MarkOf, OwnerAndKeys, RecordOf, Registration, ResourceOf, Rotation,
+    FoundRegistered, FoundRegistration, FoundResource, FoundRotation, Holder, HolderOf, IncarnationOf,
+    Installation, KeysOf, MarkOf, OwnerAndKeys, RecordOf, Registration, ResourceOf, Rotation,
 };
-use countersign_core::record::{CredentialRecord, MarkRecord, ResourceRecord, TakenOver};
+use countersign_core::record::{CredentialRecord, MarkRecord, TakenOver};
 use countersign_core::secret::SecretHash;
 use countersign_core::signing_key::SigningKeyRecord;
 use countersign_core::token_ending::Nothing;
@@ -56,8 +56,9 @@ impl Find<MarkOf> for Store {
 }
 
 impl Find<ResourceOf> for Store {
-    async fn find(&self, ResourceOf(id): ResourceOf) -> Result<Option<ResourceRecord>, Unavailable> {
-        resource::find(&self.database, &id).await
+    async fn find(&self, ResourceOf(id): ResourceOf) -> Result<FoundResource, Unavailable> {
+        let record = resource::find(&self.database, &id).await?;
+        Ok(FoundResource { record, is_declared: self.snapshot().resources().is_declared(id.as_str()) })
     }
 }
 

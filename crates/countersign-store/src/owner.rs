@@ -248,6 +248,19 @@ static LIST: Statement = Statement::new(list!("CAST($1 AS TEXT) IS NULL"));
 static LIST_OF_ORGANISATION: Statement = Statement::new(list!("organisation = $1"));
 static LIST_OF_OWNER: Statement = Statement::new(list!("id = $1"));
 
+static CLIENTS: Statement = Statement::new(list!("CAST($1 AS TEXT) IS NULL AND client IS NOT NULL"));
+static CLIENTS_OF_ORGANISATION: Statement = Statement::new(list!("organisation = $1 AND client IS NOT NULL"));
+static CLIENTS_OF_OWNER: Statement = Statement::new(list!("id = $1 AND client IS NOT NULL"));
+
+/// Which owners a list shows: the statements for each reach, the widest first.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shown([&'static Statement; 3]);
+
+/// Every owner.
+pub(crate) const OWNERS: Shown = Shown([&LIST, &LIST_OF_ORGANISATION, &LIST_OF_OWNER]);
+/// Those of which something is registered as clients.
+pub(crate) const REGISTERED: Shown = Shown([&CLIENTS, &CLIENTS_OF_ORGANISATION, &CLIENTS_OF_OWNER]);
+
 /// Reads a page of owners within reach.
 ///
 /// # Errors
@@ -255,13 +268,14 @@ static LIST_OF_OWNER: Statement = Statement::new(list!("id = $1"));
 /// [`Unavailable`].
 pub(crate) async fn list(
     database: &Database,
+    Shown([all, of_organisation, of_owner]): Shown,
     reach: Reach,
     request: &PageRequest,
 ) -> Result<Page<OwnerRecord>, Unavailable> {
     let (statement, within) = match reach {
-        Reach::Installation => (&LIST, Value::Null),
-        Reach::Organisation(id) => (&LIST_OF_ORGANISATION, id.into()),
-        Reach::Owner(id) => (&LIST_OF_OWNER, id.into()),
+        Reach::Installation => (all, Value::Null),
+        Reach::Organisation(id) => (of_organisation, id.into()),
+        Reach::Owner(id) => (of_owner, id.into()),
         Reach::Nothing => return Ok(Page { rows: Vec::new(), next: None }),
     };
     let [created_at, id, limit] = request.parameters();
@@ -283,4 +297,7 @@ pub(crate) static STATEMENTS: &[&Statement] = &[
     &LIST,
     &LIST_OF_ORGANISATION,
     &LIST_OF_OWNER,
+    &CLIENTS,
+    &CLIENTS_OF_ORGANISATION,
+    &CLIENTS_OF_OWNER,
 ];

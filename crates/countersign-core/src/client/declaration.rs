@@ -4,8 +4,8 @@ use crate::context::Context;
 use crate::decision::Permit;
 use crate::effect::{Effect, Outcome};
 use crate::exchange::Act;
-use crate::lifecycle::new_line;
-use crate::question::ResourceOf;
+use crate::lifecycle::{Line, new_line};
+use crate::question::{FoundResource, ResourceOf};
 use crate::reach::{Reach, reach};
 use crate::record::ResourceRecord;
 use crate::refusal::Refusal;
@@ -26,17 +26,19 @@ impl Act for Declare {
         &self,
         context: &mut Context<'_>,
         permit: &Permit,
-        found: Option<ResourceRecord>,
+        found: FoundResource,
     ) -> Outcome<ResourceRecord, Refusal> {
         let line = new_line(context, "resource.create", permit, self.resource.id.to_string());
-        let refusal = match found {
-            // What tokens may be for is everybody's: an operator says it.
-            _ if reach(permit.principal()) != Reach::Installation => Some(Refusal::OperatorsAlone),
-            Some(_) => Some(Refusal::ResourceExists),
-            None => None,
+        let refuse = |line: Line, refusal: Refusal| {
+            let code = refusal.code();
+            Outcome::refused(refusal, Vec::new(), line.refused(code))
         };
-        if let Some(refusal) = refusal {
-            return Outcome::refused(refusal.clone(), Vec::new(), line.refused(refusal.code()));
+        // What tokens may be for is everybody's: an operator says it.
+        if reach(permit.principal()) != Reach::Installation {
+            return refuse(line, Refusal::OperatorsAlone);
+        }
+        if found.is_declared || found.record.is_some() {
+            return refuse(line, Refusal::ResourceExists);
         }
         let record = ResourceRecord { resource: self.resource.clone(), version: 1, created_at: context.now };
         let effects = vec![Effect::Insert(record.clone().into())];

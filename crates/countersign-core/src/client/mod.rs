@@ -14,7 +14,7 @@ mod rules;
 mod terms;
 
 pub use model::{AmendClient, Declare, Register, Registered, RotateSecret, SecretRotated};
-pub use rules::visible;
+pub use rules::{asked, visible};
 
 #[cfg(test)]
 mod tests;

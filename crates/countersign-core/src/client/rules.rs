@@ -140,6 +140,12 @@ fn about(line: Line, client: &OwnerRecord) -> AuditEvent {
         .detail("name", client.name.clone())
 }
 
+/// Asks what is stored of a client.
+#[must_use]
+pub fn asked(client: OwnerId) -> ClientAndSecrets {
+    ClientAndSecrets { client, kind: &KIND }
+}
+
 /// Returns the client if the caller may know of it.
 ///
 /// # Errors
@@ -160,7 +166,7 @@ impl Act for AmendClient {
     type Reason = Refusal;
 
     fn question(&self, _: &Context<'_>, _: &Permit) -> ClientAndSecrets {
-        ClientAndSecrets { client: self.id, kind: &KIND }
+        asked(self.id)
     }
 
     fn decide(
@@ -216,7 +222,7 @@ impl Act for RotateSecret {
     type Reason = Refusal;
 
     fn question(&self, _: &Context<'_>, _: &Permit) -> ClientAndSecrets {
-        ClientAndSecrets { client: self.id, kind: &KIND }
+        asked(self.id)
     }
 
     fn decide(

@@ -379,4 +379,7 @@ fn an_operator_declares_resources_and_each_once() {
     let line = ground.store.lines().0.unwrap();
     assert_eq!((&*line.action, line.subject.as_deref()), ("resource.create", Some(API)));
     assert_eq!(ground.perform(&operator, &declare).map(drop), Err(Refusal::ResourceExists));
+    ground.store.tables().resources.clear();
+    ground.store.tables().declared.push(resource.id);
+    assert_eq!(ground.perform(&operator, &declare).map(drop), Err(Refusal::ResourceExists), "in the file");
 }

@@ -94,7 +94,7 @@ async fn a_resource_is_stored_once_and_known_after_a_restart() {
         let first = record(SigningAlgorithm::Es256, 1);
         done(commit(&store, vec![Effect::Insert(first.clone().into())]).await);
         assert_eq!(commit(&store, vec![Effect::Insert(first.clone().into())]).await, Ok(Commit::Lost));
-        let find = async |store: &Store| store.find(ResourceOf(id.parse().unwrap())).await.unwrap();
+        let find = async |store: &Store| store.find(ResourceOf(id.parse().unwrap())).await.unwrap().record;
         assert_eq!(find(&store).await, Some(first.clone()));
         assert_eq!(*store.snapshot().resources().find(id).unwrap(), first.resource);
         let next = record(SigningAlgorithm::Rs256, 2);
