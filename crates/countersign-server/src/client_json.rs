@@ -117,7 +117,7 @@ pub(crate) struct ClientView {
     pub(crate) token_format: &'static str,
     /// The public keys with which it signs assertions.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) jwks: Option<Value>,
+    pub(crate) jwks: Option<Map<String, Value>>,
     /// Where resource owners may be sent back to.
     pub(crate) redirect_uris: Vec<String>,
     /// What its owner wrote on it.

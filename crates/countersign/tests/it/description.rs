@@ -210,6 +210,7 @@ fn every_endpoint_answers_as_it_is_described() {
     keys_answer_as_described(&mut world);
     management_keys_answer_as_described(&mut world);
     owners_answer_as_described(&mut world);
+    clients_answer_as_described(&mut world);
     world.check("listAuditEvents", ("", "?limit=2"), &none, 200);
     let latest = world.check("listAuditEvents", ("", "?limit=2&last=true"), &none, 200);
     assert_eq!(latest["next_cursor"], Value::Null, "there is nothing after the latest");
@@ -286,6 +287,40 @@ fn owners_answer_as_described(world: &mut World) {
     world.check("enableOwner", (&id, ""), &none, 200);
     world.check("listOwners", ("", "?limit=1"), &none, 200);
     world.check("enableOwner", ("org_0000000000000000000001", ""), &none, 404);
+}
+
+fn clients_answer_as_described(world: &mut World) {
+    let none = Value::Null;
+    let resource = json!({ "id": "https://api.example.com", "scopes": { "orders:read": "See your orders" },
+        "access_token": { "lifetime": "10m", "signing_alg": "RS256" }, "claims": { "role": "service" } });
+    world.check("createResource", WHOLE, &resource, 201);
+    world.check("createResource", WHOLE, &resource, 409);
+    world.check("createResource", WHOLE, &json!({ "id": "api" }), 400);
+    world.check("listResources", WHOLE, &none, 200);
+    let body = json!({ "name": "billing", "grant_types": ["client_credentials"], "scopes": ["orders:read"],
+        "audiences": ["https://api.example.com"], "metadata": { "team": "a" } });
+    let client = world.check("createClient", WHOLE, &body, 201);
+    assert!(text(&client, "client_secret").starts_with("cs_secret_"));
+    let id = text(&client, "client_id");
+    world.check("createClient", WHOLE, &json!({ "name": "x", "grant_types": ["implicit"] }), 400);
+    let unknown = json!({ "name": "x", "grant_types": ["client_credentials"], "audiences": ["urn:x:no"] });
+    world.check("createClient", WHOLE, &unknown, 400);
+    let jwks = json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519",
+        "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" }] });
+    let signing = json!({ "name": "signs", "grant_types": ["client_credentials"], "jwks": jwks,
+        "token_endpoint_auth_method": "private_key_jwt" });
+    let signing = world.check("createClient", WHOLE, &signing, 201);
+    assert_eq!(signing["client_secret"], Value::Null);
+    world.check("rotateClientSecret", (&text(&signing, "client_id"), ""), &json!({}), 409);
+    world.check("listClients", ("", "?limit=1"), &none, 200);
+    world.check("showClient", (&id, ""), &none, 200);
+    world.check("showClient", ("client_0000000000000000000001", ""), &none, 404);
+    world.check("updateClient", (&id, ""), &json!({ "name": "invoices", "metadata": null }), 200);
+    world.check("updateClient", (&id, ""), &json!({ "grant_types": [] }), 400);
+    world.check("rotateClientSecret", (&id, ""), &json!({ "overlap": "1h" }), 201);
+    world.check("disableClient", (&id, ""), &none, 200);
+    world.check("rotateClientSecret", (&id, ""), &json!({}), 409);
+    world.check("enableClient", (&id, ""), &none, 200);
 }
 
 #[test]
