@@ -92,4 +92,7 @@ pub enum Error {
     /// RFC 7517 §4.2: the record says that it is not for what is asked of it.
     #[error("expected the key's `use` to be `{0}`")]
     Use(&'static str),
+    /// CVE-2017-15361: the key can be factored.
+    #[error("the key's modulus is of the kind that can be factored (ROCA)")]
+    Weak,
 }

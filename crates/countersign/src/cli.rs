@@ -551,7 +551,7 @@ pub(crate) struct TokenVerify {
     #[arg(long)]
     pub(crate) typ: Option<String>,
     /// The time at which it must be valid, by default now
-    #[arg(long, value_name = "UNIX_TIME", conflicts_with = "no_claims")]
+    #[arg(long, value_name = "UNIX_TIME")]
     pub(crate) at: Option<u64>,
     /// Verifies the signature of any payload, and no claim
     #[arg(long)]

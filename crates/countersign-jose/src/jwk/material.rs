@@ -49,6 +49,9 @@ impl Material {
         if !(2048..=8192).contains(&bits) {
             return Err(Error::Length { member: "n", expected: "2048 to 8192 bits", found: bits });
         }
+        if is_weak(&n) {
+            return Err(Error::Weak);
+        }
         let sane = *first != 0 && *most != 0 && last % 2 == 1 && e.len() <= 5 && e != [1];
         if sane { Ok(Self::Rsa { n, e }) } else { Err(Error::Parameters) }
     }
@@ -75,6 +78,17 @@ impl Material {
             }
         })
     }
+}
+
+/// Tells whether a modulus was made by the library of CVE-2017-15361 (ROCA), whose keys can be factored: modulo each of
+/// these primes it is a power of 65537, as one of 2^27 others is by chance.
+fn is_weak(n: &[u8]) -> bool {
+    const PRIMES: [u64; 17] = [11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157];
+    PRIMES.into_iter().all(|prime| {
+        let residue = n.iter().fold(0, |rest, byte| (rest * 256 + u64::from(*byte)) % prime);
+        let powers = std::iter::successors(Some(1), |power| Some(power * 65537 % prime));
+        powers.zip(0..prime).any(|(power, _)| power == residue)
+    })
 }
 
 /// SEC 1 §2.3.3: both coordinates follow.

@@ -239,3 +239,10 @@ fn a_key_without_a_name_is_meant_where_no_record_has_the_name() {
     let two = set(json!([p256(), with(p256(), "use", "sig")]));
     assert_eq!(find(&two, Some("x"), SignatureAlgorithm::Es256), Err(NotFound::Ambiguous));
 }
+
+#[test]
+fn cve_2017_15361_a_modulus_of_the_weak_kind_is_refused() {
+    // No key of anybody: a number that is a power of 65537 modulo each of the primes.
+    let weak = "i9UqaaLioT9vzPDLgnLyga6LEE8LiQhSCGKRbjym47hLVZqwatSRyamUrc9Wu4c2jp9tUHUXsCruZc4xC-FyXW8KFn5kTkI4lGoPbAOzSfuRYQlAvW7lm9ksgP7nkT0Fk5P0gWX5yf1gv2n6japGREPeWupcaEG1ltGZDLy8dS3NaoasGbdfD-BqJSSwLoJrVqztKgFVtC2YROPUe2ETwXW9iEgG5pIMQPM4FvAZSSaiDvJ6J5xZJ6BlkpLNEOs4fE5CBCXKbs1_JXUy_DoksKXCSJg9Sr0kLLxHK6va4mjQNgOPw0gO_vhNPgLjN4dTfZAz9HvZ2eHhJCRNYczaSw";
+    check(&with(rsa(), "n", weak), Err("ROCA"));
+}

@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use super::decrypt::{Decrypt, Private};
 use super::keys::Lately;
 use super::verify::{Trusted, Verify};
-use super::{MOST, now};
+use super::{MOST, now, told};
 
 /// What cases share.
 #[derive(Default)]
@@ -82,7 +82,7 @@ pub(crate) fn run(op: &str) -> Result<ExitCode> {
     while let Some(case) = next(&mut input, &mut line)? {
         let answer = match case.and_then(|case| answer(&mut run, op, case)) {
             Ok(answer) => answer,
-            Err(reason) => json!({ "accepted": false, "reason": format!("{reason:#}") }),
+            Err(reason) => json!({ "accepted": false, "reason": told(&reason) }),
         };
         writeln!(output, "{answer}")?;
         // Whoever waits for an answer before the next case gets it.

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::{given_or_read, now};
+use super::{given_or_read, now, told};
 use crate::cli::TokenInspect;
 use crate::output;
 
@@ -27,7 +27,7 @@ pub(crate) fn run(inspect: TokenInspect) -> Result<ExitCode> {
         Ok(shown) if inspect.json => output::json(&shown)?,
         Ok(shown) => output::line(&for_people(&shown, now()))?,
         Err(reason) => {
-            output::note(&format!("refused: {reason:#}"));
+            output::note(&format!("refused: {}", told(&reason)));
             return Ok(ExitCode::FAILURE);
         }
     }

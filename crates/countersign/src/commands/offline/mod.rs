@@ -33,7 +33,7 @@ pub(super) fn answered<C>(case: Result<C>, answer: impl FnOnce(&C) -> Result<Vec
     let case = match case {
         Ok(case) => case,
         Err(error) => {
-            output::note(&format!("countersign: {error:#}"));
+            output::note(&format!("countersign: {}", told(&error)));
             return ExitCode::from(UNREADABLE);
         }
     };
@@ -41,10 +41,21 @@ pub(super) fn answered<C>(case: Result<C>, answer: impl FnOnce(&C) -> Result<Vec
         Ok(payload) if output::bytes(&payload).is_ok() => ExitCode::SUCCESS,
         Ok(_) => ExitCode::from(UNREADABLE),
         Err(reason) => {
-            output::note(&format!("refused: {reason:#}"));
+            output::note(&format!("refused: {}", told(&reason)));
             ExitCode::FAILURE
         }
     }
+}
+
+/// Tells an error with its causes, each of them once: some errors tell theirs themselves.
+pub(super) fn told(error: &anyhow::Error) -> String {
+    let mut told = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !told.ends_with(&cause) {
+            told = format!("{told}: {cause}");
+        }
+    }
+    told
 }
 
 /// Reads a file of a bounded size.
