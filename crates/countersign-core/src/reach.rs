@@ -30,11 +30,17 @@ pub enum ManagementScope {
     OwnersWrite,
     /// Read routes and decisions.
     RoutesRead,
+    /// List signing keys.
+    SigningKeysRead,
+    /// Rotate and revoke signing keys.
+    SigningKeysWrite,
+    /// End tokens before their time.
+    TokensWrite,
 }
 
 impl ManagementScope {
     /// Every scope, in the order of their names.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::AuditRead,
         Self::ClientsRead,
         Self::ClientsWrite,
@@ -46,6 +52,9 @@ impl ManagementScope {
         Self::OwnersRead,
         Self::OwnersWrite,
         Self::RoutesRead,
+        Self::SigningKeysRead,
+        Self::SigningKeysWrite,
+        Self::TokensWrite,
     ];
 
     /// Returns the scope-token.
@@ -63,6 +72,9 @@ impl ManagementScope {
             Self::OwnersRead => "owners:read",
             Self::OwnersWrite => "owners:write",
             Self::RoutesRead => "routes:read",
+            Self::SigningKeysRead => "signing-keys:read",
+            Self::SigningKeysWrite => "signing-keys:write",
+            Self::TokensWrite => "tokens:write",
         }
     }
 

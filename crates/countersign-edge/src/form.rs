@@ -49,6 +49,11 @@ impl Form {
         self.0.iter().find(|(one, _)| one == name).map(|(_, value)| value.as_str())
     }
 
+    /// Gives the parameters away, in their order.
+    pub fn into_pairs(self) -> impl Iterator<Item = (String, String)> {
+        self.0.into_iter()
+    }
+
     /// Returns the names.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(name, _)| name.as_str())

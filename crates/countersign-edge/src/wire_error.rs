@@ -293,6 +293,54 @@ pub fn from_unavailable(_reason: &Unavailable, instance: Option<EventId>) -> Res
     response
 }
 
+/// Why a client is refused at an endpoint of OAuth (RFC 6749 §5.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OAuthError {
+    /// The client was not proven.
+    InvalidClient {
+        /// Whether it tried by the `Authorization` field: then it is challenged to do so.
+        by_field: bool,
+    },
+    /// The request is malformed.
+    InvalidRequest,
+    /// Another registered reason.
+    Other(&'static str),
+    /// Not now; later. RFC 6749 §4.1.2.1 has the name; where there is a status it is 503.
+    Unavailable,
+}
+
+/// Refuses a client (RFC 6749 §5.2); `description` holds no reason that is not theirs to know.
+#[must_use]
+pub fn oauth(error: OAuthError, description: &str) -> Response<Full<Bytes>> {
+    let (status, code) = match error {
+        OAuthError::InvalidClient { .. } => (StatusCode::UNAUTHORIZED, "invalid_client"),
+        OAuthError::InvalidRequest => (StatusCode::BAD_REQUEST, "invalid_request"),
+        OAuthError::Other(code) => (StatusCode::BAD_REQUEST, code),
+        OAuthError::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
+    };
+    // RFC 6749 §5.2: printable ASCII without quote and backslash.
+    let plain: String = description
+        .chars()
+        .filter(|letter| matches!(letter, ' '..='~') && !"\"\\".contains(*letter))
+        .collect();
+    let document = serde_json::json!({ "error": code, "error_description": plain });
+    let mut response = Response::new(Full::new(Bytes::from(document.to_string())));
+    *response.status_mut() = status;
+    with(&mut response, CONTENT_TYPE, "application/json");
+    with(&mut response, CACHE_CONTROL, "no-store");
+    match error {
+        // RFC 7617 §2.1 names the encoding.
+        OAuthError::InvalidClient { by_field: true } => {
+            let challenge = format!("Basic realm=\"{REALM}\", charset=\"UTF-8\"");
+            with(&mut response, WWW_AUTHENTICATE, &challenge);
+        }
+        OAuthError::Unavailable => with(&mut response, RETRY_AFTER, &RETRY_SECONDS.to_string()),
+        OAuthError::InvalidClient { by_field: false } | OAuthError::InvalidRequest | OAuthError::Other(_) => {
+        }
+    }
+    response
+}
+
 /// Refuses a proven caller who has spent what is allowed (RFC 6585 §4).
 #[must_use]
 pub fn from_exceeded(

@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::failure::Failure;
 use crate::intake::Intake;
 use crate::schema::{DecisionView, ReloadView, RouteView};
+use crate::signing::Signing;
 
 /// Opens a source of entropy for one request.
 pub type EntropySource = Arc<dyn Fn() -> Box<dyn Entropy> + Send + Sync>;
@@ -68,6 +69,8 @@ pub struct App {
     pub policy: Arc<ArcSwap<Policy>>,
     /// Reads the bodies of the management API.
     pub intake: Arc<Intake>,
+    /// What signs.
+    pub signing: Arc<Signing>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// The gateway; `None` when no server runs.

@@ -30,6 +30,7 @@ use crate::endpoints::ENDPOINTS;
 use crate::failure::Failure;
 use crate::intake::Whole;
 use crate::json;
+use crate::oauth;
 use crate::parameter::Query;
 use crate::placed::Placed;
 use crate::places::{Place, Sender};
@@ -123,13 +124,18 @@ impl Desk {
                 let idempotency_key = idempotency_key(&head.headers);
                 handle(self, Call { permit, segments, query, idempotency_key, body }).await
             }
+            Handler::Client(handle) => {
+                parameters(endpoint, &received.head)?;
+                let call = oauth::receive(&self.app, received).await.map_err(Failure::from)?;
+                handle(self, call).await
+            }
             Handler::Gateway => Err(self.nothing()),
         }
     }
 
     fn nothing(&self) -> Failure {
         let detail = match self.listener {
-            ListenerName::Issuer => "There is no such resource; / tells what is served. OAuth is not yet",
+            ListenerName::Issuer => "There is no such resource; / tells what is served",
             ListenerName::Admin | ListenerName::Gateway | ListenerName::Local | ListenerName::Mtls => {
                 "There is no such resource"
             }
@@ -141,7 +147,9 @@ impl Desk {
     async fn permit(&self, endpoint: &Endpoint, head: &Parts, caller: &Caller) -> Result<Permit, Failure> {
         let scopes = match endpoint.callers {
             Callers::Management(Some(scope)) => scope.name().parse().unwrap_or_default(),
-            Callers::Management(None) | Callers::Anybody | Callers::Github => ScopeSet::default(),
+            Callers::Management(None) | Callers::Anybody | Callers::Client | Callers::Github => {
+                ScopeSet::default()
+            }
         };
         if is_foreign_origin(&head.headers) {
             let detail = "The management API takes no calls from web pages".to_owned();
@@ -160,7 +168,7 @@ impl Desk {
         let usual = Limits::default().protocol_body_bytes;
         let most = match endpoint.body {
             Expected::Json { most, .. } => most.unwrap_or(usual),
-            Expected::Nothing => usual,
+            Expected::Nothing | Expected::Parameters(_) => usual,
         };
         Ok(self.app.intake.read(sender, body, most).await?)
     }

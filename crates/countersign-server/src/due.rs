@@ -9,6 +9,8 @@ use countersign_core::api_key::{EXPIRY_WARNING, NotDue, WarnOfExpiry};
 use countersign_core::due::Due;
 use countersign_core::exchange::System;
 use countersign_core::ledger::Unavailable;
+use countersign_core::signing_key::ROTATION;
+use countersign_core::signing_keys::{NothingToDo, RotateInTime};
 use countersign_store::Claim;
 
 use crate::app::App;
@@ -41,11 +43,18 @@ struct Work {
 }
 
 /// Every kind of work.
-static WORK: &[Work] = &[Work {
-    name: EXPIRY_WARNING,
-    ahead: |ahead| Some(ahead.expiry_warning).filter(|ahead| !ahead.is_zero()),
-    work: |app, due, ahead| Box::pin(warn_of_expiry(app, due, ahead)),
-}];
+static WORK: &[Work] = &[
+    Work {
+        name: EXPIRY_WARNING,
+        ahead: |ahead| Some(ahead.expiry_warning).filter(|ahead| !ahead.is_zero()),
+        work: |app, due, ahead| Box::pin(warn_of_expiry(app, due, ahead)),
+    },
+    Work {
+        name: ROTATION,
+        ahead: |_| Some(Duration::ZERO),
+        work: |app, due, _| Box::pin(rotate_signing_key(app, due)),
+    },
+];
 
 /// How long before its time which work is taken up.
 #[derive(Debug, Clone, Copy)]
@@ -101,6 +110,18 @@ impl App {
                 }
             }
         }
+    }
+}
+
+/// Makes the successor of a signing key whose time has come.
+async fn rotate_signing_key(app: &App, due: &Due) -> Result<Worked, Unavailable> {
+    let Ok(slot) = due.subject.parse() else { return Ok(Worked::Over) };
+    let act = RotateInTime { due: due.clone(), slot, fresh: app.fresh_key(slot).await? };
+    match app.attempt(&System, &act).await {
+        Ok(Ok(_)) => Ok(Worked::Done),
+        Ok(Err(NothingToDo)) => Ok(Worked::Over),
+        Err(Unavailable::Contended) => Ok(Worked::Later),
+        Err(unavailable) => Err(unavailable),
     }
 }
 

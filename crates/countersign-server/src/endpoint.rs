@@ -17,6 +17,7 @@ use crate::call::Call;
 use crate::failure::Failure;
 use crate::github::Github;
 use crate::leaks::Leaks;
+use crate::oauth::ClientCall;
 use crate::parameter::Parameter;
 use crate::received::Received;
 use crate::reply::Reply;
@@ -58,6 +59,8 @@ pub struct Endpoint {
 pub enum Callers {
     /// Whoever reaches the listener.
     Anybody,
+    /// A client that is proven in one of the registered ways (RFC 6749 §2.3).
+    Client,
     /// Who signs what is sent.
     Github,
     /// Who is proven at the management API and holds the scope, if one is named.
@@ -76,6 +79,8 @@ pub(crate) enum Body {
     },
     /// Nothing, or `{}`.
     Nothing,
+    /// Parameters (RFC 6749 appendix B), or an object of JSON with the same members.
+    Parameters(Shape),
 }
 
 /// What is answered when nothing is refused.
@@ -91,6 +96,8 @@ pub(crate) enum Handler {
     Gateway,
     /// Takes a call of anybody.
     Open(for<'a> fn(&'a Desk, Received) -> Answering<'a>),
+    /// Takes a call of a client that was proven.
+    Client(for<'a> fn(&'a Desk, ClientCall) -> Answering<'a>),
     /// Takes a call that is permitted.
     Permitted(for<'a> fn(&'a Desk, Call) -> Answering<'a>),
 }
@@ -103,6 +110,7 @@ impl fmt::Debug for Endpoint {
 
 impl Answered {
     pub(crate) const NOTHING: Self = Self { status: StatusCode::NO_CONTENT, content: None };
+    pub(crate) const DONE: Self = Self { status: StatusCode::OK, content: None };
     pub(crate) const ACCEPTED: Self = Self { status: StatusCode::ACCEPTED, content: None };
 
     pub(crate) const fn json(shape: Shape) -> Self {

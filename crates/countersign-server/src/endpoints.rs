@@ -17,12 +17,17 @@ use crate::endpoint::{Answered, Body, Callers, Desk, Endpoint, Handler, Shape};
 use crate::github::{self, Feedback, Finding};
 use crate::import::{self, MAX_IMPORT};
 use crate::leaks::{self, MAX_REPORT, Report};
+use crate::metadata::{self, KeySet, ServerMetadata};
 use crate::parameter::{Kind, Parameter};
 use crate::schema::{
     AuditLine, ChainView, DecisionView, IssuerView, KeyAmend, KeyCreate, KeyImport, KeyMinted, KeyRotate,
     KeyVerdict, KeyVerify, KeyView, KeysImported, KeysRevoke, KeysRevoked, ManagementKeyCreate, OwnerEnter,
     OwnerView, Page, ReloadView, ResourceMetadata, RouteView, StatusView,
 };
+use crate::signing_key::{self, SigningKeyRotate, SigningKeyView};
+use crate::token::{self, GrantParameters, TokenView};
+use crate::token_state::{self, TokenParameters, TokenState};
+use crate::tokens::{self, TokensRevoke};
 use crate::{
     api_key, audit, bulk, client, decision, issuer, management_key, observe, openapi, owner, reload, resource,
 };
@@ -124,6 +129,66 @@ pub static ENDPOINTS: &[Endpoint] = &[
         clause: "RFC 9110 §9.3.1",
         answer: Answered::json(shape!(IssuerView)),
         handler: Handler::Open(|desk, _| Box::pin(issuer::about(&desk.app, paths(desk)))),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::get(ISSUER, "/.well-known/jwks.json"),
+        id: "readSigningKeys",
+        summary: "Publishes the keys by which access tokens are verified, those that will sign among them.",
+        clause: "RFC 7517 §5",
+        answer: Answered::json(shape!(KeySet)),
+        handler: open!(metadata::keys),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::get(ISSUER, "/.well-known/oauth-authorization-server"),
+        id: "describeAuthorizationServer",
+        summary: "Describes the authorization server.",
+        clause: "RFC 8414 §3",
+        answer: Answered::json(shape!(ServerMetadata)),
+        handler: Handler::Open(|desk, _| Box::pin(metadata::server(desk))),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::get(ISSUER, "/.well-known/openid-configuration"),
+        id: "describeOpenidProvider",
+        summary: "Describes the authorization server, where OpenID Connect looks for it.",
+        clause: "OpenID Connect Discovery 1.0 §4",
+        answer: Answered::json(shape!(ServerMetadata)),
+        handler: Handler::Open(|desk, _| Box::pin(metadata::server(desk))),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::post(ISSUER, "/oauth/introspect"),
+        id: "introspectToken",
+        summary: "Tells a client whether an access token is good now, if it may know.",
+        clause: "RFC 7662 §2",
+        callers: Callers::Client,
+        body: Body::Parameters(shape!(TokenParameters)),
+        answer: Answered::json(shape!(TokenState)),
+        handler: Handler::Client(|desk, call| Box::pin(token_state::introspect(&desk.app, call))),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::post(ISSUER, "/oauth/revoke"),
+        id: "revokeToken",
+        summary: "Ends an access token at its client's word.",
+        clause: "RFC 7009 §2",
+        callers: Callers::Client,
+        body: Body::Parameters(shape!(TokenParameters)),
+        answer: Answered::DONE,
+        handler: Handler::Client(|desk, call| Box::pin(token_state::revoke(&desk.app, call))),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::post(ISSUER, "/oauth/token"),
+        id: "issueToken",
+        summary: "Issues an access token for a grant.",
+        clause: "RFC 6749 §3.2",
+        callers: Callers::Client,
+        body: Body::Parameters(shape!(GrantParameters)),
+        answer: Answered::json(shape!(TokenView)),
+        handler: Handler::Client(|desk, call| Box::pin(token::issue_token(&desk.app, call))),
         ..ROW
     },
     Endpoint {
@@ -605,6 +670,51 @@ pub static ENDPOINTS: &[Endpoint] = &[
         handler: permitted!(decision::routes),
         ..ROW
     },
+    Endpoint {
+        place: Place::get(API, "/v1/signing-keys"),
+        id: "listSigningKeys",
+        summary: "Lists signing keys, the oldest first, with their states; never their private parts.",
+        clause: "RFC 7517 §5",
+        callers: Callers::Management(Some(ManagementScope::SigningKeysRead)),
+        parameters: PAGING,
+        answer: Answered::json(shape!(Page<SigningKeyView>)),
+        handler: permitted!(signing_key::list),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::post(API, "/v1/signing-keys/rotate"),
+        id: "rotateSigningKey",
+        summary: "Makes a successor that signs at once, or once it was published for a while.",
+        clause: "NIST SP 800-57 part 1 §5.3",
+        callers: Callers::Management(Some(ManagementScope::SigningKeysWrite)),
+        body: body(shape!(SigningKeyRotate)),
+        answer: Answered::created(shape!(SigningKeyView)),
+        refusals: &[Problem::NotFound],
+        handler: permitted!(signing_key::rotate),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::post(API, "/v1/signing-keys/{id}/revoke"),
+        id: "revokeSigningKey",
+        summary: "Ends a signing key at once, and every token that it signed; another takes its place.",
+        clause: "NIST SP 800-57 part 1 §5.3.4",
+        callers: Callers::Management(Some(ManagementScope::SigningKeysWrite)),
+        answer: Answered::json(shape!(SigningKeyView)),
+        handler: permitted!(signing_key::revoke),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::post(API, "/v1/tokens/revoke"),
+        id: "revokeTokens",
+        summary: "Ends one access token, or everything that was issued until now to a client, to an organisation, or to all.",
+        clause: "SAFETY 17",
+        callers: Callers::Management(Some(ManagementScope::TokensWrite)),
+        body: body(shape!(TokensRevoke)),
+        answer: Answered::NOTHING,
+        refusals: &[Problem::NotFound],
+        handler: permitted!(tokens::revoke),
+        ..ROW
+    },
 ];
 
 #[cfg(test)]
@@ -636,6 +746,9 @@ mod tests {
             "readMetrics",
             "counts, with labels from registers alone; whoever may not see them is kept off the listener",
         ),
+        ("readSigningKeys", "public keys, published so that tokens are verified"),
+        ("describeAuthorizationServer", "what the issuer can do is published (RFC 8414)"),
+        ("describeOpenidProvider", "the same, where OpenID Connect looks for it"),
         ("readReadiness", "tells a balancer whether requests can be answered, and no more"),
         ("reportLeakedKeys", "whoever holds a key may end it; the answer tells nothing (SAFETY 16)"),
         ("reportLeakedKeysFromGithub", "the report is signed, and only what is signed is read"),
@@ -650,14 +763,17 @@ mod tests {
     fn is_open(row: &Endpoint) -> bool {
         match row.callers {
             Callers::Anybody | Callers::Github => true,
-            Callers::Management(_) => false,
+            Callers::Client | Callers::Management(_) => false,
         }
     }
 
     #[test]
-    fn only_who_is_permitted_gets_to_a_handler_that_takes_a_permit() {
+    fn only_who_is_proven_gets_to_a_handler_that_takes_a_proof() {
         for row in ENDPOINTS {
-            assert_eq!(!is_open(row), matches!(row.handler, Handler::Permitted(_)), "{row:?}");
+            let permitted = matches!(row.callers, Callers::Management(_));
+            assert_eq!(permitted, matches!(row.handler, Handler::Permitted(_)), "{row:?}");
+            let client = row.callers == Callers::Client;
+            assert_eq!(client, matches!(row.handler, Handler::Client(_)), "{row:?}");
             let gateways = matches!(row.handler, Handler::Gateway);
             assert_eq!(gateways, row.place.listeners.contains(&ListenerName::Gateway), "{row:?}");
         }

@@ -51,7 +51,11 @@ pub fn document(table: &[Endpoint]) -> Value {
         "servers": servers(&[ListenerName::Admin]),
         "paths": paths,
         "components": { "schemas": described.schemas(), "securitySchemes": {
-            "management_key": { "type": "http", "scheme": "bearer", "description": "A management key (RFC 6750 §2.1)." }
+            "management_key": { "type": "http", "scheme": "bearer", "description": "A management key (RFC 6750 §2.1)." },
+            "client_secret_basic": {
+                "type": "http", "scheme": "basic",
+                "description": "A client's secret (RFC 6749 §2.3.1); the other methods are parameters of the body."
+            }
         } }
     })
 }
@@ -74,8 +78,17 @@ impl Described {
             "parameters": parameters(endpoint),
             "responses": self.responses(endpoint),
         });
-        if let (Body::Json { shape, .. }, Some(members)) = (endpoint.body, operation.as_object_mut()) {
-            let content = content("application/json", shape(&mut self.sent).as_value());
+        let sent = match endpoint.body {
+            Body::Json { shape, .. } => Some((shape, &["application/json"][..])),
+            Body::Parameters(shape) => {
+                Some((shape, &["application/x-www-form-urlencoded", "application/json"][..]))
+            }
+            Body::Nothing => None,
+        };
+        if let (Some((shape, kinds)), Some(members)) = (sent, operation.as_object_mut()) {
+            let described = json!({ "schema": shape(&mut self.sent).as_value() });
+            let content: Map<String, Value> =
+                kinds.iter().map(|kind| ((*kind).to_owned(), described.clone())).collect();
             members.insert("requestBody".to_owned(), json!({ "required": true, "content": content }));
         }
         operation
@@ -84,6 +97,9 @@ impl Described {
     fn responses(&mut self, endpoint: &Endpoint) -> Value {
         let mut responses: BTreeMap<String, Value> =
             refusals(endpoint).into_iter().map(|(status, names)| (status, refusal(&names))).collect();
+        if endpoint.callers == Callers::Client {
+            responses.extend(oauth_refusals());
+        }
         let granted = match endpoint.answer.content {
             None => json!({ "description": "Done." }),
             Some((kind, shape)) => {
@@ -99,6 +115,7 @@ impl Described {
         let mut schemas = self.sent.take_definitions(true);
         schemas.extend(self.answered.take_definitions(true));
         schemas.insert("Problem".to_owned(), problem());
+        schemas.insert("OAuthError".to_owned(), oauth_error());
         schemas
     }
 }
@@ -118,7 +135,7 @@ fn refusals(endpoint: &Endpoint) -> BTreeMap<String, Vec<&'static str>> {
     let takes_body = !matches!((endpoint.body, endpoint.callers), (Body::Nothing, Callers::Anybody));
     let of_callers: &[Problem] = match endpoint.callers {
         Callers::Management(_) => &known,
-        Callers::Anybody | Callers::Github => &[],
+        Callers::Anybody | Callers::Client | Callers::Github => &[],
     };
     let of_body: &[Problem] = if takes_body { &body } else { &[] };
     let named = endpoint.place.segments().next().map(|_| Problem::NotFound);
@@ -160,6 +177,26 @@ fn problem() -> Value {
     })
 }
 
+/// What an endpoint for clients refuses with, in the form of RFC 6749 §5.2.
+fn oauth_refusals() -> [(String, Value); 3] {
+    ["400", "401", "503"].map(|status| {
+        let content = content("application/json", &json!({ "$ref": "#/components/schemas/OAuthError" }));
+        (status.to_owned(), json!({ "description": "Refused (RFC 6749 §5.2).", "content": content }))
+    })
+}
+
+fn oauth_error() -> Value {
+    json!({
+        "type": "object",
+        "description": "An error of OAuth (RFC 6749 §5.2).",
+        "properties": {
+            "error": { "type": "string", "description": "The registered code." },
+            "error_description": { "type": "string", "description": "The reason in words." }
+        },
+        "required": ["error"]
+    })
+}
+
 fn content(kind: &str, schema: &Value) -> Value {
     let described = json!({ "schema": schema });
     json!({ kind: described })
@@ -168,6 +205,7 @@ fn content(kind: &str, schema: &Value) -> Value {
 fn security(callers: Callers) -> Value {
     match callers {
         Callers::Anybody | Callers::Github => json!([]),
+        Callers::Client => json!([{ "client_secret_basic": [] }]),
         Callers::Management(scope) => {
             let scopes: Vec<_> = scope.iter().map(|scope| scope.name()).collect();
             json!([{ "management_key": scopes }])
@@ -251,7 +289,12 @@ mod tests {
                 assert!(matches!(status.parse::<u16>(), Ok(100..600)), "{path}: {status}");
                 assert!(response["description"].is_string(), "{path}: {status}");
                 let kinds = response["content"].as_object();
-                let problems = kinds.is_some_and(|kinds| kinds.contains_key("application/problem+json"));
+                let problems = kinds.is_some_and(|kinds| {
+                    kinds.contains_key("application/problem+json")
+                        || kinds
+                            .values()
+                            .any(|kind| kind["schema"]["$ref"] == "#/components/schemas/OAuthError")
+                });
                 assert_eq!(problems, status.as_str() >= "400", "{path}: {status}");
             }
             for scheme in operation["security"].as_array().unwrap() {

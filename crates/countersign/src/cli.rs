@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use url::Url;
 
 /// Every way an API can know its caller, in one binary.
 #[derive(Debug, Parser)]
@@ -30,7 +31,10 @@ pub(crate) enum Command {
     /// The master key: what opens everything that is kept sealed
     #[command(subcommand)]
     MasterKey(MasterKey),
-    /// Tokens: what they say, and whether they are good
+    /// Signing keys: by which access tokens and assertions are signed
+    #[command(subcommand)]
+    SigningKey(SigningKey),
+    /// Tokens: what they say, whether they are good, and how they end
     #[command(subcommand)]
     Token(Token),
     /// The audit: who did what, in a chain that shows tampering
@@ -527,6 +531,10 @@ pub(crate) enum Token {
     Inspect(TokenInspect),
     /// Decrypts an encrypted message, with no server, and prints its plaintext; exit status as of `verify`
     Decrypt(TokenDecrypt),
+    /// Obtains an access token by a client's secret (RFC 6749 §4.4), and prints it
+    Get(TokenGet),
+    /// Ends one token, or everything that was issued until now to a client, an organisation or all
+    Revoke(TokenRevoke),
 }
 
 /// Verifies a token.
@@ -582,6 +590,88 @@ pub(crate) struct TokenDecrypt {
     /// Reads cases from standard input, a JSON object a line, and answers each with a line; reads no file
     #[arg(long, conflicts_with_all = ["token", "jwks"])]
     pub(crate) batch: bool,
+}
+
+/// Obtains a token. The secret comes from `COUNTERSIGN_CLIENT_SECRET` or a file: other processes see the command line.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct TokenGet {
+    /// The issuer; it is asked for its metadata (RFC 8414)
+    #[arg(long, value_name = "URL", default_value = "http://localhost:8080")]
+    pub(crate) issuer: Url,
+    /// The client
+    #[arg(long, value_name = "ID")]
+    pub(crate) client_id: String,
+    /// The file that holds its secret, `-` for standard input; by default the variable COUNTERSIGN_CLIENT_SECRET
+    #[arg(long, value_name = "FILE")]
+    pub(crate) client_secret_file: Option<PathBuf>,
+    /// The resource that the token shall be for
+    #[arg(long, value_name = "URI")]
+    pub(crate) audience: Option<String>,
+    /// A scope that it shall have; repeat for several
+    #[arg(long = "scope", value_name = "SCOPE")]
+    pub(crate) scopes: Vec<String>,
+    /// The data directory, whose certification authority is believed too
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "COUNTERSIGN_DATA",
+        hide_env_values = true,
+        default_value = "countersign-data"
+    )]
+    pub(crate) data: PathBuf,
+    /// Prints the whole answer as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Ends tokens.
+#[derive(Debug, Clone, Args)]
+#[group(id = "which", required = true, multiple = false, args = ["token", "client", "subject", "all"])]
+pub(crate) struct TokenRevoke {
+    /// The token; `-` reads it from standard input
+    pub(crate) token: Option<String>,
+    /// Everything that was issued to this client until now
+    #[arg(long, value_name = "ID")]
+    pub(crate) client: Option<String>,
+    /// Everything that was issued until now to whom it acts for: a client, or the members of an organisation
+    #[arg(long, value_name = "ID")]
+    pub(crate) subject: Option<String>,
+    /// Everything that was issued until now
+    #[arg(long)]
+    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+}
+
+/// What is done with signing keys.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SigningKey {
+    /// Lists them, the oldest first
+    List {
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Makes a successor, which signs at once; what the old key has signed stays good
+    Rotate {
+        /// How the key signs
+        #[arg(long, default_value = "ES256")]
+        alg: String,
+        /// What it signs: access_token or assertion
+        #[arg(long, default_value = "access_token")]
+        purpose: String,
+        /// Publishes it for `signing_key.published` before it signs
+        #[arg(long)]
+        publish_first: bool,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Ends a key at once, and every token that it has signed; another takes its place
+    Revoke {
+        /// The key's `kid`
+        kid: String,
+        #[command(flatten)]
+        remote: Remote,
+    },
 }
 
 /// What is done with the audit.

@@ -160,24 +160,35 @@ async fn over_http(
     data: &std::path::Path,
     mut request: Request<Full<Bytes>>,
 ) -> Result<(http::StatusCode, Bytes)> {
-    let host = base.host_str().ok_or_else(|| anyhow!("{base} names no host"))?;
-    let port = base.port_or_known_default().ok_or_else(|| anyhow!("{base} names no port"))?;
     request.headers_mut().insert(header::AUTHORIZATION, format!("Bearer {}", key.expose()).parse()?);
+    over_web(base, data, request).await
+}
+
+/// Sends a request to the server that `url` names; beside the system's trust anchors, that of the data directory counts.
+///
+/// # Errors
+///
+/// If nobody answers, or a secret would cross a network in clear.
+pub(crate) async fn over_web(
+    url: &Url,
+    data: &std::path::Path,
+    request: Request<Full<Bytes>>,
+) -> Result<(http::StatusCode, Bytes)> {
+    let host = url.host_str().ok_or_else(|| anyhow!("{url} names no host"))?;
+    let port = url.port_or_known_default().ok_or_else(|| anyhow!("{url} names no port"))?;
     let request = named(request, &format!("{host}:{port}"))?;
     let unbracketed = host.trim_start_matches('[').trim_end_matches(']');
     let stream = TcpStream::connect((unbracketed, port)).await;
-    let stream = stream.with_context(|| {
-        format!("cannot reach the management API at {base}; is `countersign up` running?")
-    })?;
-    if base.scheme() != "https" {
+    let stream = stream.with_context(|| format!("cannot reach {url}; is `countersign up` running there?"))?;
+    if url.scheme() != "https" {
         if !stream.peer_addr()?.ip().is_loopback() {
-            bail!("the management key would cross the network in clear: use https in --admin");
+            bail!("a secret would cross the network in clear: use https in {url}");
         }
         return send(stream, request).await;
     }
     let connector = tokio_rustls::TlsConnector::from(tls::client(&data.join("ca.pem"))?);
     let stream = connector.connect(ServerName::try_from(unbracketed.to_owned())?, stream).await;
-    send(stream.with_context(|| format!("no TLS with {base}"))?, request).await
+    send(stream.with_context(|| format!("no TLS with {url}"))?, request).await
 }
 
 fn named(mut request: Request<Full<Bytes>>, host: &str) -> Result<Request<Full<Bytes>>> {
@@ -191,7 +202,7 @@ where
 {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let driver = tokio::spawn(connection);
-    let answer = sender.send_request(request).await.context("the management API closed the connection")?;
+    let answer = sender.send_request(request).await.context("the server closed the connection")?;
     let received = received(answer).await;
     drop(sender);
     driver.abort();

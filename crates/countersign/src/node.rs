@@ -17,6 +17,7 @@ use countersign_edge::metrics::Metrics;
 use countersign_pki::authority::{Authority, Stored};
 use countersign_server::app::{App, EntropySource, GatewayView, ReloadRequest};
 use countersign_server::intake::Intake;
+use countersign_server::signing::Signing;
 use countersign_store::{Limits, Retention, Store, StoreConfig, StoreUrl};
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -150,6 +151,7 @@ impl Node {
         issuer_url: String,
     ) {
         let (gateway, reload) = (Some(gateway), Some(reload));
+        self.snapshot.name_issuer(issuer_url.clone());
         self.app = Arc::new(App { gateway, reload, issuer_url, ..self.app.as_ref().clone() });
     }
 
@@ -184,6 +186,7 @@ async fn assemble(
         entropy: entropy(),
         policy: Arc::new(ArcSwap::from_pointee(place.policy.clone())),
         intake: Arc::new(Intake::new(IMPORTS, IMPORTS_OF_ONE, place.body_timeout)),
+        signing: Arc::new(Signing::new(keyring)),
         metrics: Arc::new(Metrics::new()),
         gateway: None,
         reload: None,

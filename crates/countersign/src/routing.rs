@@ -26,6 +26,8 @@ pub(crate) struct Routing {
     echo: Option<resolved::Upstream>,
     ca: PathBuf,
     issuers: Issuers,
+    /// What tokens are for where a route does not say it.
+    resource: String,
 }
 
 /// A table that nothing is decided by yet.
@@ -46,7 +48,8 @@ struct Opened {
 
 impl Routing {
     /// Makes the table of `settings`, and the built-in echo if its upstream is wanted and was not given. `ca` is the
-    /// file of a certification authority that upstreams may have their certificate from, beside the system's.
+    /// file of a certification authority that upstreams may have their certificate from, beside the system's; `resource`
+    /// is what tokens are for where a route does not say it.
     ///
     /// # Errors
     ///
@@ -55,13 +58,15 @@ impl Routing {
         settings: &Settings,
         ca: PathBuf,
         mut issuers: Issuers,
+        resource: String,
     ) -> Result<(Self, Option<Echo>)> {
         let (spec, echo) = match wants_echo(settings) {
             true => start_echo().await.map(|(spec, echo)| (Some(spec), Some(echo)))?,
             false => (None, None),
         };
         let foreign = issuers.prepare(settings)?;
-        let (table, upstreams) = build(settings, (spec.as_ref(), &[]), &ca, &foreign)?;
+        let place = Place { ca: &ca, resource: &resource, issuers: &foreign };
+        let (table, upstreams) = build(settings, (spec.as_ref(), &[]), place)?;
         issuers.put(&settings.egress, foreign);
         if table.may_object() {
             tracing::info!(
@@ -77,6 +82,7 @@ impl Routing {
             echo: spec,
             ca,
             issuers,
+            resource,
         };
         Ok((routing, echo))
     }
@@ -90,7 +96,8 @@ impl Routing {
     pub(crate) fn prepare(&self, settings: &Settings) -> Result<Prepared> {
         let foreign = self.issuers.prepare(settings)?;
         let known = (self.echo.as_ref(), self.upstreams.as_slice());
-        let (table, upstreams) = build(settings, known, &self.ca, &foreign)?;
+        let place = Place { ca: &self.ca, resource: &self.resource, issuers: &foreign };
+        let (table, upstreams) = build(settings, known, place)?;
         let issuers = (settings.egress.clone(), foreign);
         Ok(Prepared { table, upstreams, routes: settings.routes.clone(), issuers })
     }
@@ -125,12 +132,19 @@ async fn start_echo() -> Result<(resolved::Upstream, Echo)> {
     Ok((resolved::Upstream { name: DEFAULT_UPSTREAM.to_owned(), urls, health: None }, echo))
 }
 
+/// What a table is made with beside the settings.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    ca: &'a std::path::Path,
+    resource: &'a str,
+    issuers: &'a ForeignIssuers,
+}
+
 /// Makes the table, with the built-in echo if there is one, and of upstreams what is known already.
 fn build(
     settings: &Settings,
     (echo, known): (Option<&resolved::Upstream>, &[Opened]),
-    ca: &std::path::Path,
-    issuers: &ForeignIssuers,
+    Place { ca, resource, issuers }: Place<'_>,
 ) -> Result<(RouteTable, Vec<Opened>)> {
     let given = &settings.upstreams;
     let echo = echo.filter(|echo| given.iter().all(|upstream| upstream.name != echo.name));
@@ -143,7 +157,8 @@ fn build(
         let known = specs.iter().position(|upstream| upstream.name == route.upstream);
         known.ok_or_else(|| unknown_upstream(route, &specs))
     };
-    let routes: Result<Vec<_>> = settings.routes.iter().map(|spec| route(spec, position(spec)?)).collect();
+    let routes: Result<Vec<_>> =
+        settings.routes.iter().map(|spec| route(spec, position(spec)?, resource)).collect();
     let upstreams = opened.iter().map(|one| Arc::clone(&one.upstream)).collect();
     let trust = Trust { issuers: issuers.clone(), ..settings.trust.clone() };
     Ok((RouteTable::new(routes?, upstreams, trust)?, opened))
@@ -168,7 +183,7 @@ fn unknown_upstream(route: &RouteSpec, upstreams: &[&resolved::Upstream]) -> any
     )
 }
 
-fn route(spec: &RouteSpec, upstream: usize) -> Result<Route> {
+fn route(spec: &RouteSpec, upstream: usize, resource: &str) -> Result<Route> {
     let methods: Result<Vec<http::Method>, _> = spec.methods.iter().map(|method| method.parse()).collect();
     let methods = methods.with_context(|| format!("{} ({}): methods", spec.name, spec.path))?;
     Ok(Route {
@@ -177,8 +192,8 @@ fn route(spec: &RouteSpec, upstream: usize) -> Result<Route> {
         methods: (!methods.is_empty()).then_some(methods),
         hosts: (!spec.hosts.is_empty()).then(|| spec.hosts.clone()),
         upstream,
-        requirement: spec.requirement.clone(),
-        shadow: spec.shadow.clone(),
+        requirement: spec.requirement.clone().with_default_audience(resource),
+        shadow: spec.shadow.clone().map(|shadow| shadow.with_default_audience(resource)),
         forward_credential: spec.forward_credential,
         preserve_host: spec.preserve_host,
         cost: spec.cost,

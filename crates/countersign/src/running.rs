@@ -4,9 +4,10 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use arc_swap::ArcSwap;
 use countersign_core::audit::Actor;
+use countersign_core::resource::{Declared, Resource, SigningAlgorithm};
 use countersign_core::secret::Secret;
 use countersign_edge::descriptors::{self, Shares};
 use countersign_edge::drain::Shutdown;
@@ -24,6 +25,7 @@ use countersign_server::due::{self, Ahead};
 use countersign_server::endpoint::Desk;
 use countersign_server::first_use;
 use countersign_server::leaks::{self, Leaks};
+use countersign_server::signers;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
@@ -163,12 +165,13 @@ impl Running {
         let issuers = Issuers::new(calling, Arc::clone(&node.app.clock));
         let from_github = reports.prepare(settings)?;
         let local_socket = bind_local(&socket(node.directory.path()))?;
-        let (routing, echo) = Routing::open(settings, node.directory.ca(), issuers).await?;
+        let resource = up.resource.clone().unwrap_or_else(|| urls.gateway.clone());
+        let (routing, echo) = Routing::open(settings, node.directory.ca(), issuers, resource.clone()).await?;
         let upstream = routing.words();
         let listeners = gateway_listeners(sockets.gateway, sockets.mtls, &certificates);
         let issuer_url =
             settings.issuer_url.as_ref().map_or_else(|| urls.issuer.clone(), ToString::to_string);
-        let identity = Identity { issuer: issuer_url.clone(), resource: urls.gateway.clone() };
+        let identity = Identity { issuer: issuer_url.clone(), resource: resource.clone() };
         let front = Front { listeners, identity };
         let config = gateway_config(node, settings, &routing.table, front, &shares);
         let gateway = Arc::new(Gateway::start(config)?);
@@ -191,6 +194,9 @@ impl Running {
         let ahead = Ahead { expiry_warning: settings.warn_before };
         let due_work = tokio::spawn(due::work(Arc::clone(&node.app), ahead));
         let first_uses = tokio::spawn(first_use::work(Arc::clone(&node.app)));
+        declare(node, &resource)?;
+        node.app.prepare_signing().await?;
+        let signing_work = tokio::spawn(signers::work(Arc::clone(&node.app)));
         tracing::info!(
             issuer = urls.issuer,
             gateway = urls.gateway,
@@ -204,7 +210,7 @@ impl Running {
             gateway,
             serving,
             reload_asked,
-            beside: vec![renewal, due_work, first_uses, reloading],
+            beside: vec![renewal, due_work, first_uses, signing_work, reloading],
             reports: leaks_work,
             echo,
         })
@@ -261,6 +267,14 @@ impl Running {
         let _removed = std::fs::remove_file(socket);
         closed
     }
+}
+
+/// Declares what tokens are for where nothing else is said: it takes any scope.
+fn declare(node: &Node, resource: &str) -> Result<()> {
+    let id = resource.parse().with_context(|| format!("--resource {resource}"))?;
+    let default = Resource::any(id, SigningAlgorithm::Es256);
+    node.snapshot.resources().declare(Declared { default: Some(Arc::new(default)), named: Vec::new() });
+    Ok(())
 }
 
 /// What a start has made.

@@ -16,4 +16,4 @@ mod wire;
 pub use criteria::TokenEvidence;
 pub use kind::{KIND, OPAQUE_PREFIX, SCHEME};
 pub use rules::judge;
-pub use wire::{ROW, TYPE, told};
+pub use wire::{ROW, SignedToken, TYPE, Told, told};

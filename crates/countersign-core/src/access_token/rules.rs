@@ -17,6 +17,7 @@ use crate::signing_key::{KeyPurpose, KnownKey};
 use crate::standing::{Standing, Watch};
 use crate::timestamp::Timestamp;
 use crate::token::{AccessClaims, Generations, LEEWAY};
+use crate::verification::refuse;
 
 use super::criteria::TokenEvidence;
 use super::kind::{KIND, SCHEME};
@@ -39,20 +40,39 @@ pub(super) const WRONG_TYPE: Rejection =
 
 /// Decides whether a signed token proves its client and subject.
 pub(super) fn verify_signed(context: &Context<'_>, token: &SignedToken<'_>, found: &FoundToken) -> Verified {
-    let TokenProof::Signature { key, is_good } = &found.proof else {
-        return refused(context, &token.claims, UNKNOWN_KEY);
-    };
-    let proven = by_signature(context.now, token, key.as_deref(), *is_good);
-    let judged = proven.and_then(|key| Ok((key, judge(context.now, &token.claims, found)?)));
-    let (key, owner) = match judged {
+    let proven = prove_signed(context.now, token, found);
+    let judged = proven.and_then(|proven| Ok((proven, judge(context.now, &token.claims, found)?)));
+    let ((key, is_good), owner) = match judged {
         Ok(judged) => judged,
         Err(rejection) => return refused(context, &token.claims, rejection),
     };
     let until = token.claims.expires_at;
-    let by = SignedBy::Ours(key.id());
+    let by = SignedBy::Ours(key);
     let good = Use::GoodSignature { digest: Box::new(token.digest), key: by, until };
-    let uses = if *is_good { Vec::new() } else { vec![good] };
-    Ok(Proven { principal: principal(&token.claims, owner, Some(key.id())), uses })
+    let uses = if is_good { Vec::new() } else { vec![good] };
+    Ok(Proven { principal: principal(&token.claims, owner, Some(key)), uses })
+}
+
+/// Demands that a signed token was issued here; returns its key, and whether its signature was found good before.
+pub(super) fn prove_signed(
+    now: Timestamp,
+    token: &SignedToken<'_>,
+    found: &FoundToken,
+) -> Result<(CredentialId, bool), Rejection> {
+    match &found.proof {
+        TokenProof::Signature { key, is_good } => {
+            by_signature(now, token, key.as_deref(), *is_good).map(|key| (key.id(), *is_good))
+        }
+        TokenProof::Stored(_) => Err(UNKNOWN_KEY),
+    }
+}
+
+/// Demands that an opaque token was issued here.
+pub(super) fn prove_opaque(found: &FoundToken) -> Result<&AccessClaims, Rejection> {
+    match &found.proof {
+        TokenProof::Stored(Some(stored)) => Ok(&stored.claims),
+        TokenProof::Stored(None) | TokenProof::Signature { .. } => Err(Rejection::UNKNOWN),
+    }
 }
 
 /// Demands a signature by a key that is trusted now, for this purpose. The algorithm is the key's.
@@ -71,12 +91,13 @@ fn by_signature<'k>(
 
 /// Decides whether an opaque token proves its client and subject.
 pub(super) fn verify_opaque(context: &Context<'_>, found: &FoundToken) -> Verified {
-    let TokenProof::Stored(Some(stored)) = &found.proof else {
-        return crate::verification::refuse(context, KIND.verbs.verify, Rejection::UNKNOWN);
+    let claims = match prove_opaque(found) {
+        Ok(claims) => claims,
+        Err(rejection) => return refuse(context, KIND.verbs.verify, rejection),
     };
-    match judge(context.now, &stored.claims, found) {
-        Ok(owner) => Ok(Proven { principal: principal(&stored.claims, owner, None), uses: Vec::new() }),
-        Err(rejection) => refused(context, &stored.claims, rejection),
+    match judge(context.now, claims, found) {
+        Ok(owner) => Ok(Proven { principal: principal(claims, owner, None), uses: Vec::new() }),
+        Err(rejection) => refused(context, claims, rejection),
     }
 }
 

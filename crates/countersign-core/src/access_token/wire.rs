@@ -1,5 +1,7 @@
 //! Recognises an access token of ours by its text: by its prefix, or by its unverified `iss`, which selects nothing else.
 
+use std::fmt;
+
 use bytes::Bytes;
 use countersign_jose::jws::Compact;
 use countersign_jose::jwt::Claims;
@@ -11,6 +13,7 @@ use crate::id::CredentialId;
 use crate::key_string::KeyText;
 use crate::ledger::{FoundToken, Lookup, TokenAsked};
 use crate::rejection::Rejection;
+use crate::timestamp::Timestamp;
 use crate::token::{AccessClaims, TokenDigest};
 
 use super::kind::{KIND, OPAQUE_PREFIX};
@@ -27,37 +30,82 @@ pub const TYPE: &str = "at+jwt";
 const MAX_TOKEN: usize = 8 * 1024;
 
 /// A signed token, not yet believed.
-pub(super) struct SignedToken<'a> {
+pub struct SignedToken<'a> {
     pub(super) message: Compact<'a>,
     pub(super) claims: AccessClaims,
     pub(super) key: CredentialId,
     pub(super) digest: TokenDigest,
 }
 
+impl fmt::Debug for SignedToken<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("SignedToken").field("id", &self.claims.id).finish_non_exhaustive()
+    }
+}
+
 struct OpaqueToken<'a>(KeyText<'a>);
+
+/// A token that somebody tells, at introspection and at revocation: parsed, not believed.
+pub enum Told<'a> {
+    /// A signed one.
+    Signed(Box<SignedToken<'a>>),
+    /// An opaque one.
+    Opaque(KeyText<'a>),
+}
 
 fn recognise<'a>(carried: Carried<'a>, declared: &dyn DeclaredSets) -> Recognition<'a> {
     let Carried::Bearer(text) = carried else { return None };
-    read(text, declared)
+    Some(told(text, declared)?.map(|told| -> Box<dyn Presented + 'a> {
+        match told {
+            Told::Signed(token) => token,
+            Told::Opaque(key) => Box::new(OpaqueToken(key)),
+        }
+    }))
 }
 
-/// Reads a token that somebody tells, at introspection and at revocation; `None`: it is none of ours.
-pub fn told<'a>(text: &'a str, declared: &dyn DeclaredSets) -> Recognition<'a> {
-    read(text, declared)
-}
-
-fn read<'a>(text: &'a str, declared: &dyn DeclaredSets) -> Recognition<'a> {
+/// Reads a token; `None`: it is none of ours.
+pub fn told<'a>(text: &'a str, declared: &dyn DeclaredSets) -> Option<Result<Told<'a>, Rejection>> {
     if text.strip_prefix(OPAQUE_PREFIX).is_some_and(|rest| rest.starts_with('_')) {
-        let read = KeyText::parse(text).map_err(Rejection::from);
-        return Some(read.map(|key| -> Box<dyn Presented + 'a> { Box::new(OpaqueToken(key)) }));
+        return Some(KeyText::parse(text).map(Told::Opaque).map_err(Rejection::from));
     }
     let message = Compact::parse(text, MAX_TOKEN).ok()?;
     let claims = message.unverified_claims().ok()?;
     if !claims.issuer.as_deref().is_some_and(|issuer| declared.is_issuer(issuer)) {
         return None;
     }
-    let token = SignedToken::read(text, message, claims);
-    Some(token.map(|token| -> Box<dyn Presented + 'a> { Box::new(token) }))
+    Some(SignedToken::read(text, message, claims).map(|token| Told::Signed(Box::new(token))))
+}
+
+impl Told<'_> {
+    /// Names the one question that it asks.
+    #[must_use]
+    pub fn lookup(&self) -> Lookup<'_> {
+        match self {
+            Self::Signed(token) => Verify::lookup(&**token),
+            Self::Opaque(key) => Lookup::Token(TokenAsked::Opaque(key.text())),
+        }
+    }
+
+    /// Returns what it says, if it is one that was issued here. Whether it is good now is not judged.
+    ///
+    /// # Errors
+    ///
+    /// Why it is none.
+    pub fn proven(&self, now: Timestamp, found: &FoundToken) -> Result<AccessClaims, Rejection> {
+        match self {
+            Self::Signed(token) => rules::prove_signed(now, token, found).map(|_| token.claims.clone()),
+            Self::Opaque(_) => rules::prove_opaque(found).cloned(),
+        }
+    }
+}
+
+impl fmt::Debug for Told<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Signed(_) => "Signed",
+            Self::Opaque(_) => "Opaque",
+        })
+    }
 }
 
 impl<'a> SignedToken<'a> {

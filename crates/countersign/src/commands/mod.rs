@@ -12,7 +12,10 @@ pub(crate) mod owner;
 pub(crate) mod reference;
 pub(crate) mod reload;
 pub(crate) mod route;
+pub(crate) mod signing_key;
 pub(crate) mod token;
+mod token_get;
+mod token_revoke;
 pub(crate) mod up;
 
 use std::process::ExitCode;

@@ -12,14 +12,17 @@ use crate::commands::offline::decrypt::Decrypt;
 use crate::commands::offline::keys::Lately;
 use crate::commands::offline::verify::Verify;
 use crate::commands::offline::{self, batch, inspect};
+use crate::commands::{token_get, token_revoke};
 
-pub(crate) fn run(command: Token) -> Result<ExitCode> {
+pub(crate) async fn run(command: Token) -> Result<ExitCode> {
     match command {
         Token::Verify(verify) if verify.batch => batch::run("token.verify"),
         Token::Verify(verify) => {
             Ok(offline::answered(signed(*verify), |case| case.verify(&mut Lately::default(), offline::now())))
         }
         Token::Inspect(inspect) => inspect::run(inspect),
+        Token::Get(get) => token_get::run(get).await,
+        Token::Revoke(revoke) => token_revoke::run(revoke).await,
         Token::Decrypt(decrypt) if decrypt.batch => batch::run("token.decrypt"),
         Token::Decrypt(decrypt) => {
             Ok(offline::answered(sealed(decrypt), |case| case.decrypt(&mut Lately::default())))

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
-use countersign_core::api_key;
 use countersign_core::authenticators::GATEWAY;
 use countersign_core::context::Policy;
 use countersign_core::decision::{Agreement, Condition, ForeignIssuer, Issuer, Requirement};
@@ -13,6 +12,7 @@ use countersign_core::duration::parse_duration;
 use countersign_core::network::AddressBlock;
 use countersign_core::presentation::kinds_of;
 use countersign_core::scheme::Scheme;
+use countersign_core::{access_token, api_key};
 use countersign_edge::endpoint::ListenerName;
 use countersign_edge::host::canonical;
 use countersign_edge::limits::Limits;
@@ -438,7 +438,7 @@ fn health(settings: &HealthSettings) -> Result<HealthCheck> {
 
 fn routes(settings: &[RouteSettings]) -> Result<Vec<RouteSpec>> {
     if settings.is_empty() {
-        return Ok(vec![default_route()]);
+        return Ok(vec![default_route()?]);
     }
     settings.iter().enumerate().map(|(index, settings)| route(index + 1, settings)).collect()
 }
@@ -470,9 +470,11 @@ fn foreign_issuers(routes: &[RouteSpec]) -> Result<Vec<ForeignIssuer>> {
     Ok(issuers)
 }
 
-/// The one route where none is written: everything, with an API key of the environment `live`.
-fn default_route() -> RouteSpec {
-    RouteSpec {
+/// The one route where none is written: everything, with an API key of the environment `live`, or an access token for the
+/// default resource.
+fn default_route() -> Result<RouteSpec> {
+    let token = access_token::KIND.condition(&serde_json::Map::new())?;
+    Ok(RouteSpec {
         name: "default".to_owned(),
         path: "/{**}".to_owned(),
         methods: Vec::new(),
@@ -482,10 +484,10 @@ fn default_route() -> RouteSpec {
         preserve_host: false,
         cost: COST,
         upgrade: Vec::new(),
-        requirement: Requirement::Any(vec![api_key::KeyCriteria::default().condition()]),
+        requirement: Requirement::Any(vec![api_key::KeyCriteria::default().condition(), token]),
         shadow: None,
-        words: "any = [{ api_key = {} }]".to_owned(),
-    }
+        words: "any = [{ api_key = {} }, { access_token = {} }]".to_owned(),
+    })
 }
 
 fn route(position: usize, settings: &RouteSettings) -> Result<RouteSpec> {

@@ -39,9 +39,9 @@ impl World {
                     method: method.to_ascii_uppercase(),
                     path: path.clone(),
                     listener: described["tags"][0].as_str().unwrap().to_owned(),
-                    scope: described["security"]
-                        .get(0)
-                        .map(|scheme| scheme["management_key"][0].as_str().unwrap_or_default().to_owned()),
+                    scope: described["security"][0]["management_key"]
+                        .as_array()
+                        .map(|scopes| scopes.first().and_then(Value::as_str).unwrap_or_default().to_owned()),
                     described: described.clone(),
                 });
             }
@@ -211,6 +211,7 @@ fn every_endpoint_answers_as_it_is_described() {
     management_keys_answer_as_described(&mut world);
     owners_answer_as_described(&mut world);
     clients_answer_as_described(&mut world);
+    tokens_answer_as_described(&mut world);
     world.check("listAuditEvents", ("", "?limit=2"), &none, 200);
     let latest = world.check("listAuditEvents", ("", "?limit=2&last=true"), &none, 200);
     assert_eq!(latest["next_cursor"], Value::Null, "there is nothing after the latest");
@@ -321,6 +322,41 @@ fn clients_answer_as_described(world: &mut World) {
     world.check("disableClient", (&id, ""), &none, 200);
     world.check("rotateClientSecret", (&id, ""), &json!({}), 409);
     world.check("enableClient", (&id, ""), &none, 200);
+}
+
+fn tokens_answer_as_described(world: &mut World) {
+    let none = Value::Null;
+    for id in ["readSigningKeys", "describeAuthorizationServer", "describeOpenidProvider"] {
+        world.check(id, WHOLE, &none, 200);
+    }
+    for id in ["issueToken", "introspectToken", "revokeToken"] {
+        world.check(id, WHOLE, &json!({ "grant_type": "client_credentials" }), 401);
+        world.check(id, WHOLE, &json!({ "grant_type": 1 }), 400);
+    }
+    let body = json!({ "name": "caller", "grant_types": ["client_credentials"], "scopes": ["a"] });
+    let client = world.check("createClient", WHOLE, &body, 201);
+    let with = |more: Value| {
+        let mut members =
+            json!({ "client_id": client["client_id"], "client_secret": client["client_secret"] });
+        members.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        members
+    };
+    let issued = world.check("issueToken", WHOLE, &with(json!({ "grant_type": "client_credentials" })), 200);
+    world.check("issueToken", WHOLE, &with(json!({ "grant_type": "password" })), 400);
+    let token = json!({ "token": issued["access_token"] });
+    assert_eq!(world.check("introspectToken", WHOLE, &with(token.clone()), 200)["active"], true);
+    world.check("revokeToken", WHOLE, &with(token.clone()), 200);
+    assert_eq!(world.check("introspectToken", WHOLE, &with(token), 200), json!({ "active": false }));
+    let kid = text(&world.check("listSigningKeys", WHOLE, &none, 200)["data"][0], "kid");
+    world.check("rotateSigningKey", WHOLE, &json!({ "alg": "ES256", "publish_first": true }), 201);
+    world.check("rotateSigningKey", WHOLE, &json!({ "alg": "none" }), 400);
+    world.check("rotateSigningKey", WHOLE, &json!({ "alg": "PS512" }), 404);
+    world.check("revokeSigningKey", (&kid, ""), &none, 200);
+    world.check("revokeSigningKey", ("sig_0000000000000000000001", ""), &none, 404);
+    world.check("revokeTokens", WHOLE, &json!({ "all": true }), 204);
+    world.check("revokeTokens", WHOLE, &json!({}), 400);
+    world.check("revokeTokens", WHOLE, &json!({ "token": "x" }), 404);
+    world.check("revokeTokens", WHOLE, &json!({ "client": "client_0000000000000000000001" }), 404);
 }
 
 #[test]

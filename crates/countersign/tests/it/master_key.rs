@@ -34,8 +34,8 @@ fn safety_14_a_rotated_master_key_seals_everything_anew() {
     assert_eq!(std::fs::read_to_string(&file).unwrap(), before, "nothing is written while a server runs");
     server.stop();
 
-    // The check of the key itself, and the certification authority.
-    assert_eq!(rotated(&place), json!({ "version": 2, "rewrapped": 2 }));
+    // The check of the key itself, the certification authority, and two signing keys.
+    assert_eq!(rotated(&place), json!({ "version": 2, "rewrapped": 4 }));
     let after = std::fs::read_to_string(&file).unwrap();
     assert_eq!((lines_of(&after, "master "), lines_of(&after, "pepper ")), (2, 1));
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);

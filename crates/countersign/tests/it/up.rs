@@ -42,7 +42,7 @@ fn every_listener_answers() {
     let issuer = get(&server.address("issuer"), "/", "");
     assert_eq!(issuer.status, 200);
     assert!(get(&server.address("issuer"), "/pki/ca.pem", "").body.contains("BEGIN CERTIFICATE"));
-    assert_eq!(get(&server.address("issuer"), "/oauth/token", "").status, 404);
+    assert_eq!(get(&server.address("issuer"), "/oauth/token", "").status, 405);
     assert_eq!(get(&server.address("gateway"), "/.countersign/health", "").status, 200);
 }
 

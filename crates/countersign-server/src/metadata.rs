@@ -1,0 +1,101 @@
+//! What the issuer says of itself: its keys (RFC 7517 §5) and its metadata (RFC 8414, OpenID Connect Discovery 1.0),
+//! printed from the registers.
+
+use std::time::Duration;
+
+use countersign_core::client_authentication::CLIENT_AUTHENTICATION;
+use countersign_core::grants::GRANTS;
+use countersign_core::signing_key::KeyPurpose;
+use countersign_edge::endpoint::ListenerName;
+use countersign_jose::algorithm::SignatureAlgorithm;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::app::App;
+use crate::endpoint::Desk;
+use crate::failure::Failure;
+use crate::reply::Reply;
+
+/// How long a JWK Set may be kept. It has to be much less than a key is published before it signs.
+const KEYS_AGE: Duration = Duration::from_secs(5 * 60);
+/// How long metadata may be kept.
+const METADATA_AGE: Duration = Duration::from_secs(60 * 60);
+
+/// A JWK Set (RFC 7517 §5).
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct KeySet {
+    /// Public keys.
+    keys: Vec<Map<String, Value>>,
+}
+
+/// Metadata of an authorization server (RFC 8414 §2), which is that of an OpenID provider too.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct ServerMetadata {
+    issuer: String,
+    token_endpoint: String,
+    jwks_uri: String,
+    introspection_endpoint: String,
+    revocation_endpoint: String,
+    grant_types_supported: Vec<&'static str>,
+    response_types_supported: Vec<&'static str>,
+    token_endpoint_auth_methods_supported: Vec<&'static str>,
+    token_endpoint_auth_signing_alg_values_supported: Vec<&'static str>,
+    introspection_endpoint_auth_methods_supported: Vec<&'static str>,
+    revocation_endpoint_auth_methods_supported: Vec<&'static str>,
+    /// The scopes of the declared resources.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    scopes_supported: Vec<String>,
+    /// The resources that tokens may be for (RFC 9728 §4).
+    protected_resources: Vec<String>,
+}
+
+/// Publishes the keys by which tokens are verified.
+pub(crate) async fn keys(app: &App) -> Result<Reply, Failure> {
+    let now = app.now();
+    let known = app.store.snapshot().signing_keys();
+    let published = known
+        .iter()
+        .filter(|key| key.record.slot.purpose == KeyPurpose::AccessToken && key.state(now).is_trusted());
+    let keys = published.filter_map(|key| key.public.to_jwk().as_object().cloned()).collect();
+    Ok(Reply::ok(&KeySet { keys })?.cached(KEYS_AGE))
+}
+
+/// Publishes what the issuer can do.
+pub(crate) async fn server(desk: &Desk) -> Result<Reply, Failure> {
+    let app = &desk.app;
+    let at = |id: &str| {
+        let row =
+            desk.table.iter().find(|row| row.id == id && row.place.listeners.contains(&ListenerName::Issuer));
+        row.map_or_else(String::new, |row| format!("{}{}", app.issuer_url, row.place.path))
+    };
+    let resources = app.store.snapshot().resources().all();
+    let mut scopes: Vec<String> = resources
+        .iter()
+        .flat_map(|resource| resource.scopes.iter().flat_map(|scopes| scopes.keys()))
+        .map(ToString::to_string)
+        .collect();
+    scopes.sort_unstable();
+    scopes.dedup();
+    let methods: Vec<_> = CLIENT_AUTHENTICATION.iter().map(|method| method.name).collect();
+    let confidential: Vec<_> = methods.iter().copied().filter(|method| *method != "none").collect();
+    Ok(Reply::ok(&ServerMetadata {
+        issuer: app.issuer_url.clone(),
+        token_endpoint: at("issueToken"),
+        jwks_uri: at("readSigningKeys"),
+        introspection_endpoint: at("introspectToken"),
+        revocation_endpoint: at("revokeToken"),
+        grant_types_supported: GRANTS.iter().map(|grant| grant.grant_type).collect(),
+        response_types_supported: Vec::new(),
+        token_endpoint_auth_signing_alg_values_supported: SignatureAlgorithm::ALL
+            .iter()
+            .map(|one| one.as_str())
+            .collect(),
+        introspection_endpoint_auth_methods_supported: confidential,
+        revocation_endpoint_auth_methods_supported: methods.clone(),
+        token_endpoint_auth_methods_supported: methods,
+        scopes_supported: scopes,
+        protected_resources: resources.iter().map(|resource| resource.id.as_str().to_owned()).collect(),
+    })?
+    .cached(METADATA_AGE))
+}

@@ -1,0 +1,83 @@
+//! Signing keys with their private parts: made, sealed, opened.
+//!
+//! **Invariant.** A private key is here, sealed in the store, and nowhere else. Who signs is told by what verifiers know of
+//! the moment: the newest key that is active; if that one does not open, nothing is signed in its slot.
+
+use std::fmt;
+use std::sync::Arc;
+
+use countersign_core::context::Entropy;
+use countersign_core::id::CredentialId;
+use countersign_core::keyring::{Keyring, SealedPlace};
+use countersign_core::ledger::Unavailable;
+use countersign_core::secret::Secret;
+use countersign_core::signing_key::{SEALED, SIGNING_KEY};
+use countersign_core::signing_keys::FreshKey;
+use countersign_jose::algorithm::SignatureAlgorithm;
+use countersign_jose::jwk::SigningKey;
+use papaya::HashMap;
+
+/// What signs here.
+pub struct Signing {
+    keyring: Keyring,
+    opened: HashMap<CredentialId, Arc<SigningKey>>,
+}
+
+impl fmt::Debug for Signing {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Signing").field("opened", &self.opened.len()).finish_non_exhaustive()
+    }
+}
+
+impl Signing {
+    /// Opens and seals with `keyring`.
+    #[must_use]
+    pub fn new(keyring: Keyring) -> Self {
+        Self { keyring, opened: HashMap::new() }
+    }
+
+    /// Returns a key that is open.
+    #[must_use]
+    pub fn opened(&self, id: CredentialId) -> Option<Arc<SigningKey>> {
+        self.opened.pin().get(&id).cloned()
+    }
+
+    /// Opens a key. One that does not open is logged, and nothing is signed with it.
+    pub(crate) fn open(&self, id: CredentialId, algorithm: SignatureAlgorithm, sealed: Option<&[u8]>) {
+        let name = id.to_string();
+        let opened = sealed.and_then(|sealed| self.keyring.open(&place(&name), sealed));
+        match opened.and_then(|der| SigningKey::from_pkcs8(algorithm, der.expose()).ok()) {
+            Some(key) => {
+                self.opened.pin().insert(id, Arc::new(key.named(name)));
+            }
+            None => tracing::error!(kid = name, "a signing key does not open: nothing is signed with it"),
+        }
+    }
+
+    /// Forgets every key but those that `is_kept`.
+    pub(crate) fn keep(&self, is_kept: impl Fn(CredentialId) -> bool) {
+        self.opened.pin().retain(|id, _| is_kept(*id));
+    }
+
+    /// Names a key pair, and seals its private part.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`] if that fails.
+    pub(crate) fn seal(&self, pair: SigningKey, entropy: &mut dyn Entropy) -> Result<FreshKey, Unavailable> {
+        let id = CredentialId::random(SIGNING_KEY, entropy);
+        let name = id.to_string();
+        let der = Secret::new(pair.to_pkcs8().map_err(broken)?.to_vec());
+        let sealed = self.keyring.seal(&place(&name), &der, entropy).map_err(broken)?;
+        Ok(FreshKey { id, jwk: pair.named(name).public().to_jwk().to_string(), sealed })
+    }
+}
+
+fn place(id: &str) -> SealedPlace<'_> {
+    SealedPlace { table: "sealed", row: id, owner: id, purpose: SEALED }
+}
+
+/// Tells of a key that cannot be made, which only a broken source of entropy causes.
+pub(crate) fn broken(error: impl fmt::Display) -> Unavailable {
+    Unavailable::Store(format!("a signing key cannot be made: {error}"))
+}
