@@ -39,10 +39,11 @@ impl Material {
         }
     }
 
-    /// Takes a modulus of 2048 to 8192 bits (RFC 7518 §3.3, and what AWS-LC verifies with) and an exponent that is odd,
+    /// Takes an odd modulus of 2048 to 8192 bits (RFC 7518 §3.3, and what AWS-LC verifies with) and an exponent that is odd,
     /// at least 3 and at most 33 bits long, both without leading zeros (RFC 7518 §2, Base64urlUInt).
     pub(super) fn rsa(n: Vec<u8>, e: Vec<u8>) -> Result<Self, Error> {
-        let (Some(first), Some(most), Some(last)) = (n.first(), e.first(), e.last()) else {
+        let (Some(first), Some(least), Some(most), Some(last)) = (n.first(), n.last(), e.first(), e.last())
+        else {
             return Err(Error::Parameters);
         };
         let bits = (n.len() * 8).saturating_sub(usize::try_from(first.leading_zeros()).unwrap_or(8));
@@ -52,7 +53,7 @@ impl Material {
         if is_weak(&n) {
             return Err(Error::Weak);
         }
-        let sane = *first != 0 && *most != 0 && last % 2 == 1 && e.len() <= 5 && e != [1];
+        let sane = *first != 0 && least % 2 == 1 && *most != 0 && last % 2 == 1 && e.len() <= 5 && e != [1];
         if sane { Ok(Self::Rsa { n, e }) } else { Err(Error::Parameters) }
     }
 

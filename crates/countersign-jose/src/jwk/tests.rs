@@ -111,6 +111,8 @@ fn rfc7518_3_3_a_modulus_has_2048_bits_and_an_exponent_is_sane() {
     check(&with(rsa(), "n", base64url::encode(&[0xff; 1025])), Err("2048 to 8192 bits, found 8200"));
     check(&with(rsa(), "n", base64url::encode(&[&[0], &n[..]].concat())), Err("no valid key"));
     check(&with(rsa(), "n", ""), Err("no valid key"));
+    let even: Vec<u8> = n.iter().copied().take(255).chain([0]).collect();
+    check(&with(rsa(), "n", base64url::encode(&even)), Err("no valid key"));
     for e in [&[0_u8][..], &[1], &[2], &[1, 0], &[0, 1, 0, 1], &[1, 0, 0, 0, 0, 1], &[]] {
         check(&with(rsa(), "e", base64url::encode(e)), Err("no valid key"));
     }
