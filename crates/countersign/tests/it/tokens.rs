@@ -356,6 +356,33 @@ fn a_batch_answers_each_line_and_goes_on() {
 }
 
 #[test]
+fn safety_21_a_batch_reads_no_path_and_no_url() {
+    let (place, issuer) = (Ground::on_sqlite(), Issuer::new());
+    let file = place.write("jwks.json", &issuer.jwks().to_string());
+    let token = place.write("token", &issuer.token(&claims()));
+    let (file, token) = (file.to_str().unwrap(), token.to_str().unwrap());
+    let case =
+        json!({ "op": "token.verify", "jwks": issuer.jwks(), "token": issuer.token(&claims()), "at": NOW });
+    let fetched =
+        issuer.forge(&with(issuer.header(), "jku", format!("file://{file}").into()), &claims().to_string());
+    let rows = [
+        ("the set by its path", with(case.clone(), "jwks", file.into()), Some("JWK Set")),
+        ("the set by a URL", with(case.clone(), "jwks", format!("file://{file}").into()), Some("JWK Set")),
+        ("the token by its path", with(case.clone(), "token", token.into()), Some("three parts")),
+        ("the token by standard input", with(case.clone(), "token", "-".into()), Some("three parts")),
+        (
+            "the set where the token says",
+            with(with(case, "token", fetched.into()), "jwks", json!({ "keys": [] })),
+            Some("kid"),
+        ),
+    ];
+    let lines: Vec<String> = rows.iter().map(|(_, case, _)| case.to_string()).collect();
+    for ((name, _, expected), answer) in rows.iter().zip(batch("verify", &lines)) {
+        check(name, &answer, *expected);
+    }
+}
+
+#[test]
 fn whoever_waits_for_an_answer_gets_it_before_the_next_case() {
     use std::io::{BufRead, BufReader};
     let place = Ground::on_sqlite();
