@@ -11,6 +11,7 @@
 
 pub mod access_token;
 pub mod api_key;
+pub mod assertion;
 pub mod audit;
 pub mod authenticators;
 pub mod authority;

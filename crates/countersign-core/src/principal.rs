@@ -15,7 +15,7 @@ use crate::scope::ScopeSet;
 use crate::standing::{LASTING, Standing};
 
 /// Who a principal is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Subject {
     /// An owner of credentials: an organisation, a client or a user.
     Owner(OwnerId),
@@ -46,6 +46,24 @@ impl fmt::Display for Subject {
                 })
             }
             Self::Workload(spiffe_id) => formatter.write_str(spiffe_id),
+        }
+    }
+}
+
+/// What decisions about a principal are counted by: what is kept, or the client whose tokens come and go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Counted {
+    /// A credential.
+    Credential(CredentialId),
+    /// A client.
+    Client(OwnerId),
+}
+
+impl fmt::Display for Counted {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Credential(credential) => credential.fmt(formatter),
+            Self::Client(client) => client.fmt(formatter),
         }
     }
 }
@@ -139,6 +157,31 @@ impl Principal {
     #[must_use]
     pub fn meter(&self) -> Option<&Arc<Metered>> {
         self.0.meter.as_ref()
+    }
+
+    /// Returns the credential that proved the caller, if it is one that is kept: no token.
+    #[must_use]
+    pub fn kept(&self) -> Option<CredentialId> {
+        self.0.credential.filter(|_| self.0.standing.is_kept())
+    }
+
+    /// Returns what decisions about it are counted by; `None`: nothing tells it from others.
+    #[must_use]
+    pub fn counted(&self) -> Option<Counted> {
+        let credential = self.kept().map(Counted::Credential);
+        credential.or_else(|| self.0.client.map(Counted::Client))
+    }
+
+    /// Tells whether upstreams would be told the same of `other`.
+    #[must_use]
+    pub fn reads_like(&self, other: &Self) -> bool {
+        self.kept() == other.kept()
+            && self.0.scheme == other.0.scheme
+            && self.0.subject == other.0.subject
+            && self.0.client == other.0.client
+            && self.organisation() == other.organisation()
+            && self.0.confirmation == other.0.confirmation
+            && self.0.scopes == other.0.scopes
     }
 
     /// Returns what tells whether it is still good.

@@ -48,6 +48,11 @@ impl fmt::Debug for Watch<'_> {
 
 /// What proved a principal: a stored key, a token with its family and its signing key, a certificate, a session.
 pub trait Standing: fmt::Debug + Send + Sync {
+    /// Tells whether it is kept: one of few that are used again and again, and not one of the many tokens of a client.
+    fn is_kept(&self) -> bool {
+        false
+    }
+
     /// Tells whether it can be over at all.
     fn may_end(&self) -> bool {
         true

@@ -80,6 +80,10 @@ pub(crate) fn principal(kind: &Kind, known: &Arc<KnownCredential>) -> Principal 
 }
 
 impl Standing for KnownCredential {
+    fn is_kept(&self) -> bool {
+        true
+    }
+
     fn end(&self, watch: &Watch<'_>) -> Option<&'static str> {
         if !watch.known.is_fresh(watch.monotonic) {
             return Some("unavailable");

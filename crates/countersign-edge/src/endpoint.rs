@@ -53,6 +53,10 @@ pub enum Matched<'t, E> {
 pub const GATEWAY_HEALTH: Place =
     Place::get(&[ListenerName::Gateway, ListenerName::Mtls], "/.countersign/health");
 
+/// Where the gateway publishes the keys that its assertions are verified by.
+pub const GATEWAY_KEYS: Place =
+    Place::get(&[ListenerName::Gateway, ListenerName::Mtls], "/.countersign/jwks.json");
+
 /// Where the gateway describes the resource whose identifier has no path (RFC 9728 §3).
 pub const RESOURCE_METADATA: Place =
     Place::get(&[ListenerName::Gateway, ListenerName::Mtls], "/.well-known/oauth-protected-resource");

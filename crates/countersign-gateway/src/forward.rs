@@ -14,7 +14,7 @@ use countersign_edge::limits::Limits;
 use http::header::HOST;
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderName, Request, Response, StatusCode, Uri, Version};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
@@ -48,6 +48,7 @@ pub(crate) struct Received<'a> {
     pub(crate) caller: Caller,
     pub(crate) key_headers: Vec<HeaderName>,
     pub(crate) dropped: &'a DroppedFields,
+    pub(crate) assertion: Option<HeaderValue>,
     pub(crate) tether: Option<Tether>,
 }
 
@@ -147,12 +148,13 @@ fn outgoing(
     limits: &Limits,
     pace: Pace,
 ) -> Request<Outgoing> {
-    let Received { head, body, target, caller, key_headers, dropped, tether } = received;
+    let Received { head, body, target, caller, key_headers, dropped, assertion, tether } = received;
     let callers = || head.headers.get(HOST).filter(|_| route.calls_by() == CalledBy::CallersHost);
     // The first address; the one whose turn it is says its own name in `exchange`.
     let authority = callers().unwrap_or_else(|| route.upstream().authority()).clone();
     let call = Call {
         principal: permit.principal(),
+        assertion: assertion.as_ref(),
         caller: &caller,
         key_headers: &key_headers,
         dropped,

@@ -52,6 +52,7 @@ pub fn fields(bytes: &[u8]) {
     let caller = Caller { address: None, via: Vec::new(), uri_scheme: "https" };
     let call = Call {
         principal: permit.principal(),
+        assertion: None,
         caller: &caller,
         key_headers: &[],
         dropped: &DroppedFields::default(),

@@ -19,6 +19,7 @@ use countersign_edge::tls::Tls;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
 
+use crate::assertions::Signs;
 use crate::journal::{DecisionRecord, Journal};
 use crate::report::DecisionSink;
 use crate::resource::Identity;
@@ -67,6 +68,8 @@ pub struct GatewayConfig {
     pub routes: Arc<ArcSwap<RouteTable>>,
     /// What the installation calls itself.
     pub identity: Identity,
+    /// What signs the assertions of callers.
+    pub signs: Arc<dyn Signs>,
     /// The hosts that are served; `None`: all.
     pub hosts: Option<Hosts>,
     /// What verifiers know.
@@ -203,6 +206,7 @@ fn node(config: &GatewayConfig) -> Node {
         },
         routes: Arc::clone(&config.routes),
         identity: Arc::new(config.identity.clone()),
+        signs: Arc::clone(&config.signs),
         hosts: config.hosts.clone(),
         metrics: Arc::clone(&config.metrics),
         limits: config.limits.clone(),

@@ -22,6 +22,7 @@ const SUBJECT: HeaderName = HeaderName::from_static("countersign-subject");
 const CLIENT: HeaderName = HeaderName::from_static("countersign-client");
 const SCOPE: HeaderName = HeaderName::from_static("countersign-scope");
 const CREDENTIAL: HeaderName = HeaderName::from_static("countersign-credential");
+const ASSERTION: HeaderName = HeaderName::from_static("countersign-assertion");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -54,6 +55,8 @@ pub enum CredentialFields {
 pub struct Call<'a> {
     /// Who calls.
     pub principal: &'a Principal,
+    /// The same, signed for the upstream; `None`: nobody does, or it cannot be signed.
+    pub assertion: Option<&'a HeaderValue>,
     /// Where the call comes from.
     pub caller: &'a Caller,
     /// The header fields that carry imported keys.
@@ -117,6 +120,9 @@ fn describe(headers: &mut HeaderMap, host: Option<HeaderValue>, call: &Call<'_>)
     }
     if !principal.scopes().is_empty() {
         set(SCOPE, principal.scopes().to_string());
+    }
+    if let Some(assertion) = call.assertion {
+        headers.insert(ASSERTION, assertion.clone());
     }
     if let Some(chain) = call.caller.forwarded_for() {
         headers.insert(FORWARDED_FOR, chain);

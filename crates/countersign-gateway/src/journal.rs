@@ -1,6 +1,6 @@
 //! What a worker remembers of its decisions: the last ones whole, the permitted ones counted, the refused ones told.
 //!
-//! **Invariants.** Memory is bounded: a ring for decisions, one count per credential, route and minute. Refusals are
+//! **Invariants.** Memory is bounded: a ring for decisions, one count per credential or client, route and minute. Refusals are
 //! told up to a rate; what is not told is itself told, as a gap with a count (SAFETY 20).
 
 use std::collections::{HashMap, VecDeque};
@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use countersign_core::audit::{Actor, AuditEvent, Verdict};
 use countersign_core::id::{CredentialId, EventId};
+use countersign_core::principal::Counted;
 use countersign_core::scheme::Scheme;
 use countersign_core::timestamp::{Monotonic, Timestamp};
 use countersign_edge::metrics::Metrics;
@@ -57,6 +58,8 @@ pub(crate) struct Permitted<'a> {
     pub(crate) path: &'a str,
     pub(crate) scheme: Scheme,
     pub(crate) credential: Option<CredentialId>,
+    /// What it is counted by.
+    pub(crate) counted: Option<Counted>,
 }
 
 /// What there is to remember of a refused request.
@@ -82,7 +85,7 @@ pub(crate) struct Journal {
     ring: VecDeque<DecisionRecord>,
     capacity: usize,
     minute: i64,
-    counts: HashMap<(Option<CredentialId>, Arc<str>), u64>,
+    counts: HashMap<(Option<Counted>, Arc<str>), u64>,
     rate: Rate,
     untold: u64,
     sink: Arc<dyn DecisionSink>,
@@ -116,7 +119,7 @@ impl Journal {
             self.flush();
             self.minute = minute;
         }
-        *self.counts.entry((permitted.credential, Arc::clone(permitted.route))).or_default() += 1;
+        *self.counts.entry((permitted.counted, Arc::clone(permitted.route))).or_default() += 1;
         let path = self.reuse(permitted.path);
         self.ring.push_back(DecisionRecord {
             event: None,
@@ -190,7 +193,7 @@ impl Journal {
             return;
         }
         let counts =
-            self.counts.drain().map(|((credential, route), count)| PermitCount { credential, route, count });
+            self.counts.drain().map(|((counted, route), count)| PermitCount { counted, route, count });
         let minute = Timestamp::from_millis(self.minute.saturating_mul(MINUTE));
         if self.sink.report(Report::Permits { minute, counts: counts.collect() }).is_err() {
             self.drop_one();
@@ -274,7 +277,15 @@ mod tests {
         let route = Arc::from("orders");
         let at = Timestamp::from_millis(millis);
         let (scheme, method) = (api_key::SCHEME, &Method::GET);
-        journal.permit(Permitted { at, route: &route, method, path, scheme, credential: None });
+        journal.permit(Permitted {
+            at,
+            route: &route,
+            method,
+            path,
+            scheme,
+            credential: None,
+            counted: None,
+        });
     }
 
     #[test]

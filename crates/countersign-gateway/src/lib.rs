@@ -14,6 +14,7 @@
 
 pub mod address;
 mod answer;
+pub mod assertions;
 pub mod caller;
 mod connection;
 mod enforce;

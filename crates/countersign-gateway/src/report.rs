@@ -7,15 +7,16 @@ use std::sync::Arc;
 use countersign_core::audit::AuditEvent;
 use countersign_core::id::{CredentialId, EventId};
 use countersign_core::imported_set::Upgrade;
+use countersign_core::principal::Counted;
 use countersign_core::timestamp::Timestamp;
 use thiserror::Error;
 use tokio::sync::mpsc;
 
-/// How often a credential was permitted on a route within a minute.
+/// How often a caller was permitted on a route within a minute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PermitCount {
-    /// The credential; `None`: the anonymous caller.
-    pub credential: Option<CredentialId>,
+    /// Who: a credential that is kept, or a client, never one of its tokens; `None`: nobody in particular.
+    pub counted: Option<Counted>,
     /// The route's name.
     pub route: Arc<str>,
     /// How often.

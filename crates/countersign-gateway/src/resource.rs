@@ -22,7 +22,8 @@ use crate::route::RouteTable;
 
 /// The first part of the path of every description (RFC 9728 §3).
 pub(crate) const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
-/// How long a description may be kept: routes change by a reload, and a client that is refused asks anew.
+/// How long it may be kept: routes change by a reload, a client that is refused asks anew, and a key is published a day
+/// before it signs.
 const KEPT: &str = "public, max-age=300";
 
 /// What an installation calls itself.
@@ -55,18 +56,8 @@ impl Identity {
         let here = || asked(table).map(|(_, source)| self.audience(source)).filter(|one| has_path(one, path));
         // Resources on several hosts may have one path; a caller by another name is told the first.
         let resource = here().find(|one| is_at(one, host)).or_else(|| here().next())?;
-        let metadata = self.metadata(table, resource);
-        let mut response = Response::new(Full::new(Bytes::from(serde_json::to_vec(&metadata).ok()?)));
-        let headers = response.headers_mut();
-        for (name, value) in [
-            (CONTENT_TYPE, "application/json"),
-            (CACHE_CONTROL, KEPT),
-            // Clients in browsers read it before they have anything to send along.
-            (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
-        ] {
-            headers.insert(name, HeaderValue::from_static(value));
-        }
-        Some(response)
+        let metadata = serde_json::to_vec(&self.metadata(table, resource)).ok()?;
+        Some(published(metadata.into()))
     }
 
     /// Returns where the resource that `requirement` asks tokens for describes itself; `None`: it asks for none, or it is
@@ -107,6 +98,20 @@ impl Identity {
             Issuer::Foreign(foreign) => &foreign.issuer,
         }
     }
+}
+
+/// Answers with what everybody may read, and keep for a while.
+pub(crate) fn published(document: Bytes) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(document));
+    for (name, value) in [
+        (CONTENT_TYPE, "application/json"),
+        (CACHE_CONTROL, KEPT),
+        // Clients in browsers read it before they have anything to send along.
+        (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
 }
 
 /// Walks what the routes ask tokens for.

@@ -73,7 +73,7 @@ impl Default for UpstreamLimits {
 
 /// Who answers behind the gateway, at one address or at several that are alike.
 pub struct Upstream {
-    name: String,
+    name: Arc<str>,
     authority: HeaderValue,
     origins: Vec<Arc<Origin>>,
     resolver: Arc<dyn Resolve>,
@@ -125,7 +125,7 @@ impl Upstream {
         let addresses =
             origins.iter().filter_map(|origin| Some(Arc::new(Address::new(origin, origin.literal()?))));
         Ok(Self {
-            name: name.to_owned(),
+            name: name.into(),
             authority,
             addresses: ArcSwap::from_pointee(addresses.collect()),
             origins,
@@ -152,6 +152,11 @@ impl Upstream {
     /// Returns the `Host` that its first address is called by.
     pub(crate) const fn authority(&self) -> &HeaderValue {
         &self.authority
+    }
+
+    /// Returns the same, for whoever keeps it.
+    pub(crate) const fn shared_name(&self) -> &Arc<str> {
+        &self.name
     }
 
     /// Tells whether it is itself that a reference names by `host` and `port`.
@@ -189,7 +194,7 @@ impl Upstream {
         });
         if moved {
             let addresses = self.addresses();
-            tracing::info!(upstream = self.name, ?addresses, "the upstream is found at other addresses");
+            tracing::info!(upstream = &*self.name, ?addresses, "the upstream is found at other addresses");
         }
         moved
     }
@@ -207,7 +212,7 @@ impl Upstream {
             }
             Ok(_) => None,
             Err(error) => {
-                tracing::warn!(upstream = self.name, origin = origin.text(), %error, "the name cannot be looked up");
+                tracing::warn!(upstream = &*self.name, origin = origin.text(), %error, "the name cannot be looked up");
                 None
             }
         }

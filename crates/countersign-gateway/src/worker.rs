@@ -14,9 +14,11 @@ use countersign_core::exchange::Admitted;
 use countersign_core::id::EventId;
 use countersign_core::ledger::Unavailable;
 use countersign_core::meter::Charge;
+use countersign_core::signing_key::{KeyPurpose, KnownKey};
 use countersign_edge::body::{BodyError, Bounded, Content};
 use countersign_edge::endpoint::{
-    GATEWAY_HEALTH, ListenerName, Matched, Place, RESOURCE_METADATA, RESOURCE_METADATA_OF, find, query,
+    GATEWAY_HEALTH, GATEWAY_KEYS, ListenerName, Matched, Place, RESOURCE_METADATA, RESOURCE_METADATA_OF,
+    find, query,
 };
 use countersign_edge::host::{Hosts, host};
 use countersign_edge::limits::Limits;
@@ -30,8 +32,10 @@ use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
+use serde_json::json;
 use tokio::sync::Semaphore;
 
+use crate::assertions::{Assertions, Making, Signs};
 use crate::enforce::{self, Refusal, Refused};
 use crate::forward::{Forwarded, Ready, Received, forward, prepare};
 use crate::forward_error::ForwardError;
@@ -41,7 +45,7 @@ use crate::journal::{Journal, Permitted, RefusedRequest, Told};
 use crate::lent::Lent;
 use crate::names;
 use crate::pool::Pool;
-use crate::resource::{Identity, WELL_KNOWN};
+use crate::resource::{self, Identity, WELL_KNOWN};
 use crate::route::{CompiledRoute, RouteTable};
 use crate::sources::Sources;
 use crate::tether::{Judge, Tether, Tethered};
@@ -59,6 +63,7 @@ struct OwnEndpoint {
 /// What is answered under [`OWN`] and [`WELL_KNOWN`]; the server's table describes it.
 static ENDPOINTS: &[OwnEndpoint] = &[
     OwnEndpoint { place: GATEWAY_HEALTH, answer: Worker::health },
+    OwnEndpoint { place: GATEWAY_KEYS, answer: Worker::keys },
     OwnEndpoint { place: RESOURCE_METADATA, answer: Worker::resource },
     OwnEndpoint { place: RESOURCE_METADATA_OF, answer: Worker::resource },
 ];
@@ -76,6 +81,7 @@ pub(crate) struct Node {
     pub(crate) sources: Sources,
     pub(crate) routes: Arc<ArcSwap<RouteTable>>,
     pub(crate) identity: Arc<Identity>,
+    pub(crate) signs: Arc<dyn Signs>,
     pub(crate) hosts: Option<Hosts>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) limits: Limits,
@@ -98,6 +104,7 @@ pub(crate) struct Worker {
     pools: Mutex<Vec<Arc<Pool>>>,
     journal: Mutex<Journal>,
     entropy: Mutex<Box<dyn Entropy>>,
+    assertions: Mutex<Assertions>,
     judge: Arc<Judge>,
 }
 
@@ -114,6 +121,7 @@ impl Worker {
             pools: Mutex::default(),
             journal: Mutex::new(journal),
             entropy: Mutex::new(entropy),
+            assertions: Mutex::default(),
         }
     }
 
@@ -206,7 +214,16 @@ impl Worker {
         match enforce::authorise(sources, &mut entropy, &route, judged).await {
             Ok(admitted) => {
                 let dropped = route.dropped();
-                let received = Received { head, body, target, caller, key_headers, dropped, tether: None };
+                let received = Received {
+                    head,
+                    body,
+                    target,
+                    caller,
+                    key_headers,
+                    dropped,
+                    assertion: None,
+                    tether: None,
+                };
                 // All that was received is consumed before anything is waited for: no future carries it.
                 match self.prepare(admitted, &route, received) {
                     Ok(exchange) => self.exchange(exchange, &route).await,
@@ -246,6 +263,21 @@ impl Worker {
         described.unwrap_or_else(|| wire_error::problem(Problem::NotFound, "", None)).map(GatewayBody::Own)
     }
 
+    /// Publishes the keys that assertions are verified by (RFC 7517 §5).
+    fn keys(&self, _: &OwnCall<'_>) -> Response<GatewayBody> {
+        let sources = &self.node.sources;
+        if !sources.snapshot.is_fresh(sources.clock.monotonic()) {
+            return wire_error::from_unavailable(&Unavailable::Stale, None).map(GatewayBody::Own);
+        }
+        let now = sources.clock.now();
+        let is_published = |key: &Arc<KnownKey>| {
+            key.record.slot.purpose == KeyPurpose::Assertion && key.state(now).is_trusted()
+        };
+        let keys = sources.snapshot.signing_keys().into_iter().filter(is_published);
+        let keys: Vec<_> = keys.map(|key| key.public.to_jwk()).collect();
+        resource::published(json!({ "keys": keys }).to_string().into()).map(GatewayBody::Own)
+    }
+
     fn health(&self, _: &OwnCall<'_>) -> Response<GatewayBody> {
         let sources = &self.node.sources;
         if !sources.snapshot.is_fresh(sources.clock.monotonic()) {
@@ -266,6 +298,7 @@ impl Worker {
         if intermediary::ends_here(&mut received.head) {
             return Err(Box::new(final_recipient(route)));
         }
+        received.assertion = self.assert(&permit, route);
         let pool = self.pool(route.upstream());
         let tether = Tether::new(&self.judge, &permit, received.caller.address);
         if !received.body.is_end_stream() {
@@ -275,6 +308,16 @@ impl Worker {
             Ok(ready) => Ok(Exchange { ready, pool, tether, charges }),
             Err(error) => Err(Box::new(self.failed(error, route, &pool))),
         }
+    }
+
+    /// Signs who calls, for the upstream.
+    fn assert(&self, permit: &Permit, route: &CompiledRoute) -> Option<HeaderValue> {
+        let mut entropy = Drawn(&self.entropy);
+        let (issuer, signs) = (&self.node.identity.issuer, &*self.node.signs);
+        let mut making = Making { issuer, signs, entropy: &mut entropy };
+        let now = self.node.sources.clock.now();
+        let mut assertions = self.assertions.lock().unwrap_or_else(PoisonError::into_inner);
+        assertions.of(permit.principal(), route.upstream().shared_name(), now, &mut making)
     }
 
     async fn exchange(&self, exchange: Exchange, route: &CompiledRoute) -> Response<GatewayBody> {
@@ -319,6 +362,7 @@ impl Worker {
             path: received.target.path(),
             scheme: principal.scheme(),
             credential: principal.credential(),
+            counted: principal.counted(),
         });
         route.count_permit(principal.scheme(), &self.node.metrics);
     }

@@ -4,7 +4,7 @@
 use countersign_core::reach::ManagementScope;
 use countersign_edge::endpoint::ListenerName::{Admin, Issuer, Local};
 use countersign_edge::endpoint::{
-    GATEWAY_HEALTH, ListenerName, Place, RESOURCE_METADATA, RESOURCE_METADATA_OF,
+    GATEWAY_HEALTH, GATEWAY_KEYS, ListenerName, Place, RESOURCE_METADATA, RESOURCE_METADATA_OF,
 };
 use countersign_edge::wire_error::Problem;
 use schemars::SchemaGenerator;
@@ -20,9 +20,9 @@ use crate::leaks::{self, MAX_REPORT, Report};
 use crate::metadata::{self, KeySet, ServerMetadata};
 use crate::parameter::{Kind, Parameter};
 use crate::schema::{
-    AuditLine, ChainView, DecisionView, IssuerView, KeyAmend, KeyCreate, KeyImport, KeyMinted, KeyRotate,
-    KeyVerdict, KeyVerify, KeyView, KeysImported, KeysRevoke, KeysRevoked, ManagementKeyCreate, OwnerEnter,
-    OwnerView, Page, ReloadView, ResourceMetadata, RouteView, StatusView,
+    AssertionKeys, AuditLine, ChainView, DecisionView, IssuerView, KeyAmend, KeyCreate, KeyImport, KeyMinted,
+    KeyRotate, KeyVerdict, KeyVerify, KeyView, KeysImported, KeysRevoke, KeysRevoked, ManagementKeyCreate,
+    OwnerEnter, OwnerView, Page, ReloadView, ResourceMetadata, RouteView, StatusView,
 };
 use crate::signing_key::{self, SigningKeyRotate, SigningKeyView};
 use crate::token::{self, GrantParameters, TokenView};
@@ -198,6 +198,15 @@ pub static ENDPOINTS: &[Endpoint] = &[
         clause: "SAFETY 4",
         answer: Answered::json(shape!(StatusView)),
         handler: Handler::Gateway,
+        ..ROW
+    },
+    Endpoint {
+        place: GATEWAY_KEYS,
+        id: "readAssertionKeys",
+        summary: "Publishes the keys by which upstreams verify a `Countersign-Assertion`.",
+        clause: "RFC 7517 §5",
+        answer: Answered::json(shape!(AssertionKeys)),
+        refusals: &[Problem::Unavailable],
         ..ROW
     },
     Endpoint {
@@ -737,6 +746,7 @@ mod tests {
     /// Endpoints without authorisation. A line more is a decision: read what its reason says, and whether it holds.
     const OPEN: &[(&str, &str)] = &[
         ("describeIssuer", "names paths that are published anyway"),
+        ("readAssertionKeys", "public keys, published so that upstreams verify what they are told"),
         ("describeResource", "tells clients where to get a token, before they have one (RFC 9728 §3)"),
         ("describeResourceWithPath", "the same"),
         ("readCertificationAuthority", "a certificate is public; RFC 8555 clients fetch it first"),

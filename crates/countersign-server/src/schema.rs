@@ -671,6 +671,13 @@ pub(crate) struct StatusView {
     pub(crate) status: &'static str,
 }
 
+/// The keys of the gateway's assertions (RFC 7517 §5).
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct AssertionKeys {
+    /// The public keys, those that will sign among them.
+    keys: Vec<BTreeMap<String, String>>,
+}
+
 /// A protected resource, as it describes itself (RFC 9728 §2).
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct ResourceMetadata {

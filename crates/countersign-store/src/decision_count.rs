@@ -1,6 +1,6 @@
 //! The table `decision_count`: how often what was decided, by minute.
 
-use countersign_core::id::CredentialId;
+use countersign_core::principal::Counted;
 use countersign_core::timestamp::Timestamp;
 
 use crate::config::PORTION;
@@ -13,8 +13,8 @@ pub struct DecisionCount {
     pub minute: Timestamp,
     /// The route.
     pub route: String,
-    /// The credential, if one was proven.
-    pub credential: Option<CredentialId>,
+    /// The credential, or the client whose token it was; `None`: nobody in particular.
+    pub counted: Option<Counted>,
     /// How it was decided.
     pub verdict: String,
     /// Why it was refused; empty if it was not.
@@ -32,7 +32,7 @@ static COUNT: Statement = Statement::new(
 
 /// Adds a count.
 pub(crate) fn count(row: &DecisionCount) -> Step {
-    let credential = row.credential.map(|id| id.to_string()).unwrap_or_default();
+    let credential = row.counted.map(|id| id.to_string()).unwrap_or_default();
     let parameters = vec![
         row.minute.into(),
         row.route.as_str().into(),

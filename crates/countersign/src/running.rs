@@ -29,6 +29,7 @@ use countersign_server::signers;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
+use url::Url;
 
 use crate::calling::Calling;
 use crate::certificates::Certificates;
@@ -43,7 +44,7 @@ use crate::reports::Reports;
 use crate::routing::Routing;
 use crate::settings::resolved::{ListenerAddress, Settings};
 use crate::system::SystemClock;
-use crate::view::{BehindGateway, OfGateway};
+use crate::view::{BehindGateway, OfGateway, SignsAssertions};
 
 /// Reloads that may be asked for while one is under way.
 const RELOADS: usize = 4;
@@ -169,8 +170,7 @@ impl Running {
         let (routing, echo) = Routing::open(settings, node.directory.ca(), issuers, resource.clone()).await?;
         let upstream = routing.words();
         let listeners = gateway_listeners(sockets.gateway, sockets.mtls, &certificates);
-        let issuer_url =
-            settings.issuer_url.as_ref().map_or_else(|| urls.issuer.clone(), ToString::to_string);
+        let issuer_url = settings.issuer_url.as_ref().map_or_else(|| urls.issuer.clone(), identifier);
         let identity = Identity { issuer: issuer_url.clone(), resource: resource.clone() };
         let front = Front { listeners, identity };
         let config = gateway_config(node, settings, &routing.table, front, &shares);
@@ -375,6 +375,12 @@ fn gateway_listeners(
     ]
 }
 
+/// Writes an issuer as people do, and as tokens say it: a slash that only ends the host is a URL parser's.
+fn identifier(url: &Url) -> String {
+    let text = url.as_str();
+    text.strip_suffix('/').filter(|_| url.path() == "/").unwrap_or(text).to_owned()
+}
+
 /// The gateway as callers meet it.
 struct Front {
     listeners: Vec<GatewayListener>,
@@ -393,6 +399,7 @@ fn gateway_config(
     GatewayConfig {
         listeners: front.listeners,
         identity: front.identity,
+        signs: Arc::new(SignsAssertions(Arc::clone(&node.app))),
         workers: settings.workers.unwrap_or(0),
         routes: Arc::clone(table),
         hosts: None,

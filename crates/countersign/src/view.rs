@@ -7,12 +7,16 @@ use std::sync::{Arc, Weak};
 use arc_swap::ArcSwap;
 use countersign_core::audit::Verdict;
 use countersign_core::ledger::Unavailable;
+use countersign_core::signing_key::{KeyPurpose, Slot};
+use countersign_gateway::assertions::Signs;
 use countersign_gateway::gateway::Gateway;
 use countersign_gateway::journal::DecisionRecord;
 use countersign_gateway::report::{DecisionSink, Dropped, PermitCount, Report};
 use countersign_gateway::route::RouteTable;
 use countersign_gateway::sources::Refresh;
-use countersign_server::app::{CalledRoute, GatewayView};
+use countersign_jose::algorithm::SignatureAlgorithm;
+use countersign_jose::jwk::SigningKey;
+use countersign_server::app::{App, CalledRoute, GatewayView};
 use countersign_server::schema::{DecisionView, RouteView};
 use countersign_store::{DecisionCount, Store};
 use http::Method;
@@ -37,7 +41,7 @@ impl DecisionSink for BehindGateway {
                 let row = |count: &PermitCount| DecisionCount {
                     minute,
                     route: count.route.to_string(),
-                    credential: count.credential,
+                    counted: count.counted,
                     verdict: "granted".to_owned(),
                     reason: String::new(),
                     count: i64::try_from(count.count).unwrap_or(i64::MAX),
@@ -51,6 +55,16 @@ impl DecisionSink for BehindGateway {
             Report::Use { credential, at } => self.0.report_use(credential, at),
         }
         Ok(())
+    }
+}
+
+/// The key that signs assertions, as the gateway sees it.
+#[derive(Debug)]
+pub(crate) struct SignsAssertions(pub(crate) Arc<App>);
+
+impl Signs for SignsAssertions {
+    fn signer(&self) -> Option<Arc<SigningKey>> {
+        self.0.signer(Slot { purpose: KeyPurpose::Assertion, algorithm: SignatureAlgorithm::Es256 })
     }
 }
 

@@ -3,6 +3,7 @@
 use countersign_jose::algorithm::{JwsAlgorithm, SignatureAlgorithm};
 use serde_json::{Map, Value};
 
+use crate::assertion;
 use crate::decision::{Asked, ForeignIssuer, Issuer, Judge, OwnCriteria, OwnDenial, TokenSource};
 use crate::kind::{NotACondition, Setting};
 use crate::rejection::Rejection;
@@ -10,7 +11,7 @@ use crate::uri::is_web;
 
 use super::kind::KIND;
 use super::model::ForeignEvidence;
-use super::wire::{ASSERTION, WRONG_ALGORITHM};
+use super::wire::WRONG_ALGORITHM;
 
 /// The settings of [`TokenCriteria`].
 pub(super) static SETTINGS: &[Setting] = &[
@@ -171,7 +172,7 @@ fn algorithms(settings: &Map<String, Value>) -> Result<Vec<SignatureAlgorithm>, 
 
 fn typ(settings: &Map<String, Value>) -> Result<Option<Box<str>>, NotACondition> {
     let typ = text(settings, "typ")?;
-    if typ.as_deref().is_some_and(|typ| typ.eq_ignore_ascii_case(ASSERTION)) {
+    if typ.as_deref().is_some_and(|typ| typ.to_ascii_lowercase().ends_with(assertion::TYPE)) {
         return Err(KIND.not("typ", "what upstreams are told is no credential (SAFETY 12)"));
     }
     Ok(typ)

@@ -5,6 +5,7 @@ use countersign_jose::algorithm::{JwsAlgorithm, SignatureAlgorithm};
 use countersign_jose::jws::Compact;
 use countersign_jose::jwt::Claims;
 
+use crate::assertion;
 use crate::carried::{Carried, DeclaredSets, Way};
 use crate::context::Context;
 use crate::credential::{Presented, Recognition, Row, Verified, Verify};
@@ -19,8 +20,6 @@ use super::rules;
 /// The register's row for tokens of other issuers.
 pub const ROW: Row = Row { kind: &KIND, ways: &[Way::Bearer], recognise };
 
-/// The type of what upstreams are told (SAFETY 12), which is never a credential.
-pub(super) const ASSERTION: &str = "countersign-assertion+jwt";
 /// The longest token that is looked at, in bytes: some hundred groups of a directory. A bound, not a clause.
 const MOST: usize = 16 * 1024;
 
@@ -44,7 +43,8 @@ fn recognise<'a>(carried: Carried<'a>, sets: &dyn DeclaredSets) -> Recognition<'
     }
     let message = Compact::parse(text, MOST).ok()?;
     let claims = message.unverified_claims().ok()?;
-    let issuer = claims.issuer.clone().filter(|issuer| sets.takes_tokens_of(issuer))?;
+    let foreign = |issuer: &String| sets.takes_tokens_of(issuer) && !sets.is_issuer(issuer);
+    let issuer = claims.issuer.clone().filter(foreign)?;
     let boxed = |token| -> Box<dyn Presented + 'a> { Box::new(token) };
     Some(read(message, claims, issuer, TokenDigest::of(text)).map(boxed))
 }
@@ -56,7 +56,7 @@ fn read(
     digest: TokenDigest,
 ) -> Result<ForeignToken<'_>, Rejection> {
     let header = message.header();
-    if header.is_typ(ASSERTION) {
+    if header.is_typ(assertion::TYPE) {
         return Err(WRONG_TYPE);
     }
     // RFC 7797 §7: a JWT does not use `b64`.

@@ -39,7 +39,7 @@ fn check(received: &[(&str, &str)], credential: CredentialFields, expected: &[&s
     let principal = permit.principal();
     let dropped = DroppedFields::default();
     let (caller, authority, dropped) = (&caller, &authority, &dropped);
-    let call = Call { principal, caller, key_headers: &[], dropped, authority, credential };
+    let call = Call { principal, assertion: None, caller, key_headers: &[], dropped, authority, credential };
     let mut all = fields(received);
     all.insert("host", HeaderValue::from_static("api.example.com"));
     let mut expected: Vec<_> = expected.iter().map(ToString::to_string).collect();

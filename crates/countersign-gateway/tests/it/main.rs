@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod answers;
 #[cfg(test)]
+mod assertions;
+#[cfg(test)]
 mod client;
 #[cfg(test)]
 mod credentials;

@@ -25,6 +25,7 @@ use countersign_edge::limits::Limits;
 use countersign_edge::listen::bind;
 use countersign_edge::metrics::Metrics;
 use countersign_gateway::address::HealthCheck;
+use countersign_gateway::assertions::Signs;
 use countersign_gateway::foreign_issuer::ForeignIssuers;
 use countersign_gateway::gateway::{Gateway, GatewayConfig, GatewayListener};
 use countersign_gateway::report::{Report, queue};
@@ -33,6 +34,7 @@ use countersign_gateway::resource::Identity;
 use countersign_gateway::route::{Protocol, Route, RouteTable, Trust};
 use countersign_gateway::sources::Refresh;
 use countersign_gateway::upstream::{Upstream, UpstreamLimits};
+use countersign_jose::jwk::SigningKey;
 
 use crate::client::{Answer, Client};
 use crate::fake_upstream::FakeUpstream;
@@ -109,6 +111,20 @@ impl Resolve for Names {
     }
 }
 
+/// Signs with the key that a test has given it, and counts.
+#[derive(Default)]
+pub(crate) struct Signer {
+    pub(crate) key: Mutex<Option<Arc<SigningKey>>>,
+    pub(crate) asked: AtomicUsize,
+}
+
+impl Signs for Signer {
+    fn signer(&self) -> Option<Arc<SigningKey>> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        self.key.lock().unwrap().clone()
+    }
+}
+
 /// Everything that a test needs.
 pub(crate) struct World {
     pub(crate) gateway: Option<Gateway>,
@@ -121,6 +137,7 @@ pub(crate) struct World {
     pub(crate) reports: tokio::sync::mpsc::Receiver<Report>,
     pub(crate) metrics: Arc<Metrics>,
     routes: Arc<ArcSwap<RouteTable>>,
+    pub(crate) signer: Arc<Signer>,
     pub(crate) owner: OwnerRecord,
 }
 
@@ -193,11 +210,13 @@ impl World {
         let (sink, reports) = queue(10_000);
         let metrics = Arc::new(Metrics::new());
         let socket = bind("gateway-listen", "127.0.0.1:0".parse().unwrap()).unwrap();
+        let signer = Arc::<Signer>::default();
         let gateway = Gateway::start(GatewayConfig {
             listeners: vec![GatewayListener { name: "gateway", socket, tls: None }],
             workers: 2,
             routes: Arc::clone(&routes),
             identity: identity(),
+            signs: Arc::<Signer>::clone(&signer),
             hosts: None,
             snapshot: Arc::clone(&snapshot),
             feed: Arc::<Prepared>::clone(&feed),
@@ -212,7 +231,20 @@ impl World {
         .unwrap();
         let address = gateway.addresses()[0];
         let gateway = Some(gateway);
-        Self { gateway, address, snapshot, peppers, clock, feed, upstream, reports, metrics, routes, owner }
+        Self {
+            gateway,
+            address,
+            snapshot,
+            peppers,
+            clock,
+            feed,
+            upstream,
+            reports,
+            metrics,
+            routes,
+            signer,
+            owner,
+        }
     }
 
     /// Makes a key that holds `orders:read`, and tells the verifiers.

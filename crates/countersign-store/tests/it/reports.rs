@@ -46,7 +46,7 @@ async fn audit_lines_and_counts_are_appended_and_old_things_removed() {
         let count = DecisionCount {
             minute: fixture.clock.now(),
             route: "orders".into(),
-            credential: None,
+            counted: None,
             verdict: "refused".into(),
             reason: "unknown".into(),
             count: 3,

@@ -202,6 +202,7 @@ fn every_endpoint_answers_as_it_is_described() {
         world.check(id, ("", "?x=1"), &none, 400);
         world.check(id, ("", "?x=1&x=1"), &none, 400);
     }
+    world.check("readAssertionKeys", WHOLE, &none, 200);
     world.check("describeResource", WHOLE, &none, 200);
     world.check("describeResourceWithPath", ("a", ""), &none, 200);
     world.check("describeResourceWithPath", ("b", ""), &none, 404);
