@@ -13,6 +13,7 @@
 mod harness;
 
 mod any_number;
+mod assertions;
 mod attacks;
 mod bulk;
 mod command_line;
