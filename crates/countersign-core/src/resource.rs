@@ -20,7 +20,7 @@ use crate::scope::Scope;
 use crate::uri::is_absolute;
 
 /// How long an access token lives where nothing is said.
-const LIFETIME: Duration = Duration::from_secs(15 * 60);
+pub const LIFETIME: Duration = Duration::from_secs(15 * 60);
 /// The shortest life of an access token: shorter ones are asked for more often than used.
 const SHORTEST: Duration = Duration::from_secs(5 * 60);
 /// The longest one: whoever has stolen it has it until then where revocation is not asked for.

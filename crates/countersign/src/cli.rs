@@ -22,6 +22,12 @@ pub(crate) enum Command {
     /// API keys: what programs present to your API
     #[command(subcommand)]
     Key(Key),
+    /// Clients of the authorization server: who may ask for tokens
+    #[command(subcommand)]
+    Client(Client),
+    /// Resources: what tokens are for
+    #[command(subcommand)]
+    Resource(Resource),
     /// Owners of keys: organisations, and their clients and users
     #[command(subcommand)]
     Owner(Owner),
@@ -137,9 +143,12 @@ pub(crate) struct Up {
     /// The issuer's URL: the `iss` of everything issued
     #[arg(long, value_name = "URL")]
     pub(crate) issuer_url: Option<String>,
-    /// The default resource: the protected API's URL
+    /// The default resource: what tokens are for where nothing else is said; by default the gateway's URL
     #[arg(long, value_name = "URL")]
     pub(crate) resource: Option<String>,
+    /// With what access tokens for the default resource are signed; by default ES256
+    #[arg(long, value_name = "ES256|RS256|PS256|EdDSA")]
+    pub(crate) signing_alg: Option<String>,
     /// Serves issuer, gateway and management API over TLS too
     #[arg(long)]
     pub(crate) https: bool,
@@ -418,6 +427,167 @@ pub(crate) struct KeyUpdate {
     /// Switches it off
     #[arg(long)]
     pub(crate) disable: bool,
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+}
+
+/// What is done to clients.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Client {
+    /// Registers a client and shows its secret once
+    Create(Box<ClientCreate>),
+    /// Lists clients
+    List {
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Shows a client and its secrets, never their texts
+    Show {
+        /// The client's id
+        id: String,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Changes a client's name, or what is registered of it
+    Update(Box<ClientUpdate>),
+    /// Mints the next secret; those before go on working for the overlap
+    RotateSecret {
+        /// The client's id
+        id: String,
+        /// How long the secrets before go on working, such as 24h; 0s or `none` revokes them
+        #[arg(long, value_name = "DURATION")]
+        overlap: Option<String>,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Disables a client: it gets no token, and its tokens are refused at the next request
+    Disable {
+        /// The client's id
+        id: String,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Enables a client again
+    Enable {
+        /// The client's id
+        id: String,
+        #[command(flatten)]
+        remote: Remote,
+    },
+}
+
+/// Registers a client.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ClientCreate {
+    /// What people call it
+    #[arg(long)]
+    pub(crate) name: String,
+    /// A grant that it may use, by its registered name; repeat for several
+    #[arg(long = "grant", value_name = "client_credentials|authorization_code", required = true)]
+    pub(crate) grants: Vec<String>,
+    /// What it may be given, and is given where it asks for nothing; repeat for several
+    #[arg(long = "scope", value_name = "SCOPE")]
+    pub(crate) scopes: Vec<String>,
+    /// A resource that it may have tokens for; repeat for several; by default the default resource
+    #[arg(long = "audience", value_name = "URI")]
+    pub(crate) audiences: Vec<String>,
+    /// How it proves itself; by default by a secret, in either way
+    #[arg(long, value_name = "METHOD")]
+    pub(crate) auth_method: Option<String>,
+    /// A public client: it proves nothing
+    #[arg(long, conflicts_with = "auth_method")]
+    pub(crate) public: bool,
+    /// What its access tokens are
+    #[arg(long, value_name = "jwt|opaque")]
+    pub(crate) token_format: Option<String>,
+    /// The JWK Set of the public keys with which it signs assertions
+    #[arg(long, value_name = "FILE", conflicts_with = "jwks_uri")]
+    pub(crate) jwks: Option<PathBuf>,
+    /// Where it publishes them
+    #[arg(long, value_name = "URL")]
+    pub(crate) jwks_uri: Option<String>,
+    /// Where resource owners may be sent back to; repeat for several
+    #[arg(long = "redirect-uri", value_name = "URI")]
+    pub(crate) redirect_uris: Vec<String>,
+    /// Something to write on it; a resource may make claims of it; repeat for several
+    #[arg(long = "metadata", value_name = "NAME=VALUE")]
+    pub(crate) metadata: Vec<String>,
+    /// The organisation that it belongs to; by default the first
+    #[arg(long, value_name = "ORG")]
+    pub(crate) owner: Option<String>,
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+}
+
+/// Changes a client; what is not named stays.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ClientUpdate {
+    /// The client's id
+    pub(crate) id: String,
+    /// The new name
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// The new scopes, all of them; repeat for several; `none` takes them away
+    #[arg(long = "scope", value_name = "SCOPE")]
+    pub(crate) scopes: Vec<String>,
+    /// The new resources, all of them; repeat for several; `none` leaves the default one
+    #[arg(long = "audience", value_name = "URI")]
+    pub(crate) audiences: Vec<String>,
+    /// How it proves itself from now on
+    #[arg(long, value_name = "METHOD")]
+    pub(crate) auth_method: Option<String>,
+    /// What its access tokens are from now on
+    #[arg(long, value_name = "jwt|opaque")]
+    pub(crate) token_format: Option<String>,
+    /// The JWK Set of its new public keys
+    #[arg(long, value_name = "FILE")]
+    pub(crate) jwks: Option<PathBuf>,
+    /// What to write on it, all of it; repeat for several; `none` takes it away
+    #[arg(long = "metadata", value_name = "NAME=VALUE")]
+    pub(crate) metadata: Vec<String>,
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+}
+
+/// What is done to resources.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Resource {
+    /// Declares a resource that is stored, beside those of the settings
+    Create(Box<ResourceCreate>),
+    /// Lists what tokens may be for
+    List {
+        #[command(flatten)]
+        remote: Remote,
+    },
+}
+
+/// Declares a resource.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ResourceCreate {
+    /// Its name, the `aud` of its tokens, such as `https://api.example.com`
+    #[arg(long, value_name = "URI")]
+    pub(crate) id: String,
+    /// What may be done there, described for people; repeat for several; by default it takes any scope
+    #[arg(long = "scope", value_name = "SCOPE=DESCRIPTION")]
+    pub(crate) scopes: Vec<String>,
+    /// How long an access token lives, 5m to 1h; by default 15m
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) lifetime: Option<String>,
+    /// With what access tokens are signed; by default ES256
+    #[arg(long, value_name = "ES256|RS256|PS256|EdDSA")]
+    pub(crate) signing_alg: Option<String>,
+    /// What access tokens are, whatever the client's are
+    #[arg(long, value_name = "jwt|opaque")]
+    pub(crate) kind: Option<String>,
+    /// A claim of its tokens; repeat for several
+    #[arg(long = "claim", value_name = "NAME=TEXT")]
+    pub(crate) claims: Vec<String>,
+    /// A claim that comes from a member of the client's metadata; repeat for several
+    #[arg(long = "claim-from", value_name = "NAME=MEMBER")]
+    pub(crate) claims_from: Vec<String>,
+    /// A client that may introspect its tokens; repeat for several
+    #[arg(long = "introspection", value_name = "CLIENT")]
+    pub(crate) introspection: Vec<String>,
     #[command(flatten)]
     pub(crate) remote: Remote,
 }

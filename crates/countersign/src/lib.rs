@@ -52,6 +52,8 @@ async fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Up(up) => commands::up::run(*up).await,
         Command::Key(key) => commands::key::run(key).await,
+        Command::Client(client) => commands::client::run(client).await,
+        Command::Resource(resource) => commands::resource::run(resource).await,
         Command::Owner(owner) => commands::owner::run(owner).await,
         Command::ManagementKey(key) => commands::management_key::run(key).await,
         Command::MasterKey(key) => commands::master_key::run(key).await,

@@ -152,7 +152,7 @@ async fn mint(create: &KeyCreate) -> Result<ExitCode> {
     minted(&create.remote, &call(&create.remote, Method::POST, "/v1/keys", Some(&body)).await?)
 }
 
-fn metadata(pairs: &[String]) -> Result<Map<String, Value>> {
+pub(crate) fn metadata(pairs: &[String]) -> Result<Map<String, Value>> {
     pairs.iter().map(|pair| pair_of(pair)).collect()
 }
 
@@ -175,7 +175,7 @@ fn limits(texts: &[String]) -> Result<Vec<Value>> {
 }
 
 /// Reads a list that may be replaced: nothing was named, or `none` of it, or what was named.
-fn replacement(
+pub(crate) fn replacement(
     flag: &str,
     texts: &[String],
     read: impl Fn(&[String]) -> Result<Value>,

@@ -1,6 +1,7 @@
 //! What the commands do, one file a noun.
 
 pub(crate) mod audit;
+pub(crate) mod client;
 pub(crate) mod demo;
 pub(crate) mod key;
 pub(crate) mod key_import;
@@ -11,6 +12,7 @@ mod offline;
 pub(crate) mod owner;
 pub(crate) mod reference;
 pub(crate) mod reload;
+pub(crate) mod resource;
 pub(crate) mod route;
 pub(crate) mod signing_key;
 pub(crate) mod token;

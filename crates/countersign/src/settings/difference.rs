@@ -7,7 +7,7 @@ use toml::{Table, Value};
 use super::register::{Mark, SETTINGS, mark};
 
 /// The lists of tables: their members are told apart by name.
-const LISTS: [&str; 2] = ["route", "upstream"];
+const LISTS: [&str; 3] = ["resource", "route", "upstream"];
 
 /// Something that differs.
 #[derive(Debug, Clone, PartialEq)]
@@ -97,7 +97,8 @@ fn without_lists(table: &Table) -> Table {
 fn named(section: &str, list: Option<&Value>) -> Vec<(String, Table)> {
     let tables = list.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_table);
     let name = |(index, table): (usize, &Table)| {
-        let name = table.get("name").and_then(Value::as_str).map(str::to_owned);
+        let key = if section == "resource" { "id" } else { "name" };
+        let name = table.get(key).and_then(Value::as_str).map(str::to_owned);
         let name = name.unwrap_or_else(|| (index + 1).to_string());
         (format!("{section}[{name}]"), table.clone())
     };

@@ -52,6 +52,7 @@ pub(crate) struct FileSettings {
     pub(crate) egress: EgressSettings,
     pub(crate) log: Log,
     pub(crate) limits: LimitSettings,
+    pub(crate) resource: Vec<toml::Table>,
     pub(crate) upstream: Vec<UpstreamSettings>,
     pub(crate) route: Vec<RouteSettings>,
     /// All of the above as written, the environment laid over it.
@@ -349,17 +350,28 @@ pub(crate) fn place_of(
                 mistake.starts_with(&format!("{name} ("))
                     || (name.is_empty() && mistake.starts_with(&format!("route {number} (")))
             };
-            member(document, "upstream", of_upstream).or_else(|| member(document, "route", of_route))?
+            let of_resource = |id: &str, number| {
+                mistake.starts_with(&format!("resource `{id}`:"))
+                    || mistake.starts_with(&format!("resource {number}:"))
+            };
+            let named = |list, is: &dyn Fn(&str, usize) -> bool| member(document, (list, "name"), is);
+            named("upstream", &of_upstream)
+                .or_else(|| named("route", &of_route))
+                .or_else(|| member(document, ("resource", "id"), &of_resource))?
         }
     };
     Some(position(text, found.start))
 }
 
-/// Finds the member of a list that `is` the one, by its name and its number from 1.
-fn member(document: &DeTable<'_>, list: &str, is: impl Fn(&str, usize) -> bool) -> Option<Range<usize>> {
+/// Finds the member of a list that `is` the one, by what names it and its number from 1.
+fn member(
+    document: &DeTable<'_>,
+    (list, key): (&str, &str),
+    is: &dyn Fn(&str, usize) -> bool,
+) -> Option<Range<usize>> {
     let members = document.get(list)?.get_ref().as_array()?;
     let name = |member: &Spanned<DeValue<'_>>| {
-        let name = member.get_ref().as_table()?.get("name")?.get_ref().as_str()?;
+        let name = member.get_ref().as_table()?.get(key)?.get_ref().as_str()?;
         Some(name.to_owned())
     };
     let one = members.iter().zip(1..).find(|(one, number)| is(&name(one).unwrap_or_default(), *number));
@@ -443,7 +455,7 @@ mod tests {
 
     #[test]
     fn a_value_that_means_nothing_is_told_with_its_place() {
-        let text = "[feed]\nmax_age = \"x\"\n\n[[upstream]]\nname = \"a\"\nurl = \"x\"\n\n[[route]]\npath = \"/\"\n\n[[route]]\nname = \"b\"\n";
+        let text = "[feed]\nmax_age = \"x\"\n\n[[upstream]]\nname = \"a\"\nurl = \"x\"\n\n[[route]]\npath = \"/\"\n\n[[route]]\nname = \"b\"\n\n[[resource]]\nid = \"urn:x\"\n\n[[resource]]\n";
         let set = [("COUNTERSIGN_FEED_MAX_AGE".to_owned(), "x".to_owned())];
         for (mistake, environment, expected) in [
             ("feed.max_age: expected a whole number", &[][..], Some((2, 1))),
@@ -451,6 +463,8 @@ mod tests {
             ("upstream `a`: `x` is no URL", &[][..], Some((4, 1))),
             ("route 1 (/): require: found 0 members", &[][..], Some((8, 1))),
             ("b (/): require: found 0 members", &[][..], Some((11, 1))),
+            ("resource `urn:x`: it is there twice", &[][..], Some((14, 1))),
+            ("resource 2: missing field `id`", &[][..], Some((17, 1))),
             ("limits.drain: it is not in the file", &[][..], None),
             ("something else", &[][..], None),
         ] {

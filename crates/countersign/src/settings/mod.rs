@@ -10,4 +10,5 @@ pub(crate) mod file;
 mod gateway;
 pub(crate) mod register;
 pub(crate) mod resolved;
+pub(crate) mod resources;
 pub(crate) mod retention;

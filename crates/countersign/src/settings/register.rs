@@ -4,6 +4,7 @@ use countersign_core::authenticators::GATEWAY;
 use countersign_core::context::Policy;
 use countersign_core::duration::format_duration;
 use countersign_core::presentation::kinds_of;
+use countersign_core::resource::{LIFETIME, SigningAlgorithm};
 use countersign_edge::endpoint::ListenerName;
 use countersign_edge::limits::Limits;
 use countersign_gateway::address::HealthCheck;
@@ -149,6 +150,13 @@ pub(crate) const SETTINGS: &[Setting] = settings![
     "limits.upstream_lifetime" "duration" = (format_duration(UpstreamLimits::default().life)), "How old a connection to an upstream may become while it is used again and again."
     "limits.close_timeout" "duration" = (format_duration(Limits::default().closing)), "How long a client may take to close its side after an answer that ends the connection; what it still sends is thrown away (RFC 9112 §9.6)."
     "limits.drain" "duration" = (format_duration(DRAIN)), "How long requests in flight may take to finish after SIGTERM."
+    "resource[].id" "URI" "" live, "What tokens may be for (RFC 8707): the `aud` of its tokens, an absolute URI without a fragment. An id that is stored too (`resource create`) is an error."
+    "resource[].scopes" "table of scopes, each with a description" "any scope" live, "What may be done there; people see the descriptions where they consent."
+    "resource[].access_token.lifetime" "duration" = (format_duration(LIFETIME)) live, "How long an access token lives: 5m to 1h."
+    "resource[].access_token.signing_alg" "`ES256`, `RS256`, `PS256` or `EdDSA`" = (SigningAlgorithm::Es256.name()) live, "With what access tokens are signed."
+    "resource[].access_token.kind" "`jwt` or `opaque`" "what the client's are" live, "What access tokens are."
+    "resource[].claims" "table of claims" "none" live, "What its tokens say beside: a text, or `{ metadata = \"name\" }` for a member of the client's metadata, which only an operator may then write."
+    "resource[].introspection" "list of ids" "none" live, "Who may introspect its tokens, beside the clients that are registered for it."
     "upstream[].name" "text" "" live, "What routes call it."
     "upstream[].url" "URL" "" live, "`http://host:port` or `https://host:port`, without a path."
     "upstream[].urls" "list of URLs" "" live, "Several addresses that answer alike, instead of `url`. They take turns; one that cannot be reached is left out for two seconds."
@@ -211,6 +219,8 @@ pub(crate) fn known_paths() -> Vec<String> {
             paths.push(kind_path);
         }
     }
+    // What the operator names is not looked at here.
+    paths.extend(["resource[].scopes.*", "resource[].claims.*"].map(str::to_owned));
     paths
 }
 

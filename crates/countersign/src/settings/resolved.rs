@@ -29,6 +29,7 @@ use super::file::{
     self, EgressSettings, FileSettings, HealthSettings, LeakSettings, Listener, RouteSettings,
     UpstreamSettings,
 };
+use super::resources::ResourceSpec;
 use super::{gateway, retention};
 use crate::cli::Up;
 use crate::log::LogSettings;
@@ -65,6 +66,7 @@ pub(crate) struct Settings {
     pub(crate) limits: Limits,
     pub(crate) upstream_limits: UpstreamLimits,
     pub(crate) drain: Duration,
+    pub(crate) resources: ResourceSpec,
     pub(crate) upstreams: Vec<Upstream>,
     pub(crate) routes: Vec<RouteSpec>,
     /// Whose tokens the routes take, beside our own; each once.
@@ -180,6 +182,7 @@ impl Settings {
             upstream_limits: upstream_limits(&file.limits)?,
             drain: duration("limits.drain", file.limits.drain.as_ref())?.unwrap_or(DRAIN),
             foreign_issuers: foreign_issuers(&routes)?,
+            resources: ResourceSpec::read(&file.resource, up)?,
             routes,
             upstreams,
             written: file.written,

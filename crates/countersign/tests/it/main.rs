@@ -16,6 +16,7 @@ mod any_number;
 mod assertions;
 mod attacks;
 mod bulk;
+mod clients;
 mod command_line;
 mod crash;
 mod description;

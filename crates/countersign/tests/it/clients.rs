@@ -1,0 +1,156 @@
+//! Clients and resources by commands, over each of the three ways to the management API.
+
+use std::process::Output;
+
+use serde_json::{Value, json};
+
+use crate::harness::{Ground, manage};
+
+const API: &str = "https://api.example.com";
+
+#[track_caller]
+fn ok(output: &Output) -> String {
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[track_caller]
+fn as_json(output: &Output) -> Value {
+    serde_json::from_str(&ok(output)).unwrap()
+}
+
+#[track_caller]
+fn refused(output: &Output, words: &str) {
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains(words), "{output:?}");
+}
+
+/// The life of a client by commands alone.
+fn life(place: &Ground, way: &[&str], environment: &[(&str, &str)]) {
+    let run = |arguments: &[&str]| place.run(&[arguments, way].concat(), environment);
+    let resource = ["resource", "create", "--id", API, "--scope", "orders:read=See your orders"];
+    ok(&run(&[&resource, &["--signing-alg", "RS256", "--claim", "role=service"][..]].concat()));
+    refused(&run(&resource), "there is a resource of this name already");
+    let listed = as_json(&run(&["resource", "list", "--json"]));
+    let ours = listed["data"].as_array().unwrap().iter().find(|one| one["id"] == json!(API)).unwrap();
+    assert_eq!(ours["access_token"], json!({ "lifetime": "15m", "signing_alg": "RS256" }));
+    let create = ["client", "create", "--name", "billing", "--grant", "client_credentials"];
+    let named =
+        [&create, &["--scope", "orders:read", "--audience", API, "--metadata", "team=core"][..]].concat();
+    let made = as_json(&run(&[&named, &["--json"][..]].concat()));
+    assert_eq!(made.as_object().unwrap().keys().collect::<Vec<_>>(), ["client_id", "client_secret"]);
+    let (id, secret) = (made["client_id"].as_str().unwrap(), made["client_secret"].as_str().unwrap());
+    assert!(id.starts_with("client_") && secret.starts_with("cs_secret_"));
+    let plain = run(&named);
+    assert!(ok(&plain).starts_with("cs_secret_") && ok(&plain).lines().count() == 1, "the secret alone");
+    let shown = run(&["client", "show", id, "--json"]);
+    assert!(!ok(&shown).contains(secret), "SAFETY 25");
+    assert_eq!(as_json(&shown)["metadata"], json!({ "team": "core" }));
+    assert!(ok(&run(&["client", "list"])).contains("orders:read"));
+    let rotated = as_json(&run(&["client", "rotate-secret", id, "--overlap", "1h", "--json"]));
+    assert_eq!(rotated["client_id"], json!(id));
+    assert!(rotated["client_secret"] != json!(secret));
+    let secrets = as_json(&run(&["client", "show", id, "--json"]))["secrets"].clone();
+    assert_eq!(secrets.as_array().unwrap().len(), 2);
+    ok(&run(&["client", "update", id, "--name", "invoices", "--scope", "none", "--metadata", "none"]));
+    ok(&run(&["client", "disable", id]));
+    refused(&run(&["client", "rotate-secret", id]), "the owner is disabled");
+    ok(&run(&["client", "enable", id]));
+    let shown = as_json(&run(&["client", "show", id, "--json"]));
+    assert_eq!(
+        (&shown["name"], &shown["scopes"], &shown["metadata"]),
+        (&json!("invoices"), &json!([]), &json!({}))
+    );
+    refused(
+        &run(&[&create, &["--scope", "settle", "--audience", API][..]].concat()),
+        "takes the scope settle",
+    );
+    refused(&run(&[&create, &["--audience", "urn:x:no"][..]].concat()), "there is no resource urn:x:no");
+    refused(&run(&[&create, &["--public"][..]].concat()), "not for public ones");
+    place.write(
+        "jwks.json",
+        r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#,
+    );
+    let signs = ["--auth-method", "private_key_jwt", "--audience", API, "--jwks", "jwks.json", "--json"];
+    assert_eq!(as_json(&run(&[&create, &signs[..]].concat()))["client_secret"], Value::Null);
+    let spa =
+        ["client", "create", "--name", "spa", "--grant", "authorization_code", "--public", "--audience", API];
+    let redirect = ["--redirect-uri", "https://app.example/cb"];
+    assert!(ok(&run(&[&spa, &redirect[..]].concat())).starts_with("client_"));
+    refused(
+        &run(&[&spa, &["--redirect-uri", "http://localhost.evil.test/cb"][..]].concat()),
+        "redirect_uris",
+    );
+}
+
+#[test]
+fn clients_are_registered_over_the_local_socket() {
+    let place = Ground::new();
+    let _server = place.up("data", &[]);
+    life(&place, &["--data", "data"], &[]);
+}
+
+#[test]
+fn clients_are_registered_with_a_management_key() {
+    let place = Ground::new();
+    let server = place.up("data", &[]);
+    let admin = server.card["admin"].as_str().unwrap().to_owned();
+    life(&place, &[], &[("COUNTERSIGN_ADMIN", &admin), ("COUNTERSIGN_KEY", &server.management_key())]);
+}
+
+#[test]
+fn clients_are_registered_when_no_server_runs() {
+    let place = Ground::new();
+    place.up("data", &[]).stop();
+    life(&place, &["--data", "data"], &[]);
+    let server = place.up("data", &[]);
+    let listed = server.manage("GET", "/v1/clients", &Value::Null).json();
+    assert_eq!(listed["data"].as_array().unwrap().len(), 4);
+}
+
+#[test]
+fn safety_13_a_tenants_key_registers_what_it_may_give_for_itself_alone() {
+    let place = Ground::new();
+    let server = place.up("data", &[]);
+    let owner = json!({ "kind": "organisation", "name": "tenant" });
+    let owner = server.manage("POST", "/v1/owners", &owner).json()["id"].clone();
+    let body = json!({ "name": "t", "owner": owner, "scopes": ["clients:read", "clients:write"],
+        "grantable": ["orders:*"] });
+    let key = server.manage("POST", "/v1/management-keys", &body).json()["key"].as_str().unwrap().to_owned();
+    let admin = server.address("admin");
+    let call = |method: &str, path: &str, body: Value| manage(&admin, &key, method, path, &body);
+    let client =
+        |scope: &str| json!({ "name": "c", "grant_types": ["client_credentials"], "scopes": [scope] });
+    let theirs = call("POST", "/v1/clients", client("orders:read"));
+    assert_eq!((theirs.status, theirs.json()["organisation"].clone()), (201, owner));
+    assert_eq!(call("POST", "/v1/clients", client("settle")).status, 403);
+    assert_eq!(call("POST", "/v1/resources", json!({ "id": API })).status, 403);
+    let ours = server.manage("POST", "/v1/clients", &client("orders:read")).json();
+    let path = format!("/v1/clients/{}", ours["client_id"].as_str().unwrap());
+    assert_eq!(call("GET", &path, Value::Null).status, 404);
+    assert_eq!(call("POST", &format!("{path}/rotate-secret"), json!({})).status, 404);
+    assert_eq!(call("POST", &format!("{path}/disable"), Value::Null).status, 404);
+    assert_eq!(call("GET", "/v1/clients", Value::Null).json()["data"].as_array().unwrap().len(), 1);
+    let plain = server.manage("POST", "/v1/owners", &json!({ "kind": "client", "name": "p" })).json();
+    let plain = format!("/v1/clients/{}/disable", plain["id"].as_str().unwrap());
+    assert_eq!(server.manage("POST", &plain, &Value::Null).status, 404, "an owner that is no client");
+}
+
+#[test]
+fn a_leaked_client_secret_ends_by_whoever_holds_it() {
+    let place = Ground::new();
+    let server = place.up("data", &[]);
+    let body = json!({ "name": "c", "grant_types": ["client_credentials"] });
+    let made = server.manage("POST", "/v1/clients", &body).json();
+    let report = json!({ "credentials": [made["client_secret"]] }).to_string();
+    let head = format!(
+        "POST /v1/keys/revoke-leaked HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n{report}",
+        report.len()
+    );
+    assert_eq!(crate::harness::raw(&server.address("issuer"), &head).status, 202);
+    let path = format!("/v1/clients/{}", made["client_id"].as_str().unwrap());
+    crate::harness::eventually("the secret ends", || {
+        server.manage("GET", &path, &Value::Null).json()["secrets"] == json!([])
+    });
+}
