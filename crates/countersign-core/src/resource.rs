@@ -268,7 +268,7 @@ fn is_mapped(name: &str, source: &ClaimSource) -> bool {
 }
 
 /// The resources that are declared in the settings; replaced as a whole by a reload.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Declared {
     /// What a token is for where nothing else is said.
     pub default: Option<Arc<Resource>>,

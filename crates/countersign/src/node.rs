@@ -11,6 +11,7 @@ use countersign_core::keyring::{Keyring, SealedPlace};
 use countersign_core::kinds::KINDS;
 use countersign_core::management_key::first_key;
 use countersign_core::owner::first_organisation;
+use countersign_core::resource::Declared;
 use countersign_core::secret::{Peppers, Secret};
 use countersign_core::snapshot::Snapshot;
 use countersign_edge::metrics::Metrics;
@@ -29,6 +30,7 @@ use crate::environment;
 use crate::master_key::{MasterKey, Origin};
 use crate::settings::defaults::FEED_MAX_AGE;
 use crate::settings::resolved;
+use crate::settings::resources::ResourceSpec;
 use crate::settings::retention::retention;
 use crate::system::{SystemClock, SystemEntropy};
 use crate::tls;
@@ -70,6 +72,8 @@ pub(crate) struct NodeConfig {
     pub(crate) policy: Policy,
     /// How long is kept what grows.
     pub(crate) retention: Retention,
+    /// What tokens may be for, until the listeners are bound.
+    pub(crate) declared: Declared,
     /// The setting `limits.body_timeout`.
     pub(crate) body_timeout: Duration,
 }
@@ -90,6 +94,7 @@ impl NodeConfig {
             policy: resolved::policy(&file)?,
             retention: retention(&file.retention)?,
             body_timeout: resolved::limits(&file.limits)?.body,
+            declared: ResourceSpec::of_command(&file.resource)?,
             store: remote.store.clone().or(file.store.url),
         })
     }
@@ -135,6 +140,7 @@ impl Node {
     pub(crate) async fn open(directory: DataDirectory, place: &NodeConfig) -> Result<Self> {
         let master_key = MasterKey::open(&place.master_key, &directory, &mut SystemEntropy)?;
         let snapshot = Arc::new(Snapshot::new(KINDS, Arc::new(master_key.peppers()?), place.feed_max_age));
+        snapshot.resources().declare(place.declared.clone());
         let store = Arc::new(open_store(&directory, place, &snapshot).await?);
         let node = assemble(directory, place, &master_key, Arc::clone(&store), snapshot).await;
         if node.is_err() {

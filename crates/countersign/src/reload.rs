@@ -57,6 +57,8 @@ pub(crate) struct Live {
     pub(crate) reports: Reports,
     /// The names of the management API.
     pub(crate) admin_hosts: Arc<ArcSwap<Hosts>>,
+    /// The URL by which the gateway is called.
+    pub(crate) gateway: String,
     /// What handlers stand on: the operator's policy, the store, the metrics.
     pub(crate) app: Arc<App>,
 }
@@ -118,12 +120,16 @@ impl Reload {
         let certificates = self.live.certificates.prepare(&settings, &self.up)?;
         let reports = self.live.reports.prepare(&settings)?;
         let routing = self.live.routing.prepare(&settings)?;
-
         let app = Arc::clone(&self.live.app);
+        let resources = app.store.snapshot().resources();
+        let declared = settings.resources.declared(&self.live.gateway)?;
+        resources.admits(&declared)?;
+
         self.live.routing.put(routing);
         app.metrics.forget_upstream_addresses();
         self.live.certificates.put(certificates);
         self.live.reports.put(reports);
+        resources.declare(declared);
         self.live.admin_hosts.store(Arc::new(hosts::admin(&settings)));
         app.policy.store(Arc::new(settings.policy.clone()));
         settings.log.set_level();

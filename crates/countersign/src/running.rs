@@ -4,10 +4,9 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use arc_swap::ArcSwap;
 use countersign_core::audit::Actor;
-use countersign_core::resource::{Declared, Resource, SigningAlgorithm};
 use countersign_core::secret::Secret;
 use countersign_edge::descriptors::{self, Shares};
 use countersign_edge::drain::Shutdown;
@@ -166,7 +165,7 @@ impl Running {
         let issuers = Issuers::new(calling, Arc::clone(&node.app.clock));
         let from_github = reports.prepare(settings)?;
         let local_socket = bind_local(&socket(node.directory.path()))?;
-        let resource = up.resource.clone().unwrap_or_else(|| urls.gateway.clone());
+        let resource = settings.resources.default_id(&urls.gateway).to_owned();
         let (routing, echo) = Routing::open(settings, node.directory.ca(), issuers, resource.clone()).await?;
         let upstream = routing.words();
         let listeners = gateway_listeners(sockets.gateway, sockets.mtls, &certificates);
@@ -189,12 +188,21 @@ impl Running {
         serving.add(admin, tcp(sockets.admin), shares.admin, node);
         serving.add(local, Socket::Unix(local_socket), shares.local, node);
         let renewal = certificates.keep_fresh();
-        let live = Live { routing, certificates, reports, admin_hosts, app: Arc::clone(&node.app) };
+        let live = Live {
+            routing,
+            certificates,
+            reports,
+            admin_hosts,
+            gateway: urls.gateway.clone(),
+            app: Arc::clone(&node.app),
+        };
         let reloading = tokio::spawn(Reload::new(up, settings, live).work(reload_requests));
         let ahead = Ahead { expiry_warning: settings.warn_before };
         let due_work = tokio::spawn(due::work(Arc::clone(&node.app), ahead));
         let first_uses = tokio::spawn(first_use::work(Arc::clone(&node.app)));
-        declare(node, &resource)?;
+        let declared = settings.resources.declared(&urls.gateway)?;
+        node.snapshot.resources().admits(&declared)?;
+        node.snapshot.resources().declare(declared);
         node.app.prepare_signing().await?;
         let signing_work = tokio::spawn(signers::work(Arc::clone(&node.app)));
         tracing::info!(
@@ -267,14 +275,6 @@ impl Running {
         let _removed = std::fs::remove_file(socket);
         closed
     }
-}
-
-/// Declares what tokens are for where nothing else is said: it takes any scope.
-fn declare(node: &Node, resource: &str) -> Result<()> {
-    let id = resource.parse().with_context(|| format!("--resource {resource}"))?;
-    let default = Resource::any(id, SigningAlgorithm::Es256);
-    node.snapshot.resources().declare(Declared { default: Some(Arc::new(default)), named: Vec::new() });
-    Ok(())
 }
 
 /// What a start has made.

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use bytes::Bytes;
 use clap::Parser;
 use countersign_core::base62;
+use countersign_core::resource::Declared;
 use http::{Method, Request, header};
 use http_body_util::Full;
 use serde_json::{Value, json};
@@ -87,6 +88,7 @@ async fn start(scratch: &Path) -> Result<Running> {
         policy: settings.policy.clone(),
         retention: settings.retention.clone(),
         body_timeout: settings.limits.body,
+        declared: Declared::default(),
     };
     Running::start(Node::open(directory, &place).await?, settings, &up).await
 }

@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
+use countersign_core::resource::Declared;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::card;
@@ -66,6 +67,7 @@ fn place(up: &Up, settings: &Settings) -> NodeConfig {
         policy: settings.policy.clone(),
         retention: settings.retention.clone(),
         body_timeout: settings.limits.body,
+        declared: Declared::default(),
     }
 }
 

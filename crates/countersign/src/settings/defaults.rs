@@ -27,6 +27,9 @@ mod tests {
 
     /// A file that has one of everything that a default may belong to.
     const WRITTEN: &str = r#"
+        [[resource]]
+        id = "urn:x"
+        access_token = {}
         [[upstream]]
         name = "a"
         url = "http://a"

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail};
 use countersign_core::resource::{Declared, Resource, SigningAlgorithm};
+use countersign_edge::endpoint::ListenerName;
 use serde::Deserialize;
 use toml::{Table, Value};
 
@@ -33,6 +34,18 @@ impl ResourceSpec {
             default: up.resource.clone(),
             algorithm: algorithm.map_err(|error| anyhow!("--signing-alg: {error}"))?,
         })
+    }
+
+    /// Reads the file's resources for a command that no server answers: the default one takes any scope whatever it is
+    /// called.
+    ///
+    /// # Errors
+    ///
+    /// The first mistake.
+    pub(crate) fn of_command(tables: &[Table]) -> Result<Declared> {
+        let spec = Self { named: resources(tables)?, default: None, algorithm: SigningAlgorithm::Es256 };
+        let port = ListenerName::Gateway.default_address().and_then(|address| address.rsplit_once(':'));
+        spec.declared(&format!("http://localhost:{}", port.map_or("", |(_, port)| port)))
     }
 
     /// Returns what tokens are for where nothing else is said, by a gateway that is called by `gateway`.
@@ -80,7 +93,7 @@ mod tests {
     #[track_caller]
     fn check(text: &str, expected: Result<usize, &str>) {
         let file: toml::Table = toml::from_str(text).unwrap();
-        let tables: Vec<_> = file["resource"].as_array().unwrap().iter().cloned().collect();
+        let tables: Vec<_> = file["resource"].as_array().unwrap().clone();
         let tables: Vec<_> = tables.into_iter().map(|one| one.as_table().unwrap().clone()).collect();
         match (resources(&tables), expected) {
             (Ok(read), Ok(count)) => assert_eq!(read.len(), count, "{text}"),

@@ -103,8 +103,8 @@ fn clients_are_registered_when_no_server_runs() {
     let place = Ground::new();
     place.up("data", &[]).stop();
     life(&place, &["--data", "data"], &[]);
-    let server = place.up("data", &[]);
-    let listed = server.manage("GET", "/v1/clients", &Value::Null).json();
+    let _server = place.up("data", &[]);
+    let listed = as_json(&place.run(&["client", "list", "--json", "--data", "data"], &[]));
     assert_eq!(listed["data"].as_array().unwrap().len(), 4);
 }
 
@@ -153,4 +153,41 @@ fn a_leaked_client_secret_ends_by_whoever_holds_it() {
     crate::harness::eventually("the secret ends", || {
         server.manage("GET", &path, &Value::Null).json()["secrets"] == json!([])
     });
+}
+
+const FILE: &str = "[[resource]]\nid = \"https://file.example\"\nscopes = { settle = \"Settle payments\" }\n";
+
+#[test]
+fn resources_of_the_file_are_live_by_reload_and_an_id_has_one_place() {
+    let place = Ground::new();
+    place.write("c.toml", FILE);
+    let arguments = ["--config", "c.toml", "--resource", API, "--signing-alg", "RS256"];
+    let server = place.up("data", &arguments);
+    let listed = || server.manage("GET", "/v1/resources", &Value::Null).json()["data"].clone();
+    let token = |index: usize| listed()[index]["access_token"]["signing_alg"].clone();
+    assert_eq!((listed().as_array().unwrap().len(), token(0), token(1)), (2, json!("RS256"), json!("ES256")));
+    let stored = json!({ "id": "https://stored.example" });
+    let twice = json!({ "id": "https://file.example" });
+    assert_eq!(server.manage("POST", "/v1/resources", &stored).status, 201);
+    assert_eq!(server.manage("POST", "/v1/resources", &twice).status, 409);
+    let client = json!({ "name": "c", "grant_types": ["client_credentials"], "scopes": ["settle"],
+        "audiences": ["https://file.example"] });
+    assert_eq!(server.manage("POST", "/v1/clients", &client).status, 201);
+    place.write("c.toml", &FILE.replace("settle =", "refund ="));
+    ok(&place.run(&["reload", "--data", "data"], &[]));
+    assert!(server.manage("POST", "/v1/clients", &client).body.contains("takes the scope settle"));
+    place.write("c.toml", &FILE.replace("file.example", "stored.example"));
+    refused(&place.run(&["reload", "--data", "data"], &[]), "both in the file and stored");
+    assert_eq!(listed()[1]["id"], json!("https://file.example"), "what was in force stays in force");
+    server.stop();
+    let refused_start = place.try_up("data", &arguments, &[]);
+    assert!(refused_start.err().unwrap().contains("both in the file and stored"));
+    place.write("c.toml", &format!("{FILE}access_token = {{ lifetime = \"2h\" }}\n"));
+    let said = place.try_up("data", &arguments, &[]).err().unwrap();
+    assert!(
+        said.contains(
+            "c.toml:1:1: resource `https://file.example`: access_token.lifetime: expected 5m to 1h"
+        ),
+        "{said}"
+    );
 }
