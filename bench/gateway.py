@@ -102,25 +102,26 @@ require = {{ api_key = {{ scope = "orders:read" }} }}
 """
 
 
-def countersign(directory, core, binary, upstream):
+def countersign(directory, core, binary, upstream, settings=CONFIG):
     directory.mkdir()
     config = directory / "countersign.toml"
-    config.write_text(CONFIG.format(upstream=upstream))
+    config.write_text(settings.format(upstream=upstream))
     listeners = [f"--{name}-listen=127.0.0.1:0" for name in ("issuer", "gateway", "mtls", "admin")]
     command = [binary, "up", "--json", "--data", directory / "data", "--config", config, *listeners]
     process = pinned(core, command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     return process, json.loads(process.stdout.readline())
 
 
+def manage(card, path, body):
+    fields = {"Authorization": "Bearer " + card["management_key"], "Content-Type": "application/json"}
+    request = urllib.request.Request(card["admin"] + path, json.dumps(body).encode(), fields)
+    return json.load(urllib.request.urlopen(request))
+
+
 def mint(card, count):
     keys = []
     for number in range(count):
-        request = urllib.request.Request(
-            card["admin"] + "/v1/keys",
-            json.dumps({"name": f"key {number}", "scopes": ["orders:read"]}).encode(),
-            {"Authorization": "Bearer " + card["management_key"], "Content-Type": "application/json"},
-        )
-        keys.append(json.load(urllib.request.urlopen(request))["key"])
+        keys.append(manage(card, "/v1/keys", {"name": f"key {number}", "scopes": ["orders:read"]})["key"])
         if number % 500 == 499:
             print(f"  minted {number + 1} keys", file=sys.stderr)
     return keys
@@ -152,15 +153,24 @@ def load(url, seconds, lua, pid):
 
 
 def measure(contenders, seconds, rounds):
+    """Scripts in a list are one for the warming up and one for each round."""
     found = {name: [] for name, *_ in contenders}
     for number in range(rounds):
         for name, url, lua, pid in contenders:
+            scripts = lua if isinstance(lua, list) else [lua] * (rounds + 1)
             if number == 0:
-                load(url, 1, lua, pid)
-            found[name].append(load(url, seconds, lua, pid))
+                load(url, 1, scripts[0], pid)
+            found[name].append(load(url, seconds, scripts[number + 1], pid))
             print(f"  round {number + 1}: {name}: {found[name][-1]['rate']:.0f}/s", file=sys.stderr)
     middle = lambda rows, member: statistics.median(row[member] for row in rows)
     return {name: {member: middle(rows, member) for member in ("rate", "p99", "cpu")} for name, rows in found.items()}
+
+
+def stop(started):
+    for process in started:
+        process.send_signal(signal.SIGTERM)
+    for process in started:
+        process.wait(30)
 
 
 def table(result, memory):
@@ -213,10 +223,7 @@ def main():
             result = measure(contenders, chosen.seconds, chosen.rounds)
             text = table(result, {name: memory_mib(pid) for name, _, _, pid in contenders})
         finally:
-            for process in started:
-                process.send_signal(signal.SIGTERM)
-            for process in started:
-                process.wait(30)
+            stop(started)
     print(text)
     if chosen.write:
         versions = subprocess.run(["nginx", "-v"], capture_output=True, text=True).stderr.strip().split("/")[-1]
