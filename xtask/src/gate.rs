@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::clients;
 use crate::command::{cargo, run as run_command, succeeds};
 use crate::output::say;
 use crate::reference::Mode;
@@ -111,8 +112,9 @@ fn close(lines: &[Line]) -> Result<()> {
 }
 
 /// Sees to the programs that tests start.
-fn tools(_: &Workspace) -> Result<Verdict> {
+fn tools(workspace: &Workspace) -> Result<Verdict> {
     let missing = tools::provide(in_ci())?;
+    clients::provide(&workspace.path(""), in_ci())?;
     Ok(if missing.is_empty() {
         Verdict::Passed
     } else {

@@ -13,6 +13,7 @@
 
 mod arrows;
 mod clauses;
+mod clients;
 mod command;
 mod fuzz;
 mod gate;

@@ -18,7 +18,10 @@ struct Tool {
 }
 
 /// What the tests need.
-const TOOLS: [Tool; 6] = [
+const TOOLS: [Tool; 9] = [
+    Tool { program: "node", package: "nodejs" },
+    Tool { program: "npm", package: "npm" },
+    Tool { program: "pip3", package: "python3-pip" },
     Tool { program: "initdb", package: "postgresql" },
     Tool { program: "nginx", package: "nginx-light" },
     Tool { program: "python3", package: "python3" },

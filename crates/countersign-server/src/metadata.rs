@@ -67,7 +67,9 @@ pub(crate) async fn server(desk: &Desk) -> Result<Reply, Failure> {
     let at = |id: &str| {
         let row =
             desk.table.iter().find(|row| row.id == id && row.place.listeners.contains(&ListenerName::Issuer));
-        row.map_or_else(String::new, |row| format!("{}{}", app.issuer_url, row.place.path))
+        row.map_or_else(String::new, |row| {
+            format!("{}{}", app.issuer_url.trim_end_matches('/'), row.place.path)
+        })
     };
     let resources = app.store.snapshot().resources().all();
     let mut scopes: Vec<String> = resources

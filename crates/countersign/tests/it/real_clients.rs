@@ -1,0 +1,88 @@
+//! Client libraries that the project did not write: Node's `oauth4webapi`, `openid-client` and `jose`, Python's Authlib
+//! and `PyJWT`. `cargo xtask test` installs them into `target/clients`.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::json;
+
+use crate::harness::{Ground, Server};
+use crate::oauth::Client;
+
+/// Where the programs lie, and where the libraries are installed; `None`: they are not, and nobody asked for them.
+fn programs() -> Option<(PathBuf, PathBuf)> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let installed = here.join("../../target/clients");
+    if !installed.join("node_modules/jose").is_dir() || !installed.join("python/jwt").is_dir() {
+        assert!(
+            std::env::var("CI").is_err(),
+            "CI needs the client libraries: cargo xtask test installs them"
+        );
+        // Skipped: `cargo xtask test` installs them.
+        return None;
+    }
+    Some((here.join("tests/clients"), installed))
+}
+
+/// Runs a program beside the libraries, and demands that it says `good`.
+#[track_caller]
+fn run(program: &str, before: &[&str], environment: &[(&str, &str)]) {
+    let Some((programs, installed)) = programs() else { return };
+    let place = tempfile::TempDir::new_in(&installed).unwrap();
+    for entry in std::fs::read_dir(programs).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), place.path().join(entry.file_name())).unwrap();
+    }
+    let interpreter = if program.ends_with(".py") { "python3" } else { "node" };
+    let output = Command::new(interpreter)
+        .current_dir(place.path())
+        .args(before)
+        .arg(program)
+        .env("PYTHONPATH", installed.join("python"))
+        .envs(environment.iter().copied())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(said.trim(), "good", "{program}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn url<'a>(server: &'a Server, name: &str) -> &'a str {
+    server.card[name].as_str().unwrap()
+}
+
+#[test]
+fn oauth4webapi_openid_client_authlib_and_pyjwt_obtain_introspect_and_revoke_tokens() {
+    let place = Ground::new();
+    let server = place.up("data", &[]);
+    let client = Client::register(&server, &json!({}));
+    for rotated in [false, true] {
+        if rotated {
+            assert_eq!(server.manage("POST", "/v1/signing-keys/rotate", &json!({})).status, 201);
+        }
+        for program in ["oauth4webapi.mjs", "openid-client.mjs", "clients.py"] {
+            run(
+                program,
+                &[],
+                &[
+                    ("ISSUER", url(&server, "issuer")),
+                    ("AUDIENCE", url(&server, "gateway")),
+                    ("CLIENT_ID", &client.id),
+                    ("CLIENT_SECRET", &client.secret),
+                ],
+            );
+        }
+    }
+}
+
+#[test]
+fn jose_verifies_tokens_across_a_rotation() {
+    let place = Ground::new();
+    let server = place.up("data", &[]);
+    let client = Client::register(&server, &json!({}));
+    let before = client.token(&server);
+    assert_eq!(server.manage("POST", "/v1/signing-keys/rotate", &json!({})).status, 201);
+    let tokens = format!("{before} {}", client.token(&server));
+    let environment =
+        [("ISSUER", url(&server, "issuer")), ("AUDIENCE", url(&server, "gateway")), ("TOKENS", &tokens)];
+    run("jose.mjs", &[], &environment);
+}
