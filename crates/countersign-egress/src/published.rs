@@ -11,6 +11,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use countersign_core::context::Clock;
 use countersign_core::timestamp::Monotonic;
@@ -106,6 +107,14 @@ pub struct Published<T> {
     egress: Egress,
     clock: Arc<dyn Clock>,
     kept: Mutex<Kept<T>>,
+    /// What [`Published::held`] reads without a lock.
+    latest: ArcSwapOption<Latest<T>>,
+}
+
+/// A document, and when it was fetched.
+struct Latest<T> {
+    document: Arc<T>,
+    fetched: Monotonic,
 }
 
 impl<T> fmt::Debug for Published<T> {
@@ -121,20 +130,23 @@ impl<T: Send + Sync + 'static> Published<T> {
     /// Knows nothing yet; `egress` fetches.
     #[must_use]
     pub fn new(publication: Publication<T>, egress: Egress, clock: Arc<dyn Clock>) -> Self {
-        Self { publication, egress, clock, kept: Mutex::new(Kept::default()) }
+        let kept = Mutex::new(Kept::default());
+        Self { publication, egress, clock, kept, latest: ArcSwapOption::empty() }
     }
 
     /// Returns the document, if it may be believed still. One that is to be renewed is fetched meanwhile.
     #[must_use]
     pub fn held(self: &Arc<Self>) -> Option<Arc<T>> {
-        let (kept, now) = (self.kept(), self.clock.monotonic());
-        let held = kept.held(self.publication.life, now);
-        let is_young = self.publication.renewed_after.is_none_or(|age| kept.held(age, now).is_some());
-        drop(kept);
-        if held.is_some() && !is_young {
+        let latest = self.latest.load();
+        let latest = latest.as_ref()?;
+        let age = since(latest.fetched, self.clock.monotonic());
+        if age >= self.publication.life {
+            return None;
+        }
+        if self.publication.renewed_after.is_some_and(|limit| age >= limit) {
             drop(self.join());
         }
-        held
+        Some(Arc::clone(&latest.document))
     }
 
     /// Fetches the document, if that is due, and returns it; `None`: nothing is known that is as good as an attempt.
@@ -174,6 +186,9 @@ impl<T: Send + Sync + 'static> Published<T> {
         let mut kept = self.kept();
         kept.learn(fetched, now);
         kept.flight = None;
+        if let (Some(document), Some(fetched)) = (kept.document.clone(), kept.fetched) {
+            self.latest.store(Some(Arc::new(Latest { document, fetched })));
+        }
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept<T>> {

@@ -7,11 +7,11 @@
 //!
 //! What it does not do: decide anything.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use countersign_core::decision::{Condition, Issuer, Requirement, TokenSource};
-use countersign_core::scope::Scope;
+use countersign_core::resource::Resources;
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Response};
 use http_body_util::Full;
@@ -35,28 +35,31 @@ pub struct Identity {
     pub resource: String,
 }
 
+/// What is known of resources: the routes in force, and what is declared.
+#[derive(Clone, Copy)]
+pub(crate) struct Known<'a> {
+    pub(crate) table: &'a RouteTable,
+    pub(crate) resources: &'a Resources,
+}
+
 /// The members of RFC 9728 §2 that are said.
 #[derive(Serialize)]
 struct Metadata<'a> {
     resource: &'a str,
     authorization_servers: Vec<&'a str>,
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    scopes_supported: BTreeSet<&'a str>,
+    scopes_supported: BTreeSet<String>,
     bearer_methods_supported: [&'static str; 1],
 }
 
 impl Identity {
     /// Describes the resource whose identifier has `path`, as a caller of `host` would know it; `None`: there is none.
-    pub(crate) fn describe(
-        &self,
-        table: &RouteTable,
-        host: &str,
-        path: &str,
-    ) -> Option<Response<Full<Bytes>>> {
+    pub(crate) fn describe(&self, known: Known<'_>, host: &str, path: &str) -> Option<Response<Full<Bytes>>> {
+        let table = known.table;
         let here = || asked(table).map(|(_, source)| self.audience(source)).filter(|one| has_path(one, path));
         // Resources on several hosts may have one path; a caller by another name is told the first.
         let resource = here().find(|one| is_at(one, host)).or_else(|| here().next())?;
-        let metadata = serde_json::to_vec(&self.metadata(table, resource)).ok()?;
+        let metadata = serde_json::to_vec(&self.metadata(known, resource)).ok()?;
         Some(published(metadata.into()))
     }
 
@@ -71,19 +74,24 @@ impl Identity {
         Some(url.into())
     }
 
-    fn metadata<'a>(&'a self, table: &'a RouteTable, resource: &'a str) -> Metadata<'a> {
-        let of_resource = || asked(table).filter(|(_, source)| self.audience(source) == resource);
+    fn metadata<'a>(&'a self, known: Known<'a>, resource: &'a str) -> Metadata<'a> {
+        let of_resource = || asked(known.table).filter(|(_, source)| self.audience(source) == resource);
         let mut issuers = Vec::new();
         for issuer in of_resource().map(|(_, source)| self.issuer(source)) {
             if !issuers.contains(&issuer) {
                 issuers.push(issuer);
             }
         }
-        let scopes = of_resource().flat_map(|(condition, _)| condition.scopes().iter());
+        let asked = of_resource().flat_map(|(condition, _)| condition.scopes().iter());
+        let mut scopes: BTreeSet<String> = asked.map(|scope| scope.as_str().to_owned()).collect();
+        // What a resource declares can be asked for, whether or not a route does.
+        let declared = known.resources.find(resource);
+        let declared = declared.iter().filter_map(|one| one.scopes.as_ref()).flat_map(BTreeMap::keys);
+        scopes.extend(declared.map(|scope| scope.as_str().to_owned()));
         Metadata {
             resource,
             authorization_servers: issuers,
-            scopes_supported: scopes.map(Scope::as_str).collect(),
+            scopes_supported: scopes,
             bearer_methods_supported: ["header"],
         }
     }

@@ -45,7 +45,7 @@ use crate::journal::{Journal, Permitted, RefusedRequest, Told};
 use crate::lent::Lent;
 use crate::names;
 use crate::pool::Pool;
-use crate::resource::{self, Identity, WELL_KNOWN};
+use crate::resource::{self, Identity, Known, WELL_KNOWN};
 use crate::route::{CompiledRoute, RouteTable};
 use crate::sources::Sources;
 use crate::tether::{Judge, Tether, Tethered};
@@ -259,7 +259,8 @@ impl Worker {
     fn resource(&self, call: &OwnCall<'_>) -> Response<GatewayBody> {
         let path = call.path.strip_prefix(WELL_KNOWN).unwrap_or_default();
         let host = host(&call.head.uri, &call.head.headers).unwrap_or_default();
-        let described = self.node.identity.describe(call.table, host, path);
+        let known = Known { table: call.table, resources: self.node.sources.snapshot.resources() };
+        let described = self.node.identity.describe(known, host, path);
         described.unwrap_or_else(|| wire_error::problem(Problem::NotFound, "", None)).map(GatewayBody::Own)
     }
 

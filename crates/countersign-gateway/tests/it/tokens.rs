@@ -1,6 +1,6 @@
 //! Tokens of a foreign issuer: a real little server, and everything that it may do wrong.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -9,6 +9,7 @@ use std::time::Duration;
 use countersign_core::context::Clock;
 use countersign_core::decision::{Issuer, Requirement};
 use countersign_core::foreign_token::KIND;
+use countersign_core::resource::{Declared, Resource, SigningAlgorithm};
 use countersign_egress::address::{AddressPolicy, Purpose};
 use countersign_egress::client::{CallLimits, Egress};
 use countersign_egress::resolve::System;
@@ -246,9 +247,14 @@ fn rfc9728_5_1_a_refusal_says_what_is_lacking_and_where_to_ask() {
 #[test]
 fn rfc9728_3_the_gateway_describes_what_its_routes_ask_tokens_for() {
     let protected = Protected::new();
+    let mut declared = Resource::any(AUDIENCE.parse().unwrap(), SigningAlgorithm::Es256);
+    declared.scopes = Some(BTreeMap::from([("orders:settle".parse().unwrap(), "Settle".into())]));
+    let declared = Declared { default: None, named: vec![Arc::new(declared)] };
+    protected.world.snapshot.resources().declare(declared);
     let answer = protected.world.get("/.well-known/oauth-protected-resource/orders", &[]);
     let expected = json!({ "resource": AUDIENCE, "authorization_servers": [protected.issuer.url()],
-        "scopes_supported": ["orders:read", "orders:write"], "bearer_methods_supported": ["header"] });
+        "scopes_supported": ["orders:read", "orders:settle", "orders:write"],
+        "bearer_methods_supported": ["header"] });
     assert_eq!(serde_json::from_str::<Value>(&answer.body).unwrap(), expected);
     for (name, value) in [
         ("content-type", "application/json"),
