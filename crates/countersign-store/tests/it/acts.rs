@@ -24,7 +24,7 @@ use countersign_testkit::{Fixture, Records, each_database};
 use crate::raw::{commit, done, insert, insert_owner, stored};
 
 /// Performs an act with the store's own time and peppers; `seed`: of what it draws.
-async fn performed<A: Act>(
+pub(crate) async fn performed<A: Act>(
     seed: u64,
     fixture: &Fixture,
     store: &Store,
@@ -125,7 +125,8 @@ async fn safety_8_what_counts_once_is_asked_of_the_database() {
     .await;
 }
 
-fn operator() -> Permit {
+/// Who may do everything.
+pub(crate) fn operator() -> Permit {
     let (mut entropy, policy, records) = (SeededEntropy::new(1), Policy::default(), Records::new(1));
     let (now, peppers) = (Timestamp::from_millis(0), records.peppers());
     let context = Context { now, entropy: &mut entropy, peppers: &peppers, policy: &policy, address: None };
