@@ -878,7 +878,7 @@ pub(crate) enum Route {
 /// Plays a scenario.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Demo {
-    /// The scenario: `developer-key`
+    /// The scenario: `developer-key` or `service-to-service`
     pub(crate) scenario: String,
     /// Prints JSON lines instead of the story
     #[arg(long)]

@@ -1,4 +1,4 @@
-//! `countersign demo developer-key`: a provider and a developer play an API key's whole life, and then somebody
+//! `countersign demo`: scenarios, both sides played. `developer-key`: a provider and a developer play an API key's whole life, and then somebody
 //! tries to break in. Everything is real: a node of its own with listeners, HTTP requests, refusals.
 
 use std::path::{Path, PathBuf};
@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{Demo, Up};
 use crate::client::{self, Connection};
+use crate::commands::demo_service;
 use crate::data_directory::DataDirectory;
 use crate::node::{Node, NodeConfig};
 use crate::output;
@@ -25,6 +26,9 @@ use crate::system::SystemEntropy;
 
 /// How long the demo waits for a key of one second to end.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The scenario of services that call each other.
+const SERVICE: &str = "service-to-service";
 
 const SETTINGS: &str = r#"
 [[route]]
@@ -42,14 +46,20 @@ require = { api_key = { scope = "refunds:write" } }
 "#;
 
 pub(crate) async fn run(demo: &Demo) -> Result<ExitCode> {
-    if demo.scenario != "developer-key" {
-        bail!("unknown scenario `{}`; there is: developer-key", demo.scenario);
-    }
+    let settings = match demo.scenario.as_str() {
+        "developer-key" => SETTINGS,
+        SERVICE => demo_service::SETTINGS,
+        other => bail!("unknown scenario `{other}`; there are: developer-key, {SERVICE}"),
+    };
     let directory = Scratch::make()?;
-    let running = start(&directory.0).await?;
+    let running = start(&directory.0, settings).await?;
     let connection = Connection::Socket(crate::data_directory::socket(&directory.0.join("data")));
     let mut story = Story { json: demo.json, step: 0, failed: 0, gateway: running.urls.gateway.clone() };
-    let told = developer_key(&mut story, &connection).await;
+    let issuer = running.urls.issuer.clone();
+    let told = match demo.scenario.as_str() {
+        SERVICE => demo_service::play(&mut story, &connection, &issuer).await,
+        _ => developer_key(&mut story, &connection).await,
+    };
     running.stop(Duration::from_secs(5)).await?;
     told?;
     story.end()
@@ -73,9 +83,9 @@ impl Drop for Scratch {
     }
 }
 
-async fn start(scratch: &Path) -> Result<Running> {
+async fn start(scratch: &Path, settings: &str) -> Result<Running> {
     let config = scratch.join("countersign.toml");
-    std::fs::write(&config, SETTINGS)?;
+    std::fs::write(&config, settings)?;
     let data = scratch.join("data");
     let up = parse_up(&config, &data)?;
     let settings = Settings::read(&up, &[])?;
@@ -185,7 +195,7 @@ async fn expired(story: &mut Story, provider: &Connection) -> Result<()> {
     Ok(())
 }
 
-fn text(value: &Value, member: &str) -> Result<String> {
+pub(super) fn text(value: &Value, member: &str) -> Result<String> {
     value
         .get(member)
         .and_then(Value::as_str)
@@ -194,7 +204,7 @@ fn text(value: &Value, member: &str) -> Result<String> {
 }
 
 /// Tells what happens, and counts what did not go as it should.
-struct Story {
+pub(crate) struct Story {
     json: bool,
     step: usize,
     failed: usize,
@@ -202,12 +212,12 @@ struct Story {
 }
 
 impl Story {
-    fn scene(&mut self, title: &str) -> Result<()> {
+    pub(super) fn scene(&mut self, title: &str) -> Result<()> {
         self.step += 1;
         if self.json { Ok(()) } else { output::line(&format!("\n{}. {title}", self.step)) }
     }
 
-    async fn manage(
+    pub(super) async fn manage(
         &self,
         provider: &Connection,
         method: Method,
@@ -238,7 +248,7 @@ impl Story {
         client::plain(authority, request.body(Full::new(Bytes::new()))?).await
     }
 
-    async fn call(
+    pub(super) async fn call(
         &mut self,
         what: &str,
         path: &str,
@@ -261,12 +271,30 @@ impl Story {
         Ok(body)
     }
 
-    fn check(&mut self, what: &str, right: bool) -> Result<()> {
+    pub(super) fn check(&mut self, what: &str, right: bool) -> Result<()> {
         self.failed += usize::from(!right);
         if self.json {
             return output::json(&json!({ "step": self.step, "what": what, "ok": right }));
         }
         output::line(&format!("   {} {what}", if right { "ok  " } else { "BAD " }))
+    }
+
+    /// Tells of a request to the issuer, what it was answered, and whether that is right.
+    pub(super) fn told(
+        &mut self,
+        request: &str,
+        what: &str,
+        (status, error): (u16, &str),
+        right: bool,
+    ) -> Result<()> {
+        self.failed += usize::from(!right);
+        if self.json {
+            let told =
+                json!({ "step": self.step, "request": request, "what": what, "status": status, "ok": right });
+            return output::json(&told);
+        }
+        let mark = if right { "ok  " } else { "BAD " };
+        output::line(&format!("   {mark} {request}  {what}  ->  {status} {error}"))
     }
 
     fn end(self) -> Result<ExitCode> {
@@ -281,6 +309,9 @@ impl Story {
 
 fn masked(path: &str, key: Option<&str>) -> String {
     let shown = path.split_once('=').map_or_else(|| path.to_owned(), |(before, _)| format!("{before}=…"));
+    if key.is_some_and(|key| key.contains('.')) {
+        return format!("{shown} (a token)");
+    }
     let hint = key
         .and_then(|key| key.rsplit_once('_'))
         .map_or_else(|| "no key".to_owned(), |(prefix, _)| format!("{prefix}_…"));

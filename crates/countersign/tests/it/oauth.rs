@@ -67,7 +67,7 @@ fn post(server: &Server, path: &str, fields: &str, kind: &str, body: &str) -> An
     raw(&server.address("issuer"), &head)
 }
 
-fn call(server: &Server, token: &str) -> Answer {
+pub(crate) fn call(server: &Server, token: &str) -> Answer {
     get(&server.address("gateway"), "/orders/1", &format!("Authorization: Bearer {token}\r\n"))
 }
 

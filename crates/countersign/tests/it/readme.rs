@@ -31,6 +31,7 @@ fn every_command_of_the_tour_runs() {
     let path = format!("{}:{}", bin.display(), std::env::vars().find(|(name, _)| name == "PATH").unwrap().1);
     // One shell for all, as the reader has: variables live on. A command that fails ends it.
     let script = format!("set -e\n{}", commands.join("\n")).replace("http://localhost:8000", gateway);
+    let script = script.replace("http://localhost:8080", server.card["issuer"].as_str().unwrap());
     let run = Command::new("bash")
         .arg("-c")
         .arg(&script)
@@ -40,8 +41,8 @@ fn every_command_of_the_tour_runs() {
         .unwrap();
     let (out, err) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
     assert!(run.status.success(), "{script}\n---\n{out}\n---\n{err}");
-    // The tour's three requests: without a key, with one, with a revoked one.
+    // The tour's requests: without a key, with one, with the old one, with a revoked one; with a token, and a revoked one.
     let statuses: Vec<_> = out.split("HTTP/1.1 ").skip(1).filter_map(|answer| answer.get(..3)).collect();
-    assert_eq!(statuses, ["401", "200", "200", "401"], "{out}\n---\n{err}");
+    assert_eq!(statuses, ["401", "200", "200", "401", "200", "401"], "{out}\n---\n{err}");
     assert!(out.contains("countersign-credential"), "{out}");
 }

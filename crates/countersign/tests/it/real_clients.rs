@@ -4,10 +4,10 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::{Ground, Server};
-use crate::oauth::Client;
+use crate::oauth::{Client, call};
 
 /// Where the programs lie, and where the libraries are installed; `None`: they are not, and nobody asked for them.
 fn programs() -> Option<(PathBuf, PathBuf)> {
@@ -75,14 +75,84 @@ fn oauth4webapi_openid_client_authlib_and_pyjwt_obtain_introspect_and_revoke_tok
 }
 
 #[test]
-fn jose_verifies_tokens_across_a_rotation() {
+fn jose_and_pyjwt_verify_tokens_across_a_rotation_and_assertions() {
     let place = Ground::new();
     let server = place.up("data", &[]);
     let client = Client::register(&server, &json!({}));
     let before = client.token(&server);
     assert_eq!(server.manage("POST", "/v1/signing-keys/rotate", &json!({})).status, 201);
     let tokens = format!("{before} {}", client.token(&server));
-    let environment =
-        [("ISSUER", url(&server, "issuer")), ("AUDIENCE", url(&server, "gateway")), ("TOKENS", &tokens)];
+    let seen = call(&server, &before).json();
+    let assertion = seen["headers"]["countersign-assertion"].as_str().unwrap();
+    let environment = [
+        ("ISSUER", url(&server, "issuer")),
+        ("AUDIENCE", url(&server, "gateway")),
+        ("TOKENS", &tokens),
+        ("GATEWAY", url(&server, "gateway")),
+        ("ASSERTION", assertion),
+        ("UPSTREAM", "default"),
+    ];
     run("jose.mjs", &[], &environment);
+    run("assertion.py", &[], &environment);
+}
+
+#[test]
+fn guide_samples_work_unchanged() {
+    let place = Ground::new();
+    let server = place.up(
+        "data",
+        &[
+            "--https",
+            "--issuer-url",
+            "https://auth.example.com",
+            "--resource",
+            "https://api.example.com",
+            "--signing-alg",
+            "RS256",
+        ],
+    );
+    let client = registered(&place);
+    let port = |name: &str| server.address(name).rsplit(':').next().unwrap().to_owned();
+    let connect = format!(
+        "auth.example.com={} api.example.com={} admin.example.com={}",
+        port("issuer"),
+        port("gateway"),
+        port("admin")
+    );
+    run(
+        "guide_samples.mjs",
+        &["--import", "./connect_to.mjs"],
+        &[
+            ("CONNECT_TO", &connect),
+            ("NODE_EXTRA_CA_CERTS", place.path("data/ca.pem").to_str().unwrap()),
+            ("ADMIN", url(&server, "admin")),
+            ("KEY", &server.management_key()),
+            ("CLIENT_ID", client["client_id"].as_str().unwrap()),
+            ("CLIENT_SECRET", client["client_secret"].as_str().unwrap()),
+        ],
+    );
+}
+
+/// Registers a client by the command, over the local socket.
+fn registered(place: &Ground) -> Value {
+    let created = place.run(
+        &[
+            "client",
+            "create",
+            "--name",
+            "billing",
+            "--grant",
+            "client_credentials",
+            "--scope",
+            "orders:read",
+            "--audience",
+            "https://api.example.com",
+            "--data",
+            "data",
+            "--json",
+        ],
+        &[],
+    );
+    assert!(created.status.success(), "{}", String::from_utf8_lossy(&created.stderr));
+    serde_json::from_slice(&created.stdout).unwrap()
 }
