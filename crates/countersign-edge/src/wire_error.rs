@@ -297,10 +297,7 @@ pub fn from_unavailable(_reason: &Unavailable, instance: Option<EventId>) -> Res
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OAuthError {
     /// The client was not proven.
-    InvalidClient {
-        /// Whether it tried by the `Authorization` field: then it is challenged to do so.
-        by_field: bool,
-    },
+    InvalidClient,
     /// The request is malformed.
     InvalidRequest,
     /// Another registered reason.
@@ -313,7 +310,7 @@ pub enum OAuthError {
 #[must_use]
 pub fn oauth(error: OAuthError, description: &str) -> Response<Full<Bytes>> {
     let (status, code) = match error {
-        OAuthError::InvalidClient { .. } => (StatusCode::UNAUTHORIZED, "invalid_client"),
+        OAuthError::InvalidClient => (StatusCode::UNAUTHORIZED, "invalid_client"),
         OAuthError::InvalidRequest => (StatusCode::BAD_REQUEST, "invalid_request"),
         OAuthError::Other(code) => (StatusCode::BAD_REQUEST, code),
         OAuthError::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
@@ -329,14 +326,13 @@ pub fn oauth(error: OAuthError, description: &str) -> Response<Full<Bytes>> {
     with(&mut response, CONTENT_TYPE, "application/json");
     with(&mut response, CACHE_CONTROL, "no-store");
     match error {
-        // RFC 7617 §2.1 names the encoding.
-        OAuthError::InvalidClient { by_field: true } => {
+        // RFC 9110 §11.6.1: a 401 has a challenge, however the client tried. RFC 7617 §2.1 names the encoding.
+        OAuthError::InvalidClient => {
             let challenge = format!("Basic realm=\"{REALM}\", charset=\"UTF-8\"");
             with(&mut response, WWW_AUTHENTICATE, &challenge);
         }
         OAuthError::Unavailable => with(&mut response, RETRY_AFTER, &RETRY_SECONDS.to_string()),
-        OAuthError::InvalidClient { by_field: false } | OAuthError::InvalidRequest | OAuthError::Other(_) => {
-        }
+        OAuthError::InvalidRequest | OAuthError::Other(_) => {}
     }
     response
 }

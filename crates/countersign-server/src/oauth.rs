@@ -11,7 +11,7 @@ use countersign_core::rejection::Rejection;
 use countersign_edge::form::Form as Parameters;
 use countersign_edge::wire_error::{self, OAuthError};
 use http::HeaderMap;
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::header::CONTENT_TYPE;
 use serde_json::{Map, Value};
 
 use crate::app::App;
@@ -36,12 +36,7 @@ pub(crate) struct ClientCall {
 #[derive(Debug)]
 pub(crate) enum Refused {
     /// The client was not proven.
-    Client {
-        /// Why.
-        rejection: Rejection,
-        /// Whether it tried the `Authorization` field: then it is told how (RFC 6749 §5.2).
-        by_field: bool,
-    },
+    Client(Rejection),
     /// The request was decided against.
     Grant(GrantError),
     /// The request cannot be understood.
@@ -67,13 +62,11 @@ impl From<Unavailable> for Refused {
 impl From<Refused> for Failure {
     fn from(refused: Refused) -> Self {
         let (error, words) = match refused {
-            Refused::Client { rejection, by_field: _ } if rejection == Rejection::AMBIGUOUS => {
+            Refused::Client(rejection) if rejection == Rejection::AMBIGUOUS => {
                 (OAuthError::InvalidRequest, "more than one method of client authentication".to_owned())
             }
             // An unknown client and a wrong secret are the same answer.
-            Refused::Client { by_field, .. } => {
-                (OAuthError::InvalidClient { by_field }, "the client was not proven".to_owned())
-            }
+            Refused::Client(_) => (OAuthError::InvalidClient, "the client was not proven".to_owned()),
             Refused::Grant(error) => (OAuthError::Other(error.code()), error.to_string()),
             Refused::Request(words) => (OAuthError::InvalidRequest, words),
             Refused::Unread(failure) => return failure,
@@ -99,13 +92,12 @@ pub(crate) async fn receive(app: &App, received: Received) -> Result<ClientCall,
     let body = body.map_err(|unread| Refused::Unread(unread.into()))?;
     let form = form(&head.headers, &body)?;
     let request = ClientRequest { headers: &head.headers, form: &form, issuer: &app.issuer_url };
-    let by_field = head.headers.contains_key(AUTHORIZATION);
-    let refused = |rejection| Refused::Client { rejection, by_field };
-    let presented = client_authentication::recognise(request).map_err(refused)?;
+    let presented = client_authentication::recognise(request).map_err(Refused::Client)?;
     let mut entropy = (app.entropy)();
     let policy = app.policy.load_full();
     let mut context = app.context(&policy, entropy.as_mut(), address);
-    let client = authenticate(app.store.as_ref(), &mut context, &*presented).await?.map_err(refused)?;
+    let client =
+        authenticate(app.store.as_ref(), &mut context, &*presented).await?.map_err(Refused::Client)?;
     drop(presented);
     Ok(ClientCall { client, form })
 }
