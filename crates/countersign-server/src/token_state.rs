@@ -50,8 +50,13 @@ pub(crate) async fn find(app: &App, text: &str) -> Result<Option<Known>, Unavail
     let snapshot = app.store.snapshot();
     let Some(Ok(told)) = told(text, &**snapshot) else { return Ok(None) };
     let found = FoundToken::of(app.store.look_up(told.lookup()).await?)?;
-    let claims = told.proven(app.now(), &found).ok();
-    Ok(claims.map(|claims| Known { claims, found }))
+    let now = app.now();
+    let Ok((claims, good)) = told.proven(now, &found) else { return Ok(None) };
+    if let Some(good) = good {
+        // A signature is all that is remembered: each question is answered by what is known then (SAFETY 24).
+        snapshot.settle(now, &[good])?;
+    }
+    Ok(Some(Known { claims, found }))
 }
 
 /// Tells a client about a token (RFC 7662 §2).

@@ -31,7 +31,7 @@ pub(crate) fn card(urls: &Urls, management_key: Option<&str>, data: &str, upstre
     );
     format!(
         "
-Countersign is up. Every request to the gateway needs an API key.
+Countersign is up. Every request to the gateway needs an API key or an access token.
 
   gateway         {gateway}  ->  {upstream}
   gateway, TLS    {mtls}  (certificate authority: {data}/ca.pem)
@@ -47,6 +47,13 @@ Try it in another terminal:
   curl -i{ca} -H \"Authorization: Bearer $KEY\" {gateway}/hello    # 200: the upstream sees who called
   {program} key list{in_data}
   {program} key revoke ID{in_data}    # ... and the next request gets 401
+
+A service obtains tokens instead:
+
+  export COUNTERSIGN_CLIENT_SECRET=$({program} client create --name billing --grant client_credentials{in_data})
+  TOKEN=$({program} token get --issuer {issuer}{in_data} --client-id ID)    # the ID that was told above
+  curl -i{ca} -H \"Authorization: Bearer $TOKEN\" {gateway}/hello
+  {program} token revoke $TOKEN{in_data}    # ... and the next request gets 401
 
 Ctrl-C stops.
 "

@@ -46,11 +46,14 @@ pub(super) fn verify_signed(context: &Context<'_>, token: &SignedToken<'_>, foun
         Ok(judged) => judged,
         Err(rejection) => return refused(context, &token.claims, rejection),
     };
-    let until = token.claims.expires_at;
-    let by = SignedBy::Ours(key);
-    let good = Use::GoodSignature { digest: Box::new(token.digest), key: by, until };
-    let uses = if is_good { Vec::new() } else { vec![good] };
+    let uses = remembered(token, key, is_good).into_iter().collect();
     Ok(Proven { principal: principal(&token.claims, owner, Some(key)), uses })
+}
+
+/// Asks that a signature be remembered that was found good now.
+pub(super) fn remembered(token: &SignedToken<'_>, key: CredentialId, is_good: bool) -> Option<Use> {
+    let (digest, until) = (Box::new(token.digest), token.claims.expires_at);
+    (!is_good).then(|| Use::GoodSignature { digest, key: SignedBy::Ours(key), until })
 }
 
 /// Demands that a signed token was issued here; returns its key, and whether its signature was found good before.

@@ -9,6 +9,7 @@ use countersign_jose::jwt::Claims;
 use crate::carried::{Carried, DeclaredSets, Way};
 use crate::context::Context;
 use crate::credential::{Presented, Recognition, Row, Verified, Verify};
+use crate::effect::Use;
 use crate::id::CredentialId;
 use crate::key_string::KeyText;
 use crate::ledger::{FoundToken, Lookup, TokenAsked};
@@ -86,15 +87,23 @@ impl Told<'_> {
         }
     }
 
-    /// Returns what it says, if it is one that was issued here. Whether it is good now is not judged.
+    /// Returns what it says, if it is one that was issued here, and what that leaves behind. Whether it is good now is not
+    /// judged.
     ///
     /// # Errors
     ///
     /// Why it is none.
-    pub fn proven(&self, now: Timestamp, found: &FoundToken) -> Result<AccessClaims, Rejection> {
+    pub fn proven(
+        &self,
+        now: Timestamp,
+        found: &FoundToken,
+    ) -> Result<(AccessClaims, Option<Use>), Rejection> {
         match self {
-            Self::Signed(token) => rules::prove_signed(now, token, found).map(|_| token.claims.clone()),
-            Self::Opaque(_) => rules::prove_opaque(found).cloned(),
+            Self::Signed(token) => {
+                let (key, is_good) = rules::prove_signed(now, token, found)?;
+                Ok((token.claims.clone(), rules::remembered(token, key, is_good)))
+            }
+            Self::Opaque(_) => Ok((rules::prove_opaque(found)?.clone(), None)),
         }
     }
 }
