@@ -14,8 +14,9 @@ use toml::de::{DeTable, DeValue};
 use super::register::{SETTINGS, environment_variable, known_paths};
 
 /// Variables that are no settings but belong to the product.
-const OTHER_VARIABLES: [&str; 5] = [
+const OTHER_VARIABLES: [&str; 6] = [
     "COUNTERSIGN_ADMIN",
+    "COUNTERSIGN_CLIENT_SECRET",
     "COUNTERSIGN_KEY",
     "COUNTERSIGN_DATA",
     "COUNTERSIGN_CONFIG",

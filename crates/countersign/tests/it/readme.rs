@@ -39,6 +39,10 @@ fn every_command_of_the_tour_runs() {
         .env("PATH", path)
         .output()
         .unwrap();
+    // What the tour exports is known where the settings are read.
+    let secret = [("COUNTERSIGN_CLIENT_SECRET", "x")];
+    assert!(place.run(&["key", "list", "--data", "countersign-data"], &secret).status.success());
+    assert!(Ground::on_sqlite().try_up("other", &[], &secret).is_ok());
     let (out, err) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
     assert!(run.status.success(), "{script}\n---\n{out}\n---\n{err}");
     // The tour's requests: without a key, with one, with the old one, with a revoked one; with a token, and a revoked one.
