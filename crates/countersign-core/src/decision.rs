@@ -175,12 +175,6 @@ impl Requirement {
         self
     }
 
-    /// Tells whether a condition leaves open for which resource a credential has to be made.
-    #[must_use]
-    pub fn means_default_audience(&self) -> bool {
-        self.conditions().any(|condition| condition.audience == Audience::Default)
-    }
-
     /// Tells whether a credential of `scheme` is asked for.
     #[must_use]
     pub fn accepts(&self, scheme: Scheme) -> bool {

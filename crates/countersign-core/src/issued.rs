@@ -19,8 +19,8 @@ use crate::signing_key::{KeyState, KnownKey, SigningKeyRecord, Slot};
 use crate::timestamp::Timestamp;
 use crate::token::AccessClaims;
 
-/// How long an ended token is remembered beyond its end: the leeway of [`crate::token::LEEWAY`] and as much again for clocks
-/// that differ (SAFETY 17).
+/// How long an ended token is remembered beyond its end: twice [`crate::token::LEEWAY`], since the clocks of
+/// nodes differ (SAFETY 17).
 pub const MEMORY: Duration = Duration::from_secs(2 * 60);
 
 /// Fewer entries than this are not worth looking through for old ones; a bound, not a clause.
@@ -112,11 +112,6 @@ impl Issued {
     pub(crate) fn raise(&self, incarnation: i64) {
         self.incarnation.fetch_max(incarnation, Ordering::AcqRel);
     }
-
-    /// Counts the tokens that were ended before their time, for metrics and tests.
-    pub(crate) fn ended(&self) -> usize {
-        self.ended.len()
-    }
 }
 
 /// Values that are kept until their time.
@@ -151,8 +146,38 @@ impl<K: Hash + Eq, V: Clone> Fading<K, V> {
             self.most.store((2 * values.len()).max(FEW), Ordering::Relaxed);
         }
     }
+}
 
-    fn len(&self) -> usize {
-        self.values.len()
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{FEW, Issued, MEMORY};
+    use crate::context::SeededEntropy;
+    use crate::id::CredentialId;
+    use crate::timestamp::Timestamp;
+    use crate::token::TOKEN;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    #[test]
+    fn safety_17_what_was_ended_is_remembered_until_its_time_and_then_makes_room() {
+        let (issued, mut entropy) = (Issued::default(), SeededEntropy::new(1));
+        let mut end = |until| {
+            let token = CredentialId::random(TOKEN, &mut entropy);
+            issued.end(token, until);
+            token
+        };
+        let lasting = end(NOW.plus(Duration::from_secs(3600)));
+        for _ in 0..10 * FEW {
+            end(NOW.plus(MEMORY));
+        }
+        assert_eq!(issued.ended.values.len(), 10 * FEW + 1, "none is forgotten before its time");
+        issued.tell_time(NOW.plus(MEMORY));
+        for _ in 0..20 * FEW {
+            end(NOW.plus(MEMORY));
+        }
+        assert!(issued.ended.values.len() < 25 * FEW, "what is past its time made room");
+        assert!(issued.is_ended(lasting));
     }
 }

@@ -296,12 +296,6 @@ impl Snapshot {
         self.issued.signer(slot, now)
     }
 
-    /// Counts the tokens that are remembered to have ended before their time.
-    #[must_use]
-    pub fn ended_tokens(&self) -> usize {
-        self.issued.ended()
-    }
-
     fn used(&self, once: &str) -> Used {
         let marked = |pepper: &Pepper| self.marks.holds(&pepper.hash(Purpose::FirstUse, once));
         if self.peppers.all().any(marked) { Used::Before } else { Used::Never }

@@ -93,8 +93,6 @@ fn rfc9068_4_a_token_proves_its_client_by_its_signature() {
     let mut world = World::new();
     let token = world.signed();
     assert_eq!(world.present(&token), Ok(()));
-    let settled = world.ground.store.tables().settled.len();
-    assert_eq!(settled, 0, "a verification settles nothing itself");
 }
 
 #[test]
