@@ -44,6 +44,15 @@ pub enum Effect {
         /// The cap.
         most: u64,
     },
+    /// Counts one more artifact of an owner until `until`; the commit is lost if there are `most` already.
+    Room {
+        /// Whose it is.
+        owner: OwnerId,
+        /// When it ends.
+        until: Timestamp,
+        /// The cap.
+        most: u64,
+    },
     /// Marks a first use; the commit is lost if the mark is there already.
     Mark(MarkRecord),
     /// Says that due work was done; the commit is lost if it was before, or is due at another time.

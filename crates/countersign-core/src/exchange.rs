@@ -17,6 +17,7 @@ use crate::ledger::{Commit, Durable, Find, Ledger, Question, Settled, Unavailabl
 use crate::meter::{Charge, Exceeded};
 use crate::presentation::Presentation;
 use crate::principal::Principal;
+use crate::question::TokensOf;
 use crate::rejection::Rejection;
 use crate::timestamp::Timestamp;
 
@@ -383,19 +384,20 @@ async fn perform_together<S: Durable + Find<A::Question>, A: Act>(
 /// # Errors
 ///
 /// [`Unavailable`] if the store does not answer, the grant stays contended, or nothing can be issued.
-pub async fn issue<S: Durable, I: Issue>(
+pub async fn issue<S: Durable + Find<TokensOf>, I: Issue>(
     store: &S,
     context: &mut Context<'_>,
     issuer: &I,
     client: &Principal,
     request: &dyn TokenRequest,
 ) -> Result<Result<I::Issued, GrantError>, Unavailable> {
+    let mut kept = None;
     for _attempt in 0..ATTEMPTS {
         let found = store.look_up(request.lookup()).await?;
         let Outcome { answer, mut effects, audit } = request.decide(context, client, found)?;
         let (answer, audit) = match answer {
             Ok(redeemed) => {
-                let granting = Granting { grant_type: request.grant_type(), audit };
+                let granting = Granting { grant_type: request.grant_type(), audit, kept };
                 let issued = issuer.issue(context, client, &redeemed, granting)?;
                 effects.extend(issued.effects);
                 (issued.answer, issued.audit)
@@ -409,6 +411,9 @@ pub async fn issue<S: Durable, I: Issue>(
         if store.commit(effects, vec![audit]).await? == Commit::Done {
             return Ok(answer);
         }
+        // Nearly always there is room: it is asked where a commit was lost.
+        let question = TokensOf { client: client.client(), organisation: client.organisation() };
+        kept = Some(store.find(question).await?);
     }
     Err(Unavailable::Contended)
 }

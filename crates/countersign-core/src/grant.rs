@@ -19,6 +19,7 @@ use crate::id::OwnerId;
 use crate::ledger::{Answer, Found, Lookup, Unavailable};
 use crate::principal::Principal;
 use crate::scope::ScopeSet;
+use crate::token_cap::{Full, KeptTokens};
 
 /// A row of a register of grants.
 pub struct Grant {
@@ -92,8 +93,7 @@ impl fmt::Debug for Form {
     }
 }
 
-/// Why a token request is refused. Closed by RFC 6749 §5.2, in its order; `invalid_client` is said where the client is
-/// proven.
+/// Why a token request is refused. RFC 6749 §5.2, in its order; `invalid_client` is said where the client is proven.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum GrantError {
     /// A parameter is missing, repeated or malformed.
@@ -114,6 +114,10 @@ pub enum GrantError {
     /// RFC 8707 §2: the resource is unknown, or not one of the client's.
     #[error("the resource is unknown, or the client is not registered for it, or has to name one")]
     InvalidTarget,
+    /// As many tokens are kept as may be. RFC 6749 §5.2 has no name for it; §4.1.2.1 has the one of a server that cannot
+    /// for a while, and RFC 6585 §4 the status that says by whose doing.
+    #[error(transparent)]
+    Full(#[from] Full),
 }
 
 impl GrantError {
@@ -127,6 +131,22 @@ impl GrantError {
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::InvalidScope => "invalid_scope",
             Self::InvalidTarget => "invalid_target",
+            // DIVERGES: RFC 6749 §5.2 has no code for it.
+            Self::Full(_) => "temporarily_unavailable",
+        }
+    }
+
+    /// Returns the reason in the audit.
+    #[must_use]
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Full(full) => full.reason(),
+            Self::InvalidRequest
+            | Self::InvalidGrant
+            | Self::UnauthorizedClient
+            | Self::UnsupportedGrantType
+            | Self::InvalidScope
+            | Self::InvalidTarget => self.code(),
         }
     }
 }
@@ -193,6 +213,8 @@ pub struct Granting {
     pub grant_type: &'static str,
     /// The line.
     pub audit: AuditEvent,
+    /// What is kept for the client; `None`: nobody has asked yet, and what is committed says whether there is room.
+    pub kept: Option<KeptTokens>,
 }
 
 /// What a grant's room writes: a request as received, its one question, and what the answer makes of it.

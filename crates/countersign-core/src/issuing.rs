@@ -28,6 +28,7 @@ use crate::secret::Secret;
 use crate::signing_key::{KeyPurpose, Slot};
 use crate::timestamp::Timestamp;
 use crate::token::{AccessClaims, Generations, TOKEN};
+use crate::token_cap::{room, rooms};
 
 /// The name of the act in the audit.
 pub const ISSUE: &str = "token.issue";
@@ -95,7 +96,7 @@ impl Issue for Issuer<'_> {
         let (resource, claims) = match self.claims(context, client, redeemed, grant.grant_type) {
             Ok((resource, terms, claims)) => ((resource, terms), claims),
             Err(error) => {
-                return Ok(Outcome::refused(error, Vec::new(), line.turned_down(error.code())));
+                return Ok(Outcome::refused(error, Vec::new(), line.turned_down(error.reason())));
             }
         };
         let line = line
@@ -110,7 +111,13 @@ impl Issue for Issuer<'_> {
                 let key = (self.signer)(slot).ok_or(Unavailable::NoSigningKey)?;
                 (IssuedToken::Signed(key), Vec::new())
             }
-            TokenFormat::Opaque => self.opaque(context, client, &claims)?,
+            TokenFormat::Opaque => {
+                if let Err(full) = room(context, grant.kept.as_ref()) {
+                    let line = line.turned_down(full.reason()).detail("setting", full.setting());
+                    return Ok(Outcome::refused(full.into(), Vec::new(), line));
+                }
+                self.opaque(context, client, &claims)?
+            }
         };
         Ok(Outcome::granted(Issuance::assertion(claims, token), effects, line))
     }
@@ -173,17 +180,19 @@ impl Issuer<'_> {
         let prefix = OPAQUE_PREFIX.parse().map_err(|_| defect())?;
         let text = KeyString::mint(&prefix, context.entropy);
         let payload = serde_json::to_string(&claims.to_json(self.url)).map_err(|_| defect())?;
+        let organisation = client.organisation().ok_or_else(defect)?;
         let record = ArtifactRecord {
             kind: OPAQUE,
             lookup: text.hash(context.peppers.current()),
             family: claims.id.to_string(),
             client: claims.client,
             subject: claims.subject,
-            organisation: client.organisation().ok_or_else(defect)?,
+            organisation,
             expires_at: claims.expires_at,
             payload,
         };
-        let effects = vec![Effect::Insert(Record::Artifact(Box::new(record)))];
+        let mut effects = rooms(context, claims.client, organisation, claims.expires_at).to_vec();
+        effects.push(Effect::Insert(Record::Artifact(Box::new(record))));
         Ok((IssuedToken::Opaque(text.into_secret()), effects))
     }
 }

@@ -85,6 +85,7 @@ pub mod tally;
 pub(crate) mod testing;
 pub mod timestamp;
 pub mod token;
+pub mod token_cap;
 pub mod token_ending;
 #[cfg(test)]
 mod toys;

@@ -15,6 +15,7 @@ use crate::resource::{Offered, ResourceId};
 use crate::secret::SecretHash;
 use crate::signing_key::{SigningKeyRecord, Slot};
 use crate::tally::Tally;
+use crate::token_cap::KeptTokens;
 
 /// What is stored of a credential?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +31,19 @@ pub struct MarkOf(pub SecretHash);
 
 impl Question for MarkOf {
     type Answer = Option<MarkRecord>;
+}
+
+/// How many artifacts of a client, and of its organisation, are kept?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TokensOf {
+    /// The client.
+    pub client: Option<OwnerId>,
+    /// Its organisation.
+    pub organisation: Option<OwnerId>,
+}
+
+impl Question for TokensOf {
+    type Answer = KeptTokens;
 }
 
 /// What is stored of a resource?

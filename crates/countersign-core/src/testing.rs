@@ -47,7 +47,7 @@ use crate::principal::{Principal, Proof};
 use crate::question::{
     ClientAndSecrets, Creation, FoundCreation, FoundInstallation, FoundOwner, FoundRegistered,
     FoundRegistration, FoundResource, FoundRotation, Holder, HolderOf, IncarnationOf, Installation, KeysOf,
-    MarkOf, OwnerAndKeys, RecordOf, Registration, ResourceOf, Rotation,
+    MarkOf, OwnerAndKeys, RecordOf, Registration, ResourceOf, Rotation, TokensOf,
 };
 use crate::record::{
     ArtifactRecord, CredentialRecord, EndedToken, MarkRecord, OwnerRecord, Record, ResourceRecord,
@@ -63,6 +63,7 @@ use crate::snapshot::{Change, Snapshot, TokenLearned};
 use crate::tally::Tally;
 use crate::timestamp::Timestamp;
 use crate::token::AccessClaims;
+use crate::token_cap::{Counted, KeptTokens};
 use crate::token_ending::Nothing;
 use std::sync::LazyLock;
 
@@ -600,6 +601,13 @@ impl Tables {
         }
     }
 
+    /// What is kept for an owner.
+    fn kept(&self, owner: Option<OwnerId>) -> Counted {
+        let of = |one: &&ArtifactRecord| [one.client, one.organisation].map(Some).contains(&owner);
+        let kept = || self.artifacts.iter().filter(of);
+        Counted { tokens: count(kept()), first_end: kept().map(|one| one.expires_at).min() }
+    }
+
     /// Takes all effects and the line, or nothing; false: a condition does not hold.
     fn take_all(&mut self, effects: Vec<Effect>, audits: Vec<AuditEvent>) -> bool {
         let mut next = self.clone();
@@ -692,6 +700,7 @@ impl Tables {
                 fresh
             }
             Effect::Within { organisation, kept, most } => kept.of(self.tally(organisation)) < most,
+            Effect::Room { owner, until: _, most } => self.kept(Some(owner)).tokens < most,
             Effect::Done(due) => {
                 let fresh = !self.done.contains(&due);
                 self.done.push(due);
@@ -771,6 +780,12 @@ impl Find<KeysOf> for Memory {
 impl Find<IncarnationOf> for Memory {
     async fn find(&self, _: IncarnationOf) -> Result<i64, Unavailable> {
         self.answer(|tables| tables.incarnation)
+    }
+}
+
+impl Find<TokensOf> for Memory {
+    async fn find(&self, TokensOf { client, organisation }: TokensOf) -> Result<KeptTokens, Unavailable> {
+        self.answer(|tables| KeptTokens { client: tables.kept(client), tenant: tables.kept(organisation) })
     }
 }
 

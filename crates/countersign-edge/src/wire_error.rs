@@ -302,6 +302,9 @@ pub enum OAuthError {
     InvalidRequest,
     /// Another registered reason.
     Other(&'static str),
+    /// The client has as much as it may have: again after a while (RFC 6585 §4). No 503: nothing is wrong with the server,
+    /// and a balancer would take it for ill.
+    TooMany(Duration),
     /// Not now; later. RFC 6749 §4.1.2.1 has the name; where there is a status it is 503.
     Unavailable,
 }
@@ -313,6 +316,7 @@ pub fn oauth(error: OAuthError, description: &str) -> Response<Full<Bytes>> {
         OAuthError::InvalidClient => (StatusCode::UNAUTHORIZED, "invalid_client"),
         OAuthError::InvalidRequest => (StatusCode::BAD_REQUEST, "invalid_request"),
         OAuthError::Other(code) => (StatusCode::BAD_REQUEST, code),
+        OAuthError::TooMany(_) => (StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable"),
         OAuthError::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
     };
     // RFC 6749 §5.2: printable ASCII without quote and backslash.
@@ -331,6 +335,7 @@ pub fn oauth(error: OAuthError, description: &str) -> Response<Full<Bytes>> {
             let challenge = format!("Basic realm=\"{REALM}\", charset=\"UTF-8\"");
             with(&mut response, WWW_AUTHENTICATE, &challenge);
         }
+        OAuthError::TooMany(wait) => with(&mut response, RETRY_AFTER, &(wait.as_secs() + 1).to_string()),
         OAuthError::Unavailable => with(&mut response, RETRY_AFTER, &RETRY_SECONDS.to_string()),
         OAuthError::InvalidRequest | OAuthError::Other(_) => {}
     }
@@ -423,6 +428,8 @@ fn with(response: &mut Response<Full<Bytes>>, name: HeaderName, value: &str) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use bytes::Bytes;
     use countersign_core::decision::{Challenge, Denial, OwnDenial};
     use countersign_core::id::EventId;
@@ -434,8 +441,8 @@ mod tests {
     use http_body_util::{BodyExt as _, Full};
 
     use super::{
-        Beside, Problem, from_challenge, from_denial, from_rejection, from_unavailable, method_not_allowed,
-        problem,
+        Beside, OAuthError, Problem, from_challenge, from_denial, from_rejection, from_unavailable,
+        method_not_allowed, oauth, problem,
     };
 
     fn beside() -> Beside<'static> {
@@ -568,6 +575,32 @@ mod tests {
              {\"type\":\"urn:countersign:problem:unavailable\",\"title\":\"Temporarily unavailable\",\"status\":503,\
              \"detail\":\"Whether you may do this is not known now\",\"instance\":\"evt_0000000000000000000001\"}",
         );
+    }
+
+    #[test]
+    fn rfc6749_5_2_a_client_is_refused_in_words_of_oauth() {
+        let refused = |error| oauth(error, "why");
+        let head = "content-type: application/json\ncache-control: no-store\n";
+        for (error, status, fields, code) in [
+            (OAuthError::InvalidRequest, 400, "", "invalid_request"),
+            (OAuthError::Other("invalid_scope"), 400, "", "invalid_scope"),
+            (
+                OAuthError::InvalidClient,
+                401,
+                "www-authenticate: Basic realm=\"countersign\", charset=\"UTF-8\"\n",
+                "invalid_client",
+            ),
+            (
+                OAuthError::TooMany(Duration::from_millis(1_500)),
+                429,
+                "retry-after: 2\n",
+                "temporarily_unavailable",
+            ),
+            (OAuthError::Unavailable, 503, "retry-after: 1\n", "temporarily_unavailable"),
+        ] {
+            let body = format!(r#"{{"error":"{code}","error_description":"why"}}"#);
+            check(refused(error), &format!("{status}\n{head}{fields}{body}"));
+        }
     }
 
     #[test]

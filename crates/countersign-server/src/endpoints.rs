@@ -188,6 +188,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
         callers: Callers::Client,
         body: Body::Parameters(shape!(GrantParameters)),
         answer: Answered::json(shape!(TokenView)),
+        refusals: &[Problem::TooManyRequests],
         handler: Handler::Client(|desk, call| Box::pin(token::issue_token(&desk.app, call))),
         ..ROW
     },

@@ -67,6 +67,7 @@ impl From<Refused> for Failure {
             }
             // An unknown client and a wrong secret are the same answer.
             Refused::Client(_) => (OAuthError::InvalidClient, "the client was not proven".to_owned()),
+            Refused::Grant(GrantError::Full(full)) => (OAuthError::TooMany(full.wait()), full.to_string()),
             Refused::Grant(error) => (OAuthError::Other(error.code()), error.to_string()),
             Refused::Request(words) => (OAuthError::InvalidRequest, words),
             Refused::Unread(failure) => return failure,

@@ -98,7 +98,7 @@ impl Described {
         let mut responses: BTreeMap<String, Value> =
             refusals(endpoint).into_iter().map(|(status, names)| (status, refusal(&names))).collect();
         if endpoint.callers == Callers::Client {
-            responses.extend(oauth_refusals());
+            responses.extend(oauth_refusals(endpoint.refusals));
         }
         let granted = match endpoint.answer.content {
             None => json!({ "description": "Done." }),
@@ -178,10 +178,11 @@ fn problem() -> Value {
 }
 
 /// What an endpoint for clients refuses with, in the form of RFC 6749 §5.2.
-fn oauth_refusals() -> [(String, Value); 3] {
-    ["400", "401", "503"].map(|status| {
+fn oauth_refusals(own: &[Problem]) -> impl Iterator<Item = (String, Value)> {
+    [Problem::BadRequest, Problem::InvalidToken, Problem::Unavailable].iter().chain(own).map(|problem| {
         let content = content("application/json", &json!({ "$ref": "#/components/schemas/OAuthError" }));
-        (status.to_owned(), json!({ "description": "Refused (RFC 6749 §5.2).", "content": content }))
+        let refusal = json!({ "description": "Refused (RFC 6749 §5.2).", "content": content });
+        (problem.status().as_str().to_owned(), refusal)
     })
 }
 

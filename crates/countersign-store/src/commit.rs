@@ -9,8 +9,8 @@ use countersign_core::tally::Kept;
 use countersign_core::timestamp::Timestamp;
 
 use crate::{
-    artifact, credential, due, ended, incarnation, mark, meta, owner, resource, signing_key, taken_over,
-    tally,
+    artifact, artifact_count, credential, due, ended, incarnation, mark, meta, owner, resource, signing_key,
+    taken_over, tally,
 };
 use countersign_database::statement::Step;
 use countersign_database::value::corrupt;
@@ -90,6 +90,7 @@ fn tallied(effect: &Effect) -> Option<Tallied> {
         | Effect::TakeOver(_)
         | Effect::Done(_)
         | Effect::End(_)
+        | Effect::Room { .. }
         | Effect::Mark(_) => return None,
     };
     Some(Tallied { organisation, kept, more, most })
@@ -119,6 +120,7 @@ fn step(effect: &Effect, node: &str, now: Timestamp) -> Result<Vec<Step>, Unavai
         Effect::Advance(Record::Artifact(_) | Record::Sealed(_)) | Effect::Insert(Record::Incarnation(_)) => {
             return Err(corrupt("an effect that no decision asks for"));
         }
+        Effect::Room { owner, until, most } => artifact_count::take(node, *owner, *until, *most, now),
         Effect::End(record) => ended::end(record),
         Effect::Revoke { credential, at } => credential::revoke(*credential, *at),
         Effect::Remove(credential) => {

@@ -6,15 +6,18 @@ use countersign_core::ledger::{Find, Unavailable};
 use countersign_core::question::{
     ClientAndSecrets, Creation, FirstUse, FoundCreation, FoundFirstUse, FoundInstallation, FoundOwner,
     FoundRegistered, FoundRegistration, FoundResource, FoundRotation, Holder, HolderOf, IncarnationOf,
-    Installation, KeysOf, MarkOf, OwnerAndKeys, RecordOf, Registration, ResourceOf, Rotation,
+    Installation, KeysOf, MarkOf, OwnerAndKeys, RecordOf, Registration, ResourceOf, Rotation, TokensOf,
 };
 use countersign_core::record::{CredentialRecord, MarkRecord, TakenOver};
 use countersign_core::secret::SecretHash;
 use countersign_core::signing_key::SigningKeyRecord;
+use countersign_core::token_cap::KeptTokens;
 use countersign_core::token_ending::Nothing;
 
 use crate::store::Store;
-use crate::{creation, credential, incarnation, mark, owner, resource, signing_key, taken_over};
+use crate::{
+    artifact_count, creation, credential, incarnation, mark, owner, resource, signing_key, taken_over,
+};
 
 impl Find<RecordOf> for Store {
     async fn find(&self, RecordOf(id): RecordOf) -> Result<Option<CredentialRecord>, Unavailable> {
@@ -40,6 +43,12 @@ impl Find<KeysOf> for Store {
 impl Find<IncarnationOf> for Store {
     async fn find(&self, _: IncarnationOf) -> Result<i64, Unavailable> {
         incarnation::find(&self.database).await
+    }
+}
+
+impl Find<TokensOf> for Store {
+    async fn find(&self, question: TokensOf) -> Result<KeptTokens, Unavailable> {
+        artifact_count::find(&self.database, &question, self.clock.now()).await
     }
 }
 

@@ -12,6 +12,7 @@
 
 mod access;
 mod artifact;
+mod artifact_count;
 mod audit_event;
 mod audit_start;
 mod catch_up;

@@ -16,7 +16,9 @@ use countersign_database::statement::Step;
 use crate::closing::Closing;
 use crate::config::Retention;
 use crate::queue::{Committed, Queue};
-use crate::{artifact, audit_start, change, decision_count, due, ended, mark, node, signing_key, usage};
+use crate::{
+    artifact, artifact_count, audit_start, change, decision_count, due, ended, mark, node, signing_key, usage,
+};
 
 /// How often it is looked for what is due.
 const INTERVAL: Duration = Duration::from_secs(60);
@@ -86,7 +88,7 @@ impl Pruning {
         }
     }
 
-    fn tables(&self, now: Timestamp) -> [Portion; 9] {
+    fn tables(&self, now: Timestamp) -> [Portion; 10] {
         let Retention { changes, decisions, usage, audit: _ } = self.retention;
         [
             ("change", change::prune(before(now, changes))),
@@ -94,6 +96,7 @@ impl Pruning {
             ("mark", mark::prune(now)),
             ("ended", ended::prune(now)),
             ("artifact", artifact::prune(now)),
+            ("artifact_count", artifact_count::prune(now)),
             ("signing_key", signing_key::prune(before(now, KEYS))),
             ("sealed", signing_key::prune_sealed()),
             ("decision_count", decision_count::prune(before(now, decisions))),

@@ -1,8 +1,8 @@
 //! The register of statements: what a test prepares on both databases.
 
 use crate::{
-    artifact, audit_event, audit_start, change, creation, credential, decision_count, due, ended,
-    incarnation, mark, meta, node, owner, resource, signing_key, taken_over, tally, usage,
+    artifact, artifact_count, audit_event, audit_start, change, creation, credential, decision_count, due,
+    ended, incarnation, mark, meta, node, owner, resource, signing_key, taken_over, tally, usage,
 };
 use countersign_database::statement::Statement;
 
@@ -19,6 +19,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Statement> {
         ended::STATEMENTS,
         incarnation::STATEMENTS,
         artifact::STATEMENTS,
+        artifact_count::STATEMENTS,
         signing_key::STATEMENTS,
         tally::STATEMENTS,
         mark::STATEMENTS,

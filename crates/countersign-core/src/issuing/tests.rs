@@ -230,3 +230,33 @@ fn without_a_signing_key_nothing_is_issued_and_nothing_committed() {
     assert_eq!(asked.err(), Some(Unavailable::NoSigningKey));
     assert_eq!(world.ground.store.tables().committed.len(), 0);
 }
+
+#[test]
+fn opaque_tokens_are_kept_up_to_the_caps_of_their_client_and_of_its_tenant() {
+    for (client_most, tenant_most, setting) in
+        [(2, 9, "client.max_opaque_tokens"), (9, 2, "tenant.max_opaque_tokens")]
+    {
+        let mut world = World::new();
+        world.ground.policy.client_max_opaque_tokens = client_most;
+        world.ground.policy.tenant_max_opaque_tokens = tenant_most;
+        let (_, client) = world.ground.client(terms("a orders:read", &["https://opaque.example", ORDERS]));
+        let (opaque, signed) = ([("audience", "https://opaque.example")], [("audience", ORDERS)]);
+        for _ in 0..2 {
+            assert!(world.issued(&client, &opaque).is_ok());
+        }
+        let full = world.ask(&client, &[("grant_type", "client_credentials"), opaque[0]]).unwrap();
+        let Err(GrantError::Full(full)) = full else { panic!("{full:?}") };
+        assert_eq!((full.setting(), full.wait()), (setting, Duration::from_secs(900)));
+        assert!(full.to_string().contains(&format!("2 opaque tokens live already, as many as {setting}")));
+        let line = world.ground.store.lines().1.unwrap();
+        assert_eq!((line.action.as_ref(), line.reason.as_deref()), ("token.issue", Some("too_many")));
+        assert!(line.details.contains(&("setting".into(), setting.to_owned())), "{line:?}");
+        assert_eq!(world.ground.store.tables().artifacts.len(), 2);
+        assert!(world.issued(&client, &signed).is_ok(), "nothing is kept of a signed one");
+        // Another client of the tenant has a cap of its own, and the tenant's with it.
+        let (_, other) = world.ground.client(terms("a", &["https://opaque.example"]));
+        assert_eq!(world.issued(&other, &[]).is_ok(), client_most == 2);
+        world.ground.store.tables().artifacts.clear();
+        assert!(world.issued(&client, &opaque).is_ok(), "what has ended makes room");
+    }
+}

@@ -14,15 +14,17 @@ use crate::environment::Environment;
 use crate::exchange::{Action, Admission, NotAdmitted, Reason, admit};
 use crate::id::{CredentialId, OwnerKind};
 use crate::kind::Kind;
-use crate::ledger::{Commit, Durable, Found, Ledger, Lookup, Settled, Unavailable, Used};
+use crate::ledger::{Commit, Durable, Find, Found, Ledger, Lookup, Settled, Unavailable, Used};
 use crate::meter::Allowance;
 use crate::presentation::recognise;
 use crate::principal::Principal;
+use crate::question::TokensOf;
 use crate::record::{CredentialRecord, OwnerRecord, Terms};
 use crate::secret::{Purpose, SecretHash};
 use crate::snapshot::{Change, Snapshot};
 use crate::testing::{Ground, HOUR, NOW, at_once, headers, scopes};
 use crate::timestamp::Timestamp;
+use crate::token_cap::KeptTokens;
 
 use super::{GATEWAY, KINDS, bearer, connection, thumbprint};
 
@@ -177,6 +179,12 @@ impl Ledger for World {
 
     fn file(&self, refusal: AuditEvent) {
         self.ground.store.file(refusal);
+    }
+}
+
+impl Find<TokensOf> for World {
+    async fn find(&self, question: TokensOf) -> Result<KeptTokens, Unavailable> {
+        self.ground.store.find(question).await
     }
 }
 

@@ -20,3 +20,4 @@ mod pruning;
 mod raw;
 mod reports;
 mod safety;
+mod token_caps;

@@ -46,6 +46,7 @@ pub(crate) struct FileSettings {
     pub(crate) store: StoreSettings,
     pub(crate) feed: FeedSettings,
     pub(crate) api_key: ApiKeySettings,
+    pub(crate) client: ClientSettings,
     pub(crate) tenant: TenantSettings,
     pub(crate) signing_key: SigningKeySettings,
     pub(crate) retention: RetentionSettings,
@@ -96,12 +97,20 @@ pub(crate) struct ApiKeySettings {
     pub(crate) warn_before: Option<String>,
 }
 
+/// What one client may keep.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct ClientSettings {
+    pub(crate) max_opaque_tokens: Option<u64>,
+}
+
 /// What one organisation may keep.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct TenantSettings {
     pub(crate) max_keys: Option<u64>,
     pub(crate) max_owners: Option<u64>,
+    pub(crate) max_opaque_tokens: Option<u64>,
 }
 
 /// How long signing keys live.

@@ -291,6 +291,8 @@ pub(crate) fn policy(file: &FileSettings) -> Result<Policy> {
         idempotency_window: retention::marks(&file.retention)?.unwrap_or(default.idempotency_window),
         tenant_max_keys: file.tenant.max_keys.unwrap_or(default.tenant_max_keys),
         tenant_max_owners: file.tenant.max_owners.unwrap_or(default.tenant_max_owners),
+        client_max_opaque_tokens: file.client.max_opaque_tokens.unwrap_or(default.client_max_opaque_tokens),
+        tenant_max_opaque_tokens: file.tenant.max_opaque_tokens.unwrap_or(default.tenant_max_opaque_tokens),
     })
 }
 

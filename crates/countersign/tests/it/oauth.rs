@@ -315,6 +315,31 @@ impl Drop for Stop<'_> {
 }
 
 #[test]
+fn a_client_that_has_as_many_opaque_tokens_as_it_may_is_told_when_to_come_again() {
+    let place = Ground::new();
+    let config = place.write("c.toml", "[client]\nmax_opaque_tokens = 2\n");
+    let server = place.up("data", &["--config", config.to_str().unwrap()]);
+    let client = Client::register(&server, &json!({ "token_format": "opaque" }));
+    let tokens = [client.token(&server), client.token(&server)];
+    let refused = client.post(&server, "/oauth/token", "grant_type=client_credentials");
+    assert_eq!((refused.status, refused.json()["error"].as_str()), (429, Some("temporarily_unavailable")));
+    let words = refused.json()["error_description"].as_str().unwrap().to_owned();
+    assert!(words.contains("client.max_opaque_tokens"), "{words}");
+    let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((60..=16 * 60).contains(&wait), "until the first of them ends: {wait}");
+    assert!(tokens.iter().all(|token| call(&server, token).status == 200), "those that live go on");
+    let other = Client::register(&server, &json!({ "token_format": "opaque" }));
+    assert_eq!(call(&server, &other.token(&server)).status, 200, "another client has a cap of its own");
+    eventually("the audit names the setting", || {
+        let audit = server.manage("GET", "/v1/audit?last=true&limit=100", &Value::Null).body;
+        audit.contains("too_many") && audit.contains("client.max_opaque_tokens")
+    });
+    std::fs::write(&config, "[client]\nmax_opaque_tokens = 3\n").unwrap();
+    assert!(place.run(&["reload", "--data", "data"], &[]).status.success());
+    assert_eq!(call(&server, &client.token(&server)).status, 200, "a reload makes the cap higher");
+}
+
+#[test]
 fn safety_25_no_secret_and_no_token_is_in_the_database_or_the_log() {
     let place = Ground::new();
     let server = place.up("data", &[]);
