@@ -2,7 +2,8 @@
 //!
 //! **Invariants.** Of one slot, a successor is made once: its number is taken by the first who commits. A rotation is
 //! seen by nobody: the old key signs until the new one does, and is believed until the last token that it signed has
-//! ended. A revoked key is replaced in the same commit, so that signing goes on.
+//! ended. A revoked key is replaced in the same commit, so that signing goes on; the replacement takes over from all others,
+//! so that a slot has one line of succession.
 //!
 //! What it does not do: make keys. The pair comes with the act, its private part sealed; one that is not needed is
 //! dropped.
@@ -223,8 +224,8 @@ impl Act for RevokeKey {
         let mut effects = vec![Effect::Advance(next.clone().into())];
         if is_needed(key, context.now) {
             let record = successor(context, self.slot, &self.fresh, &found, context.now);
-            effects.push(Effect::Insert(record.into()));
-            effects.push(sealed(&self.fresh));
+            let others: Vec<_> = found.iter().filter(|other| other.id != self.id).cloned().collect();
+            effects.extend(succession(&record, &self.fresh, &others));
         }
         Outcome::granted(next, effects, line.granted().detail("slot", self.slot.to_string()))
     }

@@ -126,6 +126,24 @@ fn a_revoked_key_is_replaced_in_the_same_commit_and_stays_revoked() {
 }
 
 #[test]
+fn a_key_that_is_revoked_while_its_successor_waits_leaves_one_line_of_succession() {
+    for revoked in [0, 1] {
+        let mut ground = Ground::new();
+        begin(&mut ground).unwrap();
+        let act = Rotate { slot: SLOT, fresh: fresh(&mut ground), beginning: Beginning::Published };
+        ground.perform(&operator(&ground), &act).unwrap();
+        let id = keys(&ground)[revoked].id;
+        let act = RevokeKey { id, slot: SLOT, fresh: fresh(&mut ground) };
+        ground.perform(&operator(&ground), &act).unwrap();
+        let mut expected = ["retired", "retired", "active"];
+        expected[revoked] = "revoked";
+        assert_eq!(states(&ground, NOW), expected);
+        assert_eq!(states(&ground, NOW.plus(DAY)).iter().filter(|state| **state == "active").count(), 1);
+        assert_eq!(keys(&ground).iter().filter_map(SigningKeyRecord::due).count(), 1, "one will be replaced");
+    }
+}
+
+#[test]
 fn safety_13_nobody_but_an_operator_moves_signing_keys() {
     let mut ground = Ground::new();
     begin(&mut ground).unwrap();

@@ -14,43 +14,15 @@ use countersign_jose::algorithm::SignatureAlgorithm;
 use countersign_jose::jwk::SigningKey;
 use countersign_jose::jws::sign;
 use countersign_store::Store;
-use countersign_testkit::{Fixture, Records, each_database};
+use countersign_testkit::{Fixture, each_database};
 use futures_util::future::join_all;
 use http::HeaderMap;
 
 use crate::acts::{operator, performed};
-use crate::raw::{commit, done, insert_owner};
+use crate::nodes::{AT_ONCE, Nodes, ROUNDS};
 
 const ISSUER: &str = "https://auth.example.com";
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-const AT_ONCE: u64 = 64;
-const ROUNDS: u64 = 50;
-
-/// One or two nodes, and the first organisation.
-struct Nodes {
-    first: Store,
-    second: Option<Store>,
-}
-
-impl Nodes {
-    async fn open(fixture: &Fixture) -> Self {
-        let first = fixture.open("a").await;
-        done(commit(&first, vec![insert_owner(&Records::new(1).organisation())]).await);
-        let second = if fixture.is_shared() { Some(fixture.open("b").await) } else { None };
-        Self { first, second }
-    }
-
-    fn of(&self, number: u64) -> &Store {
-        self.second.as_ref().filter(|_| number % 2 == 1).unwrap_or(&self.first)
-    }
-
-    async fn close(self) {
-        self.first.close().await;
-        if let Some(second) = self.second {
-            second.close().await;
-        }
-    }
-}
 
 async fn register(fixture: &Fixture, store: &Store, seed: u64, terms: ClientTerms) -> Registered {
     let terms = ClientTerms { grants: [GrantType::ClientCredentials].into(), ..terms };

@@ -13,6 +13,8 @@ mod commits;
 mod due;
 mod endings;
 mod feed;
+mod key_races;
+mod nodes;
 mod opening;
 mod pages;
 mod proxy;
