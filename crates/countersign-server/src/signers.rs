@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign_core::audit::{Actor, AuditEvent};
 use countersign_core::exchange::System;
 use countersign_core::ledger::Unavailable;
-use countersign_core::signing_key::{KeyPurpose, SEALED, Slot};
+use countersign_core::signing_key::{KeyPurpose, KnownKey, SEALED, Slot};
 use countersign_core::signing_keys::{Begin, FreshKey};
 use countersign_jose::algorithm::SignatureAlgorithm;
 use countersign_jose::jwk::SigningKey;
 
 use crate::app::App;
-use crate::signing::broken;
+use crate::signing::{Opening, broken};
 
 /// How often it is looked whether a key was made, here or at another node, or a resource needs one.
 const INTERVAL: Duration = Duration::from_millis(500);
@@ -36,7 +37,8 @@ impl App {
         self.signing.opened(known.id())
     }
 
-    /// Opens every key that is trusted and not open yet, and forgets those that are trusted no longer.
+    /// Opens every key that is trusted and not open yet, and forgets those that are trusted no longer. One that does not
+    /// open is told once, and tried again: it verifies, and its sealed part may be put back.
     ///
     /// # Errors
     ///
@@ -47,11 +49,28 @@ impl App {
         for key in trusted() {
             if self.signing.opened(key.id()).is_none() {
                 let sealed = self.store.sealed(SEALED, &key.id().to_string()).await?;
-                self.signing.open(key.id(), key.record.slot.algorithm, sealed.as_deref());
+                match self.signing.open(key.id(), key.record.slot.algorithm, sealed.as_deref()) {
+                    Opening::Closed => self.tell_of_closed(key),
+                    Opening::Opened | Opening::StillClosed => {}
+                }
             }
         }
         self.signing.keep(|id| trusted().any(|key| key.id() == id));
         Ok(())
+    }
+
+    /// Says in the log and in the audit which key does not open, and what helps.
+    fn tell_of_closed(&self, key: &KnownKey) {
+        let (kid, slot) = (key.id().to_string(), key.record.slot);
+        tracing::error!(
+            kid,
+            "a signing key does not open, and nothing is signed with it: give this node the master key that sealed it, or \
+             replace the key by `countersign signing-key rotate --purpose {} --alg {}`",
+            slot.purpose.name(),
+            slot.algorithm
+        );
+        let line = AuditEvent::refused(self.now(), "signing_key.open", Actor::SYSTEM, "does_not_open");
+        self.store.append_audit(vec![line.about(kid).detail("slot", slot.to_string())]);
     }
 
     /// Makes a key pair for `slot`, its private part sealed.

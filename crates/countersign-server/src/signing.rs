@@ -21,6 +21,19 @@ use papaya::HashMap;
 pub struct Signing {
     keyring: Keyring,
     opened: HashMap<CredentialId, Arc<SigningKey>>,
+    /// Keys that did not open, each of which was told once.
+    closed: HashMap<CredentialId, ()>,
+}
+
+/// What came of opening a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Opening {
+    /// It signs.
+    Opened,
+    /// It does not open, which was not known.
+    Closed,
+    /// It does not open, as before.
+    StillClosed,
 }
 
 impl fmt::Debug for Signing {
@@ -33,7 +46,7 @@ impl Signing {
     /// Opens and seals with `keyring`.
     #[must_use]
     pub fn new(keyring: Keyring) -> Self {
-        Self { keyring, opened: HashMap::new() }
+        Self { keyring, opened: HashMap::new(), closed: HashMap::new() }
     }
 
     /// Returns a key that is open.
@@ -42,21 +55,30 @@ impl Signing {
         self.opened.pin().get(&id).cloned()
     }
 
-    /// Opens a key. One that does not open is logged, and nothing is signed with it.
-    pub(crate) fn open(&self, id: CredentialId, algorithm: SignatureAlgorithm, sealed: Option<&[u8]>) {
+    /// Opens a key. With one that does not open nothing is signed.
+    pub(crate) fn open(
+        &self,
+        id: CredentialId,
+        algorithm: SignatureAlgorithm,
+        sealed: Option<&[u8]>,
+    ) -> Opening {
         let name = id.to_string();
         let opened = sealed.and_then(|sealed| self.keyring.open(&place(&name), sealed));
         match opened.and_then(|der| SigningKey::from_pkcs8(algorithm, der.expose()).ok()) {
             Some(key) => {
+                self.closed.pin().remove(&id);
                 self.opened.pin().insert(id, Arc::new(key.named(name)));
+                Opening::Opened
             }
-            None => tracing::error!(kid = name, "a signing key does not open: nothing is signed with it"),
+            None if self.closed.pin().insert(id, ()).is_none() => Opening::Closed,
+            None => Opening::StillClosed,
         }
     }
 
     /// Forgets every key but those that `is_kept`.
     pub(crate) fn keep(&self, is_kept: impl Fn(CredentialId) -> bool) {
         self.opened.pin().retain(|id, _| is_kept(*id));
+        self.closed.pin().retain(|id, ()| is_kept(*id));
     }
 
     /// Names a key pair, and seals its private part.

@@ -26,6 +26,8 @@ pub(crate) struct SigningKeyView {
     alg: &'static str,
     /// `prepared`, `active`, `retired`, `ended` or `revoked`.
     state: &'static str,
+    /// Whether this node can sign with it: its private part opens here.
+    opens: bool,
     /// When it was made, and published.
     created_at: String,
     /// When it begins to sign.
@@ -54,13 +56,14 @@ pub(crate) struct SigningKeyRotate {
 }
 
 impl SigningKeyView {
-    fn new(record: &SigningKeyRecord, now: Timestamp) -> Self {
+    fn new(app: &App, record: &SigningKeyRecord, now: Timestamp) -> Self {
         let text = |at: Option<Timestamp>| at.map(|at| at.to_string());
         Self {
             kid: record.id.to_string(),
             purpose: record.slot.purpose.name(),
             alg: record.slot.algorithm.as_str(),
             state: record.state(now).name(),
+            opens: app.signing.opened(record.id).is_some(),
             created_at: record.created_at.to_string(),
             active_at: record.active_at.to_string(),
             retired_at: text(record.retired_at),
@@ -74,7 +77,8 @@ impl SigningKeyView {
 pub(crate) async fn list(app: &App, call: Call) -> Result<Reply, Failure> {
     let (now, known) = (app.now(), app.store.snapshot().signing_keys());
     let reached = reach(call.permit.principal()) == Reach::Installation;
-    let data = known.iter().filter(|_| reached).map(|key| SigningKeyView::new(&key.record, now)).collect();
+    let data =
+        known.iter().filter(|_| reached).map(|key| SigningKeyView::new(app, &key.record, now)).collect();
     Reply::ok(&Page { data, next_cursor: None })
 }
 
@@ -88,7 +92,7 @@ pub(crate) async fn rotate(app: &App, call: Call) -> Result<Reply, Failure> {
     let act = Rotate { slot, fresh: app.fresh_key(slot).await?, beginning };
     let record = app.perform(&call.permit, &act).await?;
     app.open_signing_keys().await?;
-    Reply::created(&SigningKeyView::new(&record, app.now()))
+    Reply::created(&SigningKeyView::new(app, &record, app.now()))
 }
 
 pub(crate) async fn revoke(app: &App, call: Call) -> Result<Reply, Failure> {
@@ -100,5 +104,5 @@ pub(crate) async fn revoke(app: &App, call: Call) -> Result<Reply, Failure> {
     let act = RevokeKey { id: key.id(), slot, fresh: app.fresh_key(slot).await? };
     let record = app.perform(&call.permit, &act).await?;
     app.open_signing_keys().await?;
-    Reply::ok(&SigningKeyView::new(&record, app.now()))
+    Reply::ok(&SigningKeyView::new(app, &record, app.now()))
 }

@@ -79,6 +79,18 @@ impl Postgres {
         self.directory.path()
     }
 
+    /// Runs SQL, as somebody with access to the database would.
+    ///
+    /// # Panics
+    ///
+    /// If it fails.
+    pub fn run(&self, sql: &str) {
+        let mut psql = Command::new(self.binaries.join("psql"));
+        psql.args(["--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", "--dbname"]).arg(self.url());
+        psql.args(["--command", sql]);
+        run(psql);
+    }
+
     /// Starts the server again, with what it held.
     ///
     /// # Panics

@@ -16,6 +16,7 @@ const COLUMNS: Columns = &[
     ("PURPOSE", "purpose"),
     ("ALG", "alg"),
     ("STATE", "state"),
+    ("OPENS", "opens"),
     ("SIGNS FROM", "active_at"),
     ("SIGNS UNTIL", "retired_at"),
     ("ENDS", "ends_at"),

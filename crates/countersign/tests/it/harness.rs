@@ -71,6 +71,15 @@ impl Ground {
         command
     }
 
+    /// Changes the database of a data directory whose server is stopped.
+    pub(crate) fn sql(&self, data: &str, text: &str) {
+        if let Some(postgres) = &self.postgres {
+            return postgres.run(text);
+        }
+        let database = self.path(data).join("countersign.db");
+        assert!(Command::new("sqlite3").arg(database).arg(text).status().unwrap().success());
+    }
+
     /// Starts `up` on free ports with the data directory `data`.
     pub(crate) fn up(&self, data: &str, arguments: &[&str]) -> Server {
         self.try_up(data, arguments, &[]).unwrap_or_else(|log| panic!("up did not start:\n{log}"))

@@ -36,6 +36,7 @@ mod real_clients;
 mod reload;
 mod secrets;
 mod shadow;
+mod signing_keys;
 mod tenants;
 mod tokens;
 mod up;

@@ -42,7 +42,7 @@ impl Client {
         answer.json()["access_token"].as_str().unwrap().to_owned()
     }
 
-    fn is_active(&self, server: &Server, token: &str) -> bool {
+    pub(crate) fn is_active(&self, server: &Server, token: &str) -> bool {
         let answer = self.post(server, "/oauth/introspect", &format!("token={token}"));
         assert_eq!(answer.status, 200, "{answer:?}");
         answer.json()["active"] == true
@@ -58,7 +58,7 @@ fn countersign_standard(text: &str) -> String {
     url
 }
 
-fn post(server: &Server, path: &str, fields: &str, kind: &str, body: &str) -> Answer {
+pub(crate) fn post(server: &Server, path: &str, fields: &str, kind: &str, body: &str) -> Answer {
     let head = format!(
         "POST {path} HTTP/1.1\r\nHost: localhost\r\n{fields}Content-Type: {kind}\r\nContent-Length: {}\r\n\
          Connection: close\r\n\r\n{body}",
@@ -72,7 +72,7 @@ pub(crate) fn call(server: &Server, token: &str) -> Answer {
 }
 
 #[track_caller]
-fn refused(server: &Server, token: &str) {
+pub(crate) fn refused(server: &Server, token: &str) {
     let answer = call(server, token);
     assert_eq!(answer.status, 401, "{answer:?}");
     let challenge = answer.header("www-authenticate").unwrap();
@@ -245,7 +245,7 @@ fn rfc7662_2_2_a_client_beyond_the_audience_learns_nothing() {
 }
 
 /// Two nodes of one installation: one issuer, one default resource.
-fn two_nodes(place: &Ground, store: &str) -> (Server, Server) {
+pub(crate) fn two_nodes(place: &Ground, store: &str) -> (Server, Server) {
     let one = place.up("one", &["--store", store]);
     std::fs::create_dir(place.path("two")).unwrap();
     std::fs::set_permissions(place.path("two"), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
