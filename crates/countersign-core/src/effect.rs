@@ -8,7 +8,7 @@ use crate::good_signatures::SignedBy;
 use crate::id::{CredentialId, OwnerId};
 use crate::imported_set::Upgrade;
 use crate::meter::Metered;
-use crate::record::{EndedToken, MarkRecord, Record, TakenOver};
+use crate::record::{EndedToken, MarkRecord, Record, ResourceRecord, TakenOver};
 use crate::secret::SecretHash;
 use crate::tally::Kept;
 use crate::timestamp::Timestamp;
@@ -33,6 +33,8 @@ pub enum Effect {
     End(EndedToken),
     /// Removes a credential's row. Its audit remains.
     Remove(CredentialId),
+    /// Removes a resource that still has this version.
+    Undeclare(ResourceRecord),
     /// Remembers for ever that the hash of a foreign key was taken over; the commit is lost if it was before.
     TakeOver(TakenOver),
     /// Changes nothing; the commit is lost if the organisation holds `most` already, those of this commit among them.

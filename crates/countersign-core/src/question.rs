@@ -46,6 +46,25 @@ impl Question for TokensOf {
     type Answer = KeptTokens;
 }
 
+/// What is stored of a resource, and who is registered for it?
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UseOf(pub ResourceId);
+
+impl Question for UseOf {
+    type Answer = FoundUse;
+}
+
+/// The answer to [`UseOf`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundUse {
+    /// What is stored.
+    pub record: Option<ResourceRecord>,
+    /// Whether the settings declare it, as the default one or by its name.
+    pub is_of_settings: bool,
+    /// The clients that are registered for it, in the order of their ids.
+    pub clients: Vec<OwnerId>,
+}
+
 /// What is stored of a resource?
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResourceOf(pub ResourceId);
@@ -154,7 +173,7 @@ impl Question for ClientAndSecrets {
 pub struct FoundRegistered {
     /// The client; asked for before its secrets, so that who advances it has seen every one.
     pub holder: Holder,
-    /// Its secrets that are not revoked.
+    /// Its secrets, those that have ended among them.
     pub secrets: Vec<CredentialRecord>,
     /// What tokens may be for.
     pub resources: Offered,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::authority::Authority;
+use crate::id::OwnerId;
 use crate::imported_set::MAX_IMPORTED_SETS;
 use crate::key_string::KeyPrefix;
 use crate::meter::MAX_ALLOWANCES;
@@ -112,6 +113,15 @@ pub enum Refusal {
     /// Only an operator may.
     #[error("only an operator declares what tokens may be for")]
     OperatorsAlone,
+    /// The settings declare it.
+    #[error("the settings declare this resource: take it out of the file, and reload")]
+    ResourceOfSettings,
+    /// Clients are registered for it.
+    #[error("{1} {n} registered for this resource, {0} first: take it from each with `client update {0} --audience`", n = if *.1 == 1 { "client is" } else { "clients are" })]
+    ResourceInUse(OwnerId, usize),
+    /// No such resource is stored.
+    #[error("there is no such resource")]
+    ResourceNotFound,
     /// There is a resource of this name.
     #[error("there is a resource of this name already")]
     ResourceExists,
@@ -158,6 +168,9 @@ impl Refusal {
             Self::NoSecret(_) => "no_client_secret",
             Self::TooManySecrets => "too_many_client_secrets",
             Self::OperatorsAlone => "operators_alone",
+            Self::ResourceOfSettings => "resource_of_settings",
+            Self::ResourceInUse(..) => "resource_in_use",
+            Self::ResourceNotFound => "resource_not_found",
             Self::ResourceExists => "resource_exists",
             Self::ScopeNotTaken(_) => "scope_not_taken",
             Self::UnknownAudience(_) => "unknown_audience",

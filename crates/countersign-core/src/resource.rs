@@ -308,7 +308,9 @@ impl Offered {
 
 /// The resource is declared twice: in the settings, and by what is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("the resource {0} is both in the file and stored (`resource create`): one of them has to go")]
+#[error(
+    "the resource {0} is both in the file and stored (`resource create`): take it out of the file, or `resource delete` it"
+)]
 pub struct DeclaredTwice(pub ResourceId);
 
 /// Every resource: those of the settings and those that are stored.
@@ -371,6 +373,13 @@ impl Resources {
     #[must_use]
     pub fn is_declared(&self, id: &str) -> bool {
         self.declared.load().find(id).is_some()
+    }
+
+    /// Tells whether the settings declare it, as the default one or by its name.
+    #[must_use]
+    pub fn is_of_settings(&self, id: &str) -> bool {
+        let declared = self.declared.load();
+        declared.find(id).is_some() || declared.default.as_ref().is_some_and(|one| one.id.as_str() == id)
     }
 
     /// Tells whether `declared` can take the place of what the settings said before.

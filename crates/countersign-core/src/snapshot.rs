@@ -190,6 +190,16 @@ impl Snapshot {
         self.owners.pin().get(&id).cloned()
     }
 
+    /// Returns the clients that are registered for a resource, in the order of their ids.
+    #[must_use]
+    pub fn registered_for(&self, resource: &ResourceId) -> Vec<OwnerId> {
+        let names = |owner: &KnownOwner| owner.client().is_some_and(|one| one.audiences.contains(resource));
+        let owners = self.owners.pin();
+        let mut found: Vec<_> = owners.iter().filter(|(_, owner)| names(owner)).map(|(id, _)| *id).collect();
+        found.sort_unstable();
+        found
+    }
+
     /// Returns what counts the use of credentials.
     #[must_use]
     pub const fn meters(&self) -> &Meters {

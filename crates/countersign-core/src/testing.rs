@@ -46,8 +46,8 @@ use crate::presentation::{kinds_of, recognise};
 use crate::principal::{Principal, Proof};
 use crate::question::{
     ClientAndSecrets, Creation, FoundCreation, FoundInstallation, FoundOwner, FoundRegistered,
-    FoundRegistration, FoundResource, FoundRotation, Holder, HolderOf, IncarnationOf, Installation, KeysOf,
-    MarkOf, OwnerAndKeys, RecordOf, Registration, ResourceOf, Rotation, TokensOf,
+    FoundRegistration, FoundResource, FoundRotation, FoundUse, Holder, HolderOf, IncarnationOf, Installation,
+    KeysOf, MarkOf, OwnerAndKeys, RecordOf, Registration, ResourceOf, Rotation, TokensOf, UseOf,
 };
 use crate::record::{
     ArtifactRecord, CredentialRecord, EndedToken, MarkRecord, OwnerRecord, Record, ResourceRecord,
@@ -694,6 +694,7 @@ impl Tables {
                 self.credentials.remove(&credential);
                 true
             }
+            Effect::Undeclare(record) => self.resources.remove(&record.resource.id) == Some(record),
             Effect::TakeOver(taken) => {
                 let fresh = !self.taken_over.iter().any(|one| one.lookup == taken.lookup);
                 self.taken_over.push(taken);
@@ -821,6 +822,17 @@ impl Find<Creation> for Memory {
     }
 }
 
+impl Find<UseOf> for Memory {
+    async fn find(&self, UseOf(id): UseOf) -> Result<FoundUse, Unavailable> {
+        let clients = self.snapshot().registered_for(&id);
+        self.answer(|tables| FoundUse {
+            record: tables.resources.get(&id).cloned(),
+            is_of_settings: tables.declared.contains(&id),
+            clients,
+        })
+    }
+}
+
 impl Find<ResourceOf> for Memory {
     async fn find(&self, ResourceOf(id): ResourceOf) -> Result<FoundResource, Unavailable> {
         self.answer(|tables| FoundResource {
@@ -846,9 +858,8 @@ impl Find<ClientAndSecrets> for Memory {
     async fn find(&self, question: ClientAndSecrets) -> Result<Option<FoundRegistered>, Unavailable> {
         self.answer(|tables| {
             let holder = tables.holder(question.client)?;
-            let is_theirs = |one: &&CredentialRecord| {
-                one.owner == question.client && question.kind.names(one.id) && one.revoked_at.is_none()
-            };
+            let is_theirs =
+                |one: &&CredentialRecord| one.owner == question.client && question.kind.names(one.id);
             let secrets = tables.credentials.values().filter(is_theirs).cloned().collect();
             Some(FoundRegistered { holder, secrets, resources: tables.offered() })
         })

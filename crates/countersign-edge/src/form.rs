@@ -33,8 +33,8 @@ impl Form {
         for pair in text.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
             let end = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
             let (name, value) = pair.split_at(end);
-            let name = decoded(name)?;
-            let value = decoded(value.get(1..).unwrap_or_default())?;
+            let name = decoded(name, b' ')?;
+            let value = decoded(value.get(1..).unwrap_or_default(), b' ')?;
             if parameters.iter().any(|(earlier, _)| *earlier == name) {
                 return Err(FormError::Repeated(name));
             }
@@ -67,13 +67,22 @@ impl std::fmt::Debug for Form {
     }
 }
 
-/// Reads one name or value.
-fn decoded(text: &[u8]) -> Result<String, FormError> {
+/// Reads a segment of a path (RFC 3986 §3.3).
+///
+/// # Errors
+///
+/// [`FormError::Encoding`].
+pub fn path_segment(text: &str) -> Result<String, FormError> {
+    decoded(text.as_bytes(), b'+')
+}
+
+/// Reads percent-encoded text, in which a plus sign is `plus`.
+fn decoded(text: &[u8], plus: u8) -> Result<String, FormError> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.iter();
     while let Some(byte) = rest.next() {
         bytes.push(match byte {
-            b'+' => b' ',
+            b'+' => plus,
             b'%' => match (digit(rest.next()), digit(rest.next())) {
                 (Some(high), Some(low)) => high * 16 + low,
                 _ => return Err(FormError::Encoding),

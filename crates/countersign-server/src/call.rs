@@ -9,6 +9,7 @@ use countersign_core::meter::Allowance;
 use countersign_core::minting::Expiry;
 use countersign_core::network::AddressBlock;
 use countersign_core::scope::{Scope, ScopeSet};
+use countersign_edge::form::path_segment;
 use serde::de::DeserializeOwned;
 
 use crate::failure::Failure;
@@ -42,7 +43,8 @@ impl Call {
 
     /// Reads the path segment `name`. What cannot be an id names nothing.
     pub(crate) fn segment<T: FromStr>(&self, name: &str) -> Option<T> {
-        self.segments.iter().find(|(key, _)| *key == name)?.1.parse().ok()
+        let (_, text) = self.segments.iter().find(|(key, _)| *key == name)?;
+        path_segment(text).ok()?.parse().ok()
     }
 
     /// Reads the query parameter `name`.

@@ -78,7 +78,12 @@ pub(crate) async fn show(app: &App, call: Call) -> Result<Reply, Failure> {
     let found = find(app, &call).await?;
     Reply::ok(&ClientShown {
         view: ClientView::new(&found.holder.owner),
-        secrets: found.secrets.iter().map(|secret| SecretView::new(secret, app.now())).collect(),
+        secrets: found
+            .secrets
+            .iter()
+            .filter(|secret| secret.revoked_at.is_none())
+            .map(|secret| SecretView::new(secret, app.now()))
+            .collect(),
     })
 }
 

@@ -671,6 +671,16 @@ pub static ENDPOINTS: &[Endpoint] = &[
         ..ROW
     },
     Endpoint {
+        place: Place::delete(API, "/v1/resources/{id}"),
+        id: "deleteResource",
+        summary: "Removes a resource that is stored, and that no client is registered for; operators only. Its id is percent-encoded.",
+        clause: "RFC 8707 §2",
+        callers: Callers::Management(Some(ManagementScope::Operator)),
+        refusals: &[Problem::Conflict],
+        handler: permitted!(resource::delete),
+        ..ROW
+    },
+    Endpoint {
         place: Place::get(API, "/v1/routes"),
         id: "listRoutes",
         summary: "Lists the gateway's routes in the order in which they are tried; operators only.",

@@ -13,7 +13,9 @@ impl From<Refusal> for Failure {
 
 const fn problem(refusal: &Refusal) -> Problem {
     match refusal {
-        Refusal::ClientNotFound | Refusal::NotFound | Refusal::OwnerNotFound => Problem::NotFound,
+        Refusal::ClientNotFound | Refusal::NotFound | Refusal::OwnerNotFound | Refusal::ResourceNotFound => {
+            Problem::NotFound
+        }
         Refusal::DisabledAbove(_)
         | Refusal::ExcessAudience(_)
         | Refusal::ExcessClaim(_)
@@ -25,6 +27,8 @@ const fn problem(refusal: &Refusal) -> Problem {
         Refusal::Full(..)
         | Refusal::NoSecret(_)
         | Refusal::ResourceExists
+        | Refusal::ResourceInUse(..)
+        | Refusal::ResourceOfSettings
         | Refusal::TooManySecrets
         | Refusal::OwnerDisabled
         | Refusal::Revoked

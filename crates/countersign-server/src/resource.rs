@@ -1,6 +1,7 @@
 //! `/v1/resources`: what tokens may be for (RFC 8707).
 
-use countersign_core::client::Declare;
+use countersign_core::client::{Declare, Undeclare};
+use countersign_core::refusal::Refusal;
 use countersign_core::resource::Resource;
 
 use crate::app::App;
@@ -13,6 +14,12 @@ pub(crate) async fn create(app: &App, call: Call) -> Result<Reply, Failure> {
     let resource: Resource = call.json()?;
     let record = app.perform(&call.permit, &Declare { resource }).await?;
     Reply::created(&record.resource)
+}
+
+pub(crate) async fn delete(app: &App, call: Call) -> Result<Reply, Failure> {
+    let id = call.segment("id").ok_or(Refusal::ResourceNotFound)?;
+    app.perform(&call.permit, &Undeclare { id }).await?;
+    Ok(Reply::nothing())
 }
 
 pub(crate) async fn list(app: &App) -> Result<Reply, Failure> {

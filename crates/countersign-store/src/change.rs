@@ -40,7 +40,8 @@ pub(crate) fn told(yields: &Yields, done: Done) -> Result<Vec<Told>, Unavailable
     };
     let gone = |kind, row: &Row| {
         let subject = row.text(0)?.to_owned();
-        let change = (kept(kind)?.gone)(&subject, Some(row.hash(1)?))?;
+        let found_by = (!row.is_null(1)).then(|| row.hash(1)).transpose()?;
+        let change = (kept(kind)?.gone)(&subject, found_by)?;
         Ok(Told { kind, subject, lookup: lookup(&change), change })
     };
     match yields {

@@ -85,6 +85,7 @@ fn tallied(effect: &Effect) -> Option<Tallied> {
             | Record::Incarnation(_),
         )
         | Effect::Remove(_)
+        | Effect::Undeclare(_)
         | Effect::Advance(_)
         | Effect::Revoke { .. }
         | Effect::TakeOver(_)
@@ -126,6 +127,7 @@ fn step(effect: &Effect, node: &str, now: Timestamp) -> Result<Vec<Step>, Unavai
         Effect::Remove(credential) => {
             return Ok(vec![tally::remove(node, *credential), credential::remove(*credential)]);
         }
+        Effect::Undeclare(record) => resource::remove(record),
         Effect::TakeOver(record) => taken_over::insert(record),
         Effect::Mark(record) => mark::mark(record, now),
         Effect::Done(work) => due::done(work, now),

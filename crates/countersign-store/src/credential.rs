@@ -380,11 +380,10 @@ static OF_OWNER: Statement = Statement::new(concat!(
      FROM credential
      WHERE owner = $1
        AND kind = $2
-       AND revoked_at IS NULL
      ORDER BY created_at, id"
 ));
 
-/// Finds an owner's credentials of a kind that are not revoked.
+/// Finds an owner's credentials of a kind.
 ///
 /// # Errors
 ///

@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use countersign_core::ledger::{Find, Unavailable};
 use countersign_core::question::{
     ClientAndSecrets, Creation, FirstUse, FoundCreation, FoundFirstUse, FoundInstallation, FoundOwner,
-    FoundRegistered, FoundRegistration, FoundResource, FoundRotation, Holder, HolderOf, IncarnationOf,
-    Installation, KeysOf, MarkOf, OwnerAndKeys, RecordOf, Registration, ResourceOf, Rotation, TokensOf,
+    FoundRegistered, FoundRegistration, FoundResource, FoundRotation, FoundUse, Holder, HolderOf,
+    IncarnationOf, Installation, KeysOf, MarkOf, OwnerAndKeys, RecordOf, Registration, ResourceOf, Rotation,
+    TokensOf, UseOf,
 };
 use countersign_core::record::{CredentialRecord, MarkRecord, TakenOver};
 use countersign_core::secret::SecretHash;
@@ -68,6 +69,16 @@ impl Find<ResourceOf> for Store {
     async fn find(&self, ResourceOf(id): ResourceOf) -> Result<FoundResource, Unavailable> {
         let record = resource::find(&self.database, &id).await?;
         Ok(FoundResource { record, is_declared: self.snapshot().resources().is_declared(id.as_str()) })
+    }
+}
+
+impl Find<UseOf> for Store {
+    async fn find(&self, UseOf(id): UseOf) -> Result<FoundUse, Unavailable> {
+        let record = resource::find(&self.database, &id).await?;
+        let is_of_settings = self.snapshot().resources().is_of_settings(id.as_str());
+        // What other nodes have registered counts: it is read before it is looked at.
+        self.catch_up.catch_up().await?;
+        Ok(FoundUse { record, is_of_settings, clients: self.snapshot().registered_for(&id) })
     }
 }
 

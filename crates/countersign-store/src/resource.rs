@@ -32,8 +32,9 @@ fn change(row: Row) -> Result<Change, Unavailable> {
     Ok(Change::Resource(id, resource.ok().map(Box::new)))
 }
 
-fn gone(_: &str, _: Option<SecretHash>) -> Result<Change, Unavailable> {
-    Err(corrupt("a resource went, which none does"))
+fn gone(id: &str, _: Option<SecretHash>) -> Result<Change, Unavailable> {
+    let id = id.parse().map_err(|_| corrupt("a resource went that has no name"))?;
+    Ok(Change::Resource(id, None))
 }
 
 fn payload(text: &str, id: &ResourceId) -> Result<Resource, Unavailable> {
@@ -89,6 +90,18 @@ pub(crate) fn advance(next: &ResourceRecord) -> Result<Step, Unavailable> {
     Ok(Step::one(&ADVANCE, parameters).yielding(Yields::Stored(RESOURCE)))
 }
 
+static REMOVE: Statement = Statement::new(
+    "DELETE FROM resource
+     WHERE id = $1 AND version = $2
+     RETURNING id, CAST(NULL AS BYTEA)",
+);
+
+/// Removes a resource that still has this version.
+pub(crate) fn remove(record: &ResourceRecord) -> Step {
+    let parameters = vec![record.resource.id.as_str().into(), record.version.into()];
+    Step::one(&REMOVE, parameters).yielding(Yields::Gone(RESOURCE))
+}
+
 fn written(resource: &Resource) -> Result<Value, Unavailable> {
     serde_json::to_string(resource).map(Value::from).map_err(|error| corrupt(error.to_string()))
 }
@@ -117,4 +130,4 @@ pub(crate) async fn find(
 }
 
 /// Every statement of this table.
-pub(crate) static STATEMENTS: &[&Statement] = &[&LOAD, &BY_IDS, &INSERT, &ADVANCE, &FIND];
+pub(crate) static STATEMENTS: &[&Statement] = &[&LOAD, &BY_IDS, &INSERT, &ADVANCE, &REMOVE, &FIND];

@@ -554,6 +554,15 @@ pub(crate) struct ClientUpdate {
 pub(crate) enum Resource {
     /// Declares a resource that is stored, beside those of the settings
     Create(Box<ResourceCreate>),
+    /// Removes a resource that is stored, once no client is registered for it; one of the settings goes with its lines in
+    /// the file
+    Delete {
+        /// Its name, such as `https://api.example.com`
+        #[arg(value_name = "URI")]
+        id: String,
+        #[command(flatten)]
+        remote: Remote,
+    },
     /// Lists what tokens may be for
     List {
         #[command(flatten)]

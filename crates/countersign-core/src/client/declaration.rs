@@ -1,16 +1,19 @@
-//! Declares resources that are stored, beside those of the settings (RFC 8707).
+//! Declares resources that are stored, beside those of the settings (RFC 8707), and removes them.
+//!
+//! **Invariant.** A resource goes when no client is registered for it. Whoever took it from the last one has ended that
+//! client's tokens, so that a later resource of the same name inherits neither tokens nor clients.
 
 use crate::context::Context;
 use crate::decision::Permit;
 use crate::effect::{Effect, Outcome};
 use crate::exchange::Act;
 use crate::lifecycle::{Line, new_line};
-use crate::question::{FoundResource, ResourceOf};
+use crate::question::{FoundResource, FoundUse, ResourceOf, UseOf};
 use crate::reach::{Reach, reach};
 use crate::record::ResourceRecord;
 use crate::refusal::Refusal;
 
-use super::model::Declare;
+use super::model::{Declare, Undeclare};
 
 impl Act for Declare {
     type Question = ResourceOf;
@@ -43,5 +46,45 @@ impl Act for Declare {
         let record = ResourceRecord { resource: self.resource.clone(), version: 1, created_at: context.now };
         let effects = vec![Effect::Insert(record.clone().into())];
         Outcome::granted(record, effects, line.granted())
+    }
+}
+
+impl Act for Undeclare {
+    type Question = UseOf;
+    type By = Permit;
+    type Answer = ResourceRecord;
+    type Reason = Refusal;
+
+    fn question(&self, _: &Context<'_>, _: &Permit) -> UseOf {
+        UseOf(self.id.clone())
+    }
+
+    fn decide(
+        &self,
+        context: &mut Context<'_>,
+        permit: &Permit,
+        found: FoundUse,
+    ) -> Outcome<ResourceRecord, Refusal> {
+        let line = new_line(context, "resource.delete", permit, self.id.to_string());
+        match removable(permit, found) {
+            Ok(record) => {
+                let effects = vec![Effect::Undeclare(record.clone())];
+                Outcome::granted(record, effects, line.granted())
+            }
+            Err(refusal) => Outcome::refused(refusal.clone(), Vec::new(), line.refused(refusal.code())),
+        }
+    }
+}
+
+fn removable(permit: &Permit, found: FoundUse) -> Result<ResourceRecord, Refusal> {
+    if reach(permit.principal()) != Reach::Installation {
+        return Err(Refusal::OperatorsAlone);
+    }
+    let FoundUse { record, is_of_settings, clients } = found;
+    let absent = if is_of_settings { Refusal::ResourceOfSettings } else { Refusal::ResourceNotFound };
+    let record = record.ok_or(absent)?;
+    match clients.first() {
+        Some(first) => Err(Refusal::ResourceInUse(*first, clients.len())),
+        None => Ok(record),
     }
 }

@@ -82,6 +82,13 @@ pub struct SecretRotated {
     pub replaced: Vec<CredentialRecord>,
 }
 
+/// Removes a resource that is stored.
+#[derive(Debug, Clone)]
+pub struct Undeclare {
+    /// Which one.
+    pub id: ResourceId,
+}
+
 /// Declares a resource that is stored.
 #[derive(Debug, Clone)]
 pub struct Declare {

@@ -21,7 +21,7 @@ use crate::scope::ScopeSet;
 use crate::tally::Kept;
 
 use super::model::{AmendClient, Register, Registered, RotateSecret, SecretRotated};
-use super::terms::{Sound, widens};
+use super::terms::{Sound, narrows, widens};
 
 impl Act for Register {
     type Question = Registration;
@@ -193,11 +193,19 @@ impl AmendClient {
         let owner = holder.owner;
         let before = owner.client.as_deref().cloned().unwrap_or_default();
         let next = self.applied(before.clone());
-        let widens = widens(&before, &next);
+        let (widens, narrows) = (widens(&before, &next), narrows(&before, &next));
         let sound = Sound::new(next, &resources)?;
         let terms = if widens { sound.granted(permit)? } else { sound.terms };
         let name = self.name.as_deref().map_or_else(|| Ok(owner.name.clone()), valid_name)?;
-        Ok(OwnerRecord { name, version: owner.version + 1, client: Some(Box::new(terms)), ..owner })
+        // SAFETY 17: what is taken from the client is taken from the tokens that it has.
+        let generation = owner.generation + i64::from(narrows);
+        Ok(OwnerRecord {
+            name,
+            version: owner.version + 1,
+            generation,
+            client: Some(Box::new(terms)),
+            ..owner
+        })
     }
 
     fn applied(&self, before: ClientTerms) -> ClientTerms {
@@ -239,11 +247,12 @@ impl Act for RotateSecret {
     }
 }
 
-/// A secret that is to be minted, and those that it replaces.
+/// A secret that is to be minted, those that it replaces, and those that have ended and are kept no longer.
 struct Succession {
     client: OwnerRecord,
     draft: CredentialRecord,
     before: Vec<CredentialRecord>,
+    ended: Vec<CredentialRecord>,
     room: Option<Effect>,
 }
 
@@ -255,7 +264,7 @@ impl RotateSecret {
         permit: &Permit,
         found: Option<FoundRegistered>,
     ) -> Result<Succession, Refusal> {
-        let FoundRegistered { holder, secrets, resources } = visible(permit, found)?;
+        let FoundRegistered { mut holder, secrets, resources } = visible(permit, found)?;
         let terms = holder.owner.client.as_deref().cloned().unwrap_or_default();
         if !terms.auth_method.has_secret() {
             return Err(Refusal::NoSecret(terms.auth_method.name()));
@@ -264,14 +273,16 @@ impl RotateSecret {
         let works = |secret: &CredentialRecord| {
             !matches!(secret.life().state(context.now), State::Expired | State::Revoked)
         };
-        let before: Vec<_> = secrets.into_iter().filter(works).collect();
+        let (before, ended): (Vec<_>, Vec<_>) = secrets.into_iter().partition(works);
         if before.len() >= MAX_SECRETS && !self.overlap(context).is_zero() {
             return Err(Refusal::TooManySecrets);
         }
         let draft = secret_draft(&holder.owner)?;
+        let gone = u64::try_from(ended.len()).unwrap_or(u64::MAX);
+        holder.tally.credentials = holder.tally.credentials.saturating_sub(gone);
         let room = mintable(&KIND, context, permit, &holder, &draft)?;
         let client = OwnerRecord { version: holder.owner.version + 1, ..holder.owner };
-        Ok(Succession { client, draft, before, room })
+        Ok(Succession { client, draft, before, ended, room })
     }
 
     fn overlap(&self, context: &Context<'_>) -> Duration {
@@ -284,11 +295,13 @@ impl RotateSecret {
         succession: Succession,
         line: Line,
     ) -> Outcome<SecretRotated, Refusal> {
-        let Succession { client, draft, before, room } = succession;
+        let Succession { client, draft, before, ended, room } = succession;
         let Minted { record, key } = mint(context, draft);
         let replaced: Vec<_> = before.into_iter().map(|old| self.ended(context, old, &record)).collect();
         // The client too: of two rotations at once, the second sees what the first has minted.
         let mut effects = vec![Effect::Advance(client.clone().into())];
+        // Before there has to be room for one more.
+        effects.extend(ended.iter().map(|secret| Effect::Remove(secret.id)));
         effects.extend(room);
         effects.extend(replaced.iter().map(|old| Effect::Advance(old.clone().into())));
         effects.push(Effect::Insert(record.clone().into()));

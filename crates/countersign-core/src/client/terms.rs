@@ -82,20 +82,27 @@ impl Sound {
 
 /// Tells whether what shall be registered is more than what was: whoever does that gives the whole of it anew.
 pub(super) fn widens(before: &ClientTerms, next: &ClientTerms) -> bool {
-    let ClientTerms {
-        grants, scopes, audiences, auth_method, jwks, jwks_uri, redirect_uris, metadata, ..
-    } = next;
-    let narrowed = grants.is_subset(&before.grants)
-        && before.scopes.first_missing(scopes).is_none()
-        && audiences.iter().all(|one| before.audiences.contains(one))
-        // No audience at all is the default one.
-        && audiences.is_empty() == before.audiences.is_empty();
+    let ClientTerms { auth_method, jwks, jwks_uri, redirect_uris, metadata, .. } = next;
     let same = *auth_method == before.auth_method
         && *jwks == before.jwks
         && *jwks_uri == before.jwks_uri
         && *redirect_uris == before.redirect_uris
         && *metadata == before.metadata;
-    !(narrowed && same)
+    !(same && covers(before, next))
+}
+
+/// Tells whether something is taken away: then it is taken from the client's tokens too.
+pub(super) fn narrows(before: &ClientTerms, next: &ClientTerms) -> bool {
+    !covers(next, before)
+}
+
+/// Tells whether `more` may have every token that `less` may.
+fn covers(more: &ClientTerms, less: &ClientTerms) -> bool {
+    less.grants.is_subset(&more.grants)
+        && more.scopes.first_missing(&less.scopes).is_none()
+        && less.audiences.iter().all(|one| more.audiences.contains(one))
+        // No audience at all is the default one.
+        && less.audiences.is_empty() == more.audiences.is_empty()
 }
 
 /// A mistake, and what is said of it.

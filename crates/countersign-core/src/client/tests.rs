@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::client::{AmendClient, Declare, Register, Registered, RotateSecret};
+use crate::client::{AmendClient, Declare, Register, Registered, RotateSecret, Undeclare};
 use crate::client_terms::{AuthMethod, ClientTerms, GrantType};
 use crate::decision::Permit;
 use crate::id::{OwnerId, OwnerKind};
@@ -382,4 +382,79 @@ fn an_operator_declares_resources_and_each_once() {
     ground.store.tables().resources.clear();
     ground.store.tables().declared.push(resource.id);
     assert_eq!(ground.perform(&operator, &declare).map(drop), Err(Refusal::ResourceExists), "in the file");
+}
+
+#[test]
+fn a_stored_resource_goes_when_nobody_is_registered_for_it() {
+    let mut ground = ground();
+    let undeclare = |id: &str| Undeclare { id: id.parse().unwrap() };
+    let operator = ground.caller(OPERATOR, "*");
+    let client = registered(&mut ground, terms("orders:read", &[API, OTHER])).client;
+    let tenant = ground.caller("clients:write", "*");
+    ground.store.tables().declared.push("https://file.example".parse().unwrap());
+    for (permit, id, expected) in [
+        (&tenant, API, Refusal::OperatorsAlone),
+        (&operator, API, Refusal::ResourceInUse(client.id, 1)),
+        (&operator, "https://file.example", Refusal::ResourceOfSettings),
+        (&operator, "https://unknown.example", Refusal::ResourceNotFound),
+    ] {
+        assert_eq!(ground.perform(permit, &undeclare(id)).map(drop), Err(expected.clone()), "{id}");
+        let line = ground.store.lines().1.unwrap();
+        assert_eq!((&*line.action, line.reason.as_deref()), ("resource.delete", Some(expected.code())));
+    }
+    let narrowed = AmendClient { audiences: Some(vec![OTHER.parse().unwrap()]), ..unchanged(client.id) };
+    ground.perform(&operator, &AmendClient { scopes: Some(scopes("")), ..narrowed }).unwrap();
+    let removed = ground.perform(&operator, &undeclare(API)).unwrap();
+    assert_eq!(removed.resource.id.as_str(), API);
+    assert!(!ground.store.tables().resources.contains_key(&removed.resource.id));
+    let line = ground.store.lines().0.unwrap();
+    assert_eq!((&*line.action, line.subject.as_deref()), ("resource.delete", Some(API)));
+    assert_eq!(ground.perform(&operator, &undeclare(API)).map(drop), Err(Refusal::ResourceNotFound));
+}
+
+#[test]
+fn safety_17_what_is_taken_from_a_client_is_taken_from_its_tokens() {
+    type Change = fn(AmendClient) -> AmendClient;
+    let rows: [(Change, i64); 8] = [
+        (|same| same, 0),
+        (|same| AmendClient { name: Some("other".into()), ..same }, 0),
+        (|same| AmendClient { scopes: Some(scopes("orders:read orders:write")), ..same }, 0),
+        (|same| AmendClient { scopes: Some(scopes("")), ..same }, 1),
+        (|same| AmendClient { audiences: Some(vec![API.parse().unwrap()]), ..same }, 1),
+        (|same| AmendClient { audiences: Some(Vec::new()), ..same }, 1),
+        (|same| AmendClient { grants: Some([GrantType::AuthorizationCode].into()), ..same }, 1),
+        (|same| AmendClient { metadata: Some(serde_json::Map::new()), ..same }, 0),
+    ];
+    for (row, (change, raised)) in rows.into_iter().enumerate() {
+        let mut ground = ground();
+        let operator = ground.caller(OPERATOR, "*");
+        let redirect_uris = vec!["https://app.example/cb".parse().unwrap()];
+        let grants = [GrantType::ClientCredentials, GrantType::AuthorizationCode].into();
+        let all = ClientTerms { grants, redirect_uris, ..terms("orders:read", &[API, OTHER]) };
+        let client = registered(&mut ground, all).client;
+        let next = ground.perform(&operator, &change(unchanged(client.id))).unwrap();
+        assert_eq!(next.generation - client.generation, raised, "row {row}");
+    }
+}
+
+#[test]
+fn a_rotation_forgets_the_secrets_that_have_ended_and_they_leave_their_room() {
+    let mut ground = ground();
+    let operator = ground.caller(OPERATOR, "*");
+    let client = registered(&mut ground, terms("", &[])).client;
+    let secrets = |ground: &Ground| {
+        ground.store.tables().credentials.values().filter(|one| one.owner == client.id).count()
+    };
+    let rotate = |overlap| RotateSecret { id: client.id, overlap: Some(overlap) };
+    ground.perform(&operator, &rotate(HOUR)).unwrap();
+    ground.now = NOW.plus(HOUR);
+    // The first has ended by itself, the second is revoked by this.
+    ground.perform(&operator, &rotate(Duration::ZERO)).unwrap();
+    assert_eq!(secrets(&ground), 2);
+    let tenant = ground.caller("clients:write", "*");
+    ground.policy.tenant_max_keys = u64::try_from(ground.store.tables().credentials.len()).unwrap();
+    ground.perform(&tenant, &rotate(HOUR)).unwrap();
+    assert_eq!(secrets(&ground), 2, "what has ended makes room");
+    let full = ground.perform(&tenant, &rotate(HOUR));
+    assert_eq!(full.map(drop), Err(Refusal::Full(Kept::Credentials, ground.policy.tenant_max_keys)));
 }

@@ -1,15 +1,18 @@
 //! What is registered of clients, and resources: stored, and known to every node.
 
+use countersign_core::client::{Declare, Register, Undeclare};
 use countersign_core::client_terms::{ClientTerms, GrantType};
 use countersign_core::context::Clock as _;
 use countersign_core::effect::Effect;
 use countersign_core::ledger::{Commit, Find};
 use countersign_core::question::{OwnerAndKeys, ResourceOf};
 use countersign_core::record::{OwnerRecord, ResourceRecord};
-use countersign_core::resource::{Resource, SigningAlgorithm};
+use countersign_core::refusal::Refusal;
+use countersign_core::resource::{Resource, ResourceId, SigningAlgorithm};
 use countersign_store::Store;
 use countersign_testkit::{Records, each_database, on_postgres};
 
+use crate::acts::{operator, performed};
 use crate::raw::{commit, done, insert_owner, sql, until};
 
 fn terms(scopes: &str) -> Box<ClientTerms> {
@@ -77,6 +80,45 @@ async fn a_client_that_cannot_be_read_is_refused_and_its_neighbours_go_on() {
         assert_eq!(known(&again, &other), (Some("a".into()), 0));
         assert!(again.find(OwnerAndKeys(client.id)).await.is_err(), "what is not understood is not changed");
         again.close().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resource_that_is_deleted_is_gone_at_every_node_and_in_use_counts_at_every_node() {
+    each_database(async |fixture| {
+        let a = fixture.open("a").await;
+        let mut records = Records::new(1);
+        let organisation = records.organisation();
+        done(commit(&a, vec![insert_owner(&organisation)]).await);
+        let id: ResourceId = "https://api.example.com/a%20b?c=+d".parse().unwrap();
+        let resource = Resource::any(id.clone(), SigningAlgorithm::Es256);
+        let declared = performed(1, &fixture, &a, &operator(), &Declare { resource: resource.clone() }).await;
+        let record = declared.unwrap().unwrap();
+        let b = if fixture.is_shared() { Some(fixture.open("b").await) } else { None };
+        let other = b.as_ref().unwrap_or(&a);
+        let grants = [GrantType::ClientCredentials].into();
+        let terms = ClientTerms { grants, audiences: vec![id.clone()], ..ClientTerms::default() };
+        let register = Register { name: "billing".into(), organisation: None, terms, idempotency: None };
+        let client = performed(2, &fixture, other, &operator(), &register).await.unwrap().unwrap().client;
+        let undeclare = Undeclare { id: id.clone() };
+        let refused = performed(3, &fixture, &a, &operator(), &undeclare).await.unwrap();
+        assert_eq!(refused, Err(Refusal::ResourceInUse(client.id, 1)), "a moment ago, at another node");
+        let terms =
+            client.client.clone().map(|terms| Box::new(ClientTerms { audiences: Vec::new(), ..*terms }));
+        let next = OwnerRecord { client: terms, version: 2, ..client };
+        done(commit(other, vec![Effect::Advance(next.into())]).await);
+        assert_eq!(performed(4, &fixture, &a, &operator(), &undeclare).await.unwrap(), Ok(record.clone()));
+        assert_eq!(commit(&a, vec![Effect::Undeclare(record)]).await, Ok(Commit::Lost), "once");
+        other.catch_up().await.unwrap();
+        for node in [&a, other] {
+            assert!(node.snapshot().resources().find(id.as_str()).is_none());
+        }
+        let again = performed(5, &fixture, other, &operator(), &Declare { resource }).await;
+        assert_eq!(again.unwrap().unwrap().version, 1, "the name is free");
+        for node in [Some(a), b].into_iter().flatten() {
+            node.close().await;
+        }
     })
     .await;
 }

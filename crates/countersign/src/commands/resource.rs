@@ -1,15 +1,18 @@
 //! `countersign resource …`
 
+use std::iter::once;
 use std::process::ExitCode;
 
 use anyhow::{Result, anyhow};
 use http::Method;
 use serde_json::{Map, Value, json};
+use url::form_urlencoded::byte_serialize;
 
 use crate::cli::{Resource, ResourceCreate};
 use crate::commands::key::without_null;
 use crate::commands::{call, object, rows};
 use crate::listing::{Columns, Listing};
+use crate::output;
 
 const COLUMNS: Columns =
     &[("ID", "id"), ("SCOPES", "scopes"), ("ACCESS TOKEN", "access_token"), ("CLAIMS", "claims")];
@@ -17,6 +20,12 @@ const COLUMNS: Columns =
 pub(crate) async fn run(command: Resource) -> Result<ExitCode> {
     match command {
         Resource::Create(create) => declare(&create).await,
+        Resource::Delete { id, remote } => {
+            let path: String = once("/v1/resources/").chain(byte_serialize(id.as_bytes())).collect();
+            call(&remote, Method::DELETE, &path, None).await?;
+            output::note(&format!("{id} is deleted: no token is issued for it"));
+            Ok(ExitCode::SUCCESS)
+        }
         Resource::List { remote } => {
             let resources = call(&remote, Method::GET, "/v1/resources", None).await?;
             let mut listing = Listing::new(remote.json, COLUMNS);

@@ -31,6 +31,10 @@ fn life(place: &Ground, way: &[&str], environment: &[(&str, &str)]) {
     let resource = ["resource", "create", "--id", API, "--scope", "orders:read=See your orders"];
     ok(&run(&[&resource, &["--signing-alg", "RS256", "--claim", "role=service"][..]].concat()));
     refused(&run(&resource), "there is a resource of this name already");
+    let odd = "https://odd.example/a%20b?c=d";
+    ok(&run(&["resource", "create", "--id", odd]));
+    ok(&run(&["resource", "delete", odd]));
+    refused(&run(&["resource", "delete", odd]), "there is no such resource");
     let listed = as_json(&run(&["resource", "list", "--json"]));
     let ours = listed["data"].as_array().unwrap().iter().find(|one| one["id"] == json!(API)).unwrap();
     assert_eq!(ours["access_token"], json!({ "lifetime": "15m", "signing_alg": "RS256" }));
@@ -61,6 +65,7 @@ fn life(place: &Ground, way: &[&str], environment: &[(&str, &str)]) {
         (&shown["name"], &shown["scopes"], &shown["metadata"]),
         (&json!("invoices"), &json!([]), &json!({}))
     );
+    refused(&run(&["resource", "delete", API]), "2 clients are registered for this resource");
     refused(
         &run(&[&create, &["--scope", "settle", "--audience", API][..]].concat()),
         "takes the scope settle",
@@ -170,6 +175,10 @@ fn resources_of_the_file_are_live_by_reload_and_an_id_has_one_place() {
     let twice = json!({ "id": "https://file.example" });
     assert_eq!(server.manage("POST", "/v1/resources", &stored).status, 201);
     assert_eq!(server.manage("POST", "/v1/resources", &twice).status, 409);
+    let delete = |id: &str| place.run(&["resource", "delete", id, "--data", "data"], &[]);
+    for of_settings in ["https://file.example", API] {
+        refused(&delete(of_settings), "the settings declare this resource");
+    }
     let client = json!({ "name": "c", "grant_types": ["client_credentials"], "scopes": ["settle"],
         "audiences": ["https://file.example"] });
     assert_eq!(server.manage("POST", "/v1/clients", &client).status, 201);

@@ -315,6 +315,23 @@ impl Drop for Stop<'_> {
 }
 
 #[test]
+fn safety_17_a_client_that_is_narrowed_has_narrow_tokens_at_the_next_request() {
+    let place = Ground::new();
+    let server = place.up("data", &[]);
+    for format in ["jwt", "opaque"] {
+        let client = Client::register(&server, &json!({ "token_format": format }));
+        let token = client.token(&server);
+        assert_eq!(call(&server, &token).status, 200);
+        let path = format!("/v1/clients/{}", client.id);
+        assert_eq!(server.manage("PATCH", &path, &json!({ "name": "invoices" })).status, 200);
+        assert_eq!(call(&server, &token).status, 200, "nothing was taken away");
+        assert_eq!(server.manage("PATCH", &path, &json!({ "scopes": null })).status, 200);
+        refused(&server, &token);
+        assert_eq!(call(&server, &client.token(&server)).status, 200, "a new one has what is left");
+    }
+}
+
+#[test]
 fn a_client_that_has_as_many_opaque_tokens_as_it_may_is_told_when_to_come_again() {
     let place = Ground::new();
     let config = place.write("c.toml", "[client]\nmax_opaque_tokens = 2\n");
