@@ -42,7 +42,9 @@ pub(crate) struct ServerMetadata {
     token_endpoint_auth_methods_supported: Vec<&'static str>,
     token_endpoint_auth_signing_alg_values_supported: Vec<&'static str>,
     introspection_endpoint_auth_methods_supported: Vec<&'static str>,
+    introspection_endpoint_auth_signing_alg_values_supported: Vec<&'static str>,
     revocation_endpoint_auth_methods_supported: Vec<&'static str>,
+    revocation_endpoint_auth_signing_alg_values_supported: Vec<&'static str>,
     /// The scopes of the declared resources.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     scopes_supported: Vec<String>,
@@ -80,6 +82,7 @@ pub(crate) async fn server(desk: &Desk) -> Result<Reply, Failure> {
     scopes.sort_unstable();
     scopes.dedup();
     let methods: Vec<_> = CLIENT_AUTHENTICATION.iter().map(|method| method.name).collect();
+    let algorithms: Vec<_> = SignatureAlgorithm::ALL.iter().map(|one| one.as_str()).collect();
     let confidential: Vec<_> = methods.iter().copied().filter(|method| *method != "none").collect();
     Ok(Reply::ok(&ServerMetadata {
         issuer: app.issuer_url.clone(),
@@ -89,12 +92,12 @@ pub(crate) async fn server(desk: &Desk) -> Result<Reply, Failure> {
         revocation_endpoint: at("revokeToken"),
         grant_types_supported: GRANTS.iter().map(|grant| grant.grant_type).collect(),
         response_types_supported: Vec::new(),
-        token_endpoint_auth_signing_alg_values_supported: SignatureAlgorithm::ALL
-            .iter()
-            .map(|one| one.as_str())
-            .collect(),
+        // RFC 8414 §2: they must be said wherever `private_key_jwt` is.
+        token_endpoint_auth_signing_alg_values_supported: algorithms.clone(),
         introspection_endpoint_auth_methods_supported: confidential,
+        introspection_endpoint_auth_signing_alg_values_supported: algorithms.clone(),
         revocation_endpoint_auth_methods_supported: methods.clone(),
+        revocation_endpoint_auth_signing_alg_values_supported: algorithms,
         token_endpoint_auth_methods_supported: methods,
         scopes_supported: scopes,
         protected_resources: resources.iter().map(|resource| resource.id.as_str().to_owned()).collect(),

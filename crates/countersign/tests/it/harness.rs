@@ -216,6 +216,11 @@ impl Answer {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
+    /// Returns the body as JSON; null if there is none.
+    pub(crate) fn json_if_any(&self) -> Value {
+        if self.body.is_empty() { Value::Null } else { self.json() }
+    }
+
     pub(crate) fn header(&self, name: &str) -> Option<String> {
         self.head.lines().find_map(|line| {
             let (found, value) = line.split_once(':')?;

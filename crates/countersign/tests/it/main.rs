@@ -20,6 +20,7 @@ mod clients;
 mod command_line;
 mod crash;
 mod description;
+mod discovery;
 mod fairness;
 mod faults;
 mod github;
