@@ -8,16 +8,36 @@ use crate::context::Entropy;
 /// The alphabet, in the order of the digits' values.
 pub const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// Writes `value` as `width` digits, left-padded with `0`. Digits above `width` are dropped.
-#[must_use]
-pub fn encode(mut value: u128, width: usize) -> String {
-    let mut digits = vec!['0'; width];
-    for digit in digits.iter_mut().rev() {
-        let index = usize::try_from(value % 62).unwrap_or(0);
-        *digit = ALPHABET.get(index).map_or('0', |byte| char::from(*byte));
-        value /= 62;
+/// 62 to the tenth: the digits that are divided out in one word.
+const WORD: u128 = 62_u128.pow(10);
+
+/// Digits of one number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Digits<const WIDTH: usize>([u8; WIDTH]);
+
+impl<const WIDTH: usize> Digits<WIDTH> {
+    /// Returns them as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        str::from_utf8(&self.0).unwrap_or_default()
     }
-    digits.into_iter().collect()
+}
+
+/// Writes `value` as `WIDTH` digits, left-padded with `0`. Digits above `WIDTH` are dropped.
+#[must_use]
+pub fn encode<const WIDTH: usize>(mut value: u128) -> Digits<WIDTH> {
+    let mut digits = [b'0'; WIDTH];
+    // 64 bits are divided by one instruction, 128 by a call.
+    for ten in digits.rchunks_mut(10) {
+        let mut word = u64::try_from(value % WORD).unwrap_or(0);
+        value /= WORD;
+        for digit in ten.iter_mut().rev() {
+            let index = usize::try_from(word % 62).unwrap_or(0);
+            *digit = ALPHABET.get(index).copied().unwrap_or(b'0');
+            word /= 62;
+        }
+    }
+    Digits(digits)
 }
 
 /// Reads digits written by [`encode`]; `None` for a foreign character, an empty text or a value above 128 bits.
@@ -61,14 +81,18 @@ fn digit_value(byte: u8) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::{decode, encode, random};
+    use super::{WORD, decode, encode, random};
     use crate::context::SeededEntropy;
 
     #[test]
     fn encode_and_decode_are_inverse_at_the_edges() {
-        for value in [0, 1, 61, 62, u128::from(u32::MAX), u128::MAX] {
-            assert_eq!(decode(&encode(value, 22)), Some(value));
+        for value in [0, 1, 61, 62, u128::from(u32::MAX), WORD - 1, WORD, WORD * WORD, u128::MAX] {
+            assert_eq!(decode(encode::<22>(value).as_str()), Some(value));
         }
+        assert_eq!(encode::<1>(62).as_str(), "0");
+        assert_eq!(encode::<2>(62).as_str(), "10");
+        assert_eq!(encode::<10>(WORD + 61).as_str(), "000000000z");
+        assert_eq!(encode::<12>(WORD).as_str(), "010000000000");
     }
 
     #[test]

@@ -8,9 +8,11 @@ use aws_lc_rs::digest::{SHA256, digest};
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 
+use crate::good_signatures::Reading;
 use crate::imported_set::Source;
 use crate::key_string::KEY_HEADER;
 use crate::rejection::Rejection;
+use crate::token::TokenDigest;
 
 /// The certificate that a peer was verified by at the handshake.
 #[derive(Clone, PartialEq, Eq)]
@@ -62,6 +64,11 @@ pub trait DeclaredSets: Sync {
     fn takes_tokens_of(&self, _issuer: &str) -> bool {
         false
     }
+
+    /// Returns what the text with this digest says, if it was read before and found well signed.
+    fn read_before(&self, _digest: &TokenDigest) -> Option<Reading> {
+        None
+    }
 }
 
 /// Where no key is imported.
@@ -76,6 +83,11 @@ impl DeclaredSets for NoSets {
     fn is_issuer(&self, _: &str) -> bool {
         false
     }
+}
+
+/// Reads a field's value as text: many characters at once, since tokens are long.
+fn ascii(value: &HeaderValue) -> Option<&str> {
+    str::from_utf8(value.as_bytes()).ok().filter(|text| text.is_ascii())
 }
 
 /// The whole head of a request. A body comes later, and only where somebody asks for it.
@@ -245,7 +257,7 @@ impl<'a> RequestHead<'a> {
             (None, None) => Ok(None),
             (Some(value), None) if authorization.next().is_none() => self.authorization(value).map(Some),
             (None, Some((field, value))) if keys.next().is_none() => {
-                let text = value.to_str().map_err(|_| Rejection::UNRECOGNISED)?.trim();
+                let text = ascii(value).ok_or(Rejection::UNRECOGNISED)?.trim();
                 Ok(Some(Carried::KeyField { field, text }))
             }
             (Some(_), _) | (None, Some(_)) => Err(Rejection::AMBIGUOUS),
@@ -254,7 +266,7 @@ impl<'a> RequestHead<'a> {
 
     /// Reads the credentials of `Authorization` (RFC 9110 §11.6.2; the scheme's name is case-insensitive, §11.1).
     fn authorization(&self, value: &'a HeaderValue) -> Result<Carried<'a>, Rejection> {
-        let text = value.to_str().map_err(|_| Rejection::UNRECOGNISED)?;
+        let text = ascii(value).ok_or(Rejection::UNRECOGNISED)?;
         let (scheme, text) = text.split_once(' ').ok_or(Rejection::UNRECOGNISED)?;
         let text = text.trim();
         if text.is_empty() {
@@ -270,7 +282,9 @@ impl<'a> RequestHead<'a> {
             return Err(Rejection::UNRECOGNISED);
         };
         // `Bearer a, Bearer b` is one field line with two credentials: a proxy joined them.
-        if text.contains([' ', ',']) { Err(Rejection::AMBIGUOUS) } else { Ok(carried) }
+        // All of it is looked at in any case: the compiler takes many characters at once.
+        let separators = text.bytes().map(|byte| u64::from(matches!(byte, b' ' | b','))).sum::<u64>();
+        if separators == 0 { Ok(carried) } else { Err(Rejection::AMBIGUOUS) }
     }
 
     /// RFC 9449 §4.3 (1): there is not more than one DPoP field.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::audit::AuditEvent;
 use crate::due::Due;
-use crate::good_signatures::SignedBy;
+use crate::good_signatures::Signed;
 use crate::id::{CredentialId, OwnerId};
 use crate::imported_set::Upgrade;
 use crate::meter::Metered;
@@ -12,7 +12,6 @@ use crate::record::{EndedToken, MarkRecord, Record, ResourceRecord, TakenOver};
 use crate::secret::SecretHash;
 use crate::tally::Kept;
 use crate::timestamp::Timestamp;
-use crate::token::TokenDigest;
 
 /// A change to what is stored. Closed by the tables, never by kinds of credential; each is conditional, so that a lost race is seen and decided again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,15 +78,8 @@ pub enum Use {
         /// How much.
         cost: u32,
     },
-    /// Remembers that a token's signature is good, so that it is not checked again. Lossy: it is checked again then.
-    GoodSignature {
-        /// The SHA-256 of the whole token.
-        digest: Box<TokenDigest>,
-        /// The key that it is good by.
-        key: SignedBy,
-        /// When the token ends.
-        until: Timestamp,
-    },
+    /// Remembers that a token's signature is good, so that it is neither checked nor read again. Lossy: it is, then.
+    GoodSignature(Box<Signed>),
     /// Asks that the key's own hash take the place of the one that came over. Queued; lossy, and then asked for again.
     Upgrade(Upgrade),
 }

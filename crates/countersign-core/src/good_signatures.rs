@@ -1,8 +1,10 @@
-//! Which signatures were found good, so that the same token is not checked twice.
+//! Which signatures were found good, so that the same token is neither checked nor read twice.
 //!
-//! **Invariant.** An entry says "this very text was signed by this very key" and nothing else: whatever can change is
-//! judged at every use (SAFETY 24). Speed is all that is lost with an entry.
+//! **Invariant.** An entry says "this very text was signed by this very key, and reads so" and nothing else: whatever can
+//! change is judged at every use (SAFETY 24). Speed is all that is lost with an entry.
 
+use std::any::Any;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -13,8 +15,8 @@ use crate::id::CredentialId;
 use crate::timestamp::Timestamp;
 use crate::token::TokenDigest;
 
-/// The most entries, some 80 bytes each; a bound, not a clause.
-const MOST: usize = 100_000;
+/// The most entries, some 600 bytes each; a bound, not a clause.
+const MOST: usize = 50_000;
 
 /// The key that has made a signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,30 +27,73 @@ pub enum SignedBy {
     Foreign(Arc<PublicKey>),
 }
 
+/// What a token says, as its room has read it: a value of the room's own type, made from the token's text alone.
+#[derive(Clone)]
+pub struct Reading(Arc<dyn Any + Send + Sync>);
+
+impl Reading {
+    /// Keeps what was read.
+    #[must_use]
+    pub fn of<T: Any + Send + Sync>(said: Arc<T>) -> Self {
+        Self(said)
+    }
+
+    /// Returns it, if it is a `T`.
+    #[must_use]
+    pub fn get<T: Any + Send + Sync>(self) -> Option<Arc<T>> {
+        self.0.downcast().ok()
+    }
+}
+
+impl fmt::Debug for Reading {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Reading")
+    }
+}
+
+/// A token that was read, and whose signature was found good.
+#[derive(Debug, Clone)]
+pub struct Signed {
+    /// The SHA-256 of the whole token.
+    pub digest: TokenDigest,
+    /// The key that it is signed by.
+    pub by: SignedBy,
+    /// When it ends.
+    pub until: Timestamp,
+    /// What it says.
+    pub reading: Reading,
+}
+
 /// Signatures that were found good.
 #[derive(Debug, Default)]
 pub(crate) struct GoodSignatures {
-    by_digest: HashMap<TokenDigest, (SignedBy, Timestamp)>,
+    by_digest: HashMap<TokenDigest, Signed>,
     count: AtomicUsize,
 }
 
 impl GoodSignatures {
     /// Tells whether the token with this digest is known to be signed by `key`.
     pub(crate) fn holds(&self, digest: &TokenDigest, key: &SignedBy) -> bool {
-        self.by_digest.pin().get(digest).is_some_and(|(by, _)| by == key)
+        self.by_digest.pin().get(digest).is_some_and(|signed| signed.by == *key)
+    }
+
+    /// Returns what the token with this digest says, if it was read before. By which key it is signed, [`Self::holds`]
+    /// tells.
+    pub(crate) fn reading(&self, digest: &TokenDigest) -> Option<Reading> {
+        self.by_digest.pin().get(digest).map(|signed| signed.reading.clone())
     }
 
     /// Notes one. When it is full, what has ended goes, and if that is not enough everything: no order is kept.
-    pub(crate) fn note(&self, digest: &TokenDigest, key: SignedBy, until: Timestamp, now: Timestamp) {
+    pub(crate) fn note(&self, signed: Signed, now: Timestamp) {
         let signatures = self.by_digest.pin();
         if self.count.load(Ordering::Relaxed) >= MOST {
-            signatures.retain(|_, (_, until)| *until > now);
+            signatures.retain(|_, signed| signed.until > now);
             if signatures.len() > MOST / 2 {
                 signatures.clear();
             }
             self.count.store(signatures.len(), Ordering::Relaxed);
         }
-        if signatures.insert(*digest, (key, until)).is_none() {
+        if signatures.insert(signed.digest, signed).is_none() {
             self.count.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -61,7 +106,7 @@ mod tests {
     use countersign_jose::algorithm::SignatureAlgorithm;
     use countersign_jose::jwk::SigningKey;
 
-    use super::{GoodSignatures, MOST, SignedBy};
+    use super::{GoodSignatures, MOST, Reading, Signed, SignedBy};
     use crate::context::SeededEntropy;
     use crate::id::CredentialId;
     use crate::signing_key::SIGNING_KEY;
@@ -69,6 +114,11 @@ mod tests {
     use crate::token::TokenDigest;
 
     const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    fn signed(text: &str, by: &SignedBy) -> Signed {
+        let reading = Reading::of(Arc::new(text.to_owned()));
+        Signed { digest: TokenDigest::of(text), by: by.clone(), until: NOW, reading }
+    }
 
     #[test]
     fn safety_24_a_signature_is_good_by_its_own_key_and_for_its_own_text_alone() {
@@ -80,10 +130,13 @@ mod tests {
             SignedBy::Foreign(Arc::new(key.public().clone().named("1".to_owned())))
         });
         for [one, other] in [ours, foreign] {
-            good.note(&TokenDigest::of("a.b.c"), one.clone(), NOW, NOW);
+            good.note(signed("a.b.c", &one), NOW);
             assert!(good.holds(&TokenDigest::of("a.b.c"), &one));
             assert!(!good.holds(&TokenDigest::of("a.b.c"), &other));
             assert!(!good.holds(&TokenDigest::of("a.b.d"), &one));
+            let read = |text| good.reading(&TokenDigest::of(text)).and_then(Reading::get::<String>);
+            assert_eq!(read("a.b.c").as_deref().map(String::as_str), Some("a.b.c"));
+            assert_eq!(read("a.b.d"), None);
         }
     }
 
@@ -92,7 +145,7 @@ mod tests {
         let good = GoodSignatures::default();
         let key = SignedBy::Ours(CredentialId::random(SIGNING_KEY, &mut SeededEntropy::new(1)));
         for n in 0..=2 * MOST {
-            good.note(&TokenDigest::of(&n.to_string()), key.clone(), NOW, NOW);
+            good.note(signed(&n.to_string(), &key), NOW);
             assert!(good.by_digest.len() <= MOST);
         }
         assert!(good.holds(&TokenDigest::of(&(2 * MOST).to_string()), &key));

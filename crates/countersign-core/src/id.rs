@@ -180,7 +180,7 @@ impl CredentialId {
 
 impl fmt::Display for CredentialId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}_{}", self.prefix.as_str(), base62::encode(self.bits, DIGITS))
+        write(formatter, self.prefix.as_str(), self.bits)
     }
 }
 
@@ -224,7 +224,7 @@ impl OwnerId {
 
 impl fmt::Display for OwnerId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}_{}", self.kind.prefix(), base62::encode(self.bits, DIGITS))
+        write(formatter, self.kind.prefix(), self.bits)
     }
 }
 
@@ -255,7 +255,7 @@ impl EventId {
 
 impl fmt::Display for EventId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{EVENT}_{}", base62::encode(self.0, DIGITS))
+        write(formatter, EVENT, self.0)
     }
 }
 
@@ -277,6 +277,12 @@ fn draw(entropy: &mut dyn Entropy) -> u128 {
     let mut bytes = [0; 16];
     entropy.fill(&mut bytes);
     u128::from_be_bytes(bytes)
+}
+
+fn write(formatter: &mut fmt::Formatter<'_>, prefix: &str, bits: u128) -> fmt::Result {
+    formatter.write_str(prefix)?;
+    formatter.write_str("_")?;
+    formatter.write_str(base62::encode::<DIGITS>(bits).as_str())
 }
 
 fn digits(text: &str) -> Option<u128> {

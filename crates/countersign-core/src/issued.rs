@@ -32,7 +32,7 @@ pub struct StoredToken {
     /// The stored hash, compared once more in constant time.
     pub lookup: SecretHash,
     /// What it says.
-    pub claims: AccessClaims,
+    pub claims: Arc<AccessClaims>,
     /// Its client.
     pub owner: Arc<KnownOwner>,
 }

@@ -221,7 +221,7 @@ fn is_prefix(text: &str) -> bool {
 /// Returns the checksum of a body: CRC-32/ISO-HDLC in base62, left-padded with `0` to six characters.
 #[must_use]
 pub fn checksum(body: &str) -> String {
-    base62::encode(u128::from(crc32fast::hash(body.as_bytes())), CHECKSUM)
+    base62::encode::<CHECKSUM>(u128::from(crc32fast::hash(body.as_bytes()))).as_str().to_owned()
 }
 
 #[cfg(test)]

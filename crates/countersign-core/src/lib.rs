@@ -74,6 +74,7 @@ pub mod scheme;
 pub mod scope;
 pub mod secret;
 mod settling;
+mod signed_text;
 pub mod signing_key;
 pub mod signing_keys;
 pub mod snapshot;

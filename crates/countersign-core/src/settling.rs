@@ -91,7 +91,7 @@ pub(crate) fn settle(
                 }
                 Err(exceeded) => Ok(Settled::Exceeded(exceeded)),
             },
-            Use::Upgrade(_) | Use::GoodSignature { .. } => continue,
+            Use::Upgrade(_) | Use::GoodSignature(_) => continue,
         };
         undo(meters, marks, now, &taken);
         return failed;

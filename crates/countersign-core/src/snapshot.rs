@@ -17,7 +17,7 @@ use crate::carried::DeclaredSets;
 use crate::drawn::ByDrawn;
 use crate::effect::Use;
 use crate::ending::Ending;
-use crate::good_signatures::{GoodSignatures, SignedBy};
+use crate::good_signatures::{GoodSignatures, Reading, Signed, SignedBy};
 use crate::id::{CredentialId, IdPrefix, OwnerId, OwnerKind};
 use crate::imported::{Declaration, Imports};
 use crate::imported_set::{Digest, ImportedSet, Source, Upgrade};
@@ -233,8 +233,8 @@ impl Snapshot {
         let settled = settle(&self.meters, &self.marks, now, uses)?;
         if matches!(settled, Settled::Done(_)) {
             for one in uses {
-                if let Use::GoodSignature { digest, key, until } = one {
-                    self.good.note(digest, key.clone(), *until, now);
+                if let Use::GoodSignature(signed) = one {
+                    self.good.note(Signed::clone(signed), now);
                 }
             }
         }
@@ -482,7 +482,7 @@ impl Snapshot {
             return Applied::Incomplete;
         };
         let TokenLearned { lookup, claims } = learned.clone();
-        self.issued.store(StoredToken { lookup, claims, owner });
+        self.issued.store(StoredToken { lookup, claims: Arc::new(claims), owner });
         Applied::Taken
     }
 
@@ -632,6 +632,10 @@ impl DeclaredSets for Snapshot {
 
     fn is_issuer(&self, issuer: &str) -> bool {
         self.issuer.get().is_some_and(|ours| ours == issuer)
+    }
+
+    fn read_before(&self, digest: &TokenDigest) -> Option<Reading> {
+        self.good.reading(digest)
     }
 }
 

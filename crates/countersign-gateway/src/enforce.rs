@@ -12,11 +12,13 @@ use countersign_core::authenticators;
 use countersign_core::carried::{Connection, DeclaredSets, RequestHead};
 use countersign_core::context::{Context, Entropy};
 use countersign_core::exchange::{Action, Admitted, NotAdmitted, Reason, admit};
+use countersign_core::good_signatures::Reading;
 use countersign_core::imported_set::Source;
 use countersign_core::ledger::Unavailable;
 use countersign_core::presentation::{Presentation, recognise};
 use countersign_core::snapshot::Snapshot;
 use countersign_core::timestamp::Timestamp;
+use countersign_core::token::TokenDigest;
 use countersign_edge::host::{HostRefusal, host};
 use countersign_edge::wire_error::{self, Beside, Problem};
 use http::request::Parts;
@@ -143,6 +145,10 @@ impl DeclaredSets for Selection<'_> {
 
     fn takes_tokens_of(&self, issuer: &str) -> bool {
         self.issuers.find(issuer).is_some()
+    }
+
+    fn read_before(&self, digest: &TokenDigest) -> Option<Reading> {
+        self.snapshot.read_before(digest)
     }
 }
 

@@ -89,7 +89,7 @@ impl Ledger for SnapshotLedger<'_> {
             for one in uses {
                 match one {
                     Use::Upgrade(upgrade) => self.report(Report::Upgrade(upgrade)),
-                    Use::GoodSignature { .. } | Use::Mark { .. } | Use::Spend { .. } => {}
+                    Use::GoodSignature(_) | Use::Mark { .. } | Use::Spend { .. } => {}
                 }
             }
         }

@@ -3,6 +3,8 @@
 //! **Invariant.** Who may not know of a token learns what is told of one that does not exist: `{"active":false}`, or that
 //! it is revoked.
 
+use std::sync::Arc;
+
 use countersign_core::access_token::{judge, told};
 use countersign_core::grant::GrantError;
 use countersign_core::id::OwnerId;
@@ -37,7 +39,7 @@ impl TokenState {
 
 /// A token that was issued here, and what is known of it.
 pub(crate) struct Known {
-    pub(crate) claims: AccessClaims,
+    pub(crate) claims: Arc<AccessClaims>,
     pub(crate) found: FoundToken,
 }
 
@@ -95,7 +97,10 @@ pub(crate) async fn revoke(app: &App, call: ClientCall) -> Result<Reply, Failure
     let Some(Known { claims, .. }) = find(app, text).await.map_err(Refused::from)? else {
         return Ok(Reply::done());
     };
-    let _refusals_are_filed = app.attempt(&call.client, &EndOwn { claims }).await.map_err(Refused::from)?;
+    let _refusals_are_filed = app
+        .attempt(&call.client, &EndOwn { claims: Arc::unwrap_or_clone(claims) })
+        .await
+        .map_err(Refused::from)?;
     Ok(Reply::done())
 }
 

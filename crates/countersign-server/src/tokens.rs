@@ -1,5 +1,7 @@
 //! `/v1/tokens/revoke`: tokens end before their time, at the word of whoever manages.
 
+use std::sync::Arc;
+
 use countersign_core::id::OwnerId;
 use countersign_core::refusal::Refusal;
 use countersign_core::token_ending::{EndAll, EndAllOf, EndToken};
@@ -52,5 +54,5 @@ async fn one(app: &App, call: &Call, token: &str) -> Result<(), Failure> {
         return Err(Refusal::NotFound.into());
     };
     let organisation = found.client.ok_or(Refusal::NotFound)?.organisation();
-    app.perform(&call.permit, &EndToken { claims, organisation }).await
+    app.perform(&call.permit, &EndToken { claims: Arc::unwrap_or_clone(claims), organisation }).await
 }

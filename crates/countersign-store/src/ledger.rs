@@ -58,7 +58,7 @@ impl Ledger for Store {
             for one in uses {
                 match one {
                     Use::Upgrade(upgrade) => self.upgrades.note(upgrade),
-                    Use::GoodSignature { .. } | Use::Mark { .. } | Use::Spend { .. } => {}
+                    Use::GoodSignature(_) | Use::Mark { .. } | Use::Spend { .. } => {}
                 }
             }
         }
@@ -85,7 +85,7 @@ fn marking(one: &Use, now: Timestamp) -> Option<Step> {
             let record = MarkRecord { lookup: *lookup, made: String::new(), until: *until };
             Some(mark::mark(&record, now))
         }
-        Use::GoodSignature { .. } | Use::Spend { .. } | Use::Upgrade(_) => None,
+        Use::GoodSignature(_) | Use::Spend { .. } | Use::Upgrade(_) => None,
     }
 }
 

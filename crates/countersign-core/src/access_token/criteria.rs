@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::decision::{Asked, Issuer, Judge, OwnCriteria, OwnDenial, TokenSource};
 use crate::kind::{NotACondition, Setting, read};
-use crate::own::Own;
+use crate::token::AccessClaims;
 
 use super::kind::KIND;
 
@@ -24,15 +24,6 @@ pub(super) static SETTINGS: &[Setting] = &[
     },
 ];
 
-/// What tokens say beyond what every principal has.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TokenEvidence {
-    /// The claims that are no registered ones.
-    pub claims: Map<String, Value>,
-}
-
-impl Own for TokenEvidence {}
-
 /// What is asked of a token itself.
 #[derive(Debug, Clone, PartialEq)]
 struct TokenCriteria {
@@ -40,10 +31,10 @@ struct TokenCriteria {
 }
 
 impl Judge for TokenCriteria {
-    type Own = TokenEvidence;
+    type Own = AccessClaims;
 
-    fn meets(&self, own: &TokenEvidence) -> Result<(), OwnDenial> {
-        let holds = |(name, wanted): (&String, &Value)| match own.claims.get(name) {
+    fn meets(&self, own: &AccessClaims) -> Result<(), OwnDenial> {
+        let holds = |(name, wanted): (&String, &Value)| match own.further.get(name) {
             Some(Value::Array(list)) if !wanted.is_array() => list.contains(wanted),
             Some(held) => held == wanted,
             None => false,

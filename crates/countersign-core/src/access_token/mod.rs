@@ -13,7 +13,6 @@ mod rules;
 mod tests;
 mod wire;
 
-pub use criteria::TokenEvidence;
 pub use kind::{KIND, OPAQUE_PREFIX, SCHEME};
 pub use rules::judge;
-pub use wire::{ROW, SignedToken, TYPE, Told, told};
+pub use wire::{ROW, TYPE, Told, told};

@@ -19,7 +19,6 @@ use crate::timestamp::Timestamp;
 use crate::token::{AccessClaims, Generations, LEEWAY};
 use crate::verification::refuse;
 
-use super::criteria::TokenEvidence;
 use super::kind::{KIND, SCHEME};
 use super::wire::SignedToken;
 
@@ -40,38 +39,38 @@ pub(super) const WRONG_TYPE: Rejection =
 
 /// Decides whether a signed token proves its client and subject.
 pub(super) fn verify_signed(context: &Context<'_>, token: &SignedToken<'_>, found: &FoundToken) -> Verified {
+    let claims = &token.said.claims;
     let proven = prove_signed(context.now, token, found);
-    let judged = proven.and_then(|proven| Ok((proven, judge(context.now, &token.claims, found)?)));
-    let ((key, is_good), owner) = match judged {
+    let judged = proven.and_then(|is_good| Ok((is_good, judge(context.now, claims, found)?)));
+    let (is_good, owner) = match judged {
         Ok(judged) => judged,
-        Err(rejection) => return refused(context, &token.claims, rejection),
+        Err(rejection) => return refused(context, claims, rejection),
     };
-    let uses = remembered(token, key, is_good).into_iter().collect();
-    Ok(Proven { principal: principal(&token.claims, owner, Some(key)), uses })
+    let uses = if is_good { Vec::new() } else { vec![good_signature(token)] };
+    Ok(Proven { principal: principal(claims, owner, Some(token.said.key)), uses })
 }
 
-/// Asks that a signature be remembered that was found good now.
-pub(super) fn remembered(token: &SignedToken<'_>, key: CredentialId, is_good: bool) -> Option<Use> {
-    let (digest, until) = (Box::new(token.digest), token.claims.expires_at);
-    (!is_good).then(|| Use::GoodSignature { digest, key: SignedBy::Ours(key), until })
+/// Asks that the signature of a token be remembered, which was found good now.
+pub(super) fn good_signature(token: &SignedToken<'_>) -> Use {
+    token.good_signature(SignedBy::Ours(token.said.key), token.said.claims.expires_at)
 }
 
-/// Demands that a signed token was issued here; returns its key, and whether its signature was found good before.
+/// Demands that a signed token was issued here; tells whether its signature was found good before.
 pub(super) fn prove_signed(
     now: Timestamp,
     token: &SignedToken<'_>,
     found: &FoundToken,
-) -> Result<(CredentialId, bool), Rejection> {
+) -> Result<bool, Rejection> {
     match &found.proof {
         TokenProof::Signature { key, is_good } => {
-            by_signature(now, token, key.as_deref(), *is_good).map(|key| (key.id(), *is_good))
+            by_signature(now, token, key.as_deref(), *is_good).map(|()| *is_good)
         }
         TokenProof::Stored(_) => Err(UNKNOWN_KEY),
     }
 }
 
 /// Demands that an opaque token was issued here.
-pub(super) fn prove_opaque(found: &FoundToken) -> Result<&AccessClaims, Rejection> {
+pub(super) fn prove_opaque(found: &FoundToken) -> Result<&Arc<AccessClaims>, Rejection> {
     match &found.proof {
         TokenProof::Stored(Some(stored)) => Ok(&stored.claims),
         TokenProof::Stored(None) | TokenProof::Signature { .. } => Err(Rejection::UNKNOWN),
@@ -79,17 +78,17 @@ pub(super) fn prove_opaque(found: &FoundToken) -> Result<&AccessClaims, Rejectio
 }
 
 /// Demands a signature by a key that is trusted now, for this purpose. The algorithm is the key's.
-fn by_signature<'k>(
+fn by_signature(
     now: Timestamp,
     token: &SignedToken<'_>,
-    key: Option<&'k KnownKey>,
+    key: Option<&KnownKey>,
     is_good: bool,
-) -> Result<&'k KnownKey, Rejection> {
+) -> Result<(), Rejection> {
     let key = key.filter(|key| key.record.slot.purpose == KeyPurpose::AccessToken).ok_or(UNKNOWN_KEY)?;
     if !key.state(now).is_trusted() {
         return Err(KEY_REVOKED);
     }
-    if is_good || token.message.is_signed_by(&key.public).is_ok() { Ok(key) } else { Err(SIGNATURE) }
+    if is_good || token.is_signed_by(&key.public) { Ok(()) } else { Err(SIGNATURE) }
 }
 
 /// Decides whether an opaque token proves its client and subject.
@@ -134,8 +133,7 @@ fn refused(context: &Context<'_>, claims: &AccessClaims, rejection: Rejection) -
     Err(Unproven { rejection, uses: Vec::new(), audit: Box::new(audit) })
 }
 
-fn principal(claims: &AccessClaims, owner: &Arc<KnownOwner>, key: Option<CredentialId>) -> Principal {
-    let own = TokenEvidence { claims: claims.further.clone() };
+fn principal(claims: &Arc<AccessClaims>, owner: &Arc<KnownOwner>, key: Option<CredentialId>) -> Principal {
     Principal::assertion(Proof {
         scheme: SCHEME,
         subject: Some(Subject::Owner(claims.subject)),
@@ -146,23 +144,15 @@ fn principal(claims: &AccessClaims, owner: &Arc<KnownOwner>, key: Option<Credent
         audience: Some(Arc::clone(&claims.audience)),
         confirmation: None,
         meter: None,
-        standing: Arc::new(TokenStanding {
-            token: claims.id,
-            expires_at: claims.expires_at,
-            generations: claims.generations,
-            owner: Arc::clone(owner),
-            key,
-        }),
-        own: Arc::new(Evidence(Arc::new(own))),
+        standing: Arc::new(TokenStanding { claims: Arc::clone(claims), owner: Arc::clone(owner), key }),
+        own: Arc::new(Evidence(Arc::<AccessClaims>::clone(claims))),
     })
 }
 
 /// What a stream that was opened with a token goes on asking (SAFETY 18).
 #[derive(Debug)]
 struct TokenStanding {
-    token: CredentialId,
-    expires_at: Timestamp,
-    generations: Generations,
+    claims: Arc<AccessClaims>,
     owner: Arc<KnownOwner>,
     /// The key that signed it; `None`: it is an opaque one.
     key: Option<CredentialId>,
@@ -179,10 +169,10 @@ impl Standing for TokenStanding {
             return Some(KEY_REVOKED.code());
         }
         let generations = Generations::now(known.incarnation(), &self.owner);
-        if known.is_ended(self.token) || !self.generations.stands_in(generations) {
+        if known.is_ended(self.claims.id) || !self.claims.generations.stands_in(generations) {
             return Some(Rejection::REVOKED.code());
         }
-        if self.expires_at <= watch.now {
+        if self.claims.expires_at <= watch.now {
             return Some(Rejection::EXPIRED.code());
         }
         (!self.owner.is_live()).then(|| Rejection::OWNER_DISABLED.code())

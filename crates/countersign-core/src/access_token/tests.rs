@@ -8,18 +8,18 @@ use serde_json::{Map, Value, json};
 
 use crate::authenticators::GATEWAY;
 use crate::effect::Use;
-use crate::good_signatures::SignedBy;
+use crate::good_signatures::{Reading, Signed, SignedBy};
 use crate::id::{CredentialId, OwnerId, OwnerKind};
 use crate::ledger::{Answer as _, FoundToken, Lookup, TokenAsked, TokenProof};
 use crate::record::{EndedToken, OwnerRecord};
 use crate::rejection::Rejection;
 use crate::scheme::Scheme;
-use crate::signing_key::{KeyPurpose, SIGNING_KEY, SigningKeyRecord};
+use crate::signing_key::{KeyPurpose, KnownKey, SIGNING_KEY, SigningKeyRecord};
 use crate::snapshot::{Change, Snapshot};
 use crate::testing::{Ground, HOUR, ISSUER, NOW, signing_key};
 use crate::token::{AccessClaims, Generations, TOKEN, TokenDigest};
 
-use super::wire::TYPE;
+use super::wire::{TYPE, told};
 
 /// A client with a token, and the key that signs.
 struct World {
@@ -208,9 +208,9 @@ fn safety_24_a_signature_that_was_found_good_is_all_that_is_remembered() {
     let snapshot = world.ground.store.snapshot();
     let digest = TokenDigest::of(&token);
     let key = *world.ground.store.tables().signing_keys.keys().next().unwrap();
-    let by = SignedBy::Ours(key);
-    let good = Use::GoodSignature { digest: Box::new(digest), key: by, until: NOW.plus(HOUR) };
-    snapshot.settle(NOW, &[good]).unwrap();
+    let reading = Reading::of(Arc::new(()));
+    let good = Signed { digest, by: SignedBy::Ours(key), until: NOW.plus(HOUR), reading };
+    snapshot.settle(NOW, &[Use::GoodSignature(Box::new(good))]).unwrap();
     let found = |snapshot: &Snapshot, key| {
         let asked =
             TokenAsked::Signed { key, token: world.claims.id, client: world.client.id, digest: &digest };
@@ -225,6 +225,47 @@ fn safety_24_a_signature_that_was_found_good_is_all_that_is_remembered() {
     let now = found(&snapshot, key);
     let judged = super::judge(NOW, &world.claims, &now);
     assert_eq!(judged.err().map(Rejection::code), Some("revoked"));
+}
+
+#[test]
+fn safety_24_a_token_that_was_read_before_is_proven_by_its_key_like_a_new_one() {
+    let world = World::new();
+    let (token, snapshot) = (world.signed(), world.ground.store.snapshot());
+    let prove = |change: fn(&mut FoundToken)| {
+        let told = told(&token, &snapshot).unwrap().unwrap();
+        let mut found = FoundToken::of(snapshot.look_up(&told.lookup())).unwrap();
+        change(&mut found);
+        let proven = told.proven(NOW, &found);
+        proven.map(|(claims, noted)| (claims.id, noted)).map_err(Rejection::code)
+    };
+    let (id, noted) = prove(|_| {}).unwrap();
+    assert_eq!(id, world.claims.id);
+    snapshot.settle(NOW, &[noted.unwrap()]).unwrap();
+    assert!(prove(|_| {}).is_ok_and(|(id, noted)| id == world.claims.id && noted.is_none()));
+    // That its text was read spares no check of a signature that is not known to be good.
+    let unproven = |found: &mut FoundToken| {
+        if let TokenProof::Signature { is_good, .. } = &mut found.proof {
+            *is_good = false;
+        }
+    };
+    assert!(prove(unproven).is_ok_and(|(_, noted)| noted.is_some()));
+    let foreign = |found: &mut FoundToken| {
+        let (record, pair) = signing_key(KeyPurpose::AccessToken, 7);
+        let key = KnownKey { record, public: pair.public().clone() };
+        found.proof = TokenProof::Signature { key: Some(Arc::new(key)), is_good: false };
+    };
+    assert_eq!(prove(foreign).err(), Some("signature"));
+}
+
+#[test]
+fn safety_24_what_was_read_of_one_issuers_token_is_none_of_another_issuers() {
+    let world = World::new();
+    let (token, snapshot) = (world.signed(), world.ground.store.snapshot());
+    let digest = TokenDigest::of(&token);
+    let by = SignedBy::Ours(*world.ground.store.tables().signing_keys.keys().next().unwrap());
+    let good = Signed { digest, by, until: NOW.plus(HOUR), reading: Reading::of(Arc::new("another room's")) };
+    snapshot.settle(NOW, &[Use::GoodSignature(Box::new(good))]).unwrap();
+    assert!(told(&token, &snapshot).is_none());
 }
 
 impl World {

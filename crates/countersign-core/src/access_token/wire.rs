@@ -1,6 +1,6 @@
 //! Recognises an access token of ours by its text: by its prefix, or by its unverified `iss`, which selects nothing else.
 
-use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use countersign_jose::jws::Compact;
@@ -14,8 +14,9 @@ use crate::id::CredentialId;
 use crate::key_string::KeyText;
 use crate::ledger::{FoundToken, Lookup, TokenAsked};
 use crate::rejection::Rejection;
+use crate::signed_text::{self, SignedText};
 use crate::timestamp::Timestamp;
-use crate::token::{AccessClaims, TokenDigest};
+use crate::token::AccessClaims;
 
 use super::kind::{KIND, OPAQUE_PREFIX};
 use super::rules;
@@ -31,35 +32,35 @@ pub const TYPE: &str = "at+jwt";
 const MAX_TOKEN: usize = 8 * 1024;
 
 /// A signed token, not yet believed.
-pub struct SignedToken<'a> {
-    pub(super) message: Compact<'a>,
-    pub(super) claims: AccessClaims,
+pub(super) type SignedToken<'a> = SignedText<'a, Said>;
+
+/// What a signed token says.
+pub(super) struct Said {
+    issuer: String,
+    /// The name of the key in its header.
     pub(super) key: CredentialId,
-    pub(super) digest: TokenDigest,
+    pub(super) claims: Arc<AccessClaims>,
 }
 
-impl fmt::Debug for SignedToken<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("SignedToken").field("id", &self.claims.id).finish_non_exhaustive()
-    }
-}
-
+#[derive(Debug)]
 struct OpaqueToken<'a>(KeyText<'a>);
 
 /// A token that somebody tells, at introspection and at revocation: parsed, not believed.
-pub enum Told<'a> {
-    /// A signed one.
+#[derive(Debug)]
+pub struct Told<'a>(Form<'a>);
+
+#[derive(Debug)]
+enum Form<'a> {
     Signed(Box<SignedToken<'a>>),
-    /// An opaque one.
-    Opaque(KeyText<'a>),
+    Opaque(OpaqueToken<'a>),
 }
 
 fn recognise<'a>(carried: Carried<'a>, declared: &dyn DeclaredSets) -> Recognition<'a> {
     let Carried::Bearer(text) = carried else { return None };
     Some(told(text, declared)?.map(|told| -> Box<dyn Presented + 'a> {
-        match told {
-            Told::Signed(token) => token,
-            Told::Opaque(key) => Box::new(OpaqueToken(key)),
+        match told.0 {
+            Form::Signed(token) => token,
+            Form::Opaque(token) => Box::new(token),
         }
     }))
 }
@@ -67,23 +68,20 @@ fn recognise<'a>(carried: Carried<'a>, declared: &dyn DeclaredSets) -> Recogniti
 /// Reads a token; `None`: it is none of ours.
 pub fn told<'a>(text: &'a str, declared: &dyn DeclaredSets) -> Option<Result<Told<'a>, Rejection>> {
     if text.strip_prefix(OPAQUE_PREFIX).is_some_and(|rest| rest.starts_with('_')) {
-        return Some(KeyText::parse(text).map(Told::Opaque).map_err(Rejection::from));
+        let key = KeyText::parse(text).map_err(Rejection::from);
+        return Some(key.map(|key| Told(Form::Opaque(OpaqueToken(key)))));
     }
-    let message = Compact::parse(text, MAX_TOKEN).ok()?;
-    let claims = message.unverified_claims().ok()?;
-    if !claims.issuer.as_deref().is_some_and(|issuer| declared.is_issuer(issuer)) {
-        return None;
-    }
-    Some(SignedToken::read(text, message, claims).map(|token| Told::Signed(Box::new(token))))
+    let token = SignedToken::read(text, MAX_TOKEN, declared, |issuer| declared.is_issuer(issuer))?;
+    Some(token.map(|token| Told(Form::Signed(Box::new(token)))))
 }
 
 impl Told<'_> {
     /// Names the one question that it asks.
     #[must_use]
     pub fn lookup(&self) -> Lookup<'_> {
-        match self {
-            Self::Signed(token) => Verify::lookup(&**token),
-            Self::Opaque(key) => Lookup::Token(TokenAsked::Opaque(key.text())),
+        match &self.0 {
+            Form::Signed(token) => Verify::lookup(&**token),
+            Form::Opaque(token) => Verify::lookup(token),
         }
     }
 
@@ -97,35 +95,31 @@ impl Told<'_> {
         &self,
         now: Timestamp,
         found: &FoundToken,
-    ) -> Result<(AccessClaims, Option<Use>), Rejection> {
-        match self {
-            Self::Signed(token) => {
-                let (key, is_good) = rules::prove_signed(now, token, found)?;
-                Ok((token.claims.clone(), rules::remembered(token, key, is_good)))
+    ) -> Result<(Arc<AccessClaims>, Option<Use>), Rejection> {
+        match &self.0 {
+            Form::Signed(token) => {
+                let is_good = rules::prove_signed(now, token, found)?;
+                let noted = (!is_good).then(|| rules::good_signature(token));
+                Ok((Arc::clone(&token.said.claims), noted))
             }
-            Self::Opaque(_) => Ok((rules::prove_opaque(found)?.clone(), None)),
+            Form::Opaque(_) => Ok((Arc::clone(rules::prove_opaque(found)?), None)),
         }
     }
 }
 
-impl fmt::Debug for Told<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Signed(_) => "Signed",
-            Self::Opaque(_) => "Opaque",
-        })
-    }
-}
-
-impl<'a> SignedToken<'a> {
-    fn read(text: &str, message: Compact<'a>, claims: Claims) -> Result<Self, Rejection> {
+impl signed_text::Said for Said {
+    fn read(message: &Compact<'_>, issuer: String, claims: Claims) -> Result<Self, Rejection> {
         // RFC 9068 §4: `at+jwt` or `application/at+jwt`; any other value is refused, so that no ID token passes here.
         if !message.header().is_typ(TYPE) {
             return Err(rules::WRONG_TYPE);
         }
         let key = message.header().kid().and_then(|kid| kid.parse().ok()).ok_or(rules::UNKNOWN_KEY)?;
-        let claims = AccessClaims::read(claims).map_err(|_| rules::CLAIMS)?;
-        Ok(Self { message, claims, key, digest: TokenDigest::of(text) })
+        let claims = Arc::new(AccessClaims::read(claims).map_err(|_| rules::CLAIMS)?);
+        Ok(Self { issuer, key, claims })
+    }
+
+    fn issuer(&self) -> &str {
+        &self.issuer
     }
 }
 
@@ -133,8 +127,8 @@ impl Verify for SignedToken<'_> {
     type Answer = FoundToken;
 
     fn lookup(&self) -> Lookup<'_> {
-        let AccessClaims { id: token, client, .. } = self.claims;
-        Lookup::Token(TokenAsked::Signed { key: self.key, token, client, digest: &self.digest })
+        let AccessClaims { id: token, client, .. } = *self.said.claims;
+        Lookup::Token(TokenAsked::Signed { key: self.said.key, token, client, digest: &self.digest })
     }
 
     fn verify(&self, context: &mut Context<'_>, found: FoundToken, _: Option<&Bytes>) -> Verified {

@@ -1,6 +1,6 @@
 //! What a route asks of a foreign token: whose it is, for whom, and how it is signed; and what its claims must be.
 
-use countersign_jose::algorithm::{JwsAlgorithm, SignatureAlgorithm};
+use countersign_jose::algorithm::SignatureAlgorithm;
 use serde_json::{Map, Value};
 
 use crate::assertion;
@@ -81,10 +81,10 @@ impl Judge for TokenCriteria {
             return Err(WRONG_ISSUER);
         }
         // CVE-2020-26160: one audience or a list of them, and the route's is among them.
-        if !own.audience.iter().any(|audience| **audience == *self.audience) {
+        if !own.claims.audience.iter().flatten().any(|audience| **audience == *self.audience) {
             return Err(WRONG_AUDIENCE);
         }
-        if !self.algorithms.iter().any(|one| own.header.algorithm() == JwsAlgorithm::Signature(*one)) {
+        if !self.algorithms.contains(&own.algorithm) {
             return Err(WRONG_ALGORITHM);
         }
         let is_of_type = match &self.typ {
@@ -95,7 +95,7 @@ impl Judge for TokenCriteria {
     }
 
     fn meets(&self, own: &ForeignEvidence) -> Result<(), OwnDenial> {
-        let has = |(name, wanted): (&String, &Value)| match own.claims.get(name) {
+        let has = |(name, wanted): (&String, &Value)| match own.claims.other.get(name) {
             Some(Value::Array(list)) if !wanted.is_array() => list.contains(wanted),
             found => found == Some(wanted),
         };

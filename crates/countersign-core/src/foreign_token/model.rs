@@ -1,23 +1,24 @@
 //! What a foreign token has proven, and what still tells whether it is good.
 
+use countersign_jose::algorithm::SignatureAlgorithm;
 use countersign_jose::jws::Header;
-use serde_json::{Map, Value};
+use countersign_jose::jwt::Claims;
 
 use crate::own::Own;
 use crate::standing::{Standing, Watch};
 use crate::timestamp::Timestamp;
 
-/// What a token said of itself, once its signature was good.
+/// What a token says of itself.
 #[derive(Debug)]
 pub(super) struct ForeignEvidence {
     /// Its header.
     pub(super) header: Header,
+    /// How it is signed, it says.
+    pub(super) algorithm: SignatureAlgorithm,
     /// `iss`.
     pub(super) issuer: String,
-    /// `aud`, one or many.
-    pub(super) audience: Vec<String>,
-    /// The claims that no standard of tokens registers.
-    pub(super) claims: Map<String, Value>,
+    /// Its claims beside it.
+    pub(super) claims: Claims,
 }
 
 impl Own for ForeignEvidence {}

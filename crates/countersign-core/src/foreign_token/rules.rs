@@ -41,7 +41,7 @@ pub(super) fn verify(context: &Context<'_>, token: &ForeignToken<'_>, found: &Fo
             let audit =
                 AuditEvent::refused(context.now, KIND.verbs.verify, Actor::UNVERIFIED, rejection.code());
             // The issuer is one that a route names: no stranger's text.
-            let audit = Box::new(audit.detail("issuer", token.issuer.clone()));
+            let audit = Box::new(audit.detail("issuer", token.said.issuer.clone()));
             Err(Unproven { rejection, uses: Vec::new(), audit })
         }
     }
@@ -54,29 +54,25 @@ fn judge(now: Timestamp, token: &ForeignToken<'_>, found: &FoundKey) -> Result<(
         NotFound::Kid => UNKNOWN_KEY,
     })?;
     // SAFETY 24: that the signature was good is all that is remembered.
-    if !found.is_good {
-        token.message.clone().verify(key).map_err(|_| SIGNATURE)?;
+    if !found.is_good && !token.is_signed_by(key) {
+        return Err(SIGNATURE);
     }
-    let ends_at = alive(now, &token.claims)?;
-    let noted = || {
-        let (digest, key) = (Box::new(token.digest), SignedBy::Foreign(Arc::clone(key)));
-        Use::GoodSignature { digest, key, until: ends_at }
-    };
+    let ForeignEvidence { issuer, claims, .. } = &*token.said;
+    let ends_at = alive(now, claims)?;
+    let noted = || token.good_signature(SignedBy::Foreign(Arc::clone(key)), ends_at);
     let uses = (!found.is_good).then(noted).into_iter().collect();
-    let claims = &token.claims;
-    let audience = claims.audience.clone().filter(|audience| !audience.is_empty());
-    let audience = audience.ok_or(Rejection::malformed("the token has no `aud`"))?;
+    if claims.audience.as_ref().is_none_or(Vec::is_empty) {
+        return Err(Rejection::malformed("the token has no `aud`"));
+    }
     let scopes = scopes(claims.other.get("scope"))?;
-    let (issuer, header) = (token.issuer.clone(), token.message.header().clone());
     let subject = claims.subject.as_deref();
     let subject =
         subject.map(|subject| Subject::Foreign { issuer: issuer.as_str().into(), subject: subject.into() });
-    let own = ForeignEvidence { header, issuer, audience, claims: claims.other.clone() };
     let proof = Proof {
         subject,
         scopes: Arc::new(scopes),
         standing: Arc::new(ForeignStanding { ends_at }),
-        own: Arc::new(Evidence(Arc::new(own))),
+        own: Arc::new(Evidence(Arc::<ForeignEvidence>::clone(&token.said))),
         ..Proof::nothing(SCHEME)
     };
     Ok((proof, uses))
