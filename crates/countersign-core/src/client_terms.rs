@@ -12,7 +12,7 @@ use countersign_jose::jwk::{JwkSet, PublicKey};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::registered::{names, text};
+use crate::registered::{holds_secrets, names, text};
 use crate::resource::{ResourceId, TokenFormat};
 use crate::scope::ScopeSet;
 use crate::uri::{is_absolute, is_web};
@@ -125,17 +125,13 @@ text!(
     "an https URI, http on this machine, or a scheme of the application's own such as com.example.app:, without userinfo, fragment and the parameters of an answer"
 );
 
-/// The members that only a private or a symmetric key has (RFC 7518 §6.2.2, §6.3.2, §6.4.1).
-const SECRET_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
-
 fn is_jwks(text: &str) -> bool {
     if text.len() > MAX_JWKS {
         return false;
     }
     let Ok(set) = json::value(text.as_bytes()) else { return false };
     let records = set.get("keys").and_then(Value::as_array);
-    let is_secret = |record: &Value| SECRET_MEMBERS.iter().any(|member| record.get(member).is_some());
-    let is_public = records.is_some_and(|records| !records.iter().any(is_secret));
+    let is_public = records.is_some_and(|records| !records.iter().any(holds_secrets));
     // A key that signs with none of our algorithms may be there for something else.
     is_public
         && JwkSet::<PublicKey>::from_value(&set, SignatureAlgorithm::ALL)

@@ -67,10 +67,11 @@ pub struct Policy {
     pub tenant_max_keys: u64,
     /// The most clients and users of one organisation. Default: 10,000.
     pub tenant_max_owners: u64,
-    /// The most opaque tokens of one client that live at a time. Default: 10,000, eleven a second at the default lifetime:
-    /// a client that obtains one when the last ends has one.
+    /// The most opaque or encrypted tokens of one client that live at a time. Default: 10,000, eleven a second at the
+    /// default lifetime: a client that obtains one when the last ends has one.
     pub client_max_opaque_tokens: u64,
-    /// The most opaque tokens of one organisation that live at a time. Default: 100,000, some 25 MB on every node.
+    /// The most opaque or encrypted tokens of one organisation that live at a time. Default: 100,000, some 25 MB on every
+    /// node.
     pub tenant_max_opaque_tokens: u64,
 }
 

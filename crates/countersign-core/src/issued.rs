@@ -1,5 +1,5 @@
-//! What verifiers know of what this issuer has issued: its signing keys, its opaque tokens, what was ended before its
-//! time, and the incarnation of the installation.
+//! What verifiers know of what this issuer has issued: its signing keys, the tokens that are known by their digests, what
+//! was ended before its time, and the incarnation of the installation.
 //!
 //! **Invariants.** What was ended is remembered until it would have ended (SAFETY 17), and no longer: an old entry makes
 //! room for new ones. A key that was seen revoked stays so, and the incarnation never goes back (SAFETY 3).
@@ -17,7 +17,7 @@ use crate::known::KnownOwner;
 use crate::secret::SecretHash;
 use crate::signing_key::{KeyState, KnownKey, SigningKeyRecord, Slot};
 use crate::timestamp::Timestamp;
-use crate::token::AccessClaims;
+use crate::token::StoredClaims;
 
 /// How long an ended token is remembered beyond its end: twice [`crate::token::LEEWAY`], since the clocks of
 /// nodes differ (SAFETY 17).
@@ -26,13 +26,13 @@ pub const MEMORY: Duration = Duration::from_secs(2 * 60);
 /// Fewer entries than this are not worth looking through for old ones; a bound, not a clause.
 const FEW: usize = 1_000;
 
-/// An opaque token as verifiers know it.
+/// A token that is known by its digest.
 #[derive(Debug)]
 pub struct StoredToken {
     /// The stored hash, compared once more in constant time.
     pub lookup: SecretHash,
-    /// What it says.
-    pub claims: Arc<AccessClaims>,
+    /// What it says, and the key that signed it.
+    pub token: StoredClaims,
     /// Its client.
     pub owner: Arc<KnownOwner>,
 }
@@ -93,7 +93,7 @@ impl Issued {
     }
 
     pub(crate) fn store(&self, token: StoredToken) {
-        let until = token.claims.expires_at.plus(MEMORY);
+        let until = token.token.claims.expires_at.plus(MEMORY);
         self.stored.insert(token.lookup, Arc::new(token), until, self.now());
     }
 

@@ -3,12 +3,12 @@
 //! **Invariants.** An [`Issuance`] is made here alone. Client, subject, audience and scope are judged anew for every
 //! grant, on what is known now; a token is for one resource, and holds no scope that the resource or the client lacks.
 //!
-//! What it does not do: sign. An issuance holds the key that will.
+//! What it does not do: sign and encrypt. There is chance in both; whoever issues brings a [`Writer`].
 
 use std::fmt;
 use std::sync::Arc;
 
-use countersign_jose::jwk::SigningKey;
+use countersign_jose::jwk::EncryptionKey;
 use serde_json::{Map, Value};
 
 use crate::access_token::OPAQUE_PREFIX;
@@ -23,21 +23,42 @@ use crate::ledger::Unavailable;
 use crate::principal::Principal;
 use crate::record::{ArtifactRecord, Record};
 use crate::resource::{ClaimSource, Resource, Resources, TokenFormat};
+use crate::resource_jwks::ResourceJwks;
 use crate::scope::ScopeSet;
-use crate::secret::Secret;
+use crate::secret::{Purpose, Secret};
 use crate::signing_key::{KeyPurpose, Slot};
 use crate::timestamp::Timestamp;
-use crate::token::{AccessClaims, Generations, TOKEN};
+use crate::token::{AccessClaims, Generations, StoredClaims, TOKEN};
 use crate::token_cap::{room, rooms};
 
 /// The name of the act in the audit.
 pub const ISSUE: &str = "token.issue";
 
-/// What opaque tokens are, among artifacts.
-pub const OPAQUE: &str = "access_token";
+/// What tokens that are known by their digests are, among artifacts.
+pub const STORED: &str = "access_token";
 
-/// Finds the key of a slot that signs now; `None`: there is none that can be used here.
-pub type Signer<'a> = &'a (dyn Fn(Slot) -> Option<Arc<SigningKey>> + Sync);
+/// A token that is to be written.
+#[derive(Debug)]
+pub struct Draft<'a> {
+    /// In which slot it is signed.
+    pub slot: Slot,
+    /// Its claims, with their `iss`.
+    pub claims: Map<String, Value>,
+    /// For whom it is encrypted; `None`: everybody reads it.
+    pub reader: Option<&'a EncryptionKey>,
+}
+
+/// A token that was written.
+#[derive(Debug)]
+pub struct Written {
+    /// The key that signed it.
+    pub key: CredentialId,
+    /// The whole of it.
+    pub text: Secret<String>,
+}
+
+/// Writes a token: signs it with the key of its slot that signs now, and encrypts what it has signed.
+pub type Writer<'a> = &'a (dyn Fn(&Draft<'_>) -> Result<Written, Unavailable> + Sync);
 
 /// Who issues.
 #[derive(Clone, Copy)]
@@ -48,8 +69,8 @@ pub struct Issuer<'a> {
     pub resources: &'a Resources,
     /// The incarnation of the installation.
     pub incarnation: i64,
-    /// The keys that sign.
-    pub signer: Signer<'a>,
+    /// What writes tokens.
+    pub writer: Writer<'a>,
 }
 
 impl fmt::Debug for Issuer<'_> {
@@ -63,21 +84,12 @@ impl fmt::Debug for Issuer<'_> {
 pub struct Issuance {
     /// What the token says.
     pub claims: AccessClaims,
-    /// What it is.
-    pub token: IssuedToken,
-}
-
-/// What an issued token is.
-#[derive(Debug)]
-pub enum IssuedToken {
-    /// To be signed by this key.
-    Signed(Arc<SigningKey>),
-    /// A text that is shown once.
-    Opaque(Secret<String>),
+    /// Its text, which is shown once.
+    pub token: Secret<String>,
 }
 
 impl Issuance {
-    const fn assertion(claims: AccessClaims, token: IssuedToken) -> Self {
+    const fn assertion(claims: AccessClaims, token: Secret<String>) -> Self {
         Self { claims, token }
     }
 }
@@ -105,19 +117,16 @@ impl Issue for Issuer<'_> {
             .detail("scope", claims.scopes.to_string())
             .detail("expires_at", claims.expires_at.to_string());
         let (resource, terms) = resource;
-        let (token, effects) = match resource.format.unwrap_or(terms.token_format) {
-            TokenFormat::Jwt => {
-                let slot = Slot { purpose: KeyPurpose::AccessToken, algorithm: resource.algorithm.into() };
-                let key = (self.signer)(slot).ok_or(Unavailable::NoSigningKey)?;
-                (IssuedToken::Signed(key), Vec::new())
-            }
-            TokenFormat::Opaque => {
-                if let Err(full) = room(context, grant.kept.as_ref()) {
-                    let line = line.turned_down(full.reason()).detail("setting", full.setting());
-                    return Ok(Outcome::refused(full.into(), Vec::new(), line));
-                }
-                self.opaque(context, client, &claims)?
-            }
+        let format = resource.format.unwrap_or(terms.token_format);
+        if is_kept(&resource, format)
+            && let Err(full) = room(context, grant.kept.as_ref())
+        {
+            let line = line.turned_down(full.reason()).detail("setting", full.setting());
+            return Ok(Outcome::refused(full.into(), Vec::new(), line));
+        }
+        let (token, effects) = match format {
+            TokenFormat::Jwt => self.written(context, client, &resource, &claims)?,
+            TokenFormat::Opaque => self.opaque(context, client, &claims)?,
         };
         Ok(Outcome::granted(Issuance::assertion(claims, token), effects, line))
     }
@@ -170,31 +179,73 @@ impl Issuer<'_> {
         resource.ok_or(GrantError::InvalidTarget)
     }
 
+    /// Signs a token. Only the resource can read one that is encrypted: here it is known by its digest, as an opaque one is.
+    fn written(
+        &self,
+        context: &Context<'_>,
+        client: &Principal,
+        resource: &Resource,
+        claims: &AccessClaims,
+    ) -> Result<(Secret<String>, Vec<Effect>), Unavailable> {
+        let slot = Slot { purpose: KeyPurpose::AccessToken, algorithm: resource.algorithm.into() };
+        let reader = resource.jwks.as_ref().map(ResourceJwks::key);
+        let Written { key, text } = (self.writer)(&Draft { slot, claims: claims.to_json(self.url), reader })?;
+        if reader.is_none() {
+            return Ok((text, Vec::new()));
+        }
+        let token = StoredClaims { claims: Arc::new(claims.clone()), signed_by: Some(key) };
+        let effects = self.stored(context, client, &text, &token)?;
+        Ok((text, effects))
+    }
+
     fn opaque(
         &self,
         context: &mut Context<'_>,
         client: &Principal,
         claims: &AccessClaims,
-    ) -> Result<(IssuedToken, Vec<Effect>), Unavailable> {
-        let defect = || Unavailable::Corrupt("an opaque token cannot be written".to_owned());
-        let prefix = OPAQUE_PREFIX.parse().map_err(|_| defect())?;
-        let text = KeyString::mint(&prefix, context.entropy);
-        let payload = serde_json::to_string(&claims.to_json(self.url)).map_err(|_| defect())?;
-        let organisation = client.organisation().ok_or_else(defect)?;
+    ) -> Result<(Secret<String>, Vec<Effect>), Unavailable> {
+        let prefix = OPAQUE_PREFIX.parse().map_err(|_| unwritten())?;
+        let text = KeyString::mint(&prefix, context.entropy).into_secret();
+        let token = StoredClaims { claims: Arc::new(claims.clone()), signed_by: None };
+        let effects = self.stored(context, client, &text, &token)?;
+        Ok((text, effects))
+    }
+
+    fn stored(
+        &self,
+        context: &Context<'_>,
+        client: &Principal,
+        text: &Secret<String>,
+        token: &StoredClaims,
+    ) -> Result<Vec<Effect>, Unavailable> {
+        let claims = &token.claims;
+        let organisation = client.organisation().ok_or_else(unwritten)?;
         let record = ArtifactRecord {
-            kind: OPAQUE,
-            lookup: text.hash(context.peppers.current()),
+            kind: STORED,
+            lookup: context.peppers.current().hash(Purpose::Credential, text.expose()),
             family: claims.id.to_string(),
             client: claims.client,
             subject: claims.subject,
             organisation,
             expires_at: claims.expires_at,
-            payload,
+            payload: token.to_text(self.url).map_err(|_| unwritten())?,
         };
         let mut effects = rooms(context, claims.client, organisation, claims.expires_at).to_vec();
         effects.push(Effect::Insert(Record::Artifact(Box::new(record))));
-        Ok((IssuedToken::Opaque(text.into_secret()), effects))
+        Ok(effects)
     }
+}
+
+/// Tells whether a token is kept where it is issued, because nobody else can say what it says.
+const fn is_kept(resource: &Resource, format: TokenFormat) -> bool {
+    match format {
+        TokenFormat::Jwt => resource.jwks.is_some(),
+        TokenFormat::Opaque => true,
+    }
+}
+
+fn unwritten() -> Unavailable {
+    Unavailable::Corrupt("a token cannot be written".to_owned())
 }
 
 /// Demands a client that is registered for the grant, and lives.

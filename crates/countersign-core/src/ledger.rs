@@ -71,8 +71,8 @@ pub enum TokenAsked<'a> {
         /// The SHA-256 of the whole token.
         digest: &'a TokenDigest,
     },
-    /// An opaque one.
-    Opaque(&'a str),
+    /// One that is known by its digest alone: its text.
+    Stored(&'a str),
 }
 
 /// Says of which form, never what.
@@ -80,7 +80,7 @@ impl fmt::Debug for TokenAsked<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Signed { .. } => "Signed",
-            Self::Opaque(_) => "Opaque",
+            Self::Stored(_) => "Stored",
         })
     }
 }
@@ -146,10 +146,13 @@ pub struct FoundToken {
 impl FoundToken {
     /// Tells whether all that it hangs on is known here. What is not may have been made a moment ago at another node.
     #[must_use]
-    pub const fn is_whole(&self) -> bool {
+    pub fn is_whole(&self) -> bool {
         let proven = match &self.proof {
             TokenProof::Signature { key, .. } => key.is_some(),
-            TokenProof::Stored(stored) => stored.is_some() && !self.is_ended,
+            TokenProof::Stored { token: Some(stored), key } => {
+                stored.token.signed_by.is_some() == key.is_some() && !self.is_ended
+            }
+            TokenProof::Stored { token: None, .. } => false,
         };
         proven && self.client.is_some()
     }
@@ -165,8 +168,13 @@ pub enum TokenProof {
         /// Whether its signature was found good before, by this very key.
         is_good: bool,
     },
-    /// The row that it was stored in, if there is one.
-    Stored(Option<Arc<StoredToken>>),
+    /// That it was stored when it was issued.
+    Stored {
+        /// What is known by its digest, if anything is.
+        token: Option<Arc<StoredToken>>,
+        /// The key that signed it, if one did and is known here.
+        key: Option<Arc<KnownKey>>,
+    },
 }
 
 /// A client that was named.

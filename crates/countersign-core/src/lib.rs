@@ -70,6 +70,7 @@ pub mod refusal;
 pub mod registered;
 pub mod rejection;
 pub mod resource;
+pub mod resource_jwks;
 pub mod scheme;
 pub mod scope;
 pub mod secret;

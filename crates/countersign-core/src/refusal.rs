@@ -9,7 +9,7 @@ use crate::id::OwnerId;
 use crate::imported_set::MAX_IMPORTED_SETS;
 use crate::key_string::KeyPrefix;
 use crate::meter::MAX_ALLOWANCES;
-use crate::resource::ResourceId;
+use crate::resource::{NotAResource, ResourceId};
 use crate::scope::Scope;
 use crate::tally::Kept;
 
@@ -114,7 +114,7 @@ pub enum Refusal {
     #[error("only an operator declares what tokens may be for")]
     OperatorsAlone,
     /// The settings declare it.
-    #[error("the settings declare this resource: take it out of the file, and reload")]
+    #[error("the settings declare this resource: change it there, or take it out of the file, and reload")]
     ResourceOfSettings,
     /// Clients are registered for it.
     #[error("{1} {n} registered for this resource, {0} first: take it from each with `client update {0} --audience`", n = if *.1 == 1 { "client is" } else { "clients are" })]
@@ -122,6 +122,9 @@ pub enum Refusal {
     /// No such resource is stored.
     #[error("there is no such resource")]
     ResourceNotFound,
+    /// The resource would be none.
+    #[error(transparent)]
+    Resource(#[from] NotAResource),
     /// There is a resource of this name.
     #[error("there is a resource of this name already")]
     ResourceExists,
@@ -171,6 +174,7 @@ impl Refusal {
             Self::ResourceOfSettings => "resource_of_settings",
             Self::ResourceInUse(..) => "resource_in_use",
             Self::ResourceNotFound => "resource_not_found",
+            Self::Resource(_) => "invalid_resource",
             Self::ResourceExists => "resource_exists",
             Self::ScopeNotTaken(_) => "scope_not_taken",
             Self::UnknownAudience(_) => "unknown_audience",

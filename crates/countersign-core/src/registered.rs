@@ -1,6 +1,15 @@
 //! Texts that are registered or agreed upon: closed sets of names, and texts whose form is checked once.
 
+use serde_json::Value;
 use thiserror::Error;
+
+/// The members that only a private or a symmetric key has (RFC 7518 §6.2.2, §6.3.2, §6.4.1).
+const SECRET_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+
+/// Tells whether a JWK holds what only its owner may have.
+pub(crate) fn holds_secrets(record: &Value) -> bool {
+    SECRET_MEMBERS.iter().any(|member| record.get(member).is_some())
+}
 
 /// The text is none of the registered names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]

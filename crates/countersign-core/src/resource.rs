@@ -16,6 +16,7 @@ use thiserror::Error;
 use crate::duration::{format_duration, parse_duration};
 use crate::id::OwnerId;
 use crate::registered::{names, text};
+use crate::resource_jwks::ResourceJwks;
 use crate::scope::Scope;
 use crate::uri::is_absolute;
 
@@ -128,6 +129,8 @@ pub struct Resource {
     pub claims: BTreeMap<String, ClaimSource>,
     /// Who may introspect its tokens, beside the clients that are registered for it.
     pub introspection: Vec<OwnerId>,
+    /// For which key its signed tokens are encrypted; `None`: they are not.
+    pub jwks: Option<ResourceJwks>,
 }
 
 /// Where a mapped claim comes from.
@@ -155,7 +158,20 @@ impl Resource {
             format: None,
             claims: BTreeMap::new(),
             introspection: Vec::new(),
+            jwks: None,
         }
+    }
+
+    /// Returns the resource with another key that its tokens are encrypted for, or none.
+    ///
+    /// # Errors
+    ///
+    /// [`NotAResource::Encryption`].
+    pub fn encrypted_for(self, jwks: Option<ResourceJwks>) -> Result<Self, NotAResource> {
+        if jwks.is_some() && self.format == Some(TokenFormat::Opaque) {
+            return Err(NotAResource::Encryption);
+        }
+        Ok(Self { jwks, ..self })
     }
 
     /// Tells whether tokens for it may hold `scope`.
@@ -173,6 +189,11 @@ pub enum NotAResource {
         "claims: expected at most {MAX_CLAIMS}, each a text or {{ metadata = \"name\" }} of at most {MAX_CLAIM} characters, none of the server's own such as aud"
     )]
     Claims,
+    /// Tokens that hold nothing, and a key to encrypt it for.
+    #[error(
+        "jwks: opaque tokens say nothing that could be encrypted: expected access_token.kind to be jwt, or none"
+    )]
+    Encryption,
     /// Too many who may introspect.
     #[error("introspection: expected at most {MAX_INTROSPECTING} owners")]
     Introspection,
@@ -199,6 +220,8 @@ struct Written {
     claims: BTreeMap<String, ClaimSource>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     introspection: Vec<OwnerId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    jwks: Option<ResourceJwks>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -216,7 +239,7 @@ impl TryFrom<Written> for Resource {
     type Error = NotAResource;
 
     fn try_from(written: Written) -> Result<Self, NotAResource> {
-        let Written { id, scopes, access_token: token, claims, introspection } = written;
+        let Written { id, scopes, access_token: token, claims, introspection, jwks } = written;
         let lifetime = token.lifetime.as_deref().map_or(Ok(LIFETIME), parse_duration);
         let lifetime = lifetime.ok().filter(|life| (SHORTEST..=LONGEST).contains(life));
         let claim = |(name, source): (&String, &ClaimSource)| is_mapped(name, source);
@@ -229,7 +252,7 @@ impl TryFrom<Written> for Resource {
         if scopes.as_ref().is_some_and(|scopes| !are_described(scopes)) {
             return Err(NotAResource::Scopes);
         }
-        Ok(Self {
+        let resource = Self {
             id,
             scopes,
             lifetime: lifetime.ok_or(NotAResource::Lifetime)?,
@@ -237,19 +260,21 @@ impl TryFrom<Written> for Resource {
             format: token.kind,
             claims,
             introspection,
-        })
+            jwks: None,
+        };
+        resource.encrypted_for(jwks)
     }
 }
 
 impl From<Resource> for Written {
     fn from(resource: Resource) -> Self {
-        let Resource { id, scopes, lifetime, algorithm, format, claims, introspection } = resource;
+        let Resource { id, scopes, lifetime, algorithm, format, claims, introspection, jwks } = resource;
         let access_token = WrittenToken {
             lifetime: Some(format_duration(lifetime)),
             signing_alg: Some(algorithm),
             kind: format,
         };
-        Self { id, scopes, access_token, claims, introspection }
+        Self { id, scopes, access_token, claims, introspection, jwks }
     }
 }
 
@@ -465,6 +490,12 @@ mod tests {
             check(claims(json!({ own: "x" })), Err("claims: expected"));
         }
         check(claims(json!({ "role": { "meta": "x" } })), Err("did not match"));
+        let key = json!({ "kty": "OKP", "crv": "X25519", "use": "enc",
+            "x": "hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo" });
+        check(json!({ "id": ID, "jwks": { "keys": [key] } }), Ok(()));
+        check(json!({ "id": ID, "jwks": { "keys": [] } }), Err("jwks: expected a key for encryption"));
+        let opaque = json!({ "id": ID, "access_token": { "kind": "opaque" }, "jwks": { "keys": [key] } });
+        check(opaque, Err("opaque tokens say nothing"));
     }
 
     #[test]

@@ -38,7 +38,7 @@ use crate::settling::{Marks, settle};
 use crate::signing_key::{KnownKey, SigningKeyRecord, Slot};
 use crate::standing::Knows;
 use crate::timestamp::{Monotonic, Timestamp};
-use crate::token::{AccessClaims, TokenDigest};
+use crate::token::{StoredClaims, TokenDigest};
 
 /// Something that verifiers must learn.
 #[derive(Debug, Clone)]
@@ -68,13 +68,13 @@ pub enum Change {
     Incarnation(i64),
 }
 
-/// What verifiers learn of an opaque token.
+/// What verifiers learn of a token that is known by its digest.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TokenLearned {
     /// By what it is found.
     pub lookup: SecretHash,
-    /// What it says.
-    pub claims: AccessClaims,
+    /// What it says, and the key that signed it.
+    pub token: StoredClaims,
 }
 
 impl Change {
@@ -276,14 +276,16 @@ impl Snapshot {
                 let is_ended = self.issued.is_ended(token);
                 FoundToken { proof: TokenProof::Signature { key, is_good }, client, is_ended, incarnation }
             }
-            TokenAsked::Opaque(text) => {
+            TokenAsked::Stored(text) => {
                 let stored = self
                     .peppers
                     .all()
                     .find_map(|pepper| self.issued.stored(&pepper.hash(Purpose::Credential, text)));
-                let is_ended = stored.as_ref().is_some_and(|token| self.issued.is_ended(token.claims.id));
+                let is_ended =
+                    stored.as_ref().is_some_and(|token| self.issued.is_ended(token.token.claims.id));
                 let client = stored.as_ref().map(|token| Arc::clone(&token.owner));
-                FoundToken { proof: TokenProof::Stored(stored), client, is_ended, incarnation }
+                let key = stored.as_ref().and_then(|stored| self.issued.key(stored.token.signed_by?));
+                FoundToken { proof: TokenProof::Stored { token: stored, key }, client, is_ended, incarnation }
             }
         }
     }
@@ -478,11 +480,11 @@ impl Snapshot {
     }
 
     fn apply_token(&self, learned: &TokenLearned) -> Applied {
-        let Some(owner) = self.owner(learned.claims.client) else {
+        let Some(owner) = self.owner(learned.token.claims.client) else {
             return Applied::Incomplete;
         };
-        let TokenLearned { lookup, claims } = learned.clone();
-        self.issued.store(StoredToken { lookup, claims: Arc::new(claims), owner });
+        let TokenLearned { lookup, token } = learned.clone();
+        self.issued.store(StoredToken { lookup, token, owner });
         Applied::Taken
     }
 

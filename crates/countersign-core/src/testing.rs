@@ -62,7 +62,7 @@ use crate::signing_key::{KeyPurpose, SIGNING_KEY, SigningKeyRecord, Slot};
 use crate::snapshot::{Change, Snapshot, TokenLearned};
 use crate::tally::Tally;
 use crate::timestamp::Timestamp;
-use crate::token::AccessClaims;
+use crate::token::StoredClaims;
 use crate::token_cap::{Counted, KeptTokens};
 use crate::token_ending::Nothing;
 use std::sync::LazyLock;
@@ -553,8 +553,8 @@ impl Memory {
             snapshot.apply(&Change::SigningKey(Box::new(record.clone())));
         }
         for record in &tables.artifacts {
-            let claims = AccessClaims::parse(record.payload.as_bytes()).unwrap();
-            snapshot.apply(&Change::Token(Box::new(TokenLearned { lookup: record.lookup, claims })));
+            let token = StoredClaims::parse(&record.payload).unwrap();
+            snapshot.apply(&Change::Token(Box::new(TokenLearned { lookup: record.lookup, token })));
         }
         for record in &tables.ended {
             snapshot.apply(&Change::Ended(*record));

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use countersign_jose::jwt::{Claims, NumericDate};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::id::{CredentialId, IdPrefix, OwnerId};
@@ -99,6 +100,48 @@ pub struct AccessClaims {
 
 impl Own for AccessClaims {}
 
+/// A token that verifiers know by its digest: an opaque one, or one that only its resource can read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredClaims {
+    /// What it says.
+    pub claims: Arc<AccessClaims>,
+    /// The key that signed it, if one did.
+    pub signed_by: Option<CredentialId>,
+}
+
+/// How it is stored.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Payload {
+    claims: Map<String, Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    signed_by: Option<String>,
+}
+
+impl StoredClaims {
+    /// Writes it as it is stored.
+    ///
+    /// # Errors
+    ///
+    /// Why JSON cannot hold it.
+    pub fn to_text(&self, issuer: &str) -> Result<String, serde_json::Error> {
+        let signed_by = self.signed_by.map(|key| key.to_string());
+        serde_json::to_string(&Payload { claims: self.claims.to_json(issuer), signed_by })
+    }
+
+    /// Reads what [`Self::to_text`] wrote.
+    ///
+    /// # Errors
+    ///
+    /// [`NotOurs`].
+    pub fn parse(text: &str) -> Result<Self, NotOurs> {
+        let Payload { claims, signed_by } = serde_json::from_str(text).map_err(|_| NotOurs)?;
+        let claims = AccessClaims::read(Claims::from_members(claims).map_err(|_| NotOurs)?)?;
+        let signed_by = signed_by.map(|key| key.parse().map_err(|_| NotOurs)).transpose()?;
+        Ok(Self { claims: Arc::new(claims), signed_by })
+    }
+}
+
 /// What a token of ours never lacks: it was not made here, or by another version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotOurs;
@@ -124,15 +167,6 @@ impl AccessClaims {
             claims.insert("scope".to_owned(), json!(self.scopes.to_string()));
         }
         claims
-    }
-
-    /// Reads the text of claims, as they are stored.
-    ///
-    /// # Errors
-    ///
-    /// [`NotOurs`].
-    pub fn parse(text: &[u8]) -> Result<Self, NotOurs> {
-        Self::read(Claims::parse(text).map_err(|_| NotOurs)?)
     }
 
     /// Reads what [`Self::to_json`] wrote; `iss` is the caller's to compare.

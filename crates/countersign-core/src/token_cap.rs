@@ -1,4 +1,4 @@
-//! How many opaque tokens are kept at a time. Each is in the memory of every node until it ends, so that their number is
+//! How many tokens are kept at a time, opaque ones and those that only their resource can read. Each is in the memory of every node until it ends, so that their number is
 //! bounded for each client, and for each tenant that has many clients.
 //!
 //! **Invariant.** What is kept is counted by the commit that keeps it ([`Effect::Room`]): whoever passes a cap in a race has
@@ -58,7 +58,7 @@ pub struct KeptTokens {
 
 /// There are as many tokens as there may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("{most} opaque tokens live already, as many as {s} allows: use each until it ends", s = .cap.setting())]
+#[error("{most} opaque or encrypted tokens live already, as many as {s} allows: use each until it ends", s = .cap.setting())]
 pub struct Full {
     cap: TokenCap,
     most: u64,

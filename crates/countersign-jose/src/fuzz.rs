@@ -47,7 +47,7 @@ pub fn jwk(bytes: &[u8]) {
     for algorithm in KeyManagement::ALL {
         if let Ok(key) = EncryptionKey::from_jwk(&value, &[*algorithm]) {
             let content = key.content().unwrap_or(ContentEncryption::A128Gcm);
-            let text = jwe::encrypt(&key, content, None, bytes);
+            let text = jwe::encrypt(&key, content, jwe::Told::default(), bytes);
             assert!(text.is_ok() || *algorithm == KeyManagement::Dir);
             if let (Ok(text), Ok(key)) = (text, DecryptionKey::from_jwk(&value, &[*algorithm])) {
                 let opened = jwe::Compact::parse(&text, usize::MAX).unwrap().decrypt(&key).unwrap();

@@ -13,7 +13,7 @@ mod parse;
 #[cfg(test)]
 mod tests;
 
-pub use encrypt::encrypt;
+pub use encrypt::{Told, encrypt};
 pub use parse::parse_json;
 
 use std::borrow::Cow;

@@ -83,7 +83,15 @@ impl Claims {
     ///
     /// [`Error::Json`] and [`Error::Type`].
     pub fn parse(payload: &[u8]) -> Result<Self, Error> {
-        let mut claims = json::object(payload)?;
+        Self::from_members(json::object(payload)?)
+    }
+
+    /// Reads the members of claims.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Type`].
+    pub fn from_members(mut claims: Map<String, Value>) -> Result<Self, Error> {
         Ok(Self {
             issuer: take_text(&mut claims, "iss")?,
             subject: take_text(&mut claims, "sub")?,

@@ -234,6 +234,19 @@ pub(crate) struct ResourceBody {
     /// Who may introspect its tokens, beside the clients that are registered for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) introspection: Vec<String>,
+    /// A JWK Set with one public key for encryption (`"use": "enc"`): signed tokens are encrypted for it, and only who has
+    /// the private key can read them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) jwks: Option<Map<String, Value>>,
+}
+
+/// Replaces the key that tokens for a stored resource are encrypted for.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ResourceAmend {
+    /// The JWK Set with its new key for encryption; `null`: its tokens are not encrypted any more.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub(crate) jwks: Option<Map<String, Value>>,
 }
 
 /// What access tokens for a resource are.
@@ -267,7 +280,9 @@ mod tests {
             "claims": { "role": "service", "team": { "metadata": "team" } },
             "introspection": ["client_0000000000000000000000"],
         });
-        for written in [all, json!({ "id": "urn:x:api" })] {
+        let encrypted = json!({ "id": "urn:x:encrypted", "jwks": { "keys": [{ "kty": "OKP", "crv": "X25519",
+            "use": "enc", "x": "hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo" }] } });
+        for written in [all, encrypted, json!({ "id": "urn:x:api" })] {
             let resource: Resource = serde_json::from_value(written.clone()).unwrap();
             let described: ResourceBody =
                 serde_json::from_value(serde_json::to_value(&resource).unwrap()).unwrap();

@@ -10,8 +10,8 @@ use countersign_edge::wire_error::Problem;
 use schemars::SchemaGenerator;
 
 use crate::client_json::{
-    ClientAmend, ClientCreate, ClientRegistered, ClientShown, ClientView, ResourceBody, SecretMinted,
-    SecretRotate,
+    ClientAmend, ClientCreate, ClientRegistered, ClientShown, ClientView, ResourceAmend, ResourceBody,
+    SecretMinted, SecretRotate,
 };
 use crate::endpoint::{Answered, Body, Callers, Desk, Endpoint, Handler, Shape};
 use crate::github::{self, Feedback, Finding};
@@ -678,6 +678,18 @@ pub static ENDPOINTS: &[Endpoint] = &[
         callers: Callers::Management(Some(ManagementScope::Operator)),
         refusals: &[Problem::Conflict],
         handler: permitted!(resource::delete),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::patch(API, "/v1/resources/{id}"),
+        id: "updateResource",
+        summary: "Replaces the key that tokens for a stored resource are encrypted for; operators only. Its id is percent-encoded.",
+        clause: "RFC 9068 §2.1",
+        callers: Callers::Management(Some(ManagementScope::Operator)),
+        body: body(shape!(ResourceAmend)),
+        answer: Answered::json(shape!(ResourceBody)),
+        refusals: &[Problem::Conflict],
+        handler: permitted!(resource::amend),
         ..ROW
     },
     Endpoint {

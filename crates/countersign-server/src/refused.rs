@@ -39,6 +39,7 @@ const fn problem(refusal: &Refusal) -> Problem {
         Refusal::IdempotencyMismatch => Problem::UnprocessableContent,
         Refusal::Addresses
         | Refusal::ClientMetadata(_)
+        | Refusal::Resource(_)
         | Refusal::ScopeNotTaken(_)
         | Refusal::UnknownAudience(_)
         | Refusal::Allowances

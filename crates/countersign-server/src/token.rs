@@ -1,13 +1,16 @@
 //! The token endpoint (RFC 6749 §3.2).
 
+use countersign_core::access_token;
 use countersign_core::exchange::issue;
 use countersign_core::grant::parse;
 use countersign_core::grants::GRANTS;
-use countersign_core::issuing::{Issuance, IssuedToken, Issuer};
+use countersign_core::issuing::{Draft, Issuance, Issuer, Written};
 use countersign_core::ledger::Unavailable;
+use countersign_core::secret::Secret;
 use countersign_core::standing::Knows as _;
-use countersign_core::{access_token, signing_key::Slot};
-use countersign_jose::jws;
+use countersign_jose::algorithm::ContentEncryption;
+use countersign_jose::jwk::EncryptionKey;
+use countersign_jose::{jwe, jws};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -35,7 +38,7 @@ pub(crate) async fn issue_token(app: &App, call: ClientCall) -> Result<Reply, Fa
     let issuance = redeem(app, &call).await?;
     let lifetime = issuance.claims.expires_at.since(issuance.claims.issued_at).as_secs();
     let scope = Some(issuance.claims.scopes.to_string()).filter(|scope| !scope.is_empty());
-    let access_token = text(app, issuance)?;
+    let access_token = issuance.token.expose().clone();
     Reply::ok(&TokenView { access_token, token_type: "Bearer", expires_in: lifetime, scope })
 }
 
@@ -45,13 +48,13 @@ async fn redeem(app: &App, call: &ClientCall) -> Result<Issuance, Refused> {
     let policy = app.policy.load_full();
     let mut context = app.context(&policy, entropy.as_mut(), None);
     let snapshot = app.store.snapshot();
-    let signer = |slot: Slot| app.signer(slot);
+    let writer = |draft: &Draft<'_>| write(app, draft);
     for retried in [false, true] {
         let issuer = Issuer {
             url: &app.issuer_url,
             resources: snapshot.resources(),
             incarnation: snapshot.incarnation(),
-            signer: &signer,
+            writer: &writer,
         };
         match issue(app.store.as_ref(), &mut context, &issuer, &call.client, &*request).await {
             // Another node may have made the key a moment ago.
@@ -63,20 +66,29 @@ async fn redeem(app: &App, call: &ClientCall) -> Result<Issuance, Refused> {
 }
 
 /// Writes the token that a client is given.
-fn text(app: &App, issuance: Issuance) -> Result<String, Failure> {
-    match issuance.token {
-        IssuedToken::Opaque(text) => Ok(text.expose().clone()),
-        IssuedToken::Signed(key) => {
-            let claims = issuance.claims.to_json(&app.issuer_url);
-            let payload = serde_json::to_vec(&claims).map_err(|error| unsigned(&error))?;
-            jws::sign(&key, access_token::TYPE, &payload).map_err(|error| unsigned(&error))
-        }
-    }
+fn write(app: &App, draft: &Draft<'_>) -> Result<Written, Unavailable> {
+    let signer = app.signer(draft.slot).ok_or(Unavailable::NoSigningKey)?;
+    let key = signer.kid().parse().map_err(|error| unwritten(&error))?;
+    let payload = serde_json::to_vec(&draft.claims).map_err(|error| unwritten(&error))?;
+    let signed = jws::sign(&signer, access_token::TYPE, &payload).map_err(|error| unwritten(&error))?;
+    let text = match draft.reader {
+        None => signed,
+        Some(reader) => encrypted(reader, &app.issuer_url, &signed).map_err(|error| unwritten(&error))?,
+    };
+    Ok(Written { key, text: Secret::new(text) })
 }
 
-fn unsigned(error: &dyn std::error::Error) -> Failure {
-    tracing::error!(%error, "a token could not be signed");
-    Failure::from(Refused::Unavailable(Unavailable::NoSigningKey))
+/// Encrypts a signed token for its resource. Who issued it is said once more outside, so that those who cannot read it
+/// know whom to ask (RFC 7519 §5.3).
+fn encrypted(reader: &EncryptionKey, issuer: &str, signed: &str) -> Result<String, jwe::Error> {
+    // RFC 7519 §5.2: a JWT within a JWT is announced by this name, in capitals.
+    let told = jwe::Told { content_type: Some("JWT"), issuer: Some(issuer) };
+    jwe::encrypt(reader, ContentEncryption::A256Gcm, told, signed.as_bytes())
+}
+
+fn unwritten(error: &dyn std::error::Error) -> Unavailable {
+    tracing::error!(%error, "a token could not be written");
+    Unavailable::NoSigningKey
 }
 
 /// What a client asks with, beside what proves it. Unknown parameters are ignored (RFC 6749 §3.2).

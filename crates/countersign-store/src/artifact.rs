@@ -1,12 +1,13 @@
-//! The table `artifact`: short-lived state of protocols. Of it verifiers keep opaque access tokens.
+//! The table `artifact`: short-lived state of protocols. Of it verifiers keep the access tokens that are known by their
+//! digests: opaque ones, and those that only their resource can read.
 
-use countersign_core::issuing::OPAQUE;
+use countersign_core::issuing::STORED;
 use countersign_core::ledger::Unavailable;
 use countersign_core::record::ArtifactRecord;
 use countersign_core::secret::SecretHash;
 use countersign_core::snapshot::{Change, TokenLearned};
 use countersign_core::timestamp::Timestamp;
-use countersign_core::token::AccessClaims;
+use countersign_core::token::StoredClaims;
 
 use crate::config::PORTION;
 use crate::keep::Kept;
@@ -14,7 +15,7 @@ use crate::many::many;
 use countersign_database::statement::{Statement, Step, Tag, Yields};
 use countersign_database::value::{Row, Value, corrupt};
 
-/// Opaque tokens, as verifiers keep them.
+/// Access tokens, as verifiers keep them.
 pub(crate) static KEPT: Kept = Kept { tag: TOKEN, load: &[&LOAD], by_ids: &BY_IDS, read: change, gone };
 
 const TOKEN: Tag = Tag("token");
@@ -31,13 +32,13 @@ static BY_IDS: Statement = Statement::new(concat!(
 /// A token that this version cannot read is forgotten by verifiers: refused.
 fn change(row: Row) -> Result<Change, Unavailable> {
     let lookup = row.hash(1)?;
-    let claims = AccessClaims::parse(row.last_text()?.as_bytes());
-    Ok(claims.map_or_else(
+    let token = StoredClaims::parse(&row.last_text()?);
+    Ok(token.map_or_else(
         |_| {
             tracing::error!("a stored token cannot be read and is refused");
             Change::Forgotten(lookup)
         },
-        |claims| Change::Token(Box::new(TokenLearned { lookup, claims })),
+        |token| Change::Token(Box::new(TokenLearned { lookup, token })),
     ))
 }
 
@@ -65,7 +66,7 @@ pub(crate) fn insert(record: &ArtifactRecord) -> Step {
         payload.clone(),
     ];
     let step = Step::one(&INSERT, parameters);
-    if record.kind == OPAQUE {
+    if record.kind == STORED {
         step.yielding(Yields::Given(TOKEN, Row(vec![family, record.lookup.into(), payload])))
     } else {
         step

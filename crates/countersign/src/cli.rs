@@ -554,6 +554,16 @@ pub(crate) struct ClientUpdate {
 pub(crate) enum Resource {
     /// Declares a resource that is stored, beside those of the settings
     Create(Box<ResourceCreate>),
+    /// Replaces the key that tokens for a stored resource are encrypted for
+    Update {
+        /// The resource's name
+        id: String,
+        /// A JWK Set with its public key for encryption; `none`: its tokens are not encrypted any more
+        #[arg(long, value_name = "FILE|none")]
+        jwks: PathBuf,
+        #[command(flatten)]
+        remote: Remote,
+    },
     /// Removes a resource that is stored, once no client is registered for it; one of the settings goes with its lines in
     /// the file
     Delete {
@@ -597,6 +607,9 @@ pub(crate) struct ResourceCreate {
     /// A client that may introspect its tokens; repeat for several
     #[arg(long = "introspection", value_name = "CLIENT")]
     pub(crate) introspection: Vec<String>,
+    /// A JWK Set with its public key for encryption: signed tokens are encrypted for it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) jwks: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) remote: Remote,
 }

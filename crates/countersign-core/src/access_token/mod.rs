@@ -1,7 +1,9 @@
-//! Access tokens of ours: signed ones (RFC 9068) and opaque ones, presented as bearer tokens (RFC 6750).
+//! Access tokens of ours: signed ones (RFC 9068), encrypted ones that only their resource can read, and opaque ones,
+//! presented as bearer tokens (RFC 6750).
 //!
 //! **Invariants.** A signed token is believed by the key that its `kid` names and by nothing else; what can change is
-//! judged at every use, whether its signature was checked now or before (SAFETY 24). A token ends with its client, its
+//! judged at every use, whether its signature was checked now or before (SAFETY 24). An encrypted or opaque one is known by
+//! the digest of its whole text. A token ends with its client, its
 //! client's organisation, its signing key, its generation, and by itself.
 //!
 //! What it does not do: issue them ([`crate::issuing`]), or know resources.

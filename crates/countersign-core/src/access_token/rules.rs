@@ -16,7 +16,7 @@ use crate::rejection::Rejection;
 use crate::signing_key::{KeyPurpose, KnownKey};
 use crate::standing::{Standing, Watch};
 use crate::timestamp::Timestamp;
-use crate::token::{AccessClaims, Generations, LEEWAY};
+use crate::token::{AccessClaims, Generations, LEEWAY, StoredClaims};
 use crate::verification::refuse;
 
 use super::kind::{KIND, SCHEME};
@@ -65,16 +65,17 @@ pub(super) fn prove_signed(
         TokenProof::Signature { key, is_good } => {
             by_signature(now, token, key.as_deref(), *is_good).map(|()| *is_good)
         }
-        TokenProof::Stored(_) => Err(UNKNOWN_KEY),
+        TokenProof::Stored { .. } => Err(UNKNOWN_KEY),
     }
 }
 
-/// Demands that an opaque token was issued here.
-pub(super) fn prove_opaque(found: &FoundToken) -> Result<&Arc<AccessClaims>, Rejection> {
-    match &found.proof {
-        TokenProof::Stored(Some(stored)) => Ok(&stored.claims),
-        TokenProof::Stored(None) | TokenProof::Signature { .. } => Err(Rejection::UNKNOWN),
-    }
+/// Demands that a token was issued here which is known by its digest; one that was signed ends with its key.
+pub(super) fn prove_stored(now: Timestamp, found: &FoundToken) -> Result<&StoredClaims, Rejection> {
+    let TokenProof::Stored { token: Some(stored), key } = &found.proof else {
+        return Err(Rejection::UNKNOWN);
+    };
+    let is_trusted = key.as_ref().is_some_and(|key| key.state(now).is_trusted());
+    if is_trusted || stored.token.signed_by.is_none() { Ok(&stored.token) } else { Err(KEY_REVOKED) }
 }
 
 /// Demands a signature by a key that is trusted now, for this purpose. The algorithm is the key's.
@@ -91,14 +92,14 @@ fn by_signature(
     if is_good || token.is_signed_by(&key.public) { Ok(()) } else { Err(SIGNATURE) }
 }
 
-/// Decides whether an opaque token proves its client and subject.
-pub(super) fn verify_opaque(context: &Context<'_>, found: &FoundToken) -> Verified {
-    let claims = match prove_opaque(found) {
-        Ok(claims) => claims,
+/// Decides whether a token that is known by its digest proves its client and subject.
+pub(super) fn verify_stored(context: &Context<'_>, found: &FoundToken) -> Verified {
+    let StoredClaims { claims, signed_by } = match prove_stored(context.now, found) {
+        Ok(stored) => stored,
         Err(rejection) => return refuse(context, KIND.verbs.verify, rejection),
     };
     match judge(context.now, claims, found) {
-        Ok(owner) => Ok(Proven { principal: principal(claims, owner, None), uses: Vec::new() }),
+        Ok(owner) => Ok(Proven { principal: principal(claims, owner, *signed_by), uses: Vec::new() }),
         Err(rejection) => refused(context, claims, rejection),
     }
 }
@@ -154,7 +155,7 @@ fn principal(claims: &Arc<AccessClaims>, owner: &Arc<KnownOwner>, key: Option<Cr
 struct TokenStanding {
     claims: Arc<AccessClaims>,
     owner: Arc<KnownOwner>,
-    /// The key that signed it; `None`: it is an opaque one.
+    /// The key that signed it; `None`: none did.
     key: Option<CredentialId>,
 }
 

@@ -1,10 +1,13 @@
 //! Recognises an access token of ours by its text: by its prefix, or by its unverified `iss`, which selects nothing else.
 
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use countersign_jose::jwe;
 use countersign_jose::jws::Compact;
 use countersign_jose::jwt::Claims;
+use serde_json::Value;
 
 use crate::carried::{Carried, DeclaredSets, Way};
 use crate::context::Context;
@@ -31,6 +34,9 @@ pub const TYPE: &str = "at+jwt";
 /// clause.
 const MAX_TOKEN: usize = 8 * 1024;
 
+/// The longest encrypted one: what is signed grows by a third, and its header comes beside; a bound, not a clause.
+const MAX_ENCRYPTED: usize = 12 * 1024;
+
 /// A signed token, not yet believed.
 pub(super) type SignedToken<'a> = SignedText<'a, Said>;
 
@@ -42,8 +48,15 @@ pub(super) struct Said {
     pub(super) claims: Arc<AccessClaims>,
 }
 
-#[derive(Debug)]
-struct OpaqueToken<'a>(KeyText<'a>);
+/// A token that is known by the digest of its text.
+struct StoredToken<'a>(&'a str);
+
+/// Says of which form, never what.
+impl fmt::Debug for StoredToken<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("StoredToken")
+    }
+}
 
 /// A token that somebody tells, at introspection and at revocation: parsed, not believed.
 #[derive(Debug)]
@@ -52,7 +65,7 @@ pub struct Told<'a>(Form<'a>);
 #[derive(Debug)]
 enum Form<'a> {
     Signed(Box<SignedToken<'a>>),
-    Opaque(OpaqueToken<'a>),
+    Stored(StoredToken<'a>),
 }
 
 fn recognise<'a>(carried: Carried<'a>, declared: &dyn DeclaredSets) -> Recognition<'a> {
@@ -60,7 +73,7 @@ fn recognise<'a>(carried: Carried<'a>, declared: &dyn DeclaredSets) -> Recogniti
     Some(told(text, declared)?.map(|told| -> Box<dyn Presented + 'a> {
         match told.0 {
             Form::Signed(token) => token,
-            Form::Opaque(token) => Box::new(token),
+            Form::Stored(token) => Box::new(token),
         }
     }))
 }
@@ -69,10 +82,20 @@ fn recognise<'a>(carried: Carried<'a>, declared: &dyn DeclaredSets) -> Recogniti
 pub fn told<'a>(text: &'a str, declared: &dyn DeclaredSets) -> Option<Result<Told<'a>, Rejection>> {
     if text.strip_prefix(OPAQUE_PREFIX).is_some_and(|rest| rest.starts_with('_')) {
         let key = KeyText::parse(text).map_err(Rejection::from);
-        return Some(key.map(|key| Told(Form::Opaque(OpaqueToken(key)))));
+        return Some(key.map(|_| Told(Form::Stored(StoredToken(text)))));
+    }
+    if is_encrypted_here(text, declared) {
+        return Some(Ok(Told(Form::Stored(StoredToken(text)))));
     }
     let token = SignedToken::read(text, MAX_TOKEN, declared, |issuer| declared.is_issuer(issuer))?;
     Some(token.map(|token| Told(Form::Signed(Box::new(token)))))
+}
+
+/// Tells whether a text is an encrypted token that says outside that it is ours (RFC 7519 §5.3).
+fn is_encrypted_here(text: &str, declared: &dyn DeclaredSets) -> bool {
+    let Ok(message) = jwe::Compact::parse(text, MAX_ENCRYPTED) else { return false };
+    let issuer = message.header().other().get("iss").and_then(Value::as_str);
+    issuer.is_some_and(|issuer| declared.is_issuer(issuer))
 }
 
 impl Told<'_> {
@@ -81,7 +104,7 @@ impl Told<'_> {
     pub fn lookup(&self) -> Lookup<'_> {
         match &self.0 {
             Form::Signed(token) => Verify::lookup(&**token),
-            Form::Opaque(token) => Verify::lookup(token),
+            Form::Stored(token) => Verify::lookup(token),
         }
     }
 
@@ -102,7 +125,7 @@ impl Told<'_> {
                 let noted = (!is_good).then(|| rules::good_signature(token));
                 Ok((Arc::clone(&token.said.claims), noted))
             }
-            Form::Opaque(_) => Ok((Arc::clone(rules::prove_opaque(found)?), None)),
+            Form::Stored(_) => Ok((Arc::clone(&rules::prove_stored(now, found)?.claims), None)),
         }
     }
 }
@@ -136,14 +159,14 @@ impl Verify for SignedToken<'_> {
     }
 }
 
-impl Verify for OpaqueToken<'_> {
+impl Verify for StoredToken<'_> {
     type Answer = FoundToken;
 
     fn lookup(&self) -> Lookup<'_> {
-        Lookup::Token(TokenAsked::Opaque(self.0.text()))
+        Lookup::Token(TokenAsked::Stored(self.0))
     }
 
     fn verify(&self, context: &mut Context<'_>, found: FoundToken, _: Option<&Bytes>) -> Verified {
-        rules::verify_opaque(context, &found)
+        rules::verify_stored(context, &found)
     }
 }

@@ -14,7 +14,7 @@ mod model;
 mod rules;
 mod terms;
 
-pub use model::{AmendClient, Declare, Register, Registered, RotateSecret, SecretRotated, Undeclare};
+pub use model::{AmendClient, Declare, Register, Registered, Rekey, RotateSecret, SecretRotated, Undeclare};
 pub use rules::{asked, visible};
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use crate::id::OwnerId;
 use crate::idempotency::Idempotency;
 use crate::record::{CredentialRecord, OwnerRecord};
 use crate::resource::{Resource, ResourceId, TokenFormat};
+use crate::resource_jwks::ResourceJwks;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 
@@ -87,6 +88,15 @@ pub struct SecretRotated {
 pub struct Undeclare {
     /// Which one.
     pub id: ResourceId,
+}
+
+/// Replaces the key that tokens for a stored resource are encrypted for: what is issued from then on.
+#[derive(Debug, Clone)]
+pub struct Rekey {
+    /// Which resource.
+    pub id: ResourceId,
+    /// Its key; `None`: its tokens are not encrypted.
+    pub jwks: Option<ResourceJwks>,
 }
 
 /// Declares a resource that is stored.

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::client::{AmendClient, Declare, Register, Registered, RotateSecret, Undeclare};
+use crate::client::{AmendClient, Declare, Register, Registered, Rekey, RotateSecret, Undeclare};
 use crate::client_terms::{AuthMethod, ClientTerms, GrantType};
 use crate::decision::Permit;
 use crate::id::{OwnerId, OwnerKind};
 use crate::idempotency::Idempotency;
 use crate::record::{OwnerRecord, ResourceRecord};
 use crate::refusal::Refusal;
-use crate::resource::{ClaimSource, Resource, SigningAlgorithm};
+use crate::resource::{ClaimSource, NotAResource, Resource, SigningAlgorithm, TokenFormat};
 use crate::tally::{Kept, Tally};
 use crate::testing::{Caller, Ground, HOUR, NOW, scopes};
 
@@ -206,12 +206,7 @@ fn safety_13_a_change_is_judged_by_what_the_client_would_be() {
     for (what, grantable, act, expected) in [
         ("a name", none, change(|act| act.name = Some("invoices".into())), Ok(())),
         ("nothing", none, change(|_| ()), Ok(())),
-        (
-            "opaque tokens",
-            none,
-            change(|act| act.token_format = Some(crate::resource::TokenFormat::Opaque)),
-            Ok(()),
-        ),
+        ("opaque tokens", none, change(|act| act.token_format = Some(TokenFormat::Opaque)), Ok(())),
         ("fewer scopes", none, change(|act| act.scopes = Some(scopes(""))), Ok(())),
         (
             "more scopes",
@@ -457,4 +452,31 @@ fn a_rotation_forgets_the_secrets_that_have_ended_and_they_leave_their_room() {
     assert_eq!(secrets(&ground), 2, "what has ended makes room");
     let full = ground.perform(&tenant, &rotate(HOUR));
     assert_eq!(full.map(drop), Err(Refusal::Full(Kept::Credentials, ground.policy.tenant_max_keys)));
+}
+
+#[test]
+fn an_operator_replaces_the_key_that_tokens_are_encrypted_for() {
+    let mut ground = ground();
+    let key = serde_json::json!({ "keys": [{ "kty": "OKP", "crv": "X25519", "use": "enc",
+        "x": "hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo" }] });
+    let jwks: crate::resource_jwks::ResourceJwks = serde_json::from_value(key).unwrap();
+    let rekey = |id: &str, jwks| Rekey { id: id.parse().unwrap(), jwks };
+    let mine = rekey(API, Some(jwks));
+    let tenant = ground.caller("clients:write", "*");
+    assert_eq!(ground.perform(&tenant, &mine).map(drop), Err(Refusal::OperatorsAlone));
+    let operator = ground.caller("operator", "");
+    let before = ground.store.tables().resources.get(&mine.id).unwrap().clone();
+    let record = ground.perform(&operator, &mine).unwrap();
+    assert_eq!((&record.resource.jwks, record.version), (&mine.jwks, before.version + 1));
+    assert_eq!(record.resource.clone().encrypted_for(None), Ok(before.resource));
+    let line = ground.store.lines().0.unwrap();
+    assert_eq!((&*line.action, line.subject.as_deref()), ("resource.update", Some(API)));
+    assert_eq!(ground.perform(&operator, &rekey(API, None)).unwrap().resource.jwks, None);
+    let unknown = rekey("urn:none", None);
+    let refused = ground.perform(&operator, &unknown).map(drop);
+    assert_eq!(refused, Err(Refusal::ResourceNotFound));
+    ground.store.tables().resources.get_mut(&mine.id).unwrap().resource.format = Some(TokenFormat::Opaque);
+    assert_eq!(ground.perform(&operator, &mine).map(drop), Err(Refusal::Resource(NotAResource::Encryption)));
+    ground.store.tables().declared.push(mine.id.clone());
+    assert_eq!(ground.perform(&operator, &mine).map(drop), Err(Refusal::ResourceOfSettings));
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Compact, Decrypted, Error, encrypt, parse_json};
+use super::{Compact, Decrypted, Error, Told, encrypt, parse_json};
 use crate::algorithm::{ContentEncryption, KeyManagement};
 use crate::base64url;
 use crate::jwk::{DecryptionKey, EncryptionKey, JwkSet};
@@ -59,7 +59,8 @@ fn with(mut value: Value, member: &str, to: impl Into<Value>) -> Value {
 }
 
 fn sealed(jwk: &Value, alg: KeyManagement, enc: ContentEncryption) -> String {
-    encrypt(&EncryptionKey::from_jwk(jwk, &[alg]).unwrap(), enc, Some("JWT"), b"plain").unwrap()
+    let told = Told { content_type: Some("JWT"), issuer: Some("https://issuer.example") };
+    encrypt(&EncryptionKey::from_jwk(jwk, &[alg]).unwrap(), enc, told, b"plain").unwrap()
 }
 
 fn opened(text: &str, jwk: &Value, alg: KeyManagement) -> Result<Decrypted, Error> {
@@ -127,7 +128,7 @@ fn rfc7518_4_5_a_shared_key_is_the_contents_key_and_has_its_length() {
     let refused = encrypt(
         &EncryptionKey::from_jwk(&only, &[KeyManagement::Dir]).unwrap(),
         ContentEncryption::A256Gcm,
-        None,
+        Told::default(),
         b"",
     );
     check(refused, Some("which the key is not for"));

@@ -10,11 +10,10 @@ use countersign_core::context::{Clock as _, Context, Policy, SeededEntropy};
 use countersign_core::exchange::{authenticate, issue};
 use countersign_core::grant::{Form, GrantError, parse};
 use countersign_core::grants::GRANTS;
-use countersign_core::issuing::Issuer;
-use countersign_core::ledger::Ledger as _;
+use countersign_core::issuing::{Draft, Issuer};
+use countersign_core::ledger::{Ledger as _, Unavailable};
 use countersign_core::principal::Principal;
 use countersign_core::resource::{Declared, Resource, SigningAlgorithm, TokenFormat};
-use countersign_core::signing_key::Slot;
 use countersign_core::standing::Knows as _;
 use countersign_store::Store;
 use countersign_testkit::{Fixture, Records, each_database};
@@ -62,7 +61,12 @@ async fn token(
     let peppers = snapshot.peppers();
     let mut context = Context { now, entropy: &mut entropy, peppers, policy, address: None };
     let (resources, incarnation) = (snapshot.resources(), snapshot.incarnation());
-    let issuer = Issuer { url: ISSUER, resources, incarnation, signer: &|_: Slot| None };
+    let issuer = Issuer {
+        url: ISSUER,
+        resources,
+        incarnation,
+        writer: &|_: &Draft<'_>| Err(Unavailable::NoSigningKey),
+    };
     issue(store, &mut context, &issuer, client, &*request).await.unwrap().map(drop)
 }
 

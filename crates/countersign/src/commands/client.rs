@@ -75,7 +75,8 @@ async fn register(create: &ClientCreate) -> Result<ExitCode> {
     shown(&create.remote, &answer)
 }
 
-fn jwks(file: &Path) -> Result<Value> {
+/// Reads the file of a JWK Set.
+pub(super) fn jwks(file: &Path) -> Result<Value> {
     let text = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     serde_json::from_slice(&text).with_context(|| format!("{} is no JSON", file.display()))
 }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use url::form_urlencoded::byte_serialize;
 
 use crate::cli::{Resource, ResourceCreate};
+use crate::commands::client::jwks;
 use crate::commands::key::without_null;
 use crate::commands::{call, object, rows};
 use crate::listing::{Columns, Listing};
@@ -21,10 +22,14 @@ pub(crate) async fn run(command: Resource) -> Result<ExitCode> {
     match command {
         Resource::Create(create) => declare(&create).await,
         Resource::Delete { id, remote } => {
-            let path: String = once("/v1/resources/").chain(byte_serialize(id.as_bytes())).collect();
-            call(&remote, Method::DELETE, &path, None).await?;
+            call(&remote, Method::DELETE, &path(&id), None).await?;
             output::note(&format!("{id} is deleted: no token is issued for it"));
             Ok(ExitCode::SUCCESS)
+        }
+        Resource::Update { id, jwks: file, remote } => {
+            let jwks = if file.as_os_str() == "none" { Value::Null } else { jwks(&file)? };
+            let body = json!({ "jwks": jwks });
+            object(&remote, &call(&remote, Method::PATCH, &path(&id), Some(&body)).await?)
         }
         Resource::List { remote } => {
             let resources = call(&remote, Method::GET, "/v1/resources", None).await?;
@@ -34,6 +39,11 @@ pub(crate) async fn run(command: Resource) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// Returns where a resource is: its name is a URI, and percent-encoded.
+fn path(id: &str) -> String {
+    once("/v1/resources/").chain(byte_serialize(id.as_bytes())).collect()
 }
 
 async fn declare(create: &ResourceCreate) -> Result<ExitCode> {
@@ -52,6 +62,7 @@ async fn declare(create: &ResourceCreate) -> Result<ExitCode> {
         })),
         "claims": claims,
         "introspection": create.introspection,
+        "jwks": create.jwks.as_deref().map(jwks).transpose()?,
     }));
     object(&create.remote, &call(&create.remote, Method::POST, "/v1/resources", Some(&body)).await?)
 }

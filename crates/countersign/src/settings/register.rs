@@ -120,10 +120,10 @@ pub(crate) const SETTINGS: &[Setting] = settings![
     "api_key.warn_before" "duration" = (format_duration(WARN_BEFORE)), "How long before its end a key is named in the audit as `api_key.expiring`, once; 0s: never."
     "signing_key.lifetime" "duration" = (format_duration(Policy::default().signing_key_lifetime)) live, "How long a signing key signs before its successor does."
     "signing_key.published" "duration" = (format_duration(Policy::default().signing_key_published)) live, "How long a signing key is published before it signs, so that whoever keeps a JWK Set knows it by then; less than `signing_key.lifetime`."
-    "client.max_opaque_tokens" "number" = (Policy::default().client_max_opaque_tokens) live, "The most opaque access tokens of one client that live at a time, those that were revoked before their end among them: each is in the memory of every node. Beyond it the token endpoint answers 429 until the first of them ends."
+    "client.max_opaque_tokens" "number" = (Policy::default().client_max_opaque_tokens) live, "The most opaque or encrypted access tokens of one client that live at a time, those that were revoked before their end among them: each is in the memory of every node. Beyond it the token endpoint answers 429 until the first of them ends."
     "tenant.max_keys" "number" = (Policy::default().tenant_max_keys) live, "The most keys that one organisation keeps, ended ones that were not deleted among them; operators are not bound by it."
     "tenant.max_owners" "number" = (Policy::default().tenant_max_owners) live, "The most clients and users that one organisation enters; operators are not bound by it."
-    "tenant.max_opaque_tokens" "number" = (Policy::default().tenant_max_opaque_tokens) live, "The most opaque access tokens that all clients of one organisation have at a time, counted likewise; some 250 bytes each on every node."
+    "tenant.max_opaque_tokens" "number" = (Policy::default().tenant_max_opaque_tokens) live, "The most opaque or encrypted access tokens that all clients of one organisation have at a time, counted likewise; some 250 bytes each on every node."
     "retention.audit" "duration" "for ever", "How long audit events are kept. What is older is removed from the beginning of each node's chain, and the removal is an event itself; the rest is still verified."
     "retention.changes" "duration" = (format_duration(Retention::default().changes)), "How long a node may lag and still read only what changed; beyond it, it reads everything. At least 1m."
     "retention.decisions" "duration" = (format_duration(Retention::default().decisions)), "How long counts of decisions are kept, by minute."
@@ -158,6 +158,7 @@ pub(crate) const SETTINGS: &[Setting] = settings![
     "resource[].access_token.signing_alg" "`ES256`, `RS256`, `PS256` or `EdDSA`" = (SigningAlgorithm::Es256.name()) live, "With what access tokens are signed."
     "resource[].access_token.kind" "`jwt` or `opaque`" "what the client's are" live, "What access tokens are."
     "resource[].claims" "table of claims" "none" live, "What its tokens say beside: a text, or `{ metadata = \"name\" }` for a member of the client's metadata, which only an operator may then write."
+    "resource[].jwks" "JWK Set" "none" live, "One public key for encryption (`use` is `enc`), as `[[resource.jwks.keys]]`: signed access tokens are encrypted for it, and only who has the private key can read them."
     "resource[].introspection" "list of ids" "none" live, "Who may introspect its tokens, beside the clients that are registered for it."
     "upstream[].name" "text" "" live, "What routes call it."
     "upstream[].url" "URL" "" live, "`http://host:port` or `https://host:port`, without a path."
@@ -222,7 +223,7 @@ pub(crate) fn known_paths() -> Vec<String> {
         }
     }
     // What the operator names is not looked at here.
-    paths.extend(["resource[].scopes.*", "resource[].claims.*"].map(str::to_owned));
+    paths.extend(["resource[].scopes.*", "resource[].claims.*", "resource[].jwks.*"].map(str::to_owned));
     paths
 }
 

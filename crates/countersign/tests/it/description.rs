@@ -298,6 +298,17 @@ fn clients_answer_as_described(world: &mut World) {
     world.check("createResource", WHOLE, &resource, 201);
     world.check("createResource", WHOLE, &resource, 409);
     world.check("createResource", WHOLE, &json!({ "id": "api" }), 400);
+    let key = json!({ "kty": "OKP", "crv": "X25519", "use": "enc",
+        "x": "3p7bfXt9wbTTW2HC7OQ1Nz-DQ8hbeGdNrfx-FG-IK08" });
+    let at = ("https%3A%2F%2Fapi.example.com", "");
+    world.check("updateResource", at, &json!({ "jwks": { "keys": [key] } }), 200);
+    world.check("updateResource", at, &json!({ "jwks": null }), 200);
+    world.check("updateResource", at, &json!({ "jwks": { "keys": [] } }), 400);
+    world.check("updateResource", at, &json!({}), 400);
+    world.check("updateResource", ("urn:none", ""), &json!({ "jwks": null }), 404);
+    world.check("createResource", WHOLE, &json!({ "id": "urn:x", "access_token": {} }), 201);
+    world.check("deleteResource", ("urn:x", ""), &none, 204);
+    world.check("deleteResource", ("urn:x", ""), &none, 404);
     world.check("listResources", WHOLE, &none, 200);
     let body = json!({ "name": "billing", "grant_types": ["client_credentials"], "scopes": ["orders:read"],
         "audiences": ["https://api.example.com"], "metadata": { "team": "a" } });

@@ -21,6 +21,7 @@ mod command_line;
 mod crash;
 mod description;
 mod discovery;
+mod encrypted_tokens;
 mod fairness;
 mod faults;
 mod github;

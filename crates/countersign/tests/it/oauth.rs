@@ -82,10 +82,10 @@ pub(crate) fn refused(server: &Server, token: &str) {
 }
 
 /// Ways to end a token that was issued to a client.
-const ENDS: [&str; 6] =
+pub(crate) const ENDS: [&str; 6] =
     ["client", "itself", "client's tokens", "organisation's tokens", "everything", "disabled"];
 
-fn end(server: &Server, client: &Client, token: &str, how: &str) {
+pub(crate) fn end(server: &Server, client: &Client, token: &str, how: &str) {
     let done = match how {
         "itself" => client.post(server, "/oauth/revoke", &format!("token={token}")).status,
         "client" => server.manage("POST", "/v1/tokens/revoke", &json!({ "token": token })).status,
@@ -245,14 +245,14 @@ fn rfc7662_2_2_a_client_beyond_the_audience_learns_nothing() {
 }
 
 /// Two nodes of one installation: one issuer, one default resource.
-pub(crate) fn two_nodes(place: &Ground, store: &str) -> (Server, Server) {
-    let one = place.up("one", &["--store", store]);
+pub(crate) fn two_nodes(place: &Ground, store: &str, more: &[&str]) -> (Server, Server) {
+    let one = place.up("one", &[&["--store", store], more].concat());
     std::fs::create_dir(place.path("two")).unwrap();
     std::fs::set_permissions(place.path("two"), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
     let master_key = place.path("one/master.key").display().to_string();
     let url = |name: &str| one.card[name].as_str().unwrap().to_owned();
     let same = ["--issuer-url", &url("issuer"), "--resource", &url("gateway")];
-    let two = place.up("two", &[&["--store", store, "--master-key", &master_key], &same[..]].concat());
+    let two = place.up("two", &[&["--store", store, "--master-key", &master_key], &same[..], more].concat());
     (one, two)
 }
 
@@ -260,7 +260,7 @@ pub(crate) fn two_nodes(place: &Ground, store: &str) -> (Server, Server) {
 fn a_token_that_is_revoked_at_one_node_is_refused_by_the_other_within_a_second() {
     let Some(postgres) = Postgres::start() else { return };
     let place = Ground::on_sqlite();
-    let (one, two) = two_nodes(&place, &postgres.url());
+    let (one, two) = two_nodes(&place, &postgres.url(), &[]);
     for how in ENDS {
         let client = Client::register(&one, &json!({}));
         let token = client.token(&one);
@@ -275,7 +275,7 @@ fn a_token_that_is_revoked_at_one_node_is_refused_by_the_other_within_a_second()
 fn keys_are_rotated_under_load_on_two_nodes_and_no_request_fails() {
     let Some(postgres) = Postgres::start() else { return };
     let place = Ground::on_sqlite();
-    let (one, two) = two_nodes(&place, &postgres.url());
+    let (one, two) = two_nodes(&place, &postgres.url(), &[]);
     let client = Client::register(&one, &json!({}));
     eventually("the client is known at the other node", || {
         client.post(&two, "/oauth/token", "grant_type=client_credentials").status == 200

@@ -97,6 +97,15 @@ fn jose_and_pyjwt_verify_tokens_across_a_rotation_and_assertions() {
 }
 
 #[test]
+fn jose_decrypts_and_verifies_tokens_that_are_for_its_resource_alone() {
+    let place = Ground::new();
+    let server = place.up("data", &[]);
+    let key = server.management_key();
+    let environment = [("ISSUER", url(&server, "issuer")), ("ADMIN", url(&server, "admin")), ("KEY", &key)];
+    run("encrypted.mjs", &[], &environment);
+}
+
+#[test]
 fn guide_samples_work_unchanged() {
     let place = Ground::new();
     let server = place.up(

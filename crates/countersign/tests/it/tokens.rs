@@ -470,7 +470,7 @@ fn bob() -> Value {
 
 fn sealed(plaintext: &[u8]) -> String {
     let key = EncryptionKey::from_jwk(&bob(), KeyManagement::ALL).unwrap();
-    jwe::encrypt(&key, ContentEncryption::A256Gcm, None, plaintext).unwrap()
+    jwe::encrypt(&key, ContentEncryption::A256Gcm, jwe::Told::default(), plaintext).unwrap()
 }
 
 #[test]
