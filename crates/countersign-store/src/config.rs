@@ -27,6 +27,15 @@ impl fmt::Debug for StoreUrl {
     }
 }
 
+/// What is known outside of the store of how its history goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum History {
+    /// From where this node last saw it, as far as anybody knows.
+    GoesOn,
+    /// From an earlier place: what this node remembers was put back together with the store (SAFETY 3).
+    PutBack,
+}
+
 /// What a store is opened with.
 pub struct StoreConfig {
     /// Which database.
@@ -40,6 +49,8 @@ pub struct StoreConfig {
     pub clock: Arc<dyn Clock>,
     /// Where this node writes down what has ended, for a store that goes back (SAFETY 3): a file of its own.
     pub tombstones: PathBuf,
+    /// How its history goes on.
+    pub history: History,
     /// Whether the connection to a server may cross a network in clear.
     pub danger_plaintext: bool,
 }

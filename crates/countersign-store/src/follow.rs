@@ -18,6 +18,7 @@ use countersign_core::ledger::Unavailable;
 use countersign_core::snapshot::{Change, Rank};
 use countersign_core::standing::Knows as _;
 
+use crate::config::History;
 use crate::heartbeat::Heart;
 use crate::kept::KEPT;
 use crate::knowledge::{Beat, Heads, Knowledge};
@@ -151,15 +152,15 @@ impl Feed {
         Ok(true)
     }
 
-    /// Notices at a start that the store went back while this node did not run.
+    /// Notices at a start that the store went back while this node did not run, or is told so.
     ///
     /// # Errors
     ///
     /// [`Unavailable`].
-    pub(crate) async fn compare(&self) -> Result<(), Unavailable> {
+    pub(crate) async fn compare(&self, history: History) -> Result<(), Unavailable> {
         let nodes = node::list(&self.database).await?;
         let seen = self.knowledge.lock().await.tombstones.seen().clone();
-        if !self.continues(&seen, &nodes).await? {
+        if history == History::PutBack || !self.continues(&seen, &nodes).await? {
             self.knowledge.went_back();
         }
         Ok(())
@@ -185,12 +186,14 @@ impl Feed {
         Ok(())
     }
 
-    /// SAFETY 3: whatever was issued before the store went back dies with a new incarnation. What was known here counts, so
-    /// that of several nodes the first raises it for all.
+    /// SAFETY 3: whatever was issued before the store went back dies with a new incarnation, which the first of several
+    /// nodes raises for all. It is the time, and no count: the count went back too, and would be given out twice.
     async fn next_incarnation(&self) -> Result<Ending, Unavailable> {
-        let known = self.knowledge.snapshot().incarnation();
-        let known = if known == 0 { incarnation::find(&self.database).await? } else { known };
-        Ok(Ending::Incarnation { n: known.saturating_add(1) })
+        let (known, stored) =
+            (self.knowledge.snapshot().incarnation(), incarnation::find(&self.database).await?);
+        let is_raised = known != 0 && stored > known;
+        let next = stored.max(known).saturating_add(1).max(self.clock.now().millis());
+        Ok(Ending::Incarnation { n: if is_raised { stored } else { next } })
     }
 
     /// Reads a node's changes; `None` if one is missing.

@@ -59,7 +59,7 @@ mod upgrades;
 mod usage;
 
 pub use audit_event::{AuditCursor, AuditRequest, AuditRow, Chain, NotAnAuditCursor};
-pub use config::{Limits, Retention, StoreConfig, StoreUrl};
+pub use config::{History, Limits, Retention, StoreConfig, StoreUrl};
 pub use countersign_database::open_error::OpenError;
 pub use credential::{CredentialFilter, NotAState, StateFilter};
 pub use decision_count::DecisionCount;

@@ -12,7 +12,7 @@ use countersign_core::snapshot::Snapshot;
 use crate::catch_up::CatchUp;
 use crate::closing::{Close, Closing};
 use crate::committer::{Committer, Parts};
-use crate::config::{Limits, StoreConfig, StoreUrl};
+use crate::config::{History, Limits, StoreConfig, StoreUrl};
 use crate::follow::Feed;
 use crate::heartbeat::Heart;
 use crate::knowledge::Knowledge;
@@ -85,7 +85,7 @@ impl Store {
     ///
     /// [`OpenError`], which says what to do.
     pub async fn open_with(config: StoreConfig, limits: Limits) -> Result<Self, OpenError> {
-        let StoreConfig { url, node, snapshot, clock, tombstones, danger_plaintext } = config;
+        let StoreConfig { url, node, snapshot, clock, tombstones, history, danger_plaintext } = config;
         let tombstones = Tombstones::open(tombstones.clone()).map_err(|error| OpenError::File {
             place: tombstones.display().to_string(),
             reason: error.to_string(),
@@ -150,7 +150,7 @@ impl Store {
             clock: Arc::clone(&store.clock),
             queue: store.queue.clone(),
         };
-        if let Err(error) = begin(&feed, &usage).await {
+        if let Err(error) = begin(&feed, &usage, history).await {
             store.close().await;
             return Err(unusable(&name, error));
         }
@@ -224,8 +224,8 @@ impl Store {
 }
 
 /// Fills the snapshot, and then the meters that it brought. Filling may take longer than the snapshot stays fresh.
-async fn begin(feed: &Feed, usage: &Usage) -> Result<(), Unavailable> {
-    feed.compare().await?;
+async fn begin(feed: &Feed, usage: &Usage, history: History) -> Result<(), Unavailable> {
+    feed.compare(history).await?;
     feed.run().await?;
     usage.resume().await?;
     feed.heart.beat().await?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use countersign_core::context::Clock;
 use countersign_core::kinds::KINDS;
 use countersign_core::snapshot::Snapshot;
-use countersign_store::{Limits, OpenError, Store, StoreConfig, StoreUrl};
+use countersign_store::{History, Limits, OpenError, Store, StoreConfig, StoreUrl};
 use tempfile::TempDir;
 
 use crate::clock::FixedClock;
@@ -100,6 +100,7 @@ impl Fixture {
             snapshot: Arc::new(snapshot),
             clock,
             tombstones: self.tombstones(node),
+            history: History::GoesOn,
             danger_plaintext: false,
         };
         Store::open_with(config, self.limits.clone()).await

@@ -2,8 +2,9 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
 use countersign_core::base62;
@@ -14,6 +15,14 @@ use countersign_core::context::Entropy;
 pub(crate) struct DataDirectory {
     path: PathBuf,
     _lock: File,
+}
+
+/// Where a data directory was last used, and where it is: by the file that is written once.
+#[derive(Debug)]
+pub(crate) struct Origin {
+    record: PathBuf,
+    before: Option<String>,
+    now: String,
 }
 
 /// Another process serves this data directory.
@@ -85,6 +94,24 @@ impl DataDirectory {
         self.path.join("tombstones")
     }
 
+    /// Says where this directory was last used: here, or where it was copied from.
+    ///
+    /// What a backup puts back is in new files, while a restart finds the old ones. A volume that goes back as a whole has
+    /// the same files: nothing in it tells, and whoever does that ends all tokens (`docs/guide/tokens.md`).
+    ///
+    /// # Errors
+    ///
+    /// A text that names the file.
+    pub(crate) fn origin(&self) -> Result<Origin> {
+        let node = self.path.join("node");
+        let about = fs::metadata(&node).with_context(|| format!("cannot read {}", node.display()))?;
+        let born = about.created().ok().and_then(|born| born.duration_since(SystemTime::UNIX_EPOCH).ok());
+        let now = format!("{} {}", about.ino(), born.map_or(0, |born| born.as_nanos()));
+        let record = self.path.join("origin");
+        let before = fs::read_to_string(&record).ok();
+        Ok(Origin { record, before, now })
+    }
+
     /// Returns where the master key lies, unless it lives elsewhere.
     pub(crate) fn master_key(&self) -> PathBuf {
         self.path.join("master.key")
@@ -112,6 +139,26 @@ impl DataDirectory {
         let name = format!("node_{}", base62::random(entropy, 12));
         write_durably(&path, name.as_bytes())?;
         Ok(name)
+    }
+}
+
+impl Origin {
+    /// Tells whether the directory was copied since it was last used. One that says nothing is used for the first time, or
+    /// was made by a version before.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        self.before.as_ref().is_some_and(|before| *before != self.now)
+    }
+
+    /// Says that it is used here.
+    ///
+    /// # Errors
+    ///
+    /// A text that names the file.
+    pub(crate) fn settle(&self) -> Result<()> {
+        if self.before.as_ref() == Some(&self.now) {
+            return Ok(());
+        }
+        write_durably(&self.record, self.now.as_bytes())
     }
 }
 

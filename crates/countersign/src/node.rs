@@ -19,7 +19,7 @@ use countersign_pki::authority::{Authority, Stored};
 use countersign_server::app::{App, EntropySource, GatewayView, ReloadRequest};
 use countersign_server::intake::Intake;
 use countersign_server::signing::Signing;
-use countersign_store::{Limits, Retention, Store, StoreConfig, StoreUrl};
+use countersign_store::{History, Limits, Retention, Store, StoreConfig, StoreUrl};
 use serde_json::json;
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
@@ -222,16 +222,22 @@ async fn open_store(
         }
         Some(_) => bail!("store.url: expected postgres://user@host/database; without it SQLite is used"),
     };
+    let node = directory.node(&mut SystemEntropy)?;
+    let origin = directory.origin()?;
     let config = StoreConfig {
         url,
-        node: directory.node(&mut SystemEntropy)?,
+        node,
         snapshot: Arc::clone(snapshot),
         clock: Arc::new(SystemClock),
         tombstones: directory.tombstones(),
+        history: if origin.is_elsewhere() { History::PutBack } else { History::GoesOn },
         danger_plaintext: place.danger_store_plaintext,
     };
     let limits = Limits { retention: place.retention.clone(), ..Limits::default() };
-    Store::open_with(config, limits).await.context("the store cannot be opened")
+    let store = Store::open_with(config, limits).await.context("the store cannot be opened")?;
+    // Only now: whoever is interrupted before is told again.
+    origin.settle()?;
+    Ok(store)
 }
 
 /// Refuses a master key that is not the one under which this store is sealed.

@@ -36,6 +36,7 @@ mod oauth;
 mod readme;
 mod real_clients;
 mod reload;
+mod restoring;
 mod secrets;
 mod shadow;
 mod signing_keys;
