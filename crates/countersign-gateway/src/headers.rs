@@ -5,6 +5,8 @@
 //! first, so that no client can have an identity field removed. Field names are letters, digits and `-`: some
 //! upstreams fold everything else into `-` or `_`, so that `Countersign_Subject` would become ours.
 
+use std::fmt::{Display, Write as _};
+
 use countersign_core::principal::Principal;
 use http::header::{
     AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, PROXY_AUTHENTICATE,
@@ -102,24 +104,29 @@ fn crosses(name: &HeaderName, named: &[HeaderValue], call: &Call<'_>) -> bool {
 }
 
 fn describe(headers: &mut HeaderMap, host: Option<HeaderValue>, call: &Call<'_>) {
-    let mut set = |name: HeaderName, text: String| {
+    // One buffer for all: a value is a copy of its very length.
+    let mut text = String::with_capacity(64);
+    let mut set = |name: HeaderName, told: &dyn Display| {
+        text.clear();
         // Ids, scopes and addresses are visible ASCII.
-        if let Ok(value) = HeaderValue::try_from(text) {
+        if write!(text, "{told}").is_ok()
+            && let Ok(value) = HeaderValue::from_str(&text)
+        {
             headers.insert(name, value);
         }
     };
     let principal = call.principal;
     if let Some(subject) = principal.subject() {
-        set(SUBJECT, subject.to_string());
+        set(SUBJECT, subject);
     }
     if let Some(client) = principal.client() {
-        set(CLIENT, client.to_string());
+        set(CLIENT, &client);
     }
     if let Some(credential) = principal.credential() {
-        set(CREDENTIAL, credential.to_string());
+        set(CREDENTIAL, &credential);
     }
     if !principal.scopes().is_empty() {
-        set(SCOPE, principal.scopes().to_string());
+        set(SCOPE, principal.scopes());
     }
     if let Some(assertion) = call.assertion {
         headers.insert(ASSERTION, assertion.clone());
