@@ -5,14 +5,16 @@
 //! [`OwnerKind::Client`]: crate::id::OwnerKind
 
 use std::collections::BTreeSet;
+use std::str::FromStr;
+use std::sync::Arc;
 
 use countersign_jose::algorithm::SignatureAlgorithm;
 use countersign_jose::json;
-use countersign_jose::jwk::{JwkSet, PublicKey};
+use countersign_jose::jwk::JwkSet;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::registered::{holds_secrets, names, text};
+use crate::registered::{NotRegistered, holds_secrets, names, text};
 use crate::resource::{ResourceId, TokenFormat};
 use crate::scope::ScopeSet;
 use crate::uri::{is_absolute, is_web};
@@ -38,7 +40,7 @@ pub struct ClientTerms {
     pub token_format: TokenFormat,
     /// The public keys with which it signs assertions, if they are registered here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub jwks: Option<JwksText>,
+    pub jwks: Option<ClientJwks>,
     /// Where it publishes them, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwks_uri: Option<WebUri>,
@@ -106,12 +108,62 @@ impl AuthMethod {
     }
 }
 
-text!(
-    /// A JWK Set of public keys, as it is registered.
-    JwksText,
-    is_jwks,
-    "a JWK Set of at most 16 KiB with at least one key that signs, and public keys alone"
-);
+/// A JWK Set of public keys, as it is registered, and its keys, which are read once.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ClientJwks {
+    text: Box<str>,
+    keys: Arc<JwkSet>,
+}
+
+impl ClientJwks {
+    /// Returns the text.
+    #[must_use]
+    pub const fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Returns its keys.
+    #[must_use]
+    pub fn keys(&self) -> &JwkSet {
+        &self.keys
+    }
+}
+
+impl FromStr for ClientJwks {
+    type Err = NotRegistered;
+
+    fn from_str(text: &str) -> Result<Self, NotRegistered> {
+        const EXPECTED: NotRegistered = NotRegistered(
+            "expected a JWK Set of at most 16 KiB with at least one key that signs, and public keys alone",
+        );
+        let keys = keys(text).ok_or(EXPECTED)?;
+        Ok(Self { text: text.into(), keys: Arc::new(keys) })
+    }
+}
+
+impl TryFrom<String> for ClientJwks {
+    type Error = NotRegistered;
+
+    fn try_from(text: String) -> Result<Self, NotRegistered> {
+        text.parse()
+    }
+}
+
+impl From<ClientJwks> for String {
+    fn from(jwks: ClientJwks) -> Self {
+        jwks.text.into()
+    }
+}
+
+impl PartialEq for ClientJwks {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for ClientJwks {}
+
 text!(
     /// Something that is fetched: `https`, or `http` on this machine.
     WebUri,
@@ -125,17 +177,17 @@ text!(
     "an https URI, http on this machine, or a scheme of the application's own such as com.example.app:, without userinfo, fragment and the parameters of an answer"
 );
 
-fn is_jwks(text: &str) -> bool {
-    if text.len() > MAX_JWKS {
-        return false;
+/// Reads the keys of a set that may be registered.
+fn keys(text: &str) -> Option<JwkSet> {
+    let bounded = Some(text).filter(|text| text.len() <= MAX_JWKS)?;
+    let set = json::value(bounded.as_bytes()).ok()?;
+    let records = set.get("keys")?.as_array()?;
+    if records.iter().any(holds_secrets) {
+        return None;
     }
-    let Ok(set) = json::value(text.as_bytes()) else { return false };
-    let records = set.get("keys").and_then(Value::as_array);
-    let is_public = records.is_some_and(|records| !records.iter().any(holds_secrets));
     // A key that signs with none of our algorithms may be there for something else.
-    is_public
-        && JwkSet::<PublicKey>::from_value(&set, SignatureAlgorithm::ALL)
-            .is_ok_and(|set| !set.keys().is_empty())
+    let keys = JwkSet::from_value(&set, SignatureAlgorithm::ALL).ok()?;
+    (!keys.keys().is_empty()).then_some(keys)
 }
 
 /// What an authorization response is made of: a redirect URI that brings it along would answer for us.
@@ -156,7 +208,7 @@ fn is_redirect(text: &str) -> bool {
 mod tests {
     use std::str::FromStr;
 
-    use super::{AuthMethod, ClientTerms, GrantType, JwksText, RedirectUri, WebUri};
+    use super::{AuthMethod, ClientJwks, ClientTerms, GrantType, RedirectUri, WebUri};
     use crate::resource::TokenFormat;
 
     /// RFC 8037 appendix A.2.
@@ -224,10 +276,10 @@ mod tests {
             (r#"[{"kty":"EC"}]"#.into(), false),
             (String::new(), false),
         ] {
-            assert_eq!(reads::<JwksText>(&text), may, "{text}");
+            assert_eq!(reads::<ClientJwks>(&text), may, "{text}");
         }
         let long = set(&format!(r#","kid":"{}""#, "x".repeat(16 * 1024)));
-        assert!(!reads::<JwksText>(&long));
+        assert!(!reads::<ClientJwks>(&long));
     }
 
     #[test]

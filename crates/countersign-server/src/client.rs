@@ -1,7 +1,7 @@
 //! `/v1/clients`: clients of the authorization server.
 
 use countersign_core::client::{AmendClient, Register, RotateSecret, asked, visible};
-use countersign_core::client_terms::{ClientTerms, JwksText};
+use countersign_core::client_terms::{ClientJwks, ClientTerms};
 use countersign_core::duration::parse_duration;
 use countersign_core::id::OwnerId;
 use countersign_core::ledger::Find as _;
@@ -54,7 +54,7 @@ fn terms(body: ClientCreate) -> Result<ClientTerms, Failure> {
     })
 }
 
-fn jwks(set: Map<String, Value>) -> Result<JwksText, Failure> {
+fn jwks(set: Map<String, Value>) -> Result<ClientJwks, Failure> {
     member("jwks", &Value::Object(set).to_string())
 }
 

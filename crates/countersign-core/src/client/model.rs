@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::client_terms::{AuthMethod, ClientTerms, GrantType, JwksText, RedirectUri};
+use crate::client_terms::{AuthMethod, ClientJwks, ClientTerms, GrantType, RedirectUri};
 use crate::id::OwnerId;
 use crate::idempotency::Idempotency;
 use crate::record::{CredentialRecord, OwnerRecord};
@@ -54,7 +54,7 @@ pub struct AmendClient {
     /// What its access tokens are from now on.
     pub token_format: Option<TokenFormat>,
     /// The new public keys, or none.
-    pub jwks: Option<Option<JwksText>>,
+    pub jwks: Option<Option<ClientJwks>>,
     /// The new places to send resource owners back to, all of them.
     pub redirect_uris: Option<Vec<RedirectUri>>,
     /// The new metadata, all of it.

@@ -10,6 +10,7 @@
 //!
 //! What it does not do: decide what the client may have.
 
+mod decoy;
 mod kind;
 mod private_key_jwt;
 mod public;

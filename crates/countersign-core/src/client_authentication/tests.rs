@@ -9,6 +9,7 @@ use countersign_jose::jwk::SigningKey;
 use countersign_jose::jws::sign;
 use serde_json::{Value, json};
 
+use super::private_key_jwt::VERIFIED;
 use super::{CLIENT_AUTHENTICATION, ClientRequest, Confidential, KIND, MISSING, recognise};
 use crate::audit::Verdict;
 use crate::client_terms::{AuthMethod, ClientTerms, GrantType};
@@ -271,13 +272,19 @@ fn rfc6749_2_1_a_public_client_is_named_and_never_confidential() {
 /// A client that signs, and its key.
 fn signing() -> (Stage, SigningKey) {
     let key = SigningKey::generate(SignatureAlgorithm::Es256).unwrap();
+    let (stage, _) = registered_with(&key);
+    (stage, key)
+}
+
+fn registered_with(key: &SigningKey) -> (Stage, String) {
     let mut stage = Stage::new(AuthMethod::PrivateKeyJwt);
     let jwks = json!({ "keys": [key.public().to_jwk()] }).to_string();
     stage.register(|terms| {
         terms.auth_method = AuthMethod::PrivateKeyJwt;
         terms.jwks = Some(jwks.parse().unwrap());
     });
-    (stage, key)
+    let id = stage.client.id.to_string();
+    (stage, id)
 }
 
 fn typed(text: &str) -> [(&str, &str); 2] {
@@ -376,6 +383,41 @@ fn rfc7523_3_an_assertion_is_signed_by_the_clients_own_key() {
     let named = |name| [typed(&good).as_slice(), &[("client_id", name)]].concat();
     stage.check(&[], &named("acme"), Err("malformed"));
     stage.check(&[], &named(&id), Ok("private_key_jwt"));
+}
+
+/// Authenticates, and counts the signatures that were verified.
+fn work(stage: &mut Stage, text: &str, expected: Result<&str, &str>) -> u32 {
+    let before = VERIFIED.get();
+    stage.check(&[], &typed(text), expected);
+    VERIFIED.get() - before
+}
+
+#[test]
+fn attack_38_one_signature_is_verified_whoever_is_named() {
+    for &algorithm in SignatureAlgorithm::ALL {
+        let key = SigningKey::generate(algorithm).unwrap();
+        let (mut stage, id) = registered_with(&key);
+        let signed = |client: &str, kid: &str| {
+            let key =
+                SigningKey::from_pkcs8(algorithm, &key.to_pkcs8().unwrap()).unwrap().named(kid.to_owned());
+            sign(&key, "JWT", claims(client, &json!({})).to_string().as_bytes()).unwrap()
+        };
+        let (good, wrong) = (signed(&id, key.kid()), Err("client_assertion_signature"));
+        let (message, signature) = good.rsplit_once('.').unwrap();
+        let first = if signature.starts_with('A') { 'B' } else { 'A' };
+        let altered = format!("{message}.{first}{}", signature.get(1..).unwrap());
+        assert_eq!(work(&mut stage, &good, Ok("private_key_jwt")), 1, "{algorithm}");
+        assert_eq!(work(&mut stage, &altered, wrong), 1, "{algorithm}: another signature");
+        assert_eq!(work(&mut stage, &signed(&id, "other"), wrong), 1, "{algorithm}: an unknown key");
+        assert_eq!(work(&mut stage, &signed(&stranger(), key.kid()), Err("unknown")), 1, "{algorithm}");
+        assert_eq!(work(&mut stage, &signed("acme", key.kid()), Err("unknown")), 1, "{algorithm}");
+        stage.register(|terms| terms.auth_method = AuthMethod::ClientSecret);
+        let method = Err("wrong_client_authentication");
+        assert_eq!(work(&mut stage, &signed(&id, key.kid()), method), 1, "{algorithm}: another method");
+        let client = stage.client.clone();
+        stage.ground.disable(&client);
+        assert_eq!(work(&mut stage, &good, Err("owner_disabled")), 1, "{algorithm}: disabled");
+    }
 }
 
 #[test]
