@@ -215,7 +215,27 @@ def table(groups, result):
     return "\n".join(lines)
 
 
+def signatures():
+    """What a signature costs by itself, in microseconds: for each algorithm, to sign and to verify."""
+    command = ["cargo", "bench", "--quiet", "--package", "countersign-jose", "--bench", "signatures"]
+    subprocess.run([*command, "--no-run"], cwd=ROOT, check=True)
+    lines = subprocess.check_output(["taskset", "-c", "0", *command], cwd=ROOT, text=True).splitlines()
+    return {words[0]: (float(words[2]), float(words[4])) for words in map(str.split, lines) if len(words) == 5}
+
+
+def bare_table(bare, result):
+    """Every token new, beside a bare check of its signature and our own hop without authentication."""
+    lines = ["| algorithm | sign µs | verify µs | verify and one hop µs | every token new µs | ratio |", "|---|--:|--:|--:|--:|--:|"]
+    hop = next(row["cpu"] for name, row in result.items() if "`anonymous`" in name)
+    for name, (sign, verify) in bare.items():
+        new = result.get(f"Countersign: {name}, every token new")
+        told = f"{new['cpu']:.1f} | {new['cpu'] / (verify + hop):.2f}" if new else "- | -"
+        lines.append(f"| {name} | {sign:.1f} | {verify:.1f} | {verify + hop:.1f} | {told} |")
+    return "\n".join(lines)
+
+
 def run(chosen, scratch, started):
+    bare = signatures()
     upstream = free_port()
     started.append(nginx(scratch / "upstream", 1, upstream_block(upstream)))
     process, card = countersign(scratch / "countersign", 0, chosen.binary, upstream, CONFIG)
@@ -223,7 +243,8 @@ def run(chosen, scratch, started):
     us, peer = ours(process, card, scratch), oidc_provider(scratch / "peer", started)
     groups = issuer_groups(us, peer) + gateway_groups(us, card, scratch, upstream, started, chosen)
     time.sleep(0.5)
-    return table(groups, measure([row for group in groups for row in group], chosen.seconds, chosen.rounds))
+    result = measure([row for group in groups for row in group], chosen.seconds, chosen.rounds)
+    return table(groups, result) + "\n\nSignatures by themselves, on the same core in the same run:\n\n" + bare_table(bare, result)
 
 
 def versions():
