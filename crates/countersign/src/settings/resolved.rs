@@ -156,7 +156,8 @@ impl Settings {
         check_bounds(&file)?;
         let upstreams = upstreams(&file.upstream, up.upstream.as_deref())?;
         let policy = policy(&file)?;
-        let routes = routes(&file.route)?;
+        let resources = ResourceSpec::read(&file.resource, up)?;
+        let routes = routes(&file.route, &resources)?;
         let issuer_url = up.issuer_url.as_ref().or(file.issuer.url.as_ref());
         Ok(Self {
             issuer: address(ListenerName::Issuer, &file.issuer, up.issuer_listen.as_ref())?,
@@ -182,7 +183,7 @@ impl Settings {
             upstream_limits: upstream_limits(&file.limits)?,
             drain: duration("limits.drain", file.limits.drain.as_ref())?.unwrap_or(DRAIN),
             foreign_issuers: foreign_issuers(&routes)?,
-            resources: ResourceSpec::read(&file.resource, up)?,
+            resources,
             routes,
             upstreams,
             written: file.written,
@@ -441,11 +442,11 @@ fn health(settings: &HealthSettings) -> Result<HealthCheck> {
     Ok(check)
 }
 
-fn routes(settings: &[RouteSettings]) -> Result<Vec<RouteSpec>> {
+fn routes(settings: &[RouteSettings], resources: &ResourceSpec) -> Result<Vec<RouteSpec>> {
     if settings.is_empty() {
         return Ok(vec![default_route()?]);
     }
-    settings.iter().enumerate().map(|(index, settings)| route(index + 1, settings)).collect()
+    settings.iter().enumerate().map(|(index, settings)| route(index + 1, settings, resources)).collect()
 }
 
 /// Returns the issuers that routes name, each with every algorithm that some route takes.
@@ -495,11 +496,11 @@ fn default_route() -> Result<RouteSpec> {
     })
 }
 
-fn route(position: usize, settings: &RouteSettings) -> Result<RouteSpec> {
+fn route(position: usize, settings: &RouteSettings, resources: &ResourceSpec) -> Result<RouteSpec> {
     let name = settings.name.clone().unwrap_or_else(|| format!("route {position}"));
-    let enforced =
-        requirement(&settings.require).with_context(|| format!("{name} ({}): require", settings.path))?;
-    let shadow = settings.shadow.as_ref().map(|shadow| requirement(&shadow.require)).transpose();
+    let read = |table: &Table| requirement(table).and_then(|read| resources.named_in(read));
+    let enforced = read(&settings.require).with_context(|| format!("{name} ({}): require", settings.path))?;
+    let shadow = settings.shadow.as_ref().map(|shadow| read(&shadow.require)).transpose();
     let shadow = shadow.with_context(|| format!("{name} ({}): shadow.require", settings.path))?;
     let upgrade: Result<Vec<Protocol>, _> = settings.upgrade.iter().map(|name| name.parse()).collect();
     let upgrade = upgrade.with_context(|| format!("{name} ({}): upgrade", settings.path))?;
@@ -579,8 +580,8 @@ fn condition(name: &str, value: &Value) -> Result<Condition> {
 #[cfg(test)]
 mod tests {
     use super::{
-        EgressSettings, LeakSettings, Protocol, egress, foreign_issuers, github_keys, requirement, route,
-        upstream,
+        EgressSettings, LeakSettings, Protocol, ResourceSpec, egress, foreign_issuers, github_keys,
+        requirement, route, upstream,
     };
     use countersign_core::api_key;
     use countersign_core::decision::{Agreement, Condition, Requirement};
@@ -630,7 +631,7 @@ mod tests {
     fn a_route_names_the_protocols_it_may_be_switched_to() {
         let read = |upgrade: &str| {
             let text = format!("path = \"/\"\nupstream = \"a\"\nrequire = {{ anonymous = {{}} }}\n{upgrade}");
-            route(1, &toml::from_str(&text).unwrap()).map(|route| route.upgrade)
+            route(1, &toml::from_str(&text).unwrap(), &ResourceSpec::none()).map(|route| route.upgrade)
         };
         assert_eq!(read("").unwrap(), []);
         assert_eq!(read("upgrade = [\"websocket\"]").unwrap(), [Protocol::WebSocket]);
@@ -706,7 +707,7 @@ mod tests {
                 let text = format!(
                     "path = \"/\"\nupstream = \"a\"\nrequire = {{ jwt = {{ {issuer}, {condition} }} }}"
                 );
-                route(position + 1, &toml::from_str(&text).unwrap())
+                route(position + 1, &toml::from_str(&text).unwrap(), &ResourceSpec::none())
             };
             foreign_issuers(&conditions.iter().enumerate().map(route).collect::<Result<Vec<_>, _>>()?)
         };

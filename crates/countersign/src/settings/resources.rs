@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail};
+use countersign_core::decision::{Condition, Requirement, TokenSource};
 use countersign_core::resource::{Declared, Resource, SigningAlgorithm};
 use countersign_edge::endpoint::ListenerName;
 use serde::Deserialize;
@@ -36,6 +37,12 @@ impl ResourceSpec {
         })
     }
 
+    /// Declares nothing.
+    #[cfg(test)]
+    pub(crate) const fn none() -> Self {
+        Self { named: Vec::new(), default: None, algorithm: SigningAlgorithm::Es256 }
+    }
+
     /// Reads the file's resources for a command that no server answers: the default one takes any scope whatever it is
     /// called.
     ///
@@ -46,6 +53,28 @@ impl ResourceSpec {
         let spec = Self { named: resources(tables)?, default: None, algorithm: SigningAlgorithm::Es256 };
         let port = ListenerName::Gateway.default_address().and_then(|address| address.rsplit_once(':'));
         spec.declared(&format!("http://localhost:{}", port.map_or("", |(_, port)| port)))
+    }
+
+    /// Takes a requirement of which it is known what its tokens are for: where the file declares resources, the default one
+    /// has to be named like all others (SAFETY 12).
+    ///
+    /// # Errors
+    ///
+    /// If a condition leaves it open.
+    pub(crate) fn named_in(&self, requirement: Requirement) -> Result<Requirement> {
+        let is_open = |source: &TokenSource| source.audience.is_none();
+        if self.named.is_empty() || !requirement.conditions().filter_map(Condition::token).any(is_open) {
+            return Ok(requirement);
+        }
+        let declared: Vec<_> =
+            self.named.iter().map(|resource| format!("`{}`", resource.id.as_str())).collect();
+        let default =
+            self.default.as_deref().map_or_else(|| "the gateway's URL".to_owned(), |id| format!("`{id}`"));
+        bail!(
+            "access_token.audience: which resource? With `[[resource]]` in the file it has to be named: {}, or the default \
+             one, {default}",
+            declared.join(", ")
+        )
     }
 
     /// Returns what tokens are for where nothing else is said, by a gateway that is called by `gateway`.

@@ -60,6 +60,39 @@ fn a_route_that_cannot_be_is_told() {
 }
 
 #[test]
+fn safety_12_a_route_says_which_resource_its_tokens_are_for_where_the_file_declares_some() {
+    let place = Ground::new();
+    let declared = "[[resource]]\nid = \"https://api.example.com\"\n\n";
+    let route = |require: &str| {
+        format!("[[route]]\nname = \"orders\"\npath = \"/a\"\nupstream = \"default\"\nrequire = {require}\n")
+    };
+    let named = "{ access_token = { audience = \"https://api.example.com\" } }";
+    let shadow = "shadow = { require = { access_token = {} } }\n";
+    for text in [
+        route("{ access_token = { scope = \"a\" } }"),
+        route("{ any = [ { api_key = {} }, { access_token = {} } ] }"),
+        route(named) + shadow,
+    ] {
+        let config = place.write("c.toml", &format!("{declared}{text}"));
+        let words = [
+            "c.toml:4:1: orders (/a): ",
+            "require: access_token.audience: which resource?",
+            "`https://api.example.com`, or the default one, the gateway's URL",
+        ];
+        refused(&place, &["--config", config.to_str().unwrap()], &[], &words);
+    }
+    for text in [
+        route("{ access_token = { scope = \"a\" } }"),
+        format!("{declared}{}", route(named)),
+        format!("{declared}{}", route("{ api_key = {} }")),
+        declared.to_owned(),
+    ] {
+        let config = place.write("c.toml", &text);
+        place.up("data", &["--config", config.to_str().unwrap()]).stop();
+    }
+}
+
+#[test]
 fn a_port_in_use_is_told_with_its_setting() {
     let place = Ground::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
