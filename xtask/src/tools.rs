@@ -18,7 +18,7 @@ struct Tool {
 }
 
 /// What the tests need.
-const TOOLS: [Tool; 9] = [
+const TOOLS: [Tool; 10] = [
     Tool { program: "node", package: "nodejs" },
     Tool { program: "npm", package: "npm" },
     Tool { program: "pip3", package: "python3-pip" },
@@ -27,6 +27,7 @@ const TOOLS: [Tool; 9] = [
     Tool { program: "python3", package: "python3" },
     Tool { program: "curl", package: "curl" },
     Tool { program: "sqlite3", package: "sqlite3" },
+    Tool { program: "faketime", package: "faketime" },
     Tool { program: "pg_dump", package: "postgresql-client" },
 ];
 

@@ -67,12 +67,15 @@ impl Issued {
         keys
     }
 
-    /// Returns the key of a slot that signs at `now`: of several, the latest.
+    /// Returns the key of a slot that signs at `now`: of several, the latest. Where none signs, the first that waits: a key
+    /// waits for one before it, and where there is none it was made by a node whose clock is ahead of this one's.
     pub(crate) fn signer(&self, slot: Slot, now: Timestamp) -> Option<Arc<KnownKey>> {
         let keys = self.keys.pin();
-        let of_slot = keys.values().filter(|key| key.record.slot == slot);
-        let active = of_slot.filter(|key| key.state(now) == KeyState::Active);
-        active.max_by_key(|key| key.record.number).cloned()
+        let in_state =
+            |state| keys.values().filter(move |key| key.record.slot == slot && key.state(now) == state);
+        let active = in_state(KeyState::Active).max_by_key(|key| key.record.number);
+        let waiting = || in_state(KeyState::Prepared).min_by_key(|key| key.record.active_at);
+        active.or_else(waiting).cloned()
     }
 
     /// Takes a key; false: it says that a revoked key lives, or cannot be read here.
@@ -155,10 +158,35 @@ mod tests {
     use super::{FEW, Issued, MEMORY};
     use crate::context::SeededEntropy;
     use crate::id::CredentialId;
+    use crate::signing_key::{KeyPurpose, SigningKeyRecord};
+    use crate::testing::signing_key;
     use crate::timestamp::Timestamp;
     use crate::token::TOKEN;
 
     const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    #[test]
+    fn where_no_key_signs_yet_the_first_that_waits_does() {
+        let issued = Issued::default();
+        let (first, _) = signing_key(KeyPurpose::AccessToken, 1);
+        let successor = SigningKeyRecord {
+            number: first.number + 1,
+            active_at: first.active_at.plus(MEMORY),
+            ..signing_key(KeyPurpose::AccessToken, 2).0
+        };
+        let at = |now| issued.signer(first.slot, now).map(|key| key.id());
+        let behind = Timestamp::from_millis(first.active_at.millis() - 1);
+        assert_eq!(at(behind), None);
+        assert!(issued.take_key(&successor) && issued.take_key(&first));
+        for (now, expected) in
+            [(behind, first.id), (first.active_at, first.id), (successor.active_at, successor.id)]
+        {
+            assert_eq!(at(now), Some(expected), "{now}");
+        }
+        let revoked = SigningKeyRecord { revoked_at: Some(behind), ..first.clone() };
+        assert!(issued.take_key(&revoked));
+        assert_eq!(at(behind), Some(successor.id), "a node that is behind goes on signing");
+    }
 
     #[test]
     fn safety_17_what_was_ended_is_remembered_until_its_time_and_then_makes_room() {

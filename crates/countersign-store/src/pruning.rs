@@ -23,6 +23,11 @@ use crate::{
 /// How often it is looked for what is due.
 const INTERVAL: Duration = Duration::from_secs(60);
 
+/// How long what counts once, and what has ended, stay beyond their time: this node's clock may be ahead of the others',
+/// which would take again what it forgets for them (SAFETY 8, 17). Ten minutes; a bound, not a clause: clocks that differ by
+/// more refuse each other's tokens as not yet valid.
+const AHEAD: Duration = Duration::from_secs(10 * 60);
+
 /// How long due work stays once its time is past, done or not: until no clock can find it due again.
 const DUE: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -93,8 +98,8 @@ impl Pruning {
         [
             ("change", change::prune(before(now, changes))),
             ("due", due::prune(before(now, DUE))),
-            ("mark", mark::prune(now)),
-            ("ended", ended::prune(now)),
+            ("mark", mark::prune(before(now, AHEAD))),
+            ("ended", ended::prune(before(now, AHEAD))),
             ("artifact", artifact::prune(now)),
             ("artifact_count", artifact_count::prune(now)),
             ("signing_key", signing_key::prune(before(now, KEYS))),

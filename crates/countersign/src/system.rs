@@ -1,5 +1,7 @@
 //! The production clock and entropy: the only places that read the operating system's.
 
+use std::time::SystemTime;
+
 use countersign_core::context::{Clock, Entropy};
 use countersign_core::timestamp::{Monotonic, Timestamp};
 use rustix::time::{ClockId, clock_gettime};
@@ -10,18 +12,17 @@ pub(crate) struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(millis(ClockId::Realtime))
+        // By way of the C library, so that a test can give one process another clock (libfaketime).
+        #[expect(clippy::disallowed_methods, reason = "this is the production clock")]
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        Timestamp::from_millis(i64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(i64::MAX))
     }
 
     fn monotonic(&self) -> Monotonic {
         // Boot time goes on while the machine sleeps: a snapshot does not stay fresh through a suspension (SAFETY 4).
-        Monotonic(millis(ClockId::Boottime))
+        let reading = clock_gettime(ClockId::Boottime);
+        Monotonic(reading.tv_sec.saturating_mul(1_000).saturating_add(reading.tv_nsec / 1_000_000))
     }
-}
-
-fn millis(clock: ClockId) -> i64 {
-    let reading = clock_gettime(clock);
-    reading.tv_sec.saturating_mul(1_000).saturating_add(reading.tv_nsec / 1_000_000)
 }
 
 /// The operating system's randomness.

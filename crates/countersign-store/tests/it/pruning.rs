@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
+use countersign_core::context::{Clock as _, SeededEntropy};
+use countersign_core::effect::Effect;
+use countersign_core::id::CredentialId;
 use countersign_core::reach::Reach;
+use countersign_core::record::EndedToken;
+use countersign_core::token::TOKEN;
 use countersign_store::{AuditRequest, Store};
 use countersign_testkit::{Fixture, Records, each_database, on_postgres};
 
@@ -114,6 +119,24 @@ async fn safety_20_a_chain_whose_beginning_was_removed_is_verified_from_there() 
         let (mut records, organisation) = (Records::new(1), Records::new(1).organisation());
         done(commit(&store, vec![insert_owner(&organisation), insert(&records.key(&organisation).0)]).await);
         store.catch_up().await.unwrap();
+        store.close().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn safety_17_a_node_whose_clock_is_ahead_forgets_nothing_that_others_still_need() {
+    each_database(async |fixture| {
+        let (store, now) = (fixture.open("a").await, fixture.clock.now());
+        let (records, until) = (Records::new(1), now.plus(Duration::from_secs(60)));
+        let token = CredentialId::random(TOKEN, &mut SeededEntropy::new(1));
+        let ended = Effect::End(EndedToken { token, until });
+        done(commit(&store, vec![ended, Effect::Mark(records.mark("jti", "used", until))]).await);
+        for (ahead, kept) in [(Duration::from_secs(10 * 60), 1), (Duration::from_secs(61), 0)] {
+            fixture.clock.advance(ahead);
+            store.prune().await.unwrap();
+            assert_eq!((count(&fixture, "ended").await, count(&fixture, "mark").await), (kept, kept));
+        }
         store.close().await;
     })
     .await;

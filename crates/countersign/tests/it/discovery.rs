@@ -283,7 +283,7 @@ fn issuer(world: &World, value: &Value) {
     assert_eq!(&claims(&world.token(DECLARED))["iss"], value);
 }
 
-fn claims(token: &str) -> Value {
+pub(crate) fn claims(token: &str) -> Value {
     serde_json::from_slice(&base64url::decode(token.split('.').nth(1).unwrap()).unwrap()).unwrap()
 }
 

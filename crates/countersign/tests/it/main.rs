@@ -17,6 +17,7 @@ mod assertions;
 mod attacks;
 mod bulk;
 mod clients;
+mod clocks;
 mod command_line;
 mod crash;
 mod description;
