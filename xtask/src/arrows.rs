@@ -22,7 +22,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
         &["countersign-core", "countersign-database", "countersign-jose", "countersign-pki"],
     ),
     ("countersign-edge", &["countersign-core", "countersign-jose", "countersign-pki"]),
-    ("countersign-egress", &["countersign-core"]),
+    ("countersign-egress", &["countersign-core", "countersign-jose"]),
     ("countersign-advisor", &["countersign-core", "countersign-jose", "countersign-pki"]),
     (
         "countersign-gateway",

@@ -48,6 +48,8 @@ pub enum Lookup<'a> {
         secret: Option<(IdPrefix, &'a str)>,
         /// What is presented with it and counts once.
         once: Option<&'a str>,
+        /// Which key an assertion means, for a client that publishes its keys.
+        key: Option<KeyMeant<'a>>,
     },
     /// Was this used before, which counts once?
     Once(&'a str),
@@ -83,6 +85,15 @@ impl fmt::Debug for TokenAsked<'_> {
             Self::Stored(_) => "Stored",
         })
     }
+}
+
+/// Which of its signer's keys a message means.
+#[derive(Debug, Clone, Copy)]
+pub struct KeyMeant<'a> {
+    /// Its name: opaque (RFC 7515 §4.1.4).
+    pub kid: Option<&'a str>,
+    /// The algorithm that the message is signed by.
+    pub algorithm: SignatureAlgorithm,
 }
 
 /// What a token says of the key that it is signed with.
@@ -186,6 +197,8 @@ pub struct FoundClient {
     pub secret: Option<Arc<KnownCredential>>,
     /// Whether what counts once was used before.
     pub used: Used,
+    /// The key that an assertion means among those that the client publishes; `None`: there is none, or it publishes none.
+    pub key: Option<Arc<PublicKey>>,
 }
 
 /// A foreign issuer's key.
@@ -266,6 +279,9 @@ answers! {
 /// A breakdown, never a refusal: the answer is not known.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Unavailable {
+    /// The keys that a client publishes cannot be fetched, and none that were fetched may be believed still.
+    #[error("the keys that a client publishes are not known: see the log for what came of fetching them")]
+    ClientKeys,
     /// The races for one record did not end.
     #[error("the record kept changing: every attempt to commit was overtaken")]
     Contended,
@@ -407,7 +423,7 @@ mod tests {
             Lookup::Nothing,
             Lookup::Credential { kind, secret, once: Some(secret) },
             Lookup::Imported { source: Source::Anywhere, text: secret },
-            Lookup::Client { client: None, secret: Some((kind, secret)), once: Some(secret) },
+            Lookup::Client { client: None, secret: Some((kind, secret)), once: Some(secret), key: None },
             Lookup::Once(secret),
         ] {
             assert!(!format!("{question:?}").contains(secret));

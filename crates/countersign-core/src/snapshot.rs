@@ -252,11 +252,13 @@ impl Snapshot {
                 Found::Credential(found.map(|known| FoundCredential { known, upgrade: None, used }))
             }
             Lookup::Imported { source, text } => Found::Credential(self.find_imported(source, text)),
-            Lookup::Client { client, secret, once } => Found::Client(FoundClient {
+            Lookup::Client { client, secret, once, .. } => Found::Client(FoundClient {
                 // Both, whatever the first finds: an unknown client is looked up like one whose secret is wrong.
                 owner: client.and_then(|client| self.owner(client)),
                 secret: secret.and_then(|(kind, secret)| self.find(kind, secret)),
                 used: once.map_or(Used::Never, |once| self.used(once)),
+                // What a client publishes is nothing that verifiers know.
+                key: None,
             }),
             Lookup::Once(once) => Found::Once(self.used(once)),
             Lookup::Token(asked) => Found::Token(self.find_token(asked)),

@@ -74,6 +74,8 @@ pub enum Transport {
 pub struct Purpose(&'static str);
 
 impl Purpose {
+    /// The keys that clients publish.
+    pub const CLIENT_KEYS: Self = Self("client_keys");
     /// The keys of foreign issuers of tokens.
     pub const JWT: Self = Self("jwt");
     /// The keys of who reports leaked keys.

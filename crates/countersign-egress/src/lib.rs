@@ -12,4 +12,5 @@
 pub mod address;
 pub mod client;
 pub mod published;
+pub mod published_keys;
 pub mod resolve;

@@ -11,34 +11,28 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use countersign_core::context::Clock;
 use countersign_core::decision::ForeignIssuer;
 use countersign_core::ledger::{KeyAsked, Unavailable};
 use countersign_egress::client::Egress;
-use countersign_egress::published::{Fetched, Fetching, Publication, Published, Source};
+use countersign_egress::published::{Fetched, Fetching, Source};
+use countersign_egress::published_keys::{PublishedKeys, StatedKeys, accepting};
 use countersign_jose::algorithm::SignatureAlgorithm;
 use countersign_jose::json;
 use countersign_jose::jwk::{JwkSet, NotFound, PublicKey};
-use http::header::{ACCEPT, IF_NONE_MATCH};
-use http::{HeaderMap, HeaderValue};
+use http::HeaderValue;
 use serde_json::Value;
 use tokio::time::timeout;
 use url::Url;
 
-/// How long keys are believed that cannot be fetched again: long enough to mend an issuer, and a bound on how long a key
-/// lives on that was withdrawn.
-const LIFE: Duration = Duration::from_secs(60 * 60);
-/// How old keys may become before they are fetched anew: what Envoy's `remote_jwks` has as its default.
-const RENEWED_AFTER: Duration = Duration::from_secs(10 * 60);
-/// The time between two attempts: a key that is not published before it signs is found within it.
-const COOLDOWN: Duration = Duration::from_secs(10);
+/// The most bytes of a set: as many as the egress client reads at all; a bound, not a clause.
+const MOST: usize = 256 * 1024;
 
 /// An issuer whose tokens routes take, with its keys.
 pub struct ForeignKeys {
     issuer: ForeignIssuer,
-    keys: Arc<Published<JwkSet>>,
+    keys: PublishedKeys,
 }
 
 impl ForeignKeys {
@@ -54,12 +48,10 @@ impl ForeignKeys {
     ) -> Result<Self, url::ParseError> {
         let algorithms = issuer.algorithms.clone();
         let source: Box<dyn Source<JwkSet>> = match &issuer.jwks {
-            Some(url) => Box::new(Stated { url: url.parse()?, algorithms }),
+            Some(url) => Box::new(StatedKeys { url: url.parse()?, algorithms, most: MOST }),
             None => Box::new(Discovered::new(&issuer.issuer, algorithms)?),
         };
-        let publication =
-            Publication { source, life: LIFE, renewed_after: Some(RENEWED_AFTER), cooldown: COOLDOWN };
-        Ok(Self { issuer, keys: Arc::new(Published::new(publication, egress, clock)) })
+        Ok(Self { issuer, keys: PublishedKeys::new(source, egress, clock) })
     }
 
     /// Returns whose keys they are, and how they are found.
@@ -73,13 +65,7 @@ impl ForeignKeys {
         &self,
         asked: &KeyAsked<'_>,
     ) -> Result<Result<Arc<PublicKey>, NotFound>, Unavailable> {
-        let found = |keys: &JwkSet| keys.find(asked.kid, asked.algorithm).map(Arc::clone);
-        if let Some(key) = self.keys.held().and_then(|keys| found(&keys).ok()) {
-            return Ok(Ok(key));
-        }
-        // What the keys that are held do not say is only known once they were fetched.
-        let keys = self.keys.ask().await.ok_or(Unavailable::ForeignKeys)?;
-        Ok(found(&keys))
+        self.keys.find(asked.kid, asked.algorithm).await.map_err(|_| Unavailable::ForeignKeys)
     }
 }
 
@@ -111,22 +97,6 @@ impl ForeignIssuers {
     }
 }
 
-/// A JWK Set that stands where the operator says.
-struct Stated {
-    url: Url,
-    algorithms: Vec<SignatureAlgorithm>,
-}
-
-impl Source<JwkSet> for Stated {
-    fn place(&self) -> &str {
-        self.url.as_str()
-    }
-
-    fn fetch<'a>(&'a self, egress: &'a Egress, version: Option<HeaderValue>) -> Fetching<'a, JwkSet> {
-        Box::pin(set(egress, &self.url, &self.algorithms, version))
-    }
-}
-
 /// A JWK Set that stands where the issuer's metadata say.
 struct Discovered {
     issuer: String,
@@ -154,7 +124,10 @@ impl Discovered {
             }
         }
         match place {
-            Ok(url) => set(egress, &url, &self.algorithms, version).await,
+            Ok(url) => {
+                let keys = StatedKeys { url, algorithms: self.algorithms.clone(), most: MOST };
+                keys.get(egress, version).await
+            }
             Err(reason) => Fetched::Failed(reason),
         }
     }
@@ -187,23 +160,4 @@ impl Source<JwkSet> for Discovered {
             fetched.unwrap_or_else(|_elapsed| Fetched::Failed("no keys within egress.timeout".to_owned()))
         })
     }
-}
-
-async fn set(
-    egress: &Egress,
-    url: &Url,
-    algorithms: &[SignatureAlgorithm],
-    version: Option<HeaderValue>,
-) -> Fetched<JwkSet> {
-    let answer = egress.get(url, accepting(version)).await;
-    // A set without a key that may be used is a mistake of somebody: what was known before stays.
-    Fetched::of(&answer, |text| JwkSet::parse(text, algorithms).ok().filter(|set| !set.keys().is_empty()))
-}
-
-fn accepting(version: Option<HeaderValue>) -> HeaderMap {
-    // RFC 7517 §8.5.1; most issuers say application/json.
-    let accept = HeaderValue::from_static("application/jwk-set+json, application/json");
-    let mut headers = HeaderMap::from_iter([(ACCEPT, accept)]);
-    headers.extend(version.map(|version| (IF_NONE_MATCH, version)));
-    headers
 }

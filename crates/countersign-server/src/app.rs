@@ -16,6 +16,7 @@ use countersign_store::Store;
 use http::Method;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::client_keys::ClientKeys;
 use crate::failure::Failure;
 use crate::intake::Intake;
 use crate::schema::{DecisionView, ReloadView, RouteView};
@@ -71,6 +72,8 @@ pub struct App {
     pub intake: Arc<Intake>,
     /// What signs.
     pub signing: Arc<Signing>,
+    /// What clients publish.
+    pub client_keys: Arc<ClientKeys>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// The gateway; `None` when no server runs.

@@ -103,6 +103,7 @@ pub(crate) async fn amend(app: &App, call: Call) -> Result<Reply, Failure> {
         auth_method: optional("token_endpoint_auth_method", body.token_endpoint_auth_method.as_ref())?,
         token_format: optional("token_format", body.token_format.as_ref())?,
         jwks: body.jwks.map(|set| set.map(jwks).transpose()).transpose()?,
+        jwks_uri: body.jwks_uri.map(|uri| optional("jwks_uri", uri.as_ref())).transpose()?,
         redirect_uris: body
             .redirect_uris
             .map(|uris| members("redirect_uris", &uris.unwrap_or_default()))

@@ -38,7 +38,7 @@ pub(crate) struct ClientCreate {
     /// The public keys with which it signs assertions, as a JWK Set.
     #[serde(default)]
     pub(crate) jwks: Option<Map<String, Value>>,
-    /// Where it publishes them. Not supported yet.
+    /// Where it publishes them, instead of `jwks`: fetched when an assertion needs them.
     #[serde(default)]
     pub(crate) jwks_uri: Option<String>,
     /// Where resource owners may be sent back to.
@@ -78,6 +78,9 @@ pub(crate) struct ClientAmend {
     /// The new public keys; `null`: none.
     #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
     pub(crate) jwks: Option<Option<Map<String, Value>>>,
+    /// Where it publishes them from now on, with `"jwks": null`; `null`: nowhere.
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
+    pub(crate) jwks_uri: Option<Option<String>>,
     /// The new places to send resource owners back to, all of them; `null`: none.
     #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
     pub(crate) redirect_uris: Option<Option<Vec<String>>>,
@@ -118,6 +121,9 @@ pub(crate) struct ClientView {
     /// The public keys with which it signs assertions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) jwks: Option<Map<String, Value>>,
+    /// Where it publishes them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) jwks_uri: Option<String>,
     /// Where resource owners may be sent back to.
     pub(crate) redirect_uris: Vec<String>,
     /// What its owner wrote on it.
@@ -144,6 +150,7 @@ impl ClientView {
             token_endpoint_auth_method: terms.auth_method.name(),
             token_format: terms.token_format.name(),
             jwks: terms.jwks.as_ref().and_then(|jwks| serde_json::from_str(jwks.as_str()).ok()),
+            jwks_uri: terms.jwks_uri.as_ref().map(ToString::to_string),
             redirect_uris: terms.redirect_uris.iter().map(ToString::to_string).collect(),
             metadata: terms.metadata,
             created_at: record.created_at.to_string(),

@@ -19,7 +19,8 @@ impl App {
                 | Unavailable::Misanswered
                 | Unavailable::NoSigningKey => {}
                 // The others would wait as long.
-                Unavailable::ForeignKeys
+                Unavailable::ClientKeys
+                | Unavailable::ForeignKeys
                 | Unavailable::Stale
                 | Unavailable::Store(_)
                 | Unavailable::TooManyMarks => return,

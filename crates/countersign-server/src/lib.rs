@@ -26,6 +26,7 @@ mod bulk;
 mod call;
 mod client;
 mod client_json;
+pub mod client_keys;
 mod decision;
 pub mod failure;
 pub mod first_use;

@@ -15,6 +15,7 @@ use http::header::CONTENT_TYPE;
 use serde_json::{Map, Value};
 
 use crate::app::App;
+use crate::client_keys::ClientLedger;
 use crate::failure::Failure;
 use crate::json;
 use crate::places::Sender;
@@ -97,8 +98,8 @@ pub(crate) async fn receive(app: &App, received: Received) -> Result<ClientCall,
     let mut entropy = (app.entropy)();
     let policy = app.policy.load_full();
     let mut context = app.context(&policy, entropy.as_mut(), address);
-    let client =
-        authenticate(app.store.as_ref(), &mut context, &*presented).await?.map_err(Refused::Client)?;
+    let ledger = ClientLedger { stored: app.store.as_ref(), keys: &app.client_keys };
+    let client = authenticate(&ledger, &mut context, &*presented).await?.map_err(Refused::Client)?;
     drop(presented);
     Ok(ClientCall { client, form })
 }

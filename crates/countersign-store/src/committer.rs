@@ -414,6 +414,7 @@ fn unreadable(error: Unavailable) -> Fault {
     match error {
         Unavailable::Corrupt(what) => Fault::Corrupt(what),
         Unavailable::Contended
+        | Unavailable::ClientKeys
         | Unavailable::ForeignKeys
         | Unavailable::Misanswered
         | Unavailable::Stale

@@ -248,6 +248,7 @@ fn unusable(place: &str, error: Unavailable) -> OpenError {
     match error {
         Unavailable::Corrupt(what) => OpenError::Corrupt { place, what },
         Unavailable::Contended
+        | Unavailable::ClientKeys
         | Unavailable::ForeignKeys
         | Unavailable::Misanswered
         | Unavailable::NoSigningKey

@@ -540,8 +540,11 @@ pub(crate) struct ClientUpdate {
     #[arg(long, value_name = "jwt|opaque")]
     pub(crate) token_format: Option<String>,
     /// The JWK Set of its new public keys
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "jwks_uri")]
     pub(crate) jwks: Option<PathBuf>,
+    /// Where it publishes its keys from now on
+    #[arg(long, value_name = "URL")]
+    pub(crate) jwks_uri: Option<String>,
     /// What to write on it, all of it; repeat for several; `none` takes it away
     #[arg(long = "metadata", value_name = "NAME=VALUE")]
     pub(crate) metadata: Vec<String>,

@@ -17,6 +17,7 @@ use countersign_core::snapshot::Snapshot;
 use countersign_edge::metrics::Metrics;
 use countersign_pki::authority::{Authority, Stored};
 use countersign_server::app::{App, EntropySource, GatewayView, ReloadRequest};
+use countersign_server::client_keys::ClientKeys;
 use countersign_server::intake::Intake;
 use countersign_server::signing::Signing;
 use countersign_store::{History, Limits, Retention, Store, StoreConfig, StoreUrl};
@@ -193,6 +194,7 @@ async fn assemble(
         policy: Arc::new(ArcSwap::from_pointee(place.policy.clone())),
         intake: Arc::new(Intake::new(IMPORTS, IMPORTS_OF_ONE, place.body_timeout)),
         signing: Arc::new(Signing::new(keyring)),
+        client_keys: Arc::new(ClientKeys::new(Arc::new(SystemClock))),
         metrics: Arc::new(Metrics::new()),
         gateway: None,
         reload: None,

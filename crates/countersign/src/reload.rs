@@ -119,6 +119,7 @@ impl Reload {
         let settings = Settings::read(&self.up, &environment::variables())?;
         let certificates = self.live.certificates.prepare(&settings, &self.up)?;
         let reports = self.live.reports.prepare(&settings)?;
+        let client_keys = self.live.reports.for_client_keys(&settings)?;
         let routing = self.live.routing.prepare(&settings)?;
         let app = Arc::clone(&self.live.app);
         let resources = app.store.snapshot().resources();
@@ -129,6 +130,7 @@ impl Reload {
         app.metrics.forget_upstream_addresses();
         self.live.certificates.put(certificates);
         self.live.reports.put(reports);
+        app.client_keys.put(client_keys);
         resources.declare(declared);
         self.live.admin_hosts.store(Arc::new(hosts::admin(&settings)));
         app.policy.store(Arc::new(settings.policy.clone()));
@@ -175,8 +177,8 @@ fn warn(settings: &Settings) {
     let spec = &settings.egress;
     let leaks = spec.leaks.iter().filter(|_| settings.github_keys.is_some());
     let jwt = spec.jwt.iter().filter(|_| !settings.foreign_issuers.is_empty());
-    let calls = settings.github_keys.is_some() || !settings.foreign_issuers.is_empty();
-    for block in spec.allow.iter().filter(|_| calls).chain(leaks).chain(jwt) {
+    // Clients may publish keys at any time.
+    for block in spec.allow.iter().chain(&spec.client_keys).chain(leaks).chain(jwt) {
         tracing::warn!(%block, "egress: Countersign itself may call what is not public");
     }
 }

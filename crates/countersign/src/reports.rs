@@ -1,4 +1,4 @@
-//! What takes GitHub's reports: made from the settings at the start, and anew by each reload.
+//! What calls out for the issuer: what takes GitHub's reports, and what fetches the keys of clients. Made from the settings at the start, and anew by each reload.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,6 +7,7 @@ use anyhow::Result;
 use arc_swap::ArcSwapOption;
 use countersign_core::context::Clock;
 use countersign_egress::address::Purpose;
+use countersign_egress::client::Egress;
 use countersign_server::github::Github;
 
 use crate::calling::Calling;
@@ -46,6 +47,16 @@ impl Reports {
         let spec = &settings.egress;
         let egress = self.calling.client(Purpose::LEAKS, spec, &spec.leaks)?;
         Ok(Some(Github::new(egress, url, Arc::clone(&self.clock), settings.limits.body)))
+    }
+
+    /// Makes what fetches the keys that clients publish.
+    ///
+    /// # Errors
+    ///
+    /// A text that names the setting that cannot be used.
+    pub(crate) fn for_client_keys(&self, settings: &Settings) -> Result<Egress> {
+        let spec = &settings.egress;
+        self.calling.client(Purpose::CLIENT_KEYS, spec, &spec.client_keys)
     }
 
     /// Takes reports with what was prepared. A report that is being read is answered by what has begun it.

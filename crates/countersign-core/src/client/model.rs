@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::client_terms::{AuthMethod, ClientJwks, ClientTerms, GrantType, RedirectUri};
+use crate::client_terms::{AuthMethod, ClientJwks, ClientTerms, GrantType, RedirectUri, WebUri};
 use crate::id::OwnerId;
 use crate::idempotency::Idempotency;
 use crate::record::{CredentialRecord, OwnerRecord};
@@ -55,6 +55,8 @@ pub struct AmendClient {
     pub token_format: Option<TokenFormat>,
     /// The new public keys, or none.
     pub jwks: Option<Option<ClientJwks>>,
+    /// Where it publishes them from now on, if it does.
+    pub jwks_uri: Option<Option<WebUri>>,
     /// The new places to send resource owners back to, all of them.
     pub redirect_uris: Option<Vec<RedirectUri>>,
     /// The new metadata, all of it.

@@ -216,7 +216,7 @@ impl AmendClient {
             auth_method: self.auth_method.unwrap_or(before.auth_method),
             token_format: self.token_format.unwrap_or(before.token_format),
             jwks: self.jwks.clone().unwrap_or(before.jwks),
-            jwks_uri: before.jwks_uri,
+            jwks_uri: self.jwks_uri.clone().unwrap_or(before.jwks_uri),
             redirect_uris: self.redirect_uris.clone().unwrap_or(before.redirect_uris),
             metadata: self.metadata.clone().unwrap_or(before.metadata),
         }

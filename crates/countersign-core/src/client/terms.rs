@@ -112,8 +112,15 @@ type Mistake = (fn(&ClientTerms) -> bool, &'static str);
 const MISTAKES: &[Mistake] = &[
     (|terms| terms.redirect_uris.len() > MAX_REDIRECT_URIS, "expected at most 16 redirect URIs"),
     (
-        |terms| (terms.auth_method == AuthMethod::PrivateKeyJwt) != terms.jwks.is_some(),
-        "private_key_jwt needs jwks, and jwks is for private_key_jwt",
+        |terms| terms.jwks.is_some() && terms.jwks_uri.is_some(),
+        "jwks and jwks_uri exclude each other (RFC 7591 §2)",
+    ),
+    (
+        |terms| {
+            let has_keys = terms.jwks.is_some() || terms.jwks_uri.is_some();
+            (terms.auth_method == AuthMethod::PrivateKeyJwt) != has_keys
+        },
+        "private_key_jwt needs jwks or jwks_uri, and these are for private_key_jwt",
     ),
     (|terms| terms.grants.is_empty(), "expected at least one grant"),
     (
@@ -124,7 +131,6 @@ const MISTAKES: &[Mistake] = &[
         |terms| terms.grants.contains(&GrantType::AuthorizationCode) == terms.redirect_uris.is_empty(),
         "authorization_code needs a redirect URI, and a redirect URI the grant authorization_code",
     ),
-    (|terms| terms.jwks_uri.is_some(), "jwks_uri is not supported yet: register the keys themselves as jwks"),
     (|terms| terms.audiences.len() > MAX_AUDIENCES, "expected at most 16 audiences"),
     (
         |terms| terms.audiences.iter().collect::<BTreeSet<_>>().len() < terms.audiences.len(),

@@ -60,6 +60,7 @@ fn unchanged(id: OwnerId) -> AmendClient {
         auth_method: None,
         token_format: None,
         jwks: None,
+        jwks_uri: None,
         redirect_uris: None,
         metadata: None,
     }

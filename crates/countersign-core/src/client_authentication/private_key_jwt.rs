@@ -1,6 +1,7 @@
 //! `private_key_jwt`: an assertion that the client has signed (RFC 7521 §4.2, RFC 7523 §2.2 and §3).
 //!
-//! **Invariants.** The key is one that is registered of the client, and its record says the algorithm. `aud` is the issuer
+//! **Invariants.** The key is one that is registered of the client, or that it publishes where it said so, and its record says
+//! the algorithm. `aud` is the issuer
 //! alone, as plain text: whatever else is listed could be a server that the client was lured to
 //! (FAPI 2.0 §5.3.3). An assertion counts once. One signature is verified whoever is named: an unknown client, a disabled one
 //! and a wrong signature are the same work.
@@ -20,7 +21,7 @@ use crate::client_terms::{AuthMethod, ClientJwks};
 use crate::context::Context;
 use crate::credential::{Presented, Proven, Verified, Verify};
 use crate::effect::Use;
-use crate::ledger::{FoundClient, Lookup, Used};
+use crate::ledger::{FoundClient, KeyMeant, Lookup, Used};
 use crate::principal::Principal;
 use crate::rejection::Rejection;
 use crate::secret::Purpose;
@@ -109,14 +110,22 @@ impl<'a> Assertion<'a> {
         Ok(now.plus(life))
     }
 
+    /// Returns which key the header means; `None`: one that signs nothing.
+    fn meant(&self) -> Option<KeyMeant<'_>> {
+        let header = self.message.header();
+        let JwsAlgorithm::Signature(algorithm) = header.algorithm() else { return None };
+        Some(KeyMeant { kid: header.kid(), algorithm })
+    }
+
     /// Verifies by the one registered key that the header means, and by nobody's where there is none: whether a client is
     /// known does not show in the work.
     fn signed(&self, found: &FoundClient) -> Option<Signed> {
-        let JwsAlgorithm::Signature(algorithm) = self.message.header().algorithm() else { return None };
+        let KeyMeant { kid, algorithm } = self.meant()?;
         let terms = found.owner.as_ref().and_then(|owner| owner.client());
         let keys = terms.as_ref().and_then(|terms| terms.jwks.as_ref()).map(ClientJwks::keys);
-        let own = keys.and_then(|keys| keys.find(self.message.header().kid(), algorithm).ok());
-        let verified = verified(self.message.clone(), own.map_or_else(|| decoy(algorithm), |key| Some(key))?);
+        let registered = keys.and_then(|keys| keys.find(kid, algorithm).ok());
+        let own = registered.or(found.key.as_ref()).map(|key| &**key);
+        let verified = verified(self.message.clone(), own.or_else(|| decoy(algorithm))?);
         verified.filter(|_| own.is_some())
     }
 }
@@ -144,7 +153,7 @@ impl Verify for Assertion<'_> {
     type Answer = FoundClient;
 
     fn lookup(&self) -> Lookup<'_> {
-        Lookup::Client { client: self.client.id(), secret: None, once: Some(&self.once) }
+        Lookup::Client { client: self.client.id(), secret: None, once: Some(&self.once), key: self.meant() }
     }
 
     fn verify(&self, context: &mut Context<'_>, found: FoundClient, _: Option<&Bytes>) -> Verified {

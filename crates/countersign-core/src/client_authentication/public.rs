@@ -32,7 +32,7 @@ impl Verify for Named {
     type Answer = FoundClient;
 
     fn lookup(&self) -> Lookup<'_> {
-        Lookup::Client { client: self.0.id(), secret: None, once: None }
+        Lookup::Client { client: self.0.id(), secret: None, once: None, key: None }
     }
 
     fn verify(&self, context: &mut Context<'_>, found: FoundClient, _: Option<&Bytes>) -> Verified {

@@ -111,7 +111,7 @@ impl Verify for WithSecret {
 
     fn lookup(&self) -> Lookup<'_> {
         let secret = Some((KIND.id_prefix, self.secret.expose().as_str()));
-        Lookup::Client { client: self.client.id(), secret, once: None }
+        Lookup::Client { client: self.client.id(), secret, once: None, key: None }
     }
 
     fn verify(&self, context: &mut Context<'_>, found: FoundClient, _: Option<&Bytes>) -> Verified {

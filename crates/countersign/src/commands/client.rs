@@ -90,6 +90,12 @@ async fn amend(update: &ClientUpdate) -> Result<ExitCode> {
         "jwks": update.jwks.as_deref().map(jwks).transpose()?,
     }));
     let replaced = [
+        // One takes the place of the other (RFC 7591 §2).
+        ("jwks", update.jwks_uri.as_ref().map(|_| Value::Null)),
+        (
+            "jwks_uri",
+            update.jwks.as_ref().map(|_| Value::Null).or_else(|| update.jwks_uri.clone().map(Value::from)),
+        ),
         ("scopes", replacement("--scope", &update.scopes, listed)?),
         ("audiences", replacement("--audience", &update.audiences, listed)?),
         ("metadata", replacement("--metadata", &update.metadata, |pairs| Ok(metadata(pairs)?.into()))?),

@@ -145,6 +145,7 @@ pub(crate) struct EgressSettings {
     pub(crate) allow: Vec<String>,
     pub(crate) leaks: PurposeSettings,
     pub(crate) jwt: PurposeSettings,
+    pub(crate) client_keys: PurposeSettings,
     pub(crate) extra_ca: Option<PathBuf>,
     pub(crate) timeout: Option<String>,
 }

@@ -134,6 +134,7 @@ pub(crate) const SETTINGS: &[Setting] = settings![
     "egress.allow" "list of addresses and CIDR blocks" "none" live, "What Countersign itself may call though it is not public, whatever for. Our own listeners are never called."
     "egress.leaks.allow" "list of addresses and CIDR blocks" "none" live, "What it may call beside that to fetch the keys of who reports leaked keys."
     "egress.jwt.allow" "list of addresses and CIDR blocks" "none" live, "What it may call beside that to fetch the keys of foreign issuers of tokens."
+    "egress.client_keys.allow" "list of addresses and CIDR blocks" "none" live, "What it may call beside that to fetch the keys that clients publish (`jwks_uri`)."
     "egress.extra_ca" "file" "none" live, "Certificates (PEM) that are believed beside the system's trust anchors, by what Countersign itself calls."
     "egress.timeout" "duration" = (format_duration(EGRESS_TIMEOUT)) live, "How long a call of Countersign's own may take, from the name to the end of the answer."
     "log.format" "`text` or `json`" "text on a terminal, else json", "How log lines are written, on stderr."

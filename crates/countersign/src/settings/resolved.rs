@@ -92,6 +92,7 @@ pub(crate) struct EgressSpec {
     pub(crate) allow: Vec<AddressBlock>,
     pub(crate) leaks: Vec<AddressBlock>,
     pub(crate) jwt: Vec<AddressBlock>,
+    pub(crate) client_keys: Vec<AddressBlock>,
     pub(crate) extra_ca: Option<PathBuf>,
     pub(crate) timeout: Duration,
 }
@@ -327,6 +328,7 @@ fn egress(settings: &EgressSettings) -> Result<EgressSpec> {
         allow: blocks("egress.allow", &settings.allow)?,
         leaks: blocks("egress.leaks.allow", &settings.leaks.allow)?,
         jwt: blocks("egress.jwt.allow", &settings.jwt.allow)?,
+        client_keys: blocks("egress.client_keys.allow", &settings.client_keys.allow)?,
         extra_ca: settings.extra_ca.clone(),
         timeout: duration("egress.timeout", settings.timeout.as_ref())?.unwrap_or(EGRESS_TIMEOUT),
     })

@@ -16,6 +16,7 @@ mod any_number;
 mod assertions;
 mod attacks;
 mod bulk;
+mod client_keys;
 mod clients;
 mod clocks;
 mod command_line;
