@@ -1,7 +1,11 @@
 //! What a signature costs by itself: `cargo bench --bench signatures` writes a line for each algorithm, in microseconds.
 //! The limit underneath whatever is built on it; `bench/tokens.py` prints it beside what the gateway takes.
 
-#![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a measurement tells what the clock says")]
+#![expect(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a measurement tells what the clock says"
+)]
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

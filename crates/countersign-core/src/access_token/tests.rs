@@ -6,6 +6,7 @@ use countersign_jose::jwk::SigningKey;
 use countersign_jose::jws;
 use serde_json::{Map, Value, json};
 
+use crate::assertion;
 use crate::authenticators::GATEWAY;
 use crate::effect::Use;
 use crate::good_signatures::{Reading, Signed, SignedBy};
@@ -136,6 +137,42 @@ fn rfc9068_4_what_is_no_access_token_of_ours_is_refused_with_its_reason() {
         (".".repeat(5_000_000), "unrecognised"),
     ] {
         assert_eq!(world.present(&token), Err(expected), "{:.200}", token);
+    }
+}
+
+#[test]
+fn attack_50_a_kid_is_a_name_and_nothing_else() {
+    let mut world = World::new();
+    let (algorithm, pair) = (world.pair.algorithm(), world.pair.to_pkcs8().unwrap());
+    let claims = serde_json::to_vec(&world.claims.to_json(ISSUER)).unwrap();
+    let own = world.pair.kid().to_owned();
+    let longer = format!("{own}0");
+    for kid in ["../../../dev/null", "' OR 1=1 --", "", "\u{0}", "https://evil.example/jwks", &longer] {
+        let named = SigningKey::from_pkcs8(algorithm, &pair).unwrap().named(kid.to_owned());
+        let token = jws::sign(&named, TYPE, &claims).unwrap();
+        assert_eq!(world.present(&token), Err("unknown_key"), "the very key, called {kid}");
+    }
+    let named = SigningKey::from_pkcs8(algorithm, &pair).unwrap().named(own);
+    assert_eq!(world.present(&jws::sign(&named, TYPE, &claims).unwrap()), Ok(()));
+}
+
+#[test]
+fn attack_57_what_was_signed_to_be_something_else_is_no_access_token() {
+    let mut world = World::new();
+    let claims = world.claims.to_json(ISSUER);
+    for typ in
+        ["", "JWT", "id+jwt", "rt+jwt", "logout+jwt", "dpop+jwt", "oauth-authz-req+jwt", "at", "at+jwt2"]
+    {
+        let token = world.signed_as(typ, &claims);
+        assert_eq!(world.present(&token), Err("wrong_type"), "{typ}");
+    }
+    for typ in [assertion::TYPE, "application/countersign-assertion+jwt"] {
+        let token = world.signed_as(typ, &claims);
+        assert_eq!(world.present(&token), Err("wrong_type"), "SAFETY 12: {typ}");
+    }
+    for typ in ["AT+JWT", "application/at+jwt"] {
+        let token = world.signed_as(typ, &claims);
+        assert_eq!(world.present(&token), Ok(()), "RFC 9068 §4: {typ}");
     }
 }
 

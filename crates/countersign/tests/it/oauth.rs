@@ -244,6 +244,50 @@ fn rfc7662_2_2_a_client_beyond_the_audience_learns_nothing() {
     assert_eq!(call(&server, &token).status, 200, "it ended nothing");
 }
 
+#[test]
+fn attack_11_what_a_caller_says_of_host_and_scheme_is_in_no_metadata() {
+    let place = Ground::new();
+    let server = place.up("data", &[]);
+    for (listener, path) in [
+        ("issuer", "/.well-known/oauth-authorization-server"),
+        ("issuer", "/.well-known/openid-configuration"),
+        ("gateway", "/.well-known/oauth-protected-resource"),
+    ] {
+        let address = server.address(listener);
+        let told = get(&address, path, "");
+        assert_eq!(told.status, 200, "{told:?}");
+        for forged in [
+            "Forwarded: for=192.0.2.1;host=evil.example;proto=https\r\n",
+            "X-Forwarded-Host: evil.example\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Port: 1\r\n",
+            "X-Original-URL: https://evil.example/\r\nX-Forwarded-Prefix: /evil\r\n",
+        ] {
+            let answer = get(&address, path, forged);
+            assert_eq!((answer.status, answer.json()), (200, told.json()), "{path} {forged}");
+        }
+        let host = format!("GET {path} HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n");
+        let answer = raw(&address, &host);
+        assert!(!answer.body.contains("evil.example"), "{path}: {answer:?}");
+    }
+}
+
+#[test]
+fn attack_21_a_revocation_that_is_not_stored_is_no_success() {
+    let Some(mut postgres) = Postgres::start() else { return };
+    let place = Ground::on_sqlite();
+    let server = place.up("data", &["--store", &postgres.url()]);
+    let client = Client::register(&server, &json!({}));
+    let token = client.token(&server);
+    postgres.stop();
+    let answer = client.post(&server, "/oauth/revoke", &format!("token={token}"));
+    assert_eq!(answer.status, 503, "{answer:?}");
+    postgres.restart();
+    eventually("an answer", || {
+        let answer = client.post(&server, "/oauth/introspect", &format!("token={token}"));
+        assert!(answer.status == 503 || answer.json()["active"] == true, "{answer:?}");
+        answer.status == 200
+    });
+}
+
 /// Two nodes of one installation: one issuer, one default resource.
 pub(crate) fn two_nodes(place: &Ground, store: &str, more: &[&str]) -> (Server, Server) {
     let one = place.up("one", &[&["--store", store], more].concat());
