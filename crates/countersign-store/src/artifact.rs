@@ -1,11 +1,11 @@
 //! The table `artifact`: short-lived state of protocols. Of it verifiers keep the access tokens that are known by their
 //! digests: opaque ones, and those that only their resource can read.
 
+use countersign_core::change::{Change, TokenLearned};
 use countersign_core::issuing::STORED;
 use countersign_core::ledger::Unavailable;
 use countersign_core::record::ArtifactRecord;
 use countersign_core::secret::SecretHash;
-use countersign_core::snapshot::{Change, TokenLearned};
 use countersign_core::timestamp::Timestamp;
 use countersign_core::token::StoredClaims;
 

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use countersign_core::change::Change;
 use countersign_core::ledger::Unavailable;
 use countersign_core::secret::SecretHash;
-use countersign_core::snapshot::Change;
 use countersign_core::timestamp::Timestamp;
 
 use crate::config::PORTION;

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::str::FromStr;
 
+use countersign_core::change::Change;
 use countersign_core::id::{CredentialId, OwnerId};
 use countersign_core::kind::Kind;
 use countersign_core::kinds::kind_of;
@@ -14,7 +15,6 @@ use countersign_core::management_key;
 use countersign_core::reach::Reach;
 use countersign_core::record::{CredentialRecord, Terms};
 use countersign_core::secret::SecretHash;
-use countersign_core::snapshot::Change;
 use countersign_core::timestamp::Timestamp;
 use thiserror::Error;
 

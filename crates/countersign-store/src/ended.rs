@@ -1,10 +1,10 @@
 //! The table `ended`: what was revoked before its end though no row of its own says so.
 
+use countersign_core::change::Change;
 use countersign_core::id::CredentialId;
 use countersign_core::ledger::Unavailable;
 use countersign_core::record::EndedToken;
 use countersign_core::secret::SecretHash;
-use countersign_core::snapshot::Change;
 use countersign_core::timestamp::Timestamp;
 
 use crate::config::PORTION;

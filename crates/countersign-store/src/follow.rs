@@ -11,11 +11,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use countersign_core::change::{Change, Rank};
 use countersign_core::context::Clock;
 use countersign_core::ending::Ending;
 use countersign_core::id::CredentialId;
 use countersign_core::ledger::Unavailable;
-use countersign_core::snapshot::{Change, Rank};
 use countersign_core::standing::Knows as _;
 
 use crate::config::History;

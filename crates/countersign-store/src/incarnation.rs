@@ -1,8 +1,8 @@
 //! The table `incarnation`: how often everything that was issued has ended. One row.
 
+use countersign_core::change::Change;
 use countersign_core::ledger::Unavailable;
 use countersign_core::secret::SecretHash;
-use countersign_core::snapshot::Change;
 
 use crate::keep::Kept;
 use crate::many::many;

@@ -1,8 +1,8 @@
 //! What the register [`crate::kept`] says of each thing that verifiers keep.
 
+use countersign_core::change::Change;
 use countersign_core::ledger::Unavailable;
 use countersign_core::secret::SecretHash;
-use countersign_core::snapshot::Change;
 use countersign_database::statement::{Statement, Tag};
 use countersign_database::value::Row;
 

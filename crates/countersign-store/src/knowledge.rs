@@ -8,8 +8,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use countersign_core::change::{Applied, Change};
 use countersign_core::id::CredentialId;
-use countersign_core::snapshot::{Applied, Change, Snapshot};
+use countersign_core::snapshot::Snapshot;
 use countersign_core::timestamp::{Monotonic, Timestamp};
 use tokio::sync::{Mutex, MutexGuard};
 

@@ -1,13 +1,13 @@
 //! The table `owner`.
 
 use countersign_core::authority::Authority;
+use countersign_core::change::Change;
 use countersign_core::client_terms::ClientTerms;
 use countersign_core::id::OwnerId;
 use countersign_core::ledger::Unavailable;
 use countersign_core::reach::Reach;
 use countersign_core::record::OwnerRecord;
 use countersign_core::secret::SecretHash;
-use countersign_core::snapshot::Change;
 use countersign_core::timestamp::Timestamp;
 
 use crate::keep::Kept;

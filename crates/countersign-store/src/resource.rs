@@ -1,10 +1,10 @@
 //! The table `resource`: what tokens may be for, beside what the settings declare.
 
+use countersign_core::change::Change;
 use countersign_core::ledger::Unavailable;
 use countersign_core::record::ResourceRecord;
 use countersign_core::resource::{Resource, ResourceId};
 use countersign_core::secret::SecretHash;
-use countersign_core::snapshot::Change;
 
 use crate::keep::Kept;
 use crate::many::many;

@@ -2,10 +2,10 @@
 //!
 //! **Invariant.** No statement here clears `revoked_at`; of one slot a number is taken once.
 
+use countersign_core::change::Change;
 use countersign_core::ledger::Unavailable;
 use countersign_core::secret::SecretHash;
 use countersign_core::signing_key::{SEALED, SigningKeyRecord, Slot};
-use countersign_core::snapshot::Change;
 use countersign_core::timestamp::Timestamp;
 
 use crate::config::PORTION;

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::assertion;
 use crate::authenticators::GATEWAY;
+use crate::change::Change;
 use crate::effect::Use;
 use crate::good_signatures::{Reading, Signed, SignedBy};
 use crate::id::{CredentialId, OwnerId, OwnerKind};
@@ -16,7 +17,7 @@ use crate::record::{EndedToken, OwnerRecord};
 use crate::rejection::Rejection;
 use crate::scheme::Scheme;
 use crate::signing_key::{KeyPurpose, KnownKey, SIGNING_KEY, SigningKeyRecord};
-use crate::snapshot::{Change, Snapshot};
+use crate::snapshot::Snapshot;
 use crate::testing::{Ground, HOUR, ISSUER, NOW, signing_key};
 use crate::token::{AccessClaims, Generations, TOKEN, TokenDigest};
 

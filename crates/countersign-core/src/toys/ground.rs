@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::audit::{Actor, AuditEvent};
 use crate::carried::{Connection, PeerCertificate, RequestHead};
+use crate::change::Change;
 use crate::context::{Context, Policy, SeededEntropy};
 use crate::decision::{Agreement, Condition, Requirement};
 use crate::effect::{Effect, Use};
@@ -21,7 +22,7 @@ use crate::principal::Principal;
 use crate::question::TokensOf;
 use crate::record::{CredentialRecord, OwnerRecord, Terms};
 use crate::secret::{Purpose, SecretHash};
-use crate::snapshot::{Change, Snapshot};
+use crate::snapshot::Snapshot;
 use crate::testing::{Ground, HOUR, NOW, at_once, headers, scopes};
 use crate::timestamp::Timestamp;
 use crate::token_cap::KeptTokens;

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use countersign_core::change::Change;
 use countersign_core::context::{Clock as _, SeededEntropy};
 use countersign_core::decision::Condition;
 use countersign_core::id::CredentialId;
 use countersign_core::signing_key::{KeyPurpose, SIGNING_KEY, SigningKeyRecord, Slot};
-use countersign_core::snapshot::Change;
 use countersign_core::timestamp::Timestamp;
 use countersign_jose::algorithm::SignatureAlgorithm;
 use countersign_jose::jwk::{JwkSet, SigningKey};

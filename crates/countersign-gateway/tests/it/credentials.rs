@@ -3,8 +3,8 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use countersign_core::change::Change;
 use countersign_core::environment::Environment;
-use countersign_core::snapshot::Change;
 use countersign_core::timestamp::Timestamp;
 use countersign_gateway::report::Report;
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use countersign_core::change::Change;
 use countersign_core::record::CredentialRecord;
-use countersign_core::snapshot::Change;
 use countersign_core::timestamp::Timestamp;
 
 use crate::client::Client;
