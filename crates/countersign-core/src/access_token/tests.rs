@@ -8,20 +8,25 @@ use serde_json::{Map, Value, json};
 
 use crate::assertion;
 use crate::authenticators::GATEWAY;
+use crate::carried::Carried;
 use crate::change::Change;
+use crate::context::Context;
 use crate::effect::Use;
 use crate::good_signatures::{Reading, Signed, SignedBy};
 use crate::id::{CredentialId, OwnerId, OwnerKind};
 use crate::ledger::{Answer as _, FoundToken, Lookup, TokenAsked, TokenProof};
+use crate::principal::Principal;
 use crate::record::{EndedToken, OwnerRecord};
 use crate::rejection::Rejection;
 use crate::scheme::Scheme;
 use crate::signing_key::{KeyPurpose, KnownKey, SIGNING_KEY, SigningKeyRecord};
 use crate::snapshot::Snapshot;
+use crate::standing::Watch;
 use crate::testing::{Ground, HOUR, ISSUER, NOW, signing_key};
+use crate::timestamp::{Monotonic, Timestamp};
 use crate::token::{AccessClaims, Generations, TOKEN, TokenDigest};
 
-use super::wire::{TYPE, told};
+use super::wire::{ROW, TYPE, told};
 
 /// A client with a token, and the key that signs.
 struct World {
@@ -306,7 +311,99 @@ fn safety_24_what_was_read_of_one_issuers_token_is_none_of_another_issuers() {
     assert!(told(&token, &snapshot).is_none());
 }
 
+/// Proves a token by what a snapshot knows.
+fn proven(world: &mut World, snapshot: &Snapshot) -> Principal {
+    let token = world.signed();
+    let presented = (ROW.recognise)(Carried::Bearer(&token), snapshot).unwrap().unwrap();
+    let found = snapshot.look_up(&presented.lookup());
+    let Ground { entropy, peppers, policy, .. } = &mut world.ground;
+    let mut context = Context { now: NOW, entropy, peppers, policy, address: None };
+    presented.verify(&mut context, found, None).unwrap().unwrap().principal
+}
+
+#[test]
+fn safety_18_what_a_token_has_opened_ends_with_whatever_the_token_hangs_on() {
+    type Changes = fn(&World) -> Vec<Change>;
+    let rows: [(&str, Changes, i64, Option<&str>); 10] = [
+        ("nothing", |_| Vec::new(), 0, None),
+        ("its last moment", |_| Vec::new(), 3_599_999, None),
+        ("its end", |_| Vec::new(), 3_600_000, Some("expired")),
+        (
+            "its key is revoked",
+            |world| world.key_as(|key| key.revoked_at = Some(NOW)),
+            0,
+            Some("key_revoked"),
+        ),
+        ("its key retires", |world| world.key_as(|key| key.retired_at = Some(NOW)), 0, None),
+        (
+            "it is ended",
+            |world| vec![Change::Ended(EndedToken { token: world.claims.id, until: NOW.plus(HOUR) })],
+            0,
+            Some("revoked"),
+        ),
+        ("everything is", |_| vec![Change::Incarnation(1)], 0, Some("revoked")),
+        (
+            "its client's tokens are",
+            |world| world.client_as(|client| client.generation += 1),
+            0,
+            Some("revoked"),
+        ),
+        (
+            "its organisation's are",
+            |world| {
+                let organisation = world.ground.organisation.clone();
+                let generation = organisation.generation + 1;
+                vec![Change::Owner(Box::new(OwnerRecord { generation, ..organisation }))]
+            },
+            0,
+            Some("revoked"),
+        ),
+        (
+            "its client is disabled",
+            |world| world.client_as(|client| client.disabled_at = Some(NOW)),
+            0,
+            Some("owner_disabled"),
+        ),
+    ];
+    for (what, changes, later, expected) in rows {
+        let mut world = World::new();
+        let snapshot = world.ground.store.snapshot();
+        snapshot.mark_fresh(Monotonic(0));
+        let principal = proven(&mut world, &snapshot);
+        assert!(principal.standing().may_end() && !principal.standing().note_use(NOW));
+        for change in changes(&world) {
+            snapshot.apply(&change);
+        }
+        let now = Timestamp::from_millis(NOW.millis() + later);
+        let watch =
+            |monotonic| Watch { known: &snapshot, now, monotonic: Monotonic(monotonic), address: None };
+        assert_eq!(principal.standing().end(&watch(0)), expected, "{what}");
+        assert_eq!(principal.standing().end(&watch(10_000_000)), Some("unavailable"), "SAFETY 4: {what}");
+    }
+}
+
+#[test]
+fn rfc7519_4_1_6_a_token_from_the_future_is_refused_beyond_the_leeway() {
+    for (seconds, expected) in [(60, Ok(())), (61, Err("not_yet_valid"))] {
+        let mut world = World::new();
+        let token = world.with(&json!({ "iat": NOW.millis() / 1000 + seconds }));
+        assert_eq!(world.present(&token), expected, "{seconds}");
+    }
+}
+
 impl World {
+    fn key_as(&self, change: impl FnOnce(&mut SigningKeyRecord)) -> Vec<Change> {
+        let mut record = self.ground.store.tables().signing_keys.values().next().unwrap().clone();
+        change(&mut record);
+        vec![Change::SigningKey(Box::new(record))]
+    }
+
+    fn client_as(&self, change: impl FnOnce(&mut OwnerRecord)) -> Vec<Change> {
+        let mut record = self.client.clone();
+        change(&mut record);
+        vec![Change::Owner(Box::new(record))]
+    }
+
     fn key(&mut self, change: impl FnOnce(&mut SigningKeyRecord)) {
         change(self.ground.store.tables().signing_keys.values_mut().next().unwrap());
     }
