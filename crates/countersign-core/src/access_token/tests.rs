@@ -6,14 +6,17 @@ use countersign_jose::jwk::SigningKey;
 use countersign_jose::jws;
 use serde_json::{Map, Value, json};
 
+use crate::api_key;
 use crate::assertion;
 use crate::authenticators::GATEWAY;
 use crate::carried::Carried;
 use crate::change::Change;
 use crate::context::Context;
+use crate::decision::{Challenge, Requirement};
 use crate::effect::Use;
 use crate::good_signatures::{Reading, Signed, SignedBy};
 use crate::id::{CredentialId, OwnerId, OwnerKind};
+use crate::kind::Kind;
 use crate::ledger::{Answer as _, FoundToken, Lookup, TokenAsked, TokenProof};
 use crate::principal::Principal;
 use crate::record::{EndedToken, OwnerRecord};
@@ -26,6 +29,7 @@ use crate::testing::{Ground, HOUR, ISSUER, NOW, signing_key};
 use crate::timestamp::{Monotonic, Timestamp};
 use crate::token::{AccessClaims, Generations, TOKEN, TokenDigest};
 
+use super::kind::KIND;
 use super::wire::{ROW, TYPE, told};
 
 /// A client with a token, and the key that signs.
@@ -379,6 +383,19 @@ fn safety_18_what_a_token_has_opened_ends_with_whatever_the_token_hangs_on() {
             |monotonic| Watch { known: &snapshot, now, monotonic: Monotonic(monotonic), address: None };
         assert_eq!(principal.standing().end(&watch(0)), expected, "{what}");
         assert_eq!(principal.standing().end(&watch(10_000_000)), Some("unavailable"), "SAFETY 4: {what}");
+    }
+}
+
+#[test]
+fn rfc6750_3_a_challenge_says_which_scope_is_enough_where_one_token_will_do() {
+    let asking = |kind: &Kind| {
+        let Value::Object(settings) = json!({ "scope": "orders:read" }) else { panic!("a table") };
+        kind.condition(&settings).unwrap()
+    };
+    let (token, key) = (|| asking(&KIND), || asking(&api_key::KIND));
+    for (asked, expected) in [(vec![token()], "orders:read"), (vec![key()], ""), (vec![token(), key()], "")] {
+        let challenge = Challenge::of(&Requirement::Any(asked));
+        assert_eq!(challenge.scope.to_string(), expected, "{challenge:?}");
     }
 }
 

@@ -430,6 +430,7 @@ fn safety_17_what_is_taken_from_a_client_is_taken_from_its_tokens() {
         let client = registered(&mut ground, all).client;
         let next = ground.perform(&operator, &change(unchanged(client.id))).unwrap();
         assert_eq!(next.generation - client.generation, raised, "row {row}");
+        assert_eq!(next.name == "other", row == 1, "row {row}: {}", next.name);
     }
 }
 

@@ -18,7 +18,7 @@ use crate::exchange::authenticate;
 use crate::grant::Form;
 use crate::id::{OwnerId, OwnerKind};
 use crate::ledger::Lookup;
-use crate::principal::Principal;
+use crate::principal::{Principal, Subject};
 use crate::record::OwnerRecord;
 use crate::rejection::Rejection;
 use crate::testing::{Ground, NOW, at_once, headers};
@@ -75,6 +75,11 @@ impl Stage {
         let found = self.authenticate(fields, form);
         let found = found.map(|principal| {
             assert_eq!(principal.client(), Some(self.client.id));
+            assert_eq!(principal.subject(), Some(&Subject::Owner(self.client.id)));
+            assert_eq!(principal.owner(), Some(self.client.id));
+            // What a secret has proven ends with the secret.
+            let by_secret = principal.scheme().name().starts_with("client_secret");
+            assert_eq!(principal.standing().may_end(), by_secret);
             principal.scheme().name()
         });
         assert_eq!(found.map_err(Rejection::code), expected, "{fields:?} {form:?}");
