@@ -15,8 +15,9 @@ use crate::id::CredentialId;
 use crate::timestamp::Timestamp;
 use crate::token::TokenDigest;
 
-/// The most entries, some 600 bytes each; a bound, not a clause.
-const MOST: usize = 50_000;
+/// The most bytes of all texts together, those of some 30,000 tokens; what was read takes as much again, or twice as much
+/// where claims are many and small. A bound, not a clause: by bytes, since an issuer's tokens may be long.
+const MOST: usize = 16 << 20;
 
 /// The key that has made a signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,13 +63,16 @@ pub struct Signed {
     pub until: Timestamp,
     /// What it says.
     pub reading: Reading,
+    /// How long its text is, in bytes.
+    pub length: usize,
 }
 
 /// Signatures that were found good.
 #[derive(Debug, Default)]
 pub(crate) struct GoodSignatures {
     by_digest: HashMap<TokenDigest, Signed>,
-    count: AtomicUsize,
+    /// Of all texts, in bytes; told anew whenever it is full.
+    length: AtomicUsize,
 }
 
 impl GoodSignatures {
@@ -86,15 +90,18 @@ impl GoodSignatures {
     /// Notes one. When it is full, what has ended goes, and if that is not enough everything: no order is kept.
     pub(crate) fn note(&self, signed: Signed, now: Timestamp) {
         let signatures = self.by_digest.pin();
-        if self.count.load(Ordering::Relaxed) >= MOST {
+        if self.length.load(Ordering::Relaxed).saturating_add(signed.length) > MOST {
             signatures.retain(|_, signed| signed.until > now);
-            if signatures.len() > MOST / 2 {
+            let mut left = signatures.values().map(|signed| signed.length).sum();
+            if left > MOST / 2 {
                 signatures.clear();
+                left = 0;
             }
-            self.count.store(signatures.len(), Ordering::Relaxed);
+            self.length.store(left, Ordering::Relaxed);
         }
+        let length = signed.length;
         if signatures.insert(signed.digest, signed).is_none() {
-            self.count.fetch_add(1, Ordering::Relaxed);
+            self.length.fetch_add(length, Ordering::Relaxed);
         }
     }
 }
@@ -117,7 +124,7 @@ mod tests {
 
     fn signed(text: &str, by: &SignedBy) -> Signed {
         let reading = Reading::of(Arc::new(text.to_owned()));
-        Signed { digest: TokenDigest::of(text), by: by.clone(), until: NOW, reading }
+        Signed { digest: TokenDigest::of(text), by: by.clone(), until: NOW, reading, length: text.len() }
     }
 
     #[test]
@@ -142,12 +149,23 @@ mod tests {
 
     #[test]
     fn signatures_are_forgotten_before_they_fill_the_memory() {
-        let good = GoodSignatures::default();
         let key = SignedBy::Ours(CredentialId::random(SIGNING_KEY, &mut SeededEntropy::new(1)));
-        for n in 0..=2 * MOST {
-            good.note(signed(&n.to_string(), &key), NOW);
-            assert!(good.by_digest.len() <= MOST);
+        let later = Timestamp::from_millis(NOW.millis() + 1);
+        // How much of a full memory still lives, and whether that stays when one more is noted.
+        for (share, stays) in [(1, true), (8, true), (9, false), (16, false)] {
+            let good = GoodSignatures::default();
+            let part = MOST / 16;
+            for n in 0..16 {
+                let until = if n < share { later } else { NOW };
+                good.note(Signed { until, length: part, ..signed(&n.to_string(), &key) }, NOW);
+            }
+            assert_eq!(good.by_digest.len(), 16, "what fits is kept");
+            good.note(Signed { until: later, length: 1, ..signed("one more", &key) }, NOW);
+            let holds = |text| good.holds(&TokenDigest::of(text), &key);
+            assert!(holds("one more") && !holds("15"), "{share}");
+            assert_eq!(holds("0"), stays, "{share}");
+            let left = if stays { share * part + 1 } else { 1 };
+            assert_eq!(good.length.load(std::sync::atomic::Ordering::Relaxed), left, "{share}");
         }
-        assert!(good.holds(&TokenDigest::of(&(2 * MOST).to_string()), &key));
     }
 }

@@ -78,7 +78,7 @@ impl Issued {
         active.or_else(waiting).cloned()
     }
 
-    /// Takes a key; false: it says that a revoked key lives, or cannot be read here.
+    /// Takes a key; false: it cannot be read here. A revocation that is known stays, whatever it says.
     pub(crate) fn take_key(&self, record: &SigningKeyRecord) -> bool {
         let keys = self.keys.pin();
         let revoked = keys.get(&record.id).and_then(|known| known.record.revoked_at);
@@ -164,6 +164,16 @@ mod tests {
     use crate::token::TOKEN;
 
     const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    #[test]
+    fn safety_3_a_key_that_was_revoked_stays_so_whatever_is_told_later() {
+        let issued = Issued::default();
+        let (key, _) = signing_key(KeyPurpose::AccessToken, 1);
+        let revoked = SigningKeyRecord { revoked_at: Some(key.active_at), ..key.clone() };
+        assert!(issued.take_key(&revoked) && issued.take_key(&key));
+        assert_eq!(issued.key(key.id).unwrap().record.revoked_at, Some(key.active_at));
+        assert_eq!(issued.keys().len(), 1);
+    }
 
     #[test]
     fn where_no_key_signs_yet_the_first_that_waits_does() {

@@ -87,6 +87,12 @@ impl<'a, T: Said> SignedText<'a, T> {
     /// Asks that its signature be remembered, which was found good now.
     pub(crate) fn good_signature(&self, by: SignedBy, until: Timestamp) -> Use {
         let reading = Reading::of(Arc::clone(&self.said));
-        Use::GoodSignature(Box::new(Signed { digest: self.digest, by, until, reading }))
+        Use::GoodSignature(Box::new(Signed {
+            digest: self.digest,
+            by,
+            until,
+            reading,
+            length: self.text.len(),
+        }))
     }
 }

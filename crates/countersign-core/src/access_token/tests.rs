@@ -256,7 +256,8 @@ fn safety_24_a_signature_that_was_found_good_is_all_that_is_remembered() {
     let digest = TokenDigest::of(&token);
     let key = *world.ground.store.tables().signing_keys.keys().next().unwrap();
     let reading = Reading::of(Arc::new(()));
-    let good = Signed { digest, by: SignedBy::Ours(key), until: NOW.plus(HOUR), reading };
+    let good =
+        Signed { digest, by: SignedBy::Ours(key), until: NOW.plus(HOUR), reading, length: token.len() };
     snapshot.settle(NOW, &[Use::GoodSignature(Box::new(good))]).unwrap();
     let found = |snapshot: &Snapshot, key| {
         let asked =
@@ -310,7 +311,13 @@ fn safety_24_what_was_read_of_one_issuers_token_is_none_of_another_issuers() {
     let (token, snapshot) = (world.signed(), world.ground.store.snapshot());
     let digest = TokenDigest::of(&token);
     let by = SignedBy::Ours(*world.ground.store.tables().signing_keys.keys().next().unwrap());
-    let good = Signed { digest, by, until: NOW.plus(HOUR), reading: Reading::of(Arc::new("another room's")) };
+    let good = Signed {
+        digest,
+        by,
+        until: NOW.plus(HOUR),
+        reading: Reading::of(Arc::new("another room's")),
+        length: 0,
+    };
     snapshot.settle(NOW, &[Use::GoodSignature(Box::new(good))]).unwrap();
     assert!(told(&token, &snapshot).is_none());
 }
