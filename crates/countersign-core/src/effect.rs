@@ -32,6 +32,15 @@ pub enum Effect {
     End(EndedToken),
     /// Removes a credential's row. Its audit remains.
     Remove(CredentialId),
+    /// Forgets an artifact; gone before, nothing changes.
+    Discard {
+        /// What it is.
+        kind: &'static str,
+        /// Its name among its kind.
+        family: CredentialId,
+    },
+    /// Forgets what a person allowed a client, and every artifact that belongs to it; gone before, nothing changes.
+    Withdraw(CredentialId),
     /// Removes a resource that still has this version.
     Undeclare(ResourceRecord),
     /// Remembers for ever that the hash of a foreign key was taken over; the commit is lost if it was before.

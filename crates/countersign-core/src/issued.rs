@@ -17,7 +17,7 @@ use crate::known::KnownOwner;
 use crate::secret::SecretHash;
 use crate::signing_key::{KeyState, KnownKey, SigningKeyRecord, Slot};
 use crate::timestamp::Timestamp;
-use crate::token::StoredClaims;
+use crate::token::{AccessClaims, StoredClaims};
 
 /// How long an ended token is remembered beyond its end: twice [`crate::token::LEEWAY`], since the clocks of
 /// nodes differ (SAFETY 17).
@@ -102,6 +102,13 @@ impl Issued {
 
     pub(crate) fn is_ended(&self, token: CredentialId) -> bool {
         self.ended.get(&token.bits()).is_some()
+    }
+
+    /// Tells whether a token was ended before its time, or its family or its grant was.
+    pub(crate) fn has_ended(&self, claims: &AccessClaims) -> bool {
+        let of_person = claims.delegation.as_ref();
+        self.is_ended(claims.id)
+            || of_person.is_some_and(|one| self.is_ended(one.family) || self.is_ended(one.grant))
     }
 
     pub(crate) fn end(&self, token: CredentialId, until: Timestamp) {

@@ -158,6 +158,7 @@ impl Issuer<'_> {
             issued_at,
             expires_at: issued_at.plus(resource.lifetime),
             generations: Generations::now(self.incarnation, owner),
+            delegation: None,
             further: mapped(&resource, &terms),
         };
         Ok((resource, terms, claims))
@@ -223,9 +224,12 @@ impl Issuer<'_> {
         let record = ArtifactRecord {
             kind: STORED,
             lookup: context.peppers.current().hash(Purpose::Credential, text.expose()),
-            family: claims.id.to_string(),
-            client: claims.client,
-            subject: claims.subject,
+            second_lookup: None,
+            version: 1,
+            family: claims.id,
+            grant: claims.delegation.as_ref().map(|one| one.grant),
+            client: Some(claims.client),
+            subject: Some(claims.subject),
             organisation,
             expires_at: claims.expires_at,
             payload: token.to_text(self.url).map_err(|_| unwritten())?,

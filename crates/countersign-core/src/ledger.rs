@@ -15,9 +15,10 @@ use crate::issued::StoredToken;
 use crate::known::{KnownCredential, KnownOwner};
 use crate::meter::{Charge, Exceeded};
 use crate::principal::Principal;
+use crate::record::ArtifactRecord;
 use crate::signing_key::KnownKey;
 use crate::timestamp::Timestamp;
-use crate::token::TokenDigest;
+use crate::token::{AccessClaims, TokenDigest};
 
 /// The one question that a presented credential asks. Which one is only known when it is there; acts ask a
 /// [`Question`], whose answer has one type.
@@ -51,12 +52,47 @@ pub enum Lookup<'a> {
         /// Which key an assertion means, for a client that publishes its keys.
         key: Option<KeyMeant<'a>>,
     },
+    /// What is kept of what was handed out to a client, and in what state is who it acts for?
+    HandedOut {
+        /// What it is.
+        kind: &'static str,
+        /// By what it is found.
+        by: HandedOutBy<'a>,
+    },
     /// Was this used before, which counts once?
     Once(&'a str),
     /// What is known of a token of ours?
     Token(TokenAsked<'a>),
     /// Which key of a foreign issuer does a token mean?
     ForeignKey(KeyAsked<'a>),
+}
+
+/// By what something that was handed out is found.
+#[derive(Clone, Copy)]
+pub enum HandedOutBy<'a> {
+    /// By its text.
+    Text(&'a str),
+    /// By its name, which its text holds.
+    Family(CredentialId),
+}
+
+/// Says by what, never the text.
+impl fmt::Debug for HandedOutBy<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(_) => formatter.write_str("Text"),
+            Self::Family(family) => write!(formatter, "Family({family})"),
+        }
+    }
+}
+
+/// What was handed out to a client.
+#[derive(Debug, Clone, Default)]
+pub struct FoundHandedOut {
+    /// What is kept of it.
+    pub record: Option<Box<ArtifactRecord>>,
+    /// Who it acts for, as far as anybody has said.
+    pub subject: Option<Arc<KnownOwner>>,
 }
 
 /// What a token of ours names, not yet believed.
@@ -66,10 +102,8 @@ pub enum TokenAsked<'a> {
     Signed {
         /// The `kid` of its header.
         key: CredentialId,
-        /// Its `jti`.
-        token: CredentialId,
-        /// Its `client_id`.
-        client: OwnerId,
+        /// What it says.
+        claims: &'a AccessClaims,
         /// The SHA-256 of the whole token.
         digest: &'a TokenDigest,
     },
@@ -117,6 +151,7 @@ impl fmt::Debug for Lookup<'_> {
             Self::Credential { .. } => "Credential",
             Self::Imported { .. } => "Imported",
             Self::Client { .. } => "Client",
+            Self::HandedOut { .. } => "HandedOut",
             Self::Once(_) => "Once",
             Self::Token(_) => "Token",
             Self::ForeignKey(_) => "ForeignKey",
@@ -133,6 +168,8 @@ pub enum Found {
     Credential(Option<FoundCredential>),
     /// To [`Lookup::Client`].
     Client(FoundClient),
+    /// To [`Lookup::HandedOut`].
+    HandedOut(FoundHandedOut),
     /// To [`Lookup::Once`].
     Once(Used),
     /// To [`Lookup::Token`].
@@ -148,7 +185,9 @@ pub struct FoundToken {
     pub proof: TokenProof,
     /// Its client, if there is one of that name.
     pub client: Option<Arc<KnownOwner>>,
-    /// Whether it was ended before its time.
+    /// For whom it acts.
+    pub acting: Acting,
+    /// Whether it was ended before its time, or its family or grant was.
     pub is_ended: bool,
     /// The incarnation of the installation.
     pub incarnation: i64,
@@ -165,8 +204,17 @@ impl FoundToken {
             }
             TokenProof::Stored { token: None, .. } => false,
         };
-        proven && self.client.is_some()
+        proven && self.client.is_some() && !matches!(self.acting, Acting::For(None))
     }
+}
+
+/// For whom a client acts.
+#[derive(Debug, Clone)]
+pub enum Acting {
+    /// For itself.
+    Itself,
+    /// For a person; `None`: there is none of that name.
+    For(Option<Arc<KnownOwner>>),
 }
 
 /// What proves a token of ours.
@@ -269,6 +317,7 @@ macro_rules! answers {
 }
 
 answers! {
+    HandedOut(FoundHandedOut)
     Client(FoundClient)
     Credential(Option<FoundCredential>)
     ForeignKey(FoundKey)

@@ -10,9 +10,11 @@
 use crate::id::{CredentialId, OwnerId};
 use crate::kind::Kind;
 use crate::ledger::Question;
-use crate::record::{CredentialRecord, MarkRecord, OwnerRecord, ResourceRecord, TakenOver};
+use crate::record::{
+    ArtifactRecord, ConsentRecord, CredentialRecord, MarkRecord, OwnerRecord, ResourceRecord, TakenOver,
+};
 use crate::resource::{Offered, ResourceId};
-use crate::secret::SecretHash;
+use crate::secret::{Peppers, Purpose, SecretHash};
 use crate::signing_key::{SigningKeyRecord, Slot};
 use crate::tally::Tally;
 use crate::token_cap::KeptTokens;
@@ -259,6 +261,69 @@ pub struct KeysOf(pub Slot);
 
 impl Question for KeysOf {
     type Answer = Vec<SigningKeyRecord>;
+}
+
+/// Which artifact of this kind is it?
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArtifactOf {
+    /// What it is.
+    pub kind: &'static str,
+    /// By what it is found.
+    pub by: ArtifactKey,
+}
+
+/// By what an artifact is found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ArtifactKey {
+    /// By the hash of its text, under every pepper.
+    Text(Vec<SecretHash>),
+    /// By the hash of its other text, under every pepper.
+    SecondText(Vec<SecretHash>),
+    /// By its name.
+    Family(CredentialId),
+}
+
+impl ArtifactKey {
+    /// Hashes a text under every pepper.
+    #[must_use]
+    pub fn text(peppers: &Peppers, text: &str) -> Self {
+        Self::Text(hashes(peppers, text))
+    }
+
+    /// Hashes another text likewise.
+    #[must_use]
+    pub fn second_text(peppers: &Peppers, text: &str) -> Self {
+        Self::SecondText(hashes(peppers, text))
+    }
+}
+
+fn hashes(peppers: &Peppers, text: &str) -> Vec<SecretHash> {
+    peppers.all().map(|pepper| pepper.hash(Purpose::Credential, text)).collect()
+}
+
+impl Question for ArtifactOf {
+    type Answer = Option<ArtifactRecord>;
+}
+
+/// What has this person allowed this client?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConsentTo {
+    /// The client.
+    pub client: OwnerId,
+    /// The person.
+    pub subject: OwnerId,
+}
+
+impl Question for ConsentTo {
+    type Answer = Option<ConsentRecord>;
+}
+
+/// What is stored under this name, which somebody has allowed?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConsentOf(pub CredentialId);
+
+impl Question for ConsentOf {
+    type Answer = Option<ConsentRecord>;
 }
 
 /// How often has everything that was issued ended?

@@ -31,6 +31,8 @@ pub enum Record {
     SigningKey(Box<SigningKeyRecord>),
     /// Of the table of artifacts.
     Artifact(Box<ArtifactRecord>),
+    /// Of the table of what people allow.
+    Consent(Box<ConsentRecord>),
     /// Of the table of sealed values.
     Sealed(Box<SealedRecord>),
     /// How often all that was issued has ended: the one row of its table.
@@ -44,18 +46,47 @@ pub struct ArtifactRecord {
     pub kind: &'static str,
     /// The keyed hash by which it is found.
     pub lookup: SecretHash,
-    /// What ends together: of an access token, its own id.
-    pub family: String,
-    /// Whom it was issued to.
-    pub client: OwnerId,
-    /// Whom it acts for.
-    pub subject: OwnerId,
+    /// Another one, where it has two texts.
+    pub second_lookup: Option<SecretHash>,
+    /// Counts the changes; a change names the version it saw.
+    pub version: i64,
+    /// What ends together, and its name among its kind: of an access token, its own id.
+    pub family: CredentialId,
+    /// The grant that it belongs to, if a person has given one.
+    pub grant: Option<CredentialId>,
+    /// Whom it was issued to, if to a client.
+    pub client: Option<OwnerId>,
+    /// Whom it acts for; `None`: nobody has said yet.
+    pub subject: Option<OwnerId>,
     /// The tenant.
     pub organisation: OwnerId,
-    /// When it ends.
+    /// When it ends, and may be forgotten.
     pub expires_at: Timestamp,
     /// What its kind adds, JSON text.
     pub payload: String,
+}
+
+/// What a person allows a client, as stored: one for each pair.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsentRecord {
+    /// Its name, which tokens carry.
+    pub id: CredentialId,
+    /// The client.
+    pub client: OwnerId,
+    /// The person.
+    pub subject: OwnerId,
+    /// The client's tenant.
+    pub organisation: OwnerId,
+    /// What is allowed.
+    pub scopes: ScopeSet,
+    /// What the person was shown of the client (SAFETY 23).
+    pub client_hash: SecretHash,
+    /// Counts the changes.
+    pub version: i64,
+    /// When it was given first.
+    pub created_at: Timestamp,
+    /// When it was given last.
+    pub updated_at: Timestamp,
 }
 
 /// A sealed value, as stored.
@@ -81,6 +112,18 @@ pub struct EndedToken {
 impl From<CredentialRecord> for Record {
     fn from(record: CredentialRecord) -> Self {
         Self::Credential(Box::new(record))
+    }
+}
+
+impl From<ArtifactRecord> for Record {
+    fn from(record: ArtifactRecord) -> Self {
+        Self::Artifact(Box::new(record))
+    }
+}
+
+impl From<ConsentRecord> for Record {
+    fn from(record: ConsentRecord) -> Self {
+        Self::Consent(Box::new(record))
     }
 }
 

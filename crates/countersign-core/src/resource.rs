@@ -38,7 +38,7 @@ const MAX_CLAIM: usize = 256;
 const MAX_INTROSPECTING: usize = 64;
 
 /// The claims that only the authorization server may make (RFC 7519 §4.1, RFC 9068 §2.2, RFC 7800, RFC 8693), and ours.
-const OWN_CLAIMS: [&str; 15] = [
+const OWN_CLAIMS: [&str; 17] = [
     "act",
     "acr",
     "amr",
@@ -47,7 +47,9 @@ const OWN_CLAIMS: [&str; 15] = [
     "client_id",
     "cnf",
     "exp",
+    "family",
     "gen",
+    "grant_id",
     "iat",
     "iss",
     "jti",

@@ -26,8 +26,8 @@ use crate::kind::Kind;
 use crate::known::{ById, ByLookup, KnownCredential, KnownOwner, KnownTerms};
 use crate::learned::{Learned, Words};
 use crate::ledger::{
-    Found, FoundClient, FoundCredential, FoundKey, FoundToken, Lookup, Settled, TokenAsked, TokenProof,
-    Unavailable, Used,
+    Acting, Found, FoundClient, FoundCredential, FoundHandedOut, FoundKey, FoundToken, Lookup, Settled,
+    TokenAsked, TokenProof, Unavailable, Used,
 };
 use crate::meter::Meters;
 use crate::own::Evidence;
@@ -38,7 +38,7 @@ use crate::settling::{Marks, settle};
 use crate::signing_key::{KnownKey, Slot};
 use crate::standing::Knows;
 use crate::timestamp::{Monotonic, Timestamp};
-use crate::token::TokenDigest;
+use crate::token::{AccessClaims, TokenDigest};
 
 mod endings;
 mod imported;
@@ -181,6 +181,8 @@ impl Snapshot {
                 // What a client publishes is nothing that verifiers know.
                 key: None,
             }),
+            // What was handed out is nothing that verifiers know.
+            Lookup::HandedOut { .. } => Found::HandedOut(FoundHandedOut::default()),
             Lookup::Once(once) => Found::Once(self.used(once)),
             Lookup::Token(asked) => Found::Token(self.find_token(asked)),
             // Foreign keys are nothing that the store knows.
@@ -191,13 +193,14 @@ impl Snapshot {
     fn find_token(&self, asked: TokenAsked<'_>) -> FoundToken {
         let incarnation = self.issued.incarnation();
         match asked {
-            TokenAsked::Signed { key, token, client, digest } => {
+            TokenAsked::Signed { key, claims, digest } => {
                 let key = self.issued.key(key);
                 let is_good =
                     key.as_ref().is_some_and(|key| self.good.holds(digest, &SignedBy::Ours(key.id())));
-                let client = self.owners.pin().get(&client).cloned();
-                let is_ended = self.issued.is_ended(token);
-                FoundToken { proof: TokenProof::Signature { key, is_good }, client, is_ended, incarnation }
+                let client = self.owners.pin().get(&claims.client).cloned();
+                let (acting, is_ended) = (self.acting(claims), self.issued.has_ended(claims));
+                let proof = TokenProof::Signature { key, is_good };
+                FoundToken { proof, client, acting, is_ended, incarnation }
             }
             TokenAsked::Stored(text) => {
                 let stored = self
@@ -205,12 +208,18 @@ impl Snapshot {
                     .all()
                     .find_map(|pepper| self.issued.stored(&pepper.hash(Purpose::Credential, text)));
                 let is_ended =
-                    stored.as_ref().is_some_and(|token| self.issued.is_ended(token.token.claims.id));
+                    stored.as_ref().is_some_and(|token| self.issued.has_ended(&token.token.claims));
+                let acting = stored.as_ref().map_or(Acting::Itself, |token| self.acting(&token.token.claims));
                 let client = stored.as_ref().map(|token| Arc::clone(&token.owner));
                 let key = stored.as_ref().and_then(|stored| self.issued.key(stored.token.signed_by?));
-                FoundToken { proof: TokenProof::Stored { token: stored, key }, client, is_ended, incarnation }
+                let proof = TokenProof::Stored { token: stored, key };
+                FoundToken { proof, client, acting, is_ended, incarnation }
             }
         }
+    }
+
+    fn acting(&self, claims: &AccessClaims) -> Acting {
+        if claims.delegation.is_none() { Acting::Itself } else { Acting::For(self.owner(claims.subject)) }
     }
 
     /// Says whether the token with this digest is known to be signed by a foreign issuer's key.
@@ -463,8 +472,8 @@ impl Knows for Snapshot {
         self.issued.key(id)
     }
 
-    fn is_ended(&self, token: CredentialId) -> bool {
-        self.issued.is_ended(token)
+    fn has_ended(&self, claims: &AccessClaims) -> bool {
+        self.issued.has_ended(claims)
     }
 
     fn incarnation(&self) -> i64 {

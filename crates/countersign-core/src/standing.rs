@@ -8,6 +8,7 @@ use crate::id::CredentialId;
 use crate::known::KnownCredential;
 use crate::signing_key::KnownKey;
 use crate::timestamp::{Monotonic, Timestamp};
+use crate::token::AccessClaims;
 
 /// What verifiers know, as far as a standing asks.
 pub trait Knows: Sync {
@@ -20,8 +21,8 @@ pub trait Knows: Sync {
     /// Returns a signing key of ours by its `kid`.
     fn signing_key(&self, id: CredentialId) -> Option<Arc<KnownKey>>;
 
-    /// Tells whether a token was ended before its time.
-    fn is_ended(&self, token: CredentialId) -> bool;
+    /// Tells whether a token was ended before its time, or its family or its grant was.
+    fn has_ended(&self, claims: &AccessClaims) -> bool;
 
     /// Returns the incarnation of the installation.
     fn incarnation(&self) -> i64;

@@ -32,6 +32,7 @@ use crate::exchange::Members;
 use crate::exchange::{Act, perform, perform_each, prove, rehearse};
 use crate::few::Few;
 use crate::id::{CredentialId, OwnerId, OwnerKind};
+use crate::issuing::STORED;
 use crate::key_evidence::KeyEvidence;
 use crate::kind::Kind;
 use crate::kinds::KINDS;
@@ -51,8 +52,8 @@ use crate::question::{
     KeysOf, MarkOf, OwnerAndKeys, RecordOf, Registration, ResourceOf, Rotation, TokensOf, UseOf,
 };
 use crate::record::{
-    ArtifactRecord, CredentialRecord, EndedToken, MarkRecord, OwnerRecord, Record, ResourceRecord,
-    SealedRecord, TakenOver, Terms,
+    ArtifactRecord, ConsentRecord, CredentialRecord, EndedToken, MarkRecord, OwnerRecord, Record,
+    ResourceRecord, SealedRecord, TakenOver, Terms,
 };
 use crate::rejection::Rejection;
 use crate::resource::{Offered, ResourceId};
@@ -67,6 +68,8 @@ use crate::token::StoredClaims;
 use crate::token_cap::{Counted, KeptTokens};
 use crate::token_ending::Nothing;
 use std::sync::LazyLock;
+
+mod artifacts;
 
 /// The instant at which tables begin.
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -454,6 +457,7 @@ pub(crate) struct Tables {
     pub(crate) signing_keys: BTreeMap<CredentialId, SigningKeyRecord>,
     pub(crate) sealed: Vec<SealedRecord>,
     pub(crate) artifacts: Vec<ArtifactRecord>,
+    pub(crate) consents: BTreeMap<CredentialId, ConsentRecord>,
     pub(crate) ended: Vec<EndedToken>,
     pub(crate) incarnation: i64,
     pub(crate) marks: Vec<MarkRecord>,
@@ -553,7 +557,7 @@ impl Memory {
         for record in tables.signing_keys.values() {
             snapshot.apply(&Change::SigningKey(Box::new(record.clone())));
         }
-        for record in &tables.artifacts {
+        for record in tables.artifacts.iter().filter(|record| record.kind == STORED) {
             let token = StoredClaims::parse(&record.payload).unwrap();
             snapshot.apply(&Change::Token(Box::new(TokenLearned { lookup: record.lookup, token })));
         }
@@ -604,7 +608,7 @@ impl Tables {
 
     /// What is kept for an owner.
     fn kept(&self, owner: Option<OwnerId>) -> Counted {
-        let of = |one: &&ArtifactRecord| [one.client, one.organisation].map(Some).contains(&owner);
+        let of = |one: &&ArtifactRecord| [one.client, Some(one.organisation)].contains(&owner);
         let kept = || self.artifacts.iter().filter(of);
         Counted { tokens: count(kept()), first_end: kept().map(|one| one.expires_at).min() }
     }
@@ -641,6 +645,12 @@ impl Tables {
                 self.artifacts.push(*record);
                 true
             }
+            Record::Consent(record) => {
+                let pair = (record.subject, record.client);
+                let taken = self.consents.values().any(|one| (one.subject, one.client) == pair);
+                self.consents.insert(record.id, *record);
+                !taken
+            }
             Record::Incarnation(_) => panic!("no decision asks for it"),
         }
     }
@@ -672,7 +682,19 @@ impl Tables {
                 let before = self.resources.insert(next.resource.id.clone(), *next);
                 before.is_some_and(|before| before.version + 1 == version)
             }
-            Record::Artifact(_) | Record::Sealed(_) => panic!("no decision asks for it"),
+            Record::Artifact(next) => {
+                let same = |one: &&mut ArtifactRecord| one.kind == next.kind && one.family == next.family;
+                let Some(before) = self.artifacts.iter_mut().find(same) else { return false };
+                let held = before.version + 1 == next.version;
+                *before = *next;
+                held
+            }
+            Record::Consent(next) => {
+                let version = next.version;
+                let before = self.consents.insert(next.id, *next);
+                before.is_some_and(|before| before.version + 1 == version)
+            }
+            Record::Sealed(_) => panic!("no decision asks for it"),
         }
     }
 
@@ -693,6 +715,15 @@ impl Tables {
             }
             Effect::Remove(credential) => {
                 self.credentials.remove(&credential);
+                true
+            }
+            Effect::Discard { kind, family } => {
+                self.artifacts.retain(|one| one.kind != kind || one.family != family);
+                true
+            }
+            Effect::Withdraw(grant) => {
+                self.consents.remove(&grant);
+                self.artifacts.retain(|one| one.kind == STORED || one.grant != Some(grant));
                 true
             }
             Effect::Undeclare(record) => self.resources.remove(&record.resource.id) == Some(record),
@@ -736,6 +767,9 @@ impl Memory {
 impl Ledger for Memory {
     async fn look_up(&self, question: Lookup<'_>) -> Result<Found, Unavailable> {
         self.answer(|_| ())?;
+        if let Lookup::HandedOut { kind, by } = question {
+            return Ok(Found::HandedOut(self.handed_out(kind, by)));
+        }
         let mut found = self.snapshot().look_up(&question);
         if let (Lookup::Client { once: Some(once), .. }, Found::Client(client)) = (question, &mut found) {
             let lookup = self.peppers.current().hash(Purpose::FirstUse, once);

@@ -13,7 +13,7 @@ use countersign_jose::jwt::{Claims, NumericDate};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::id::{CredentialId, IdPrefix, OwnerId};
+use crate::id::{CredentialId, IdPrefix, OwnerId, OwnerKind};
 use crate::known::KnownOwner;
 use crate::own::Own;
 use crate::scope::ScopeSet;
@@ -21,6 +21,12 @@ use crate::timestamp::Timestamp;
 
 /// What the ids of tokens begin with: their `jti`.
 pub const TOKEN: IdPrefix = IdPrefix::new("tok");
+
+/// What the names of grants begin with that people have given.
+pub const GRANT: IdPrefix = IdPrefix::new("grt");
+
+/// What the names begin with of all that one authorization has obtained.
+pub const FAMILY: IdPrefix = IdPrefix::new("fam");
 
 /// How far the clocks of issuer and verifier may differ, in seconds: RFC 7519 §4.1.4 lets a verifier have "some small
 /// leeway, usually no more than a few minutes".
@@ -56,6 +62,40 @@ pub struct Generations {
     pub organisation: i64,
     /// Of the client.
     pub client: i64,
+}
+
+/// What a token hangs on that acts for a person: it ends with any of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delegation {
+    /// What the person allows the client: `grant_id`.
+    pub grant: CredentialId,
+    /// What was obtained together with it: `family`.
+    pub family: CredentialId,
+    /// The generations of the person, as they were.
+    pub generations: PersonGenerations,
+}
+
+/// How many times "everything before" was said of a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PersonGenerations {
+    /// Of the person's organisation.
+    pub organisation: i64,
+    /// Of the person.
+    pub person: i64,
+}
+
+impl PersonGenerations {
+    /// Returns them as they are now.
+    #[must_use]
+    pub fn now(person: &KnownOwner) -> Self {
+        Self { organisation: person.organisation_generation(), person: person.generation() }
+    }
+
+    /// Tells whether none of them was raised since.
+    #[must_use]
+    pub const fn stands_in(self, now: Self) -> bool {
+        self.organisation >= now.organisation && self.person >= now.person
+    }
 }
 
 impl Generations {
@@ -94,6 +134,8 @@ pub struct AccessClaims {
     pub expires_at: Timestamp,
     /// What ends it before.
     pub generations: Generations,
+    /// What else does, where it acts for a person.
+    pub delegation: Option<Delegation>,
     /// What the resource asked to be told beside.
     pub further: Map<String, Value>,
 }
@@ -151,6 +193,7 @@ impl AccessClaims {
     #[must_use]
     pub fn to_json(&self, issuer: &str) -> Map<String, Value> {
         let Generations { incarnation, organisation, client } = self.generations;
+        let mut generations = vec![incarnation, organisation, client];
         let mut claims = self.further.clone();
         let own = [
             ("iss", json!(issuer)),
@@ -160,9 +203,14 @@ impl AccessClaims {
             ("iat", json!(seconds(self.issued_at))),
             ("jti", json!(self.id.to_string())),
             ("client_id", json!(self.client.to_string())),
-            ("gen", json!([incarnation, organisation, client])),
         ];
         claims.extend(own.map(|(name, value)| (name.to_owned(), value)));
+        if let Some(Delegation { grant, family, generations: of_person }) = &self.delegation {
+            generations.extend([of_person.organisation, of_person.person]);
+            claims.insert("grant_id".to_owned(), json!(grant.to_string()));
+            claims.insert("family".to_owned(), json!(family.to_string()));
+        }
+        claims.insert("gen".to_owned(), json!(generations));
         if !self.scopes.is_empty() {
             claims.insert("scope".to_owned(), json!(self.scopes.to_string()));
         }
@@ -184,7 +232,10 @@ impl AccessClaims {
             Some(_) => Err(NotOurs),
         };
         let (client, scopes) = (text("client_id")?, text("scope")?.unwrap_or_default());
-        let generations = other.remove("gen").as_ref().and_then(generations_of).ok_or(NotOurs)?;
+        let (grant, family) = (text("grant_id")?, text("family")?);
+        let (generations, of_person) =
+            other.remove("gen").as_ref().and_then(generations_of).ok_or(NotOurs)?;
+        let delegation = delegation(grant, family, of_person)?;
         let id: CredentialId = parsed(id)?;
         if id.prefix() != TOKEN {
             return Err(NotOurs);
@@ -192,12 +243,13 @@ impl AccessClaims {
         Ok(Self {
             id,
             client: parsed(client)?,
-            subject: parsed(subject)?,
+            subject: subject_of(subject, delegation.as_ref())?,
             audience: audience.into(),
             scopes: Arc::new(scopes.parse().map_err(|_| NotOurs)?),
             issued_at: instant(issued_at)?,
             expires_at: instant(expires_at)?,
             generations,
+            delegation,
             further: other,
         })
     }
@@ -207,12 +259,39 @@ fn parsed<T: FromStr>(text: Option<String>) -> Result<T, NotOurs> {
     text.and_then(|text| text.parse().ok()).ok_or(NotOurs)
 }
 
-fn generations_of(value: &Value) -> Option<Generations> {
+/// Reads whom a token acts for: a person, where and only where one has given a grant.
+fn subject_of(text: Option<String>, delegation: Option<&Delegation>) -> Result<OwnerId, NotOurs> {
+    let subject: OwnerId = parsed(text)?;
+    if (subject.kind() == OwnerKind::User) == delegation.is_some() { Ok(subject) } else { Err(NotOurs) }
+}
+
+fn delegation(
+    grant: Option<String>,
+    family: Option<String>,
+    generations: Option<PersonGenerations>,
+) -> Result<Option<Delegation>, NotOurs> {
+    let Some(generations) = generations else {
+        return if grant.is_none() && family.is_none() { Ok(None) } else { Err(NotOurs) };
+    };
+    let named = |text, prefix| {
+        let id: CredentialId = parsed(text)?;
+        if id.prefix() == prefix { Ok(id) } else { Err(NotOurs) }
+    };
+    Ok(Some(Delegation { grant: named(grant, GRANT)?, family: named(family, FAMILY)?, generations }))
+}
+
+fn generations_of(value: &Value) -> Option<(Generations, Option<PersonGenerations>)> {
     let numbers: Option<Vec<i64>> = value.as_array()?.iter().map(Value::as_i64).collect();
-    match *numbers? {
-        [incarnation, organisation, client] => Some(Generations { incarnation, organisation, client }),
-        _ => None,
-    }
+    let (of_client, of_person) = match *numbers? {
+        [incarnation, organisation, client] => ([incarnation, organisation, client], None),
+        [incarnation, organisation, client, of_person, person] => {
+            let of_person = PersonGenerations { organisation: of_person, person };
+            ([incarnation, organisation, client], Some(of_person))
+        }
+        _ => return None,
+    };
+    let [incarnation, organisation, client] = of_client;
+    Some((Generations { incarnation, organisation, client }, of_person))
 }
 
 const fn seconds(at: Timestamp) -> i64 {

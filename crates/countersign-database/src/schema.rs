@@ -28,6 +28,7 @@ pub(crate) static MIGRATIONS: &[Migration] = &[
     Migration { number: 9, text: include_str!("schema/0009_clients.sql") },
     Migration { number: 10, text: include_str!("schema/0010_tokens.sql") },
     Migration { number: 11, text: include_str!("schema/0011_token_caps.sql") },
+    Migration { number: 12, text: include_str!("schema/0012_consent.sql") },
 ];
 
 /// Returns the newest schema that this version knows.

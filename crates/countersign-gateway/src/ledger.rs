@@ -34,7 +34,14 @@ impl SnapshotLedger<'_> {
     fn is_final(&self, question: &Lookup<'_>, found: &Found) -> bool {
         match (question, found) {
             // No row of the gateway asks about clients.
-            (_, Found::Nothing | Found::Client(_) | Found::Once(_) | Found::ForeignKey(_)) => true,
+            (
+                _,
+                Found::Nothing
+                | Found::Client(_)
+                | Found::HandedOut(_)
+                | Found::Once(_)
+                | Found::ForeignKey(_),
+            ) => true,
             (_, Found::Credential(Some(found))) => {
                 rejection_at(self.now, self.address, &found.known).is_none()
             }

@@ -7,10 +7,11 @@ use countersign_core::id::CredentialId;
 use countersign_core::imported_set::Upgrade;
 use countersign_core::ledger::{Commit, Unavailable};
 use countersign_core::reach::Reach;
-use countersign_core::record::{CredentialRecord, OwnerRecord};
+use countersign_core::record::{ConsentRecord, CredentialRecord, OwnerRecord};
 use countersign_core::timestamp::Timestamp;
 
 use crate::audit_event::{self, AuditRequest, AuditRow, Chain};
+use crate::consent::{self, ConsentFilter};
 use crate::credential::{self, CredentialFilter};
 use crate::decision_count::DecisionCount;
 use crate::due::{self, Claim};
@@ -64,6 +65,20 @@ impl Store {
         request: &PageRequest,
     ) -> Result<Page<OwnerRecord>, Unavailable> {
         owner::list(&self.database, owner::REGISTERED, reach, request).await
+    }
+
+    /// Reads a page of what people allow clients, within `reach`.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`].
+    pub async fn consents(
+        &self,
+        reach: Reach,
+        filter: ConsentFilter,
+        request: &PageRequest,
+    ) -> Result<Page<ConsentRecord>, Unavailable> {
+        consent::list(&self.database, reach, filter, request).await
     }
 
     /// Reads audit events within `reach`, in the order of nodes and numbers; of the newest, in the order of time.

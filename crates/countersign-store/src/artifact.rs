@@ -2,8 +2,10 @@
 //! digests: opaque ones, and those that only their resource can read.
 
 use countersign_core::change::{Change, TokenLearned};
+use countersign_core::id::CredentialId;
 use countersign_core::issuing::STORED;
 use countersign_core::ledger::Unavailable;
+use countersign_core::question::{ArtifactKey, ArtifactOf};
 use countersign_core::record::ArtifactRecord;
 use countersign_core::secret::SecretHash;
 use countersign_core::timestamp::Timestamp;
@@ -12,6 +14,7 @@ use countersign_core::token::StoredClaims;
 use crate::config::PORTION;
 use crate::keep::Kept;
 use crate::many::many;
+use countersign_database::database::Database;
 use countersign_database::statement::{Statement, Step, Tag, Yields};
 use countersign_database::value::{Row, Value, corrupt};
 
@@ -48,29 +51,120 @@ fn gone(_: &str, lookup: Option<SecretHash>) -> Result<Change, Unavailable> {
 }
 
 static INSERT: Statement = Statement::new(
-    "INSERT INTO artifact (kind, lookup, version, family, client, subject, organisation, expires_at, payload)
-     VALUES ($1, $2, 1, $3, $4, $5, $6, $7, $8)",
+    "INSERT INTO artifact
+       (kind, lookup, second_lookup, version, family, grant_id, client, subject, organisation, expires_at, payload)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
 );
 
 /// Adds an artifact.
 pub(crate) fn insert(record: &ArtifactRecord) -> Step {
-    let (family, payload) = (Value::from(record.family.as_str()), Value::from(record.payload.as_str()));
-    let parameters = vec![
+    let step = Step::one(&INSERT, columns(record).into());
+    if record.kind == STORED {
+        let kept = vec![record.family.into(), record.lookup.into(), record.payload.as_str().into()];
+        step.yielding(Yields::Given(TOKEN, Row(kept)))
+    } else {
+        step
+    }
+}
+
+/// Every column, in the order of [`INSERT`].
+fn columns(record: &ArtifactRecord) -> [Value; 11] {
+    [
         record.kind.into(),
         record.lookup.into(),
-        family.clone(),
+        record.second_lookup.map_or(Value::Null, Value::from),
+        record.version.into(),
+        record.family.into(),
+        record.grant.into(),
         record.client.into(),
         record.subject.into(),
         record.organisation.into(),
         record.expires_at.into(),
-        payload.clone(),
-    ];
-    let step = Step::one(&INSERT, parameters);
-    if record.kind == STORED {
-        step.yielding(Yields::Given(TOKEN, Row(vec![family, record.lookup.into(), payload])))
-    } else {
-        step
+        record.payload.as_str().into(),
+    ]
+}
+
+static ADVANCE: Statement = Statement::new(
+    "UPDATE artifact
+     SET lookup = $2, second_lookup = $3, version = $4, grant_id = $6, client = $7, subject = $8, organisation = $9,
+       expires_at = $10, payload = $11
+     WHERE kind = $1 AND family = $5 AND version = $12",
+);
+
+/// Replaces an artifact that still has the version before.
+pub(crate) fn advance(next: &ArtifactRecord) -> Step {
+    let before = next.version.saturating_sub(1);
+    Step::one(&ADVANCE, columns(next).into_iter().chain([before.into()]).collect())
+}
+
+static DISCARD: Statement = Statement::new("DELETE FROM artifact WHERE kind = $1 AND family = $2");
+
+/// Removes an artifact; nothing changes if it is gone.
+pub(crate) fn discard(kind: &'static str, family: CredentialId) -> Step {
+    Step::any(&DISCARD, vec![kind.into(), family.into()])
+}
+
+static DISCARD_OF_GRANT: Statement =
+    Statement::new("DELETE FROM artifact WHERE grant_id = $1 AND kind <> 'access_token'");
+
+/// Removes everything that was handed out by a grant, but for access tokens: verifiers know them, and are told otherwise.
+pub(crate) fn discard_of_grant(grant: CredentialId) -> Step {
+    Step::any(&DISCARD_OF_GRANT, vec![grant.into()])
+}
+
+macro_rules! find {
+    ($by:literal) => {
+        concat!(
+            "SELECT lookup, second_lookup, version, family, grant_id, client, subject, organisation, expires_at, payload
+             FROM artifact
+             WHERE kind = $1 AND ",
+            $by
+        )
+    };
+}
+
+static BY_TEXT: Statement = Statement::new(find!("lookup = $2"));
+static BY_SECOND_TEXT: Statement = Statement::new(find!("second_lookup = $2"));
+static BY_FAMILY: Statement = Statement::new(find!("family = $2"));
+
+/// Finds an artifact.
+///
+/// # Errors
+///
+/// [`Unavailable`].
+pub(crate) async fn find(
+    database: &Database,
+    ArtifactOf { kind, by }: &ArtifactOf,
+) -> Result<Option<ArtifactRecord>, Unavailable> {
+    let (statement, values): (_, Vec<Value>) = match by {
+        ArtifactKey::Text(hashes) => (&BY_TEXT, hashes.iter().copied().map(Value::from).collect()),
+        ArtifactKey::SecondText(hashes) => {
+            (&BY_SECOND_TEXT, hashes.iter().copied().map(Value::from).collect())
+        }
+        ArtifactKey::Family(family) => (&BY_FAMILY, vec![(*family).into()]),
+    };
+    for value in values {
+        if let Some(row) = database.read_one(statement, vec![(*kind).into(), value]).await? {
+            return read(kind, row).map(Some);
+        }
     }
+    Ok(None)
+}
+
+fn read(kind: &'static str, row: Row) -> Result<ArtifactRecord, Unavailable> {
+    Ok(ArtifactRecord {
+        kind,
+        lookup: row.hash(0)?,
+        second_lookup: (!row.is_null(1)).then(|| row.hash(1)).transpose()?,
+        version: row.int(2)?,
+        family: row.parsed(3)?,
+        grant: (!row.is_null(4)).then(|| row.parsed(4)).transpose()?,
+        client: (!row.is_null(5)).then(|| row.parsed(5)).transpose()?,
+        subject: (!row.is_null(6)).then(|| row.parsed(6)).transpose()?,
+        organisation: row.parsed(7)?,
+        expires_at: row.time(8)?,
+        payload: row.last_text()?,
+    })
 }
 
 static PRUNE: Statement = Statement::new(
@@ -86,4 +180,15 @@ pub(crate) fn prune(now: Timestamp) -> Step {
 }
 
 /// Every statement of this table.
-pub(crate) static STATEMENTS: &[&Statement] = &[&LOAD, &BY_IDS, &INSERT, &PRUNE];
+pub(crate) static STATEMENTS: &[&Statement] = &[
+    &LOAD,
+    &BY_IDS,
+    &INSERT,
+    &ADVANCE,
+    &DISCARD,
+    &DISCARD_OF_GRANT,
+    &BY_TEXT,
+    &BY_SECOND_TEXT,
+    &BY_FAMILY,
+    &PRUNE,
+];

@@ -9,8 +9,8 @@ use countersign_core::tally::Kept;
 use countersign_core::timestamp::Timestamp;
 
 use crate::{
-    artifact, artifact_count, credential, due, ended, incarnation, mark, meta, owner, resource, signing_key,
-    taken_over, tally,
+    artifact, artifact_count, consent, credential, due, ended, incarnation, mark, meta, owner, resource,
+    signing_key, taken_over, tally,
 };
 use countersign_database::statement::Step;
 use countersign_database::value::corrupt;
@@ -81,11 +81,14 @@ fn tallied(effect: &Effect) -> Option<Tallied> {
             | Record::Resource(_)
             | Record::SigningKey(_)
             | Record::Artifact(_)
+            | Record::Consent(_)
             | Record::Sealed(_)
             | Record::Incarnation(_),
         )
         | Effect::Remove(_)
         | Effect::Undeclare(_)
+        | Effect::Discard { .. }
+        | Effect::Withdraw(_)
         | Effect::Advance(_)
         | Effect::Revoke { .. }
         | Effect::TakeOver(_)
@@ -114,11 +117,18 @@ fn step(effect: &Effect, node: &str, now: Timestamp) -> Result<Vec<Step>, Unavai
         }
         Effect::Advance(Record::SigningKey(next)) => signing_key::advance(next),
         Effect::Insert(Record::Artifact(record)) => artifact::insert(record),
+        Effect::Advance(Record::Artifact(next)) => artifact::advance(next),
+        Effect::Discard { kind, family } => artifact::discard(kind, *family),
+        Effect::Insert(Record::Consent(record)) => consent::insert(record),
+        Effect::Advance(Record::Consent(next)) => consent::advance(next),
+        Effect::Withdraw(grant) => {
+            return Ok(vec![consent::remove(*grant), artifact::discard_of_grant(*grant)]);
+        }
         Effect::Insert(Record::Sealed(record)) => {
             meta::put_sealed(record.purpose, &record.owner, &record.value)
         }
         Effect::Advance(Record::Incarnation(n)) => incarnation::raise(*n),
-        Effect::Advance(Record::Artifact(_) | Record::Sealed(_)) | Effect::Insert(Record::Incarnation(_)) => {
+        Effect::Advance(Record::Sealed(_)) | Effect::Insert(Record::Incarnation(_)) => {
             return Err(corrupt("an effect that no decision asks for"));
         }
         Effect::Room { owner, until, most } => artifact_count::take(node, *owner, *until, *most, now),

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use countersign_core::ledger::{Find, Unavailable};
 use countersign_core::question::{
-    ClientAndSecrets, Creation, FirstUse, FoundCreation, FoundFirstUse, FoundInstallation, FoundOwner,
-    FoundRegistered, FoundRegistration, FoundResource, FoundRotation, FoundUse, Holder, HolderOf,
-    IncarnationOf, Installation, KeysOf, MarkOf, OwnerAndKeys, RecordOf, Registration, ResourceOf, Rotation,
-    TokensOf, UseOf,
+    ArtifactOf, ClientAndSecrets, ConsentOf, ConsentTo, Creation, FirstUse, FoundCreation, FoundFirstUse,
+    FoundInstallation, FoundOwner, FoundRegistered, FoundRegistration, FoundResource, FoundRotation,
+    FoundUse, Holder, HolderOf, IncarnationOf, Installation, KeysOf, MarkOf, OwnerAndKeys, RecordOf,
+    Registration, ResourceOf, Rotation, TokensOf, UseOf,
 };
-use countersign_core::record::{CredentialRecord, MarkRecord, TakenOver};
+use countersign_core::record::{ArtifactRecord, ConsentRecord, CredentialRecord, MarkRecord, TakenOver};
 use countersign_core::secret::SecretHash;
 use countersign_core::signing_key::SigningKeyRecord;
 use countersign_core::token_cap::KeptTokens;
@@ -17,7 +17,8 @@ use countersign_core::token_ending::Nothing;
 
 use crate::store::Store;
 use crate::{
-    artifact_count, creation, credential, incarnation, mark, owner, resource, signing_key, taken_over,
+    artifact, artifact_count, consent, creation, credential, incarnation, mark, owner, resource, signing_key,
+    taken_over,
 };
 
 impl Find<RecordOf> for Store {
@@ -38,6 +39,24 @@ impl Find<RecordOf> for Store {
 impl Find<KeysOf> for Store {
     async fn find(&self, KeysOf(slot): KeysOf) -> Result<Vec<SigningKeyRecord>, Unavailable> {
         signing_key::of_slot(&self.database, slot).await
+    }
+}
+
+impl Find<ArtifactOf> for Store {
+    async fn find(&self, question: ArtifactOf) -> Result<Option<ArtifactRecord>, Unavailable> {
+        artifact::find(&self.database, &question).await
+    }
+}
+
+impl Find<ConsentTo> for Store {
+    async fn find(&self, question: ConsentTo) -> Result<Option<ConsentRecord>, Unavailable> {
+        consent::find_pair(&self.database, question).await
+    }
+}
+
+impl Find<ConsentOf> for Store {
+    async fn find(&self, ConsentOf(id): ConsentOf) -> Result<Option<ConsentRecord>, Unavailable> {
+        consent::find(&self.database, id).await
     }
 }
 

@@ -7,10 +7,11 @@ use countersign_core::carried::DeclaredSets as _;
 use countersign_core::effect::{Effect, Use};
 use countersign_core::known::KnownCredential;
 use countersign_core::ledger::{
-    Commit, Durable, Find as _, Found, FoundClient, Ledger, Lookup, Settled, Unavailable, Used,
+    Commit, Durable, Find as _, Found, FoundClient, FoundHandedOut, HandedOutBy, Ledger, Lookup, Settled,
+    Unavailable, Used,
 };
 use countersign_core::principal::Principal;
-use countersign_core::question::MarkOf;
+use countersign_core::question::{ArtifactKey, ArtifactOf, MarkOf};
 use countersign_core::record::MarkRecord;
 use countersign_core::secret::Purpose;
 use countersign_core::timestamp::Timestamp;
@@ -33,6 +34,9 @@ impl Ledger for Store {
         self.ready()?;
         if let Lookup::Once(once) = question {
             return self.used(once).await.map(Found::Once);
+        }
+        if let Lookup::HandedOut { kind, by } = question {
+            return self.handed_out(kind, by).await.map(Found::HandedOut);
         }
         let mut found = self.snapshot().look_up(&question);
         if !self.is_final(&question, &found) {
@@ -107,10 +111,29 @@ impl Store {
         Ok(Used::Never)
     }
 
+    /// What was handed out is asked of the store; of who it acts for verifiers know enough.
+    async fn handed_out(
+        &self,
+        kind: &'static str,
+        by: HandedOutBy<'_>,
+    ) -> Result<FoundHandedOut, Unavailable> {
+        let by = match by {
+            HandedOutBy::Text(text) => ArtifactKey::text(self.snapshot().peppers(), text),
+            HandedOutBy::Family(family) => ArtifactKey::Family(family),
+        };
+        let record = self.find(ArtifactOf { kind, by }).await?;
+        let subject = record.as_ref().and_then(|record| record.subject);
+        let known = || subject.and_then(|subject| self.snapshot().owner(subject));
+        if subject.is_some() && known().is_none() {
+            self.catch_up.catch_up().await?;
+        }
+        Ok(FoundHandedOut { subject: known(), record: record.map(Box::new) })
+    }
+
     /// Tells whether an answer is worth being final: a credential that stands, or one that no node has.
     fn is_final(&self, question: &Lookup<'_>, found: &Found) -> bool {
         match (question, found) {
-            (_, Found::Nothing | Found::Once(_) | Found::ForeignKey(_)) => true,
+            (_, Found::Nothing | Found::Once(_) | Found::HandedOut(_) | Found::ForeignKey(_)) => true,
             (_, Found::Credential(Some(found))) => stands_at(self.clock.now(), &found.known),
             (Lookup::Client { secret, .. }, Found::Client(found)) => {
                 let registered =

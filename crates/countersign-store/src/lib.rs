@@ -21,6 +21,7 @@ mod closing;
 mod commit;
 mod committer;
 mod config;
+mod consent;
 mod creation;
 mod credential;
 mod decision_count;
@@ -60,6 +61,7 @@ mod usage;
 
 pub use audit_event::{AuditCursor, AuditRequest, AuditRow, Chain, NotAnAuditCursor};
 pub use config::{History, Limits, Retention, StoreConfig, StoreUrl};
+pub use consent::ConsentFilter;
 pub use countersign_database::open_error::OpenError;
 pub use credential::{CredentialFilter, NotAState, StateFilter};
 pub use decision_count::DecisionCount;

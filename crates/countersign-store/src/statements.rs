@@ -1,8 +1,9 @@
 //! The register of statements: what a test prepares on both databases.
 
 use crate::{
-    artifact, artifact_count, audit_event, audit_start, change, creation, credential, decision_count, due,
-    ended, incarnation, mark, meta, node, owner, resource, signing_key, taken_over, tally, usage,
+    artifact, artifact_count, audit_event, audit_start, change, consent, creation, credential,
+    decision_count, due, ended, incarnation, mark, meta, node, owner, resource, signing_key, taken_over,
+    tally, usage,
 };
 use countersign_database::statement::Statement;
 
@@ -12,6 +13,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Statement> {
         audit_event::STATEMENTS,
         audit_start::STATEMENTS,
         change::STATEMENTS,
+        consent::STATEMENTS,
         creation::STATEMENTS,
         credential::STATEMENTS,
         decision_count::STATEMENTS,

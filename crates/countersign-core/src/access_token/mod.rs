@@ -16,5 +16,5 @@ mod tests;
 mod wire;
 
 pub use kind::{KIND, OPAQUE_PREFIX, SCHEME};
-pub use rules::judge;
+pub use rules::{Good, judge};
 pub use wire::{ROW, TYPE, Told, told};

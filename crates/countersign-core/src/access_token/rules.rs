@@ -9,14 +9,14 @@ use crate::effect::Use;
 use crate::good_signatures::SignedBy;
 use crate::id::CredentialId;
 use crate::known::KnownOwner;
-use crate::ledger::{FoundToken, TokenProof};
+use crate::ledger::{Acting, FoundToken, TokenProof};
 use crate::own::Evidence;
 use crate::principal::{Principal, Proof, Subject};
 use crate::rejection::Rejection;
 use crate::signing_key::{KeyPurpose, KnownKey};
 use crate::standing::{Standing, Watch};
 use crate::timestamp::Timestamp;
-use crate::token::{AccessClaims, Generations, LEEWAY, StoredClaims};
+use crate::token::{AccessClaims, Generations, LEEWAY, PersonGenerations, StoredClaims};
 use crate::verification::refuse;
 
 use super::kind::{KIND, SCHEME};
@@ -42,12 +42,12 @@ pub(super) fn verify_signed(context: &Context<'_>, token: &SignedToken<'_>, foun
     let claims = &token.said.claims;
     let proven = prove_signed(context.now, token, found);
     let judged = proven.and_then(|is_good| Ok((is_good, judge(context.now, claims, found)?)));
-    let (is_good, owner) = match judged {
+    let (is_good, good) = match judged {
         Ok(judged) => judged,
         Err(rejection) => return refused(context, claims, rejection),
     };
     let uses = if is_good { Vec::new() } else { vec![good_signature(token)] };
-    Ok(Proven { principal: principal(claims, owner, Some(token.said.key)), uses })
+    Ok(Proven { principal: principal(claims, good, Some(token.said.key)), uses })
 }
 
 /// Asks that the signature of a token be remembered, which was found good now.
@@ -99,7 +99,7 @@ pub(super) fn verify_stored(context: &Context<'_>, found: &FoundToken) -> Verifi
         Err(rejection) => return refuse(context, KIND.verbs.verify, rejection),
     };
     match judge(context.now, claims, found) {
-        Ok(owner) => Ok(Proven { principal: principal(claims, owner, *signed_by), uses: Vec::new() }),
+        Ok(good) => Ok(Proven { principal: principal(claims, good, *signed_by), uses: Vec::new() }),
         Err(rejection) => refused(context, claims, rejection),
     }
 }
@@ -114,9 +114,17 @@ pub fn judge<'f>(
     now: Timestamp,
     claims: &AccessClaims,
     found: &'f FoundToken,
-) -> Result<&'f Arc<KnownOwner>, Rejection> {
-    let owner = found.client.as_ref().ok_or(Rejection::UNKNOWN)?;
-    if found.is_ended || !claims.generations.stands_in(Generations::now(found.incarnation, owner)) {
+) -> Result<Good<'f>, Rejection> {
+    let client = found.client.as_ref().ok_or(Rejection::UNKNOWN)?;
+    let person = match (&found.acting, &claims.delegation) {
+        (Acting::Itself, None) => None,
+        (Acting::For(Some(person)), Some(delegation)) => Some((person, delegation)),
+        (Acting::For(_), _) | (Acting::Itself, Some(_)) => return Err(Rejection::UNKNOWN),
+    };
+    if found.is_ended
+        || !claims.generations.stands_in(Generations::now(found.incarnation, client))
+        || person.is_some_and(|(person, then)| !then.generations.stands_in(PersonGenerations::now(person)))
+    {
         return Err(Rejection::REVOKED);
     }
     if claims.expires_at <= now {
@@ -125,7 +133,18 @@ pub fn judge<'f>(
     if now.plus(LEEWAY) < claims.issued_at {
         return Err(Rejection::NOT_YET_VALID);
     }
-    if owner.is_live() { Ok(owner) } else { Err(Rejection::OWNER_DISABLED) }
+    let person = person.map(|(person, _)| person);
+    let are_live = client.is_live() && person.is_none_or(|person| person.is_live());
+    if are_live { Ok(Good { client, person }) } else { Err(Rejection::OWNER_DISABLED) }
+}
+
+/// Whom a good token belongs to.
+#[derive(Debug, Clone, Copy)]
+pub struct Good<'f> {
+    /// Its client.
+    pub client: &'f Arc<KnownOwner>,
+    /// The person for whom it acts, if it does.
+    pub person: Option<&'f Arc<KnownOwner>>,
 }
 
 fn refused(context: &Context<'_>, claims: &AccessClaims, rejection: Rejection) -> Verified {
@@ -134,18 +153,24 @@ fn refused(context: &Context<'_>, claims: &AccessClaims, rejection: Rejection) -
     Err(Unproven { rejection, uses: Vec::new(), audit: Box::new(audit) })
 }
 
-fn principal(claims: &Arc<AccessClaims>, owner: &Arc<KnownOwner>, key: Option<CredentialId>) -> Principal {
+fn principal(claims: &Arc<AccessClaims>, good: Good<'_>, key: Option<CredentialId>) -> Principal {
+    let standing = TokenStanding {
+        claims: Arc::clone(claims),
+        client: Arc::clone(good.client),
+        person: good.person.cloned(),
+        key,
+    };
     Principal::assertion(Proof {
         scheme: SCHEME,
         subject: Some(Subject::Owner(claims.subject)),
         client: Some(claims.client),
         credential: Some(claims.id),
-        owner: Some(Arc::clone(owner)),
+        owner: Some(Arc::clone(good.client)),
         scopes: Arc::clone(&claims.scopes),
         audience: Some(Arc::clone(&claims.audience)),
         confirmation: None,
         meter: None,
-        standing: Arc::new(TokenStanding { claims: Arc::clone(claims), owner: Arc::clone(owner), key }),
+        standing: Arc::new(standing),
         own: Arc::new(Evidence(Arc::<AccessClaims>::clone(claims))),
     })
 }
@@ -154,7 +179,8 @@ fn principal(claims: &Arc<AccessClaims>, owner: &Arc<KnownOwner>, key: Option<Cr
 #[derive(Debug)]
 struct TokenStanding {
     claims: Arc<AccessClaims>,
-    owner: Arc<KnownOwner>,
+    client: Arc<KnownOwner>,
+    person: Option<Arc<KnownOwner>>,
     /// The key that signed it; `None`: none did.
     key: Option<CredentialId>,
 }
@@ -169,14 +195,15 @@ impl Standing for TokenStanding {
         if self.key.is_some_and(|id| !trusted(id)) {
             return Some(KEY_REVOKED.code());
         }
-        let generations = Generations::now(known.incarnation(), &self.owner);
-        if known.is_ended(self.claims.id) || !self.claims.generations.stands_in(generations) {
-            return Some(Rejection::REVOKED.code());
-        }
-        if self.claims.expires_at <= watch.now {
-            return Some(Rejection::EXPIRED.code());
-        }
-        (!self.owner.is_live()).then(|| Rejection::OWNER_DISABLED.code())
+        // The key is trusted still: no more is asked of the proof.
+        let found = FoundToken {
+            proof: TokenProof::Stored { token: None, key: None },
+            client: Some(Arc::clone(&self.client)),
+            acting: self.person.clone().map_or(Acting::Itself, |person| Acting::For(Some(person))),
+            is_ended: known.has_ended(&self.claims),
+            incarnation: known.incarnation(),
+        };
+        judge(watch.now, &self.claims, &found).err().map(|rejection| rejection.code())
     }
 
     fn note_use(&self, _: Timestamp) -> bool {

@@ -32,6 +32,8 @@ use crate::token::{AccessClaims, Generations, TOKEN, TokenDigest};
 use super::kind::KIND;
 use super::wire::{ROW, TYPE, told};
 
+mod delegated;
+
 /// A client with a token, and the key that signs.
 struct World {
     ground: Ground,
@@ -56,6 +58,7 @@ impl World {
             issued_at: NOW,
             expires_at: NOW.plus(HOUR),
             generations: Generations { incarnation: 0, organisation: 0, client: 0 },
+            delegation: None,
             further: Map::from_iter([("role".to_owned(), json!("service"))]),
         };
         Self { ground, client, pair, claims }
@@ -260,8 +263,7 @@ fn safety_24_a_signature_that_was_found_good_is_all_that_is_remembered() {
         Signed { digest, by: SignedBy::Ours(key), until: NOW.plus(HOUR), reading, length: token.len() };
     snapshot.settle(NOW, &[Use::GoodSignature(Box::new(good))]).unwrap();
     let found = |snapshot: &Snapshot, key| {
-        let asked =
-            TokenAsked::Signed { key, token: world.claims.id, client: world.client.id, digest: &digest };
+        let asked = TokenAsked::Signed { key, claims: &world.claims, digest: &digest };
         FoundToken::of(snapshot.look_up(&Lookup::Token(asked))).unwrap()
     };
     let is_good = |found: &FoundToken| matches!(found.proof, TokenProof::Signature { is_good: true, .. });

@@ -150,8 +150,8 @@ impl Verify for SignedToken<'_> {
     type Answer = FoundToken;
 
     fn lookup(&self) -> Lookup<'_> {
-        let AccessClaims { id: token, client, .. } = *self.said.claims;
-        Lookup::Token(TokenAsked::Signed { key: self.said.key, token, client, digest: &self.digest })
+        let Said { key, claims, .. } = &*self.said;
+        Lookup::Token(TokenAsked::Signed { key: *key, claims, digest: &self.digest })
     }
 
     fn verify(&self, context: &mut Context<'_>, found: FoundToken, _: Option<&Bytes>) -> Verified {

@@ -20,6 +20,7 @@ fn claims(ground: &mut Ground, client: OwnerId) -> AccessClaims {
         issued_at: NOW,
         expires_at: NOW.plus(HOUR),
         generations: Generations { incarnation: 0, organisation: 0, client: 0 },
+        delegation: None,
         further: Map::new(),
     }
 }

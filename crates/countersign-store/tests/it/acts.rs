@@ -8,7 +8,7 @@ use countersign_core::decision::{Decision, Permit, Requirement, decide};
 use countersign_core::effect::{Effect, Outcome, Use};
 use countersign_core::exchange::{Act, System, perform};
 use countersign_core::few::Few;
-use countersign_core::ledger::{Find, Found, Ledger as _, Lookup, Settled, Unavailable, Used};
+use countersign_core::ledger::{Answer as _, Find, Ledger as _, Lookup, Settled, Unavailable, Used};
 use countersign_core::management_key;
 use countersign_core::management_key::required_locally;
 use countersign_core::management_key::{LocalPeer, Replace, local_operator};
@@ -105,16 +105,7 @@ async fn safety_20_a_guess_buys_no_commit_unless_its_refusal_has_effects() {
 async fn safety_8_what_counts_once_is_asked_of_the_database() {
     each_database(async |fixture| {
         let store = fixture.open("a").await;
-        let used = async |once: &str| match store.look_up(Lookup::Once(once)).await.unwrap() {
-            Found::Once(used) => used,
-            other @ (Found::Nothing
-            | Found::Client(_)
-            | Found::Credential(_)
-            | Found::Token(_)
-            | Found::ForeignKey(_)) => {
-                panic!("{other:?}")
-            }
-        };
+        let used = async |once: &str| Used::of(store.look_up(Lookup::Once(once)).await.unwrap()).unwrap();
         assert_eq!(used("one").await, Used::Never);
         let lookup = store.snapshot().peppers().current().hash(Purpose::FirstUse, "one");
         let until = fixture.clock.now().plus(Duration::from_secs(60));

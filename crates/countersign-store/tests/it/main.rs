@@ -7,6 +7,7 @@
 )]
 
 mod acts;
+mod artifacts;
 mod client_races;
 mod clients;
 mod commits;

@@ -7,7 +7,9 @@ use countersign_core::audit::{Actor, AuditEvent};
 use countersign_core::effect::Effect;
 use countersign_core::key_string::KeyString;
 use countersign_core::known::KnownCredential;
-use countersign_core::ledger::{Commit, Durable, Find, Found, Ledger, Lookup, Unavailable};
+use countersign_core::ledger::{
+    Answer as _, Commit, Durable, Find, FoundCredential, Ledger, Lookup, Unavailable,
+};
 use countersign_core::question::RecordOf;
 use countersign_core::record::{CredentialRecord, OwnerRecord};
 use countersign_core::timestamp::Timestamp;
@@ -90,15 +92,9 @@ pub(crate) async fn known(
     store: &Store,
     key: &KeyString,
 ) -> Result<Option<std::sync::Arc<KnownCredential>>, Unavailable> {
-    match store
-        .look_up(Lookup::Credential { kind: api_key::KIND.id_prefix, secret: key.read().text(), once: None })
-        .await?
-    {
-        Found::Credential(found) => Ok(found.map(|found| found.known)),
-        Found::Nothing | Found::Client(_) | Found::Once(_) | Found::Token(_) | Found::ForeignKey(_) => {
-            panic!("an answer to another question")
-        }
-    }
+    let kind = api_key::KIND.id_prefix;
+    let found = store.look_up(Lookup::Credential { kind, secret: key.read().text(), once: None }).await?;
+    Ok(Option::<FoundCredential>::of(found)?.map(|found| found.known))
 }
 
 /// Waits for a condition that other tasks bring about, asking at short intervals until the deadline.
