@@ -68,6 +68,7 @@ pub mod principal;
 pub mod question;
 pub mod reach;
 pub mod record;
+pub mod redirect_uri;
 pub mod refusal;
 pub mod registered;
 pub mod rejection;

@@ -1,5 +1,8 @@
 //! URIs as OAuth registers and compares them: byte for byte (RFC 6749 §3.1.2, RFC 8707 §2).
 
+use std::borrow::Cow;
+use std::net::Ipv6Addr;
+
 /// The longest URI that is kept; a bound, not a clause.
 pub(crate) const MAX_URI: usize = 512;
 
@@ -12,16 +15,68 @@ pub(crate) fn is_absolute(text: &str) -> bool {
 
 /// Tells whether `text` is an absolute `https` URI that names a host, or `http` for this machine alone, without userinfo.
 pub(crate) fn is_web(text: &str) -> bool {
-    let Some((scheme, rest)) = scheme(text).filter(|_| is_absolute(text)) else { return false };
-    let Some(rest) = rest.strip_prefix("//") else { return false };
-    let authority = rest.split(['/', '?']).next().unwrap_or_default();
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if port.parse::<u16>().is_ok() => host,
-        _ => authority,
+    web(text).is_some()
+}
+
+/// The parts of a URI of the web, as they are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Web<'a> {
+    /// `https`, or `http`, in any case.
+    pub(crate) scheme: &'a str,
+    /// A name, or an address: that of version 6 in its brackets.
+    pub(crate) host: &'a str,
+    /// What is said of the port.
+    pub(crate) port: Option<u16>,
+    /// Path and query.
+    pub(crate) rest: &'a str,
+}
+
+/// Divides a URI for which [`is_web`] holds. Whatever two parsers could divide differently is none.
+pub(crate) fn web(text: &str) -> Option<Web<'_>> {
+    let (scheme, rest) = scheme(text).filter(|_| is_absolute(text))?;
+    let rest = rest.strip_prefix("//")?;
+    let (authority, rest) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, digits)) if !digits.ends_with(']') => (host, Some(port(digits)?)),
+        _ => (authority, None),
     };
-    let named = !host.is_empty() && !authority.contains('@');
-    let loopback = ["localhost", "127.0.0.1", "[::1]"].contains(&host);
-    named && (scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("http") && loopback)
+    let loopback = LOOPBACK.contains(&host) || host == "localhost";
+    let may = scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("http") && loopback;
+    (is_host(host) && may).then_some(Web { scheme, host, port, rest })
+}
+
+/// The addresses of this machine (RFC 8252 §7.3).
+pub(crate) const LOOPBACK: [&str; 2] = ["127.0.0.1", "[::1]"];
+
+/// RFC 3986 §3.2.3, and what sockets take; never a sign, which Rust would read.
+fn port(digits: &str) -> Option<u16> {
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
+}
+
+/// A name of the DNS, or an address. RFC 3986 §3.2.2 lets names be more: nothing answers by such a one.
+fn is_host(host: &str) -> bool {
+    let name = |text: &str| {
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
+    };
+    match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => name(host),
+    }
+}
+
+/// Takes the escapes out of a part of a URI (RFC 3986 §2.1). What is no text then stays as it is written.
+pub(crate) fn unescaped(text: &str) -> Cow<'_, str> {
+    if !text.contains('%') {
+        return Cow::Borrowed(text);
+    }
+    let mut bytes = text.bytes();
+    let mut plain = Vec::with_capacity(text.len());
+    while let Some(byte) = bytes.next() {
+        let digit = |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16));
+        let decoded = (byte == b'%').then(|| Some(digit(bytes.next())? * 16 + digit(bytes.next())?));
+        plain.push(decoded.flatten().and_then(|code| u8::try_from(code).ok()).unwrap_or(byte));
+    }
+    String::from_utf8(plain).map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
 /// Divides at the scheme (RFC 3986 §3.1).
@@ -84,6 +139,14 @@ mod tests {
             ("http://localhost@evil.test", true, false),
             ("https://a@b/", true, false),
             ("https:///path", true, false),
+            ("https://api.example.com:+443/", true, false),
+            ("https://api.example.com:65536/", true, false),
+            ("https://api.example.com:/", true, false),
+            ("https://*.example.com/", true, false),
+            ("https://api.example.com%2eevil.test/", true, false),
+            ("https://[2001:db8::1]/", true, true),
+            ("https://[example]/", true, false),
+            ("https://[::1]evil.test/", true, false),
             ("urn:example:api", true, false),
             ("JaVaScRiPt:alert(1)", true, false),
             ("https://api.example.com/#", false, false),

@@ -1,7 +1,10 @@
 //! `/v1/clients`: clients of the authorization server.
 
+use std::fmt::Display;
+use std::str::FromStr;
+
 use countersign_core::client::{AmendClient, Register, RotateSecret, asked, visible};
-use countersign_core::client_terms::{ClientJwks, ClientTerms};
+use countersign_core::client_terms::{ClientJwks, ClientTerms, ID_TOKEN_ALGORITHM};
 use countersign_core::duration::parse_duration;
 use countersign_core::id::OwnerId;
 use countersign_core::ledger::Find as _;
@@ -50,6 +53,14 @@ fn terms(body: ClientCreate) -> Result<ClientTerms, Failure> {
         jwks: body.jwks.map(jwks).transpose()?,
         jwks_uri: optional("jwks_uri", body.jwks_uri.as_ref())?,
         redirect_uris: members("redirect_uris", &body.redirect_uris)?,
+        post_logout_redirect_uris: members("post_logout_redirect_uris", &body.post_logout_redirect_uris)?,
+        origins: members("origins", &body.origins)?,
+        require_pkce: body.require_pkce,
+        id_token_signed_response_alg: optional(
+            "id_token_signed_response_alg",
+            body.id_token_signed_response_alg.as_ref(),
+        )?
+        .unwrap_or(ID_TOKEN_ALGORITHM),
         metadata: body.metadata,
     })
 }
@@ -96,23 +107,32 @@ pub(crate) async fn amend(app: &App, call: Call) -> Result<Reply, Failure> {
             None => None,
         },
         scopes: body.scopes.map(|tokens| scopes("scopes", &tokens.unwrap_or_default())).transpose()?,
-        audiences: body
-            .audiences
-            .map(|audiences| members("audiences", &audiences.unwrap_or_default()))
-            .transpose()?,
+        audiences: replaced("audiences", body.audiences)?,
         auth_method: optional("token_endpoint_auth_method", body.token_endpoint_auth_method.as_ref())?,
         token_format: optional("token_format", body.token_format.as_ref())?,
         jwks: body.jwks.map(|set| set.map(jwks).transpose()).transpose()?,
         jwks_uri: body.jwks_uri.map(|uri| optional("jwks_uri", uri.as_ref())).transpose()?,
-        redirect_uris: body
-            .redirect_uris
-            .map(|uris| members("redirect_uris", &uris.unwrap_or_default()))
-            .transpose()?,
+        redirect_uris: replaced("redirect_uris", body.redirect_uris)?,
+        post_logout_redirect_uris: replaced("post_logout_redirect_uris", body.post_logout_redirect_uris)?,
+        origins: replaced("origins", body.origins)?,
+        require_pkce: body.require_pkce,
+        id_token_signed_response_alg: optional(
+            "id_token_signed_response_alg",
+            body.id_token_signed_response_alg.as_ref(),
+        )?,
         metadata: body.metadata.map(Option::unwrap_or_default),
         name: body.name,
     };
     let record = app.perform(&call.permit, &act).await?;
     Reply::ok(&ClientView::new(&record))
+}
+
+/// Reads the list that a member puts in the place of another; `null` is an empty one.
+fn replaced<T>(name: &str, texts: Option<Option<Vec<String>>>) -> Result<Option<Vec<T>>, Failure>
+where
+    T: FromStr<Err: Display>,
+{
+    texts.map(|texts| members(name, &texts.unwrap_or_default())).transpose()
 }
 
 pub(crate) async fn rotate_secret(app: &App, call: Call) -> Result<Reply, Failure> {

@@ -20,7 +20,8 @@ pub(crate) struct ClientCreate {
     /// The organisation that it belongs to. Default: the caller's, for an operator the first one.
     #[serde(default)]
     pub(crate) organisation: Option<String>,
-    /// The grants that it may use: `client_credentials`, `authorization_code`.
+    /// The grants that it may use: `client_credentials`, `authorization_code`, `refresh_token`,
+    /// `urn:ietf:params:oauth:grant-type:device_code`.
     pub(crate) grant_types: Vec<String>,
     /// The scopes that it may be given, and is given where it asks for none.
     #[serde(default)]
@@ -44,6 +45,18 @@ pub(crate) struct ClientCreate {
     /// Where resource owners may be sent back to.
     #[serde(default)]
     pub(crate) redirect_uris: Vec<String>,
+    /// Where they may be sent once they have signed out.
+    #[serde(default)]
+    pub(crate) post_logout_redirect_uris: Vec<String>,
+    /// Whose scripts may call the issuer (CORS), such as `https://app.example`. Default: the origins of the redirect URIs.
+    #[serde(default)]
+    pub(crate) origins: Vec<String>,
+    /// Whether a code needs PKCE. Default: `true`; `false` is for confidential clients alone.
+    #[serde(default = "yes")]
+    pub(crate) require_pkce: bool,
+    /// With what its ID tokens are signed: `RS256` (default), `PS256`, `ES256` or `EdDSA`.
+    #[serde(default)]
+    pub(crate) id_token_signed_response_alg: Option<String>,
     /// What its owner writes on it; a resource may make claims of it. At most 4 KiB.
     #[serde(default)]
     pub(crate) metadata: Map<String, Value>,
@@ -84,6 +97,20 @@ pub(crate) struct ClientAmend {
     /// The new places to send resource owners back to, all of them; `null`: none.
     #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
     pub(crate) redirect_uris: Option<Option<Vec<String>>>,
+    /// The new places to send them to once they have signed out, all of them; `null`: none.
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
+    pub(crate) post_logout_redirect_uris: Option<Option<Vec<String>>>,
+    /// Whose scripts may call the issuer, all of them; `null`: those of the redirect URIs.
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
+    pub(crate) origins: Option<Option<Vec<String>>>,
+    /// Whether a code needs PKCE from now on.
+    #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "bool")]
+    pub(crate) require_pkce: Option<bool>,
+    /// With what its ID tokens are signed from now on.
+    #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub(crate) id_token_signed_response_alg: Option<String>,
     /// The new metadata, all of it; `null`: none.
     #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
     pub(crate) metadata: Option<Option<Map<String, Value>>>,
@@ -126,6 +153,14 @@ pub(crate) struct ClientView {
     pub(crate) jwks_uri: Option<String>,
     /// Where resource owners may be sent back to.
     pub(crate) redirect_uris: Vec<String>,
+    /// Where they may be sent once they have signed out.
+    pub(crate) post_logout_redirect_uris: Vec<String>,
+    /// Whose scripts may call the issuer; empty: those of the redirect URIs.
+    pub(crate) origins: Vec<String>,
+    /// Whether a code needs PKCE.
+    pub(crate) require_pkce: bool,
+    /// With what its ID tokens are signed.
+    pub(crate) id_token_signed_response_alg: &'static str,
     /// What its owner wrote on it.
     pub(crate) metadata: Map<String, Value>,
     /// When it was registered.
@@ -146,18 +181,30 @@ impl ClientView {
             organisation: record.organisation.to_string(),
             grant_types: terms.grants.iter().map(|grant| grant.name()).collect(),
             scopes: terms.scopes.iter().map(ToString::to_string).collect(),
-            audiences: terms.audiences.iter().map(ToString::to_string).collect(),
+            audiences: texts(&terms.audiences),
             token_endpoint_auth_method: terms.auth_method.name(),
             token_format: terms.token_format.name(),
             jwks: terms.jwks.as_ref().and_then(|jwks| serde_json::from_str(jwks.as_str()).ok()),
             jwks_uri: terms.jwks_uri.as_ref().map(ToString::to_string),
-            redirect_uris: terms.redirect_uris.iter().map(ToString::to_string).collect(),
+            redirect_uris: texts(&terms.redirect_uris),
+            post_logout_redirect_uris: texts(&terms.post_logout_redirect_uris),
+            origins: texts(&terms.origins),
+            require_pkce: terms.require_pkce,
+            id_token_signed_response_alg: terms.id_token_signed_response_alg.name(),
             metadata: terms.metadata,
             created_at: record.created_at.to_string(),
             disabled_at: record.disabled_at.map(|time| time.to_string()),
             disabled_by: record.disabled_by.map(Authority::name),
         }
     }
+}
+
+fn texts(shown: &[impl ToString]) -> Vec<String> {
+    shown.iter().map(ToString::to_string).collect()
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// A client with its secrets, never their texts.

@@ -476,6 +476,10 @@ pub(crate) enum Client {
     },
 }
 
+/// The grants, by their registered names.
+const GRANTS: &str =
+    "client_credentials|authorization_code|refresh_token|urn:ietf:params:oauth:grant-type:device_code";
+
 /// Registers a client.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ClientCreate {
@@ -483,7 +487,7 @@ pub(crate) struct ClientCreate {
     #[arg(long)]
     pub(crate) name: String,
     /// A grant that it may use, by its registered name; repeat for several
-    #[arg(long = "grant", value_name = "client_credentials|authorization_code", required = true)]
+    #[arg(long = "grant", value_name = GRANTS, required = true)]
     pub(crate) grants: Vec<String>,
     /// What it may be given, and is given where it asks for nothing; repeat for several
     #[arg(long = "scope", value_name = "SCOPE")]
@@ -509,6 +513,18 @@ pub(crate) struct ClientCreate {
     /// Where resource owners may be sent back to; repeat for several
     #[arg(long = "redirect-uri", value_name = "URI")]
     pub(crate) redirect_uris: Vec<String>,
+    /// Where they may be sent once they have signed out; repeat for several
+    #[arg(long = "post-logout-redirect-uri", value_name = "URI")]
+    pub(crate) post_logout_redirect_uris: Vec<String>,
+    /// Whose scripts may call the issuer (CORS); repeat for several; by default those of the redirect URIs
+    #[arg(long = "origin", value_name = "ORIGIN")]
+    pub(crate) origins: Vec<String>,
+    /// Whether a code needs PKCE; by default it does, and a public client's always
+    #[arg(long, value_name = "true|false")]
+    pub(crate) require_pkce: Option<bool>,
+    /// With what its ID tokens are signed; by default RS256
+    #[arg(long, value_name = "RS256|PS256|ES256|EdDSA")]
+    pub(crate) id_token_alg: Option<String>,
     /// Something to write on it; a resource may make claims of it; repeat for several
     #[arg(long = "metadata", value_name = "NAME=VALUE")]
     pub(crate) metadata: Vec<String>,
@@ -545,6 +561,24 @@ pub(crate) struct ClientUpdate {
     /// Where it publishes its keys from now on
     #[arg(long, value_name = "URL")]
     pub(crate) jwks_uri: Option<String>,
+    /// The new grants, all of them; repeat for several
+    #[arg(long = "grant", value_name = GRANTS)]
+    pub(crate) grants: Vec<String>,
+    /// The new places to send resource owners back to, all of them; repeat for several; `none` takes them away
+    #[arg(long = "redirect-uri", value_name = "URI")]
+    pub(crate) redirect_uris: Vec<String>,
+    /// The new places to send them to once they have signed out, all of them; `none` takes them away
+    #[arg(long = "post-logout-redirect-uri", value_name = "URI")]
+    pub(crate) post_logout_redirect_uris: Vec<String>,
+    /// Whose scripts may call the issuer, all of them; `none` leaves those of the redirect URIs
+    #[arg(long = "origin", value_name = "ORIGIN")]
+    pub(crate) origins: Vec<String>,
+    /// Whether a code needs PKCE from now on
+    #[arg(long, value_name = "true|false")]
+    pub(crate) require_pkce: Option<bool>,
+    /// With what its ID tokens are signed from now on
+    #[arg(long, value_name = "RS256|PS256|ES256|EdDSA")]
+    pub(crate) id_token_alg: Option<String>,
     /// What to write on it, all of it; repeat for several; `none` takes it away
     #[arg(long = "metadata", value_name = "NAME=VALUE")]
     pub(crate) metadata: Vec<String>,

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::client_terms::{AuthMethod, ClientJwks, ClientTerms, GrantType, RedirectUri, WebUri};
+use crate::client_terms::{AuthMethod, ClientJwks, ClientTerms, GrantType, WebUri};
 use crate::id::OwnerId;
 use crate::idempotency::Idempotency;
 use crate::record::{CredentialRecord, OwnerRecord};
-use crate::resource::{Resource, ResourceId, TokenFormat};
+use crate::redirect_uri::{Origin, RedirectUri};
+use crate::resource::{Resource, ResourceId, SigningAlgorithm, TokenFormat};
 use crate::resource_jwks::ResourceJwks;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
@@ -59,6 +60,14 @@ pub struct AmendClient {
     pub jwks_uri: Option<Option<WebUri>>,
     /// The new places to send resource owners back to, all of them.
     pub redirect_uris: Option<Vec<RedirectUri>>,
+    /// The new places to send them to once they have signed out, all of them.
+    pub post_logout_redirect_uris: Option<Vec<RedirectUri>>,
+    /// Whose scripts may call from now on, all of them.
+    pub origins: Option<Vec<Origin>>,
+    /// Whether it has to prove who asked for a code.
+    pub require_pkce: Option<bool>,
+    /// With what its ID tokens are signed from now on.
+    pub id_token_signed_response_alg: Option<SigningAlgorithm>,
     /// The new metadata, all of it.
     pub metadata: Option<Map<String, Value>>,
 }

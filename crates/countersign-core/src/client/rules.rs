@@ -218,6 +218,15 @@ impl AmendClient {
             jwks: self.jwks.clone().unwrap_or(before.jwks),
             jwks_uri: self.jwks_uri.clone().unwrap_or(before.jwks_uri),
             redirect_uris: self.redirect_uris.clone().unwrap_or(before.redirect_uris),
+            post_logout_redirect_uris: self
+                .post_logout_redirect_uris
+                .clone()
+                .unwrap_or(before.post_logout_redirect_uris),
+            origins: self.origins.clone().unwrap_or(before.origins),
+            require_pkce: self.require_pkce.unwrap_or(before.require_pkce),
+            id_token_signed_response_alg: self
+                .id_token_signed_response_alg
+                .unwrap_or(before.id_token_signed_response_alg),
             metadata: self.metadata.clone().unwrap_or(before.metadata),
         }
     }

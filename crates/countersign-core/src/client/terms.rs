@@ -82,13 +82,16 @@ impl Sound {
 
 /// Tells whether what shall be registered is more than what was: whoever does that gives the whole of it anew.
 pub(super) fn widens(before: &ClientTerms, next: &ClientTerms) -> bool {
-    let ClientTerms { auth_method, jwks, jwks_uri, redirect_uris, metadata, .. } = next;
-    let same = *auth_method == before.auth_method
-        && *jwks == before.jwks
-        && *jwks_uri == before.jwks_uri
-        && *redirect_uris == before.redirect_uris
-        && *metadata == before.metadata;
-    !(same && covers(before, next))
+    // All but what tokens are made of is the same; and of that there is no more.
+    let kept = ClientTerms {
+        grants: before.grants.clone(),
+        scopes: before.scopes.clone(),
+        audiences: before.audiences.clone(),
+        token_format: before.token_format,
+        id_token_signed_response_alg: before.id_token_signed_response_alg,
+        ..next.clone()
+    };
+    !(kept == *before && covers(before, next))
 }
 
 /// Tells whether something is taken away: then it is taken from the client's tokens too.
@@ -110,7 +113,14 @@ type Mistake = (fn(&ClientTerms) -> bool, &'static str);
 
 /// What does not fit together, in the order of RFC 7591 §2.
 const MISTAKES: &[Mistake] = &[
-    (|terms| terms.redirect_uris.len() > MAX_REDIRECT_URIS, "expected at most 16 redirect URIs"),
+    (
+        |terms| {
+            let most =
+                [terms.redirect_uris.len(), terms.post_logout_redirect_uris.len(), terms.origins.len()];
+            most.into_iter().any(|number| number > MAX_REDIRECT_URIS)
+        },
+        "expected at most 16 redirect URIs, 16 for after a sign-out, and 16 origins",
+    ),
     (
         |terms| terms.jwks.is_some() && terms.jwks_uri.is_some(),
         "jwks and jwks_uri exclude each other (RFC 7591 §2)",
@@ -130,6 +140,18 @@ const MISTAKES: &[Mistake] = &[
     (
         |terms| terms.grants.contains(&GrantType::AuthorizationCode) == terms.redirect_uris.is_empty(),
         "authorization_code needs a redirect URI, and a redirect URI the grant authorization_code",
+    ),
+    (
+        |terms| {
+            let given = [GrantType::AuthorizationCode, GrantType::DeviceCode];
+            terms.grants.contains(&GrantType::RefreshToken)
+                && !given.iter().any(|grant| terms.grants.contains(grant))
+        },
+        "refresh_token needs a grant that a person gives: authorization_code, or that of devices (RFC 6749 §4.4.3)",
+    ),
+    (
+        |terms| !terms.auth_method.is_confidential() && !terms.require_pkce,
+        "a public client has nothing but PKCE to prove that it asked (RFC 9700 §2.1.1)",
     ),
     (|terms| terms.audiences.len() > MAX_AUDIENCES, "expected at most 16 audiences"),
     (

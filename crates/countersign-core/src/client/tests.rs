@@ -62,6 +62,10 @@ fn unchanged(id: OwnerId) -> AmendClient {
         jwks: None,
         jwks_uri: None,
         redirect_uris: None,
+        post_logout_redirect_uris: None,
+        origins: None,
+        require_pkce: None,
+        id_token_signed_response_alg: None,
         metadata: None,
     }
 }
@@ -122,8 +126,28 @@ fn what_is_registered_of_a_client_fits_together() {
     check(ClientTerms { jwks_uri, ..with(AuthMethod::ClientSecret) }, mistaken);
     let public = ClientTerms { grants: code.into(), ..with(AuthMethod::None) };
     check(public.clone(), mistaken);
-    check(ClientTerms { redirect_uris: redirect_uris.clone(), ..public }, Ok(false));
-    check(ClientTerms { redirect_uris, ..terms("", &[]) }, mistaken);
+    let app = ClientTerms { redirect_uris: redirect_uris.clone(), ..public };
+    check(app.clone(), Ok(false));
+    check(ClientTerms { require_pkce: false, ..app.clone() }, mistaken);
+    check(
+        ClientTerms { require_pkce: false, auth_method: AuthMethod::ClientSecret, ..app.clone() },
+        Ok(true),
+    );
+    let device = GrantType::DeviceCode;
+    let lasting = |grants: &[GrantType]| ClientTerms {
+        grants: grants.iter().copied().chain([GrantType::RefreshToken]).collect(),
+        ..terms("", &[])
+    };
+    check(lasting(&[]), mistaken);
+    check(lasting(&[GrantType::ClientCredentials]), mistaken);
+    check(lasting(&[device]), Ok(true));
+    check(ClientTerms { auth_method: AuthMethod::None, ..lasting(&[device]) }, Ok(false));
+    check(ClientTerms { redirect_uris: redirect_uris.clone(), ..lasting(&code) }, Ok(true));
+    check(ClientTerms { redirect_uris: redirect_uris.clone(), ..terms("", &[]) }, mistaken);
+    let many = vec!["https://app.example".parse().unwrap(); 17];
+    check(ClientTerms { origins: many, ..app.clone() }, mistaken);
+    let many = redirect_uris.iter().cycle().take(17).cloned().collect();
+    check(ClientTerms { post_logout_redirect_uris: many, ..app }, mistaken);
     let large = serde_json::from_value(serde_json::json!({ "x": "x".repeat(4096) })).unwrap();
     check(ClientTerms { metadata: large, ..terms("", &[]) }, mistaken);
 }
@@ -201,6 +225,7 @@ fn safety_9_a_repeated_registration_makes_nothing_and_shows_no_secret() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn safety_13_a_change_is_judged_by_what_the_client_would_be() {
     let (none, granted) = ("", "orders:read audience:https://api.example.com");
     let change = |change: fn(&mut AmendClient)| change;
@@ -240,6 +265,28 @@ fn safety_13_a_change_is_judged_by_what_the_client_would_be() {
             granted,
             change(|act| act.metadata = serde_json::from_str(r#"{"job":"x"}"#).ok()),
             Err("excess_claim"),
+        ),
+        (
+            "a redirect URI",
+            none,
+            change(|act| {
+                act.grants = Some([GrantType::ClientCredentials, GrantType::AuthorizationCode].into());
+                act.redirect_uris = Some(vec!["https://evil.test/cb".parse().unwrap()]);
+            }),
+            Err("excess_scope"),
+        ),
+        (
+            "scripts",
+            none,
+            change(|act| act.origins = Some(vec!["https://app.example".parse().unwrap()])),
+            Err("excess_scope"),
+        ),
+        ("no PKCE", none, change(|act| act.require_pkce = Some(false)), Err("excess_scope")),
+        (
+            "ID tokens",
+            none,
+            change(|act| act.id_token_signed_response_alg = Some(SigningAlgorithm::EdDsa)),
+            Ok(()),
         ),
         ("a bad name", granted, change(|act| act.name = Some(String::new())), Err("invalid_name")),
         (

@@ -69,6 +69,10 @@ async fn register(create: &ClientCreate) -> Result<ExitCode> {
         "jwks": create.jwks.as_deref().map(jwks).transpose()?,
         "jwks_uri": create.jwks_uri,
         "redirect_uris": create.redirect_uris,
+        "post_logout_redirect_uris": create.post_logout_redirect_uris,
+        "origins": create.origins,
+        "require_pkce": create.require_pkce,
+        "id_token_signed_response_alg": create.id_token_alg,
         "metadata": metadata(&create.metadata)?,
     }));
     let answer = call(&create.remote, Method::POST, "/v1/clients", Some(&body)).await?;
@@ -88,6 +92,9 @@ async fn amend(update: &ClientUpdate) -> Result<ExitCode> {
         "token_endpoint_auth_method": update.auth_method,
         "token_format": update.token_format,
         "jwks": update.jwks.as_deref().map(jwks).transpose()?,
+        "grant_types": Some(&update.grants).filter(|grants| !grants.is_empty()),
+        "require_pkce": update.require_pkce,
+        "id_token_signed_response_alg": update.id_token_alg,
     }));
     let replaced = [
         // One takes the place of the other (RFC 7591 §2).
@@ -98,6 +105,12 @@ async fn amend(update: &ClientUpdate) -> Result<ExitCode> {
         ),
         ("scopes", replacement("--scope", &update.scopes, listed)?),
         ("audiences", replacement("--audience", &update.audiences, listed)?),
+        ("redirect_uris", replacement("--redirect-uri", &update.redirect_uris, listed)?),
+        (
+            "post_logout_redirect_uris",
+            replacement("--post-logout-redirect-uri", &update.post_logout_redirect_uris, listed)?,
+        ),
+        ("origins", replacement("--origin", &update.origins, listed)?),
         ("metadata", replacement("--metadata", &update.metadata, |pairs| Ok(metadata(pairs)?.into()))?),
     ];
     if let Some(members) = body.as_object_mut() {

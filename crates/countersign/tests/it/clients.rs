@@ -81,7 +81,27 @@ fn life(place: &Ground, way: &[&str], environment: &[(&str, &str)]) {
     let spa =
         ["client", "create", "--name", "spa", "--grant", "authorization_code", "--public", "--audience", API];
     let redirect = ["--redirect-uri", "https://app.example/cb"];
-    assert!(ok(&run(&[&spa, &redirect[..]].concat())).starts_with("client_"));
+    let made = ok(&run(&[&spa, &redirect[..]].concat()));
+    let (id, shown) = (made.trim(), |id: &str| as_json(&run(&["client", "show", id, "--json"])));
+    let usual = shown(id);
+    assert_eq!((&usual["require_pkce"], &usual["origins"]), (&json!(true), &json!([])));
+    assert_eq!(usual["id_token_signed_response_alg"], json!("RS256"), "OpenID Connect Registration §2");
+    let device = "urn:ietf:params:oauth:grant-type:device_code";
+    let more = ["--grant", "authorization_code", "--grant", "refresh_token", "--grant", device];
+    let places = ["--post-logout-redirect-uri", "https://app.example/bye", "--origin", "https://spa.example"];
+    ok(&run(&[&["client", "update", id][..], &more, &places, &["--id-token-alg", "ES256"]].concat()));
+    let changed = shown(id);
+    assert_eq!(changed["grant_types"], json!(["authorization_code", "refresh_token", device]));
+    assert_eq!(changed["post_logout_redirect_uris"], json!(["https://app.example/bye"]));
+    assert_eq!(changed["origins"], json!(["https://spa.example"]));
+    assert_eq!(changed["id_token_signed_response_alg"], json!("ES256"));
+    ok(&run(&["client", "update", id, "--origin", "none", "--post-logout-redirect-uri", "none"]));
+    assert_eq!(shown(id)["origins"], json!([]));
+    let lax = ["--require-pkce", "false"];
+    refused(&run(&[&spa, &redirect[..], &lax].concat()), "nothing but PKCE");
+    let web = ["client", "create", "--name", "web", "--grant", "authorization_code", "--json"];
+    let id = as_json(&run(&[&web, &redirect[..], &lax].concat()))["client_id"].clone();
+    assert_eq!(shown(id.as_str().unwrap())["require_pkce"], json!(false));
     refused(
         &run(&[&spa, &["--redirect-uri", "http://localhost.evil.test/cb"][..]].concat()),
         "redirect_uris",
@@ -110,7 +130,7 @@ fn clients_are_registered_when_no_server_runs() {
     life(&place, &["--data", "data"], &[]);
     let _server = place.up("data", &[]);
     let listed = as_json(&place.run(&["client", "list", "--json", "--data", "data"], &[]));
-    assert_eq!(listed["data"].as_array().unwrap().len(), 4);
+    assert_eq!(listed["data"].as_array().unwrap().len(), 5);
 }
 
 #[test]
