@@ -32,6 +32,7 @@ use crate::ledger::{
 use crate::meter::Meters;
 use crate::own::Evidence;
 use crate::record::{EndedToken, Life, OwnerRecord, Terms};
+use crate::redirect_uri::Origin;
 use crate::resource::{ResourceId, Resources};
 use crate::secret::{Pepper, Peppers, Purpose, SecretHash};
 use crate::settling::{Marks, settle};
@@ -40,8 +41,11 @@ use crate::standing::Knows;
 use crate::timestamp::{Monotonic, Timestamp};
 use crate::token::{AccessClaims, TokenDigest};
 
+use self::origins::Origins;
+
 mod endings;
 mod imported;
+mod origins;
 
 /// The most credentials for which room is made before they are there, some 40 MB of it.
 const MOST_RESERVED: usize = 4_000_000;
@@ -57,6 +61,7 @@ pub struct Snapshot {
     max_age: Duration,
     credentials: HashMap<ByLookup, (), ByDrawn>,
     owners: HashMap<OwnerId, Arc<KnownOwner>>,
+    origins: Origins,
     terms: Interned<KnownTerms>,
     resources: Resources,
     imported: Imports,
@@ -80,6 +85,7 @@ impl Snapshot {
             max_age,
             credentials: HashMap::default(),
             owners: HashMap::new(),
+            origins: Origins::default(),
             terms: Interned::default(),
             resources: Resources::default(),
             imported: Imports::default(),
@@ -119,6 +125,12 @@ impl Snapshot {
         let mut found: Vec<_> = owners.iter().filter(|(_, owner)| names(owner)).map(|(id, _)| *id).collect();
         found.sort_unstable();
         found
+    }
+
+    /// Tells whether a client that lives is registered with an origin.
+    #[must_use]
+    pub fn is_origin(&self, origin: &Origin) -> bool {
+        self.origins.holds(origin)
     }
 
     /// Returns what counts the use of credentials.
@@ -375,7 +387,9 @@ impl Snapshot {
     fn apply_owner(&self, record: &OwnerRecord) -> Applied {
         let owners = self.owners.pin();
         if let Some(known) = owners.get(&record.id) {
+            let before = known.client();
             known.learn(record);
+            self.origins.learn(before.as_deref(), known);
             return Applied::Taken;
         }
         if record.organisation == record.id {
@@ -385,7 +399,9 @@ impl Snapshot {
         let Some(parent) = owners.get(&record.organisation).cloned() else {
             return Applied::Incomplete;
         };
-        owners.insert(record.id, Arc::new(KnownOwner::new(record, Some(parent))));
+        let known = Arc::new(KnownOwner::new(record, Some(parent)));
+        self.origins.learn(None, &known);
+        owners.insert(record.id, known);
         Applied::Taken
     }
 

@@ -25,6 +25,7 @@ use serde::Deserialize;
 use crate::admission::{Caller, admit};
 use crate::app::App;
 use crate::call::Call;
+use crate::cors::Shared;
 use crate::endpoint::{Body as Expected, Callers, Desk, Endpoint, Handler};
 use crate::endpoints::ENDPOINTS;
 use crate::failure::Failure;
@@ -79,12 +80,18 @@ impl Desk {
         B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
     {
         let (head, body) = request.into_parts();
+        let shared = Shared::of(self, &head);
+        if let Some(mut answer) = shared.preflight(&head) {
+            shared.tell(answer.headers_mut());
+            return answer.map(|body| Placed::new(body, None));
+        }
         let received = Received { head, body: body.map_err(Into::into).boxed_unsync(), caller };
         let mut place = None;
-        let answer = match self.answer(received, &mut place).await {
+        let mut answer = match self.answer(received, &mut place).await {
             Ok(reply) => reply.into_response(),
             Err(failure) => render(failure),
         };
+        shared.tell(answer.headers_mut());
         answer.map(|body| Placed::new(body, place))
     }
 

@@ -14,6 +14,7 @@ use schemars::{Schema, SchemaGenerator};
 
 use crate::app::App;
 use crate::call::Call;
+use crate::cors::Scripts;
 use crate::failure::Failure;
 use crate::github::Github;
 use crate::leaks::Leaks;
@@ -41,6 +42,8 @@ pub struct Endpoint {
     pub callers: Callers,
     /// Whether it answers whatever name it is called by: probes know an address alone (SAFETY 15).
     pub by_any_name: bool,
+    /// Whose scripts may call it, and read what it answers.
+    pub scripts: Scripts,
     /// What its query may hold.
     pub parameters: &'static [Parameter],
     /// Whether it reads an `Idempotency-Key`.

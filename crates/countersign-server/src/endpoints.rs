@@ -13,6 +13,7 @@ use crate::client_json::{
     ClientAmend, ClientCreate, ClientRegistered, ClientShown, ClientView, ResourceAmend, ResourceBody,
     SecretMinted, SecretRotate,
 };
+use crate::cors::Scripts;
 use crate::endpoint::{Answered, Body, Callers, Desk, Endpoint, Handler, Shape};
 use crate::github::{self, Feedback, Finding};
 use crate::import::{self, MAX_IMPORT};
@@ -105,6 +106,7 @@ const ROW: Endpoint = Endpoint {
     clause: "",
     callers: Callers::Anybody,
     by_any_name: false,
+    scripts: Scripts::Own,
     parameters: &[],
     repeatable: false,
     body: Body::Nothing,
@@ -136,6 +138,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
         id: "readSigningKeys",
         summary: "Publishes the keys by which access tokens are verified, those that will sign among them.",
         clause: "RFC 7517 §5",
+        scripts: Scripts::All,
         answer: Answered::json(shape!(KeySet)),
         handler: open!(metadata::keys),
         ..ROW
@@ -145,6 +148,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
         id: "describeAuthorizationServer",
         summary: "Describes the authorization server.",
         clause: "RFC 8414 §3",
+        scripts: Scripts::All,
         answer: Answered::json(shape!(ServerMetadata)),
         handler: Handler::Open(|desk, _| Box::pin(metadata::server(desk))),
         ..ROW
@@ -154,6 +158,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
         id: "describeOpenidProvider",
         summary: "Describes the authorization server, where OpenID Connect looks for it.",
         clause: "OpenID Connect Discovery 1.0 §4",
+        scripts: Scripts::All,
         answer: Answered::json(shape!(ServerMetadata)),
         handler: Handler::Open(|desk, _| Box::pin(metadata::server(desk))),
         ..ROW
@@ -175,6 +180,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
         summary: "Ends an access token at its client's word.",
         clause: "RFC 7009 §2",
         callers: Callers::Client,
+        scripts: Scripts::Registered,
         body: Body::Parameters(shape!(TokenParameters)),
         answer: Answered::DONE,
         handler: Handler::Client(|desk, call| Box::pin(token_state::revoke(&desk.app, call))),
@@ -186,6 +192,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
         summary: "Issues an access token for a grant.",
         clause: "RFC 6749 §3.2",
         callers: Callers::Client,
+        scripts: Scripts::Registered,
         body: Body::Parameters(shape!(GrantParameters)),
         answer: Answered::json(shape!(TokenView)),
         refusals: &[Problem::TooManyRequests],

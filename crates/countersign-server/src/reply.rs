@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use countersign_core::secret::Secret;
-use http::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, SET_COOKIE,
-};
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use serde::Serialize;
@@ -74,12 +72,12 @@ impl Reply {
         Self::new(StatusCode::OK, Bytes::new())
     }
 
-    /// Lets anybody keep it for `age`, and pages of every origin read it: it is public.
+    /// Lets anybody keep it for `age`: it is public.
     #[must_use]
     pub fn cached(self, age: Duration) -> Self {
         let kept = format!("public, max-age={}", age.as_secs());
         let field = HeaderValue::from_str(&kept).unwrap_or(HeaderValue::from_static("no-store"));
-        self.with(CACHE_CONTROL, field).with(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"))
+        self.with(CACHE_CONTROL, field)
     }
 
     /// Answers with a text of the media type `kind`.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Snapshot;
 use crate::change::{Applied, Change};
+use crate::client_terms::ClientTerms;
 use crate::context::SeededEntropy;
 use crate::ending::Ending;
 use crate::environment::Environment;
@@ -255,4 +256,39 @@ fn safety_13_a_hash_in_another_set_speaks_for_no_caller() {
     }
     assert!(snapshot.find_imported(Source::Anywhere, "secret").is_none(), "where two say as much, nobody is");
     assert!(snapshot.find_imported(Source::Header("x-one"), "secret").is_some());
+}
+
+#[test]
+fn an_origin_counts_as_long_as_a_client_that_lives_names_it() {
+    let (snapshot, _) = snapshot();
+    let parent = organisation();
+    snapshot.apply(&Change::Owner(Box::new(parent.clone())));
+    let client = |seed, origins: &[&str], disabled| {
+        let id = OwnerId::random(OwnerKind::Client, &mut SeededEntropy::new(seed));
+        let origins = origins.iter().map(|one| one.parse().unwrap()).collect();
+        let terms = ClientTerms { origins, ..ClientTerms::default() };
+        OwnerRecord {
+            client: Some(Box::new(terms)),
+            disabled_at: Some(Timestamp::from_millis(0)).filter(|_| disabled),
+            ..OwnerRecord::new(id, parent.id, "app".into(), Timestamp::from_millis(0))
+        }
+    };
+    let (one, two) = ("https://one.example", "https://two.example");
+    for (record, expected) in [
+        (client(2, &[one], false), [true, false]),
+        (client(3, &[one, two], false), [true, true]),
+        (client(2, &[], false), [true, true]),
+        (client(3, &[two], false), [false, true]),
+        (client(3, &[two], true), [false, false]),
+        (client(3, &[two], false), [false, true]),
+        (OwnerRecord { client: None, ..client(3, &[], false) }, [false, false]),
+    ] {
+        snapshot.apply(&Change::Owner(Box::new(record.clone())));
+        let found = [one, two].map(|origin| snapshot.is_origin(&origin.parse().unwrap()));
+        assert_eq!(found, expected, "{record:?}");
+    }
+    snapshot.apply(&Change::Owner(Box::new(client(2, &[one], false))));
+    let gone = OwnerRecord { disabled_at: Some(Timestamp::from_millis(0)), ..parent };
+    snapshot.apply(&Change::Owner(Box::new(gone)));
+    assert!(!snapshot.is_origin(&one.parse().unwrap()), "of a disabled organisation");
 }

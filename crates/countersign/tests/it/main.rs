@@ -20,6 +20,7 @@ mod client_keys;
 mod clients;
 mod clocks;
 mod command_line;
+mod cors;
 mod crash;
 mod description;
 mod discovery;
