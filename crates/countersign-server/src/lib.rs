@@ -27,7 +27,7 @@ mod call;
 mod client;
 mod client_json;
 pub mod client_keys;
-pub mod cors;
+mod cors;
 mod decision;
 pub mod failure;
 pub mod first_use;
