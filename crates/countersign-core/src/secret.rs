@@ -138,6 +138,8 @@ pub enum Purpose {
     IdempotencyKey,
     /// A hash of a credential that another system made.
     Imported,
+    /// A form on a page of ours, bound to the browser that it was shown in.
+    OwnForm,
     /// The same, whichever set it came with: that it was taken over is remembered for ever.
     TakenOver,
     /// No hash: the key under which small secrets are sealed.
@@ -151,6 +153,7 @@ impl Purpose {
             Self::FirstUse => b"first-use\0",
             Self::IdempotencyKey => b"idempotency-key\0",
             Self::Imported => b"imported\0",
+            Self::OwnForm => b"own-form\0",
             Self::TakenOver => b"taken-over\0",
             Self::Sealing => b"sealing\0",
         }

@@ -29,13 +29,23 @@ impl Form {
     ///
     /// [`FormError::Encoding`] or [`FormError::Repeated`].
     pub fn read(text: &[u8]) -> Result<Self, FormError> {
+        Self::read_repeating(text, &[])
+    }
+
+    /// Reads parameters of which those named may be there more than once: boxes of one name that people tick (HTML §4.10.22).
+    ///
+    /// # Errors
+    ///
+    /// [`FormError::Encoding`] or [`FormError::Repeated`].
+    pub fn read_repeating(text: &[u8], repeating: &[&str]) -> Result<Self, FormError> {
         let mut parameters: Vec<(String, String)> = Vec::new();
         for pair in text.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
             let end = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
             let (name, value) = pair.split_at(end);
             let name = decoded(name, b' ')?;
             let value = decoded(value.get(1..).unwrap_or_default(), b' ')?;
-            if parameters.iter().any(|(earlier, _)| *earlier == name) {
+            let repeats = parameters.iter().any(|(earlier, _)| *earlier == name);
+            if repeats && !repeating.contains(&name.as_str()) {
                 return Err(FormError::Repeated(name));
             }
             parameters.push((name, value));
@@ -47,6 +57,11 @@ impl Form {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(one, _)| one == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Returns every value of `name`, in their order.
+    pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(one, _)| one == name).map(|(_, value)| value.as_str())
     }
 
     /// Gives the parameters away, in their order.
@@ -130,6 +145,14 @@ mod tests {
         check("a=1&A=2", &Ok(&[("a", "1"), ("A", "2")]));
         let text = FormError::Repeated("a\u{202e}".to_owned()).to_string();
         assert_eq!(text, "the parameter is there twice", "a stranger's text is not repeated");
+    }
+
+    #[test]
+    fn html_4_10_22_boxes_of_one_name_are_all_read() {
+        let read = |text: &[u8]| Form::read_repeating(text, &["scope"]);
+        let form = read(b"scope=a&x=1&scope=b&scope=a").unwrap();
+        assert_eq!(form.all("scope").collect::<Vec<_>>(), ["a", "b", "a"]);
+        assert_eq!(read(b"scope=a&x=1&x=1"), Err(FormError::Repeated("x".to_owned())));
     }
 
     #[test]

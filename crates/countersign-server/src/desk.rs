@@ -29,6 +29,7 @@ use crate::cors::Shared;
 use crate::endpoint::{Body as Expected, Callers, Desk, Endpoint, Handler};
 use crate::endpoints::ENDPOINTS;
 use crate::failure::Failure;
+use crate::for_people::Reader;
 use crate::intake::Whole;
 use crate::json;
 use crate::oauth;
@@ -85,14 +86,25 @@ impl Desk {
             shared.tell(answer.headers_mut());
             return answer.map(|body| Placed::new(body, None));
         }
+        let reader = self.reader(&head);
         let received = Received { head, body: body.map_err(Into::into).boxed_unsync(), caller };
         let mut place = None;
-        let mut answer = match self.answer(received, &mut place).await {
-            Ok(reply) => reply.into_response(),
-            Err(failure) => render(failure),
+        let mut answer = match (self.answer(received, &mut place).await, reader) {
+            (Ok(reply), _) => reply.into_response(),
+            (Err(failure), Some(reader)) => reader.told(&self.app, failure),
+            (Err(failure), None) => render(failure),
         };
         shared.tell(answer.headers_mut());
         answer.map(|body| Placed::new(body, place))
+    }
+
+    /// Returns the person who waits for an answer, if it is one. Only the issuer has pages.
+    fn reader(&self, head: &Parts) -> Option<Reader> {
+        let (ListenerName::Issuer, path) = (self.listener, head.uri.path()) else { return None };
+        match find(self.table, |row| &row.place, self.listener, &head.method, path) {
+            Matched::Endpoint(row, _) if row.answers_with_page() => Some(Reader::asking(head)),
+            Matched::Endpoint(..) | Matched::OtherMethods(_) | Matched::Nothing => Reader::of(head),
+        }
     }
 
     fn answers_by_any_name(&self, request: &Request<Content>) -> bool {

@@ -121,6 +121,13 @@ impl fmt::Debug for Endpoint {
     }
 }
 
+impl Endpoint {
+    /// Tells whether people are answered, by a page.
+    pub(crate) fn answers_with_page(&self) -> bool {
+        matches!(self.answer.content, Some((HTML, _)))
+    }
+}
+
 impl Answered {
     pub(crate) const NOTHING: Self = Self { status: StatusCode::NO_CONTENT, content: None };
     pub(crate) const DONE: Self = Self { status: StatusCode::OK, content: None };
@@ -132,6 +139,11 @@ impl Answered {
 
     pub(crate) const fn created(shape: Shape) -> Self {
         Self { status: StatusCode::CREATED, content: Some((JSON, shape)) }
+    }
+
+    #[expect(dead_code, reason = "the endpoints of people come next")]
+    pub(crate) const fn page() -> Self {
+        Self::text(HTML)
     }
 
     pub(crate) const fn text(kind: &'static str) -> Self {
@@ -166,5 +178,7 @@ impl fmt::Debug for Desk {
     }
 }
 
+/// The media type of pages (RFC 2854 §2).
+pub(crate) const HTML: &str = "text/html";
 /// The media type of JSON (RFC 8259 §11).
 const JSON: &str = "application/json";

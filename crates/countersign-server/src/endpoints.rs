@@ -18,6 +18,7 @@ use crate::github::{self, Feedback, Finding};
 use crate::import::{self, MAX_IMPORT};
 use crate::leaks::{self, MAX_REPORT, Report};
 use crate::metadata::{self, KeySet, ServerMetadata};
+use crate::pages::assets;
 use crate::parameter::{Kind, Parameter};
 use crate::schema::{
     AssertionKeys, AuditLine, ChainView, DecisionView, IssuerView, KeyAmend, KeyCreate, KeyImport, KeyMinted,
@@ -160,6 +161,24 @@ pub static ENDPOINTS: &[Endpoint] = &[
         scripts: Scripts::All,
         answer: Answered::json(shape!(ServerMetadata)),
         handler: Handler::Open(|desk, _| Box::pin(metadata::server(desk))),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::get(ISSUER, "/assets/countersign.css"),
+        id: "readStylesheet",
+        summary: "Gives the stylesheet of the pages.",
+        clause: "RFC 9111 §5.2.2.4",
+        answer: Answered::text(assets::CSS),
+        handler: Handler::Open(|_, received| Box::pin(assets::stylesheet(received))),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::get(ISSUER, "/assets/countersign.svg"),
+        id: "readPicture",
+        summary: "Gives the picture on the pages.",
+        clause: "RFC 9111 §5.2.2.4",
+        answer: Answered::text(assets::SVG),
+        handler: Handler::Open(|_, received| Box::pin(assets::picture(received))),
         ..ROW
     },
     Endpoint {
@@ -785,6 +804,8 @@ mod tests {
             "readMetrics",
             "counts, with labels from registers alone; whoever may not see them is kept off the listener",
         ),
+        ("readPicture", "part of every page, and the same for all"),
+        ("readStylesheet", "the same"),
         ("readSigningKeys", "public keys, published so that tokens are verified"),
         ("describeAuthorizationServer", "what the issuer can do is published (RFC 8414)"),
         ("describeOpenidProvider", "the same, where OpenID Connect looks for it"),

@@ -27,10 +27,14 @@ mod call;
 mod client;
 mod client_json;
 pub mod client_keys;
+pub mod cookie;
 mod cors;
+#[cfg_attr(not(test), expect(dead_code, reason = "the endpoints of people come next"))]
+mod csrf;
 mod decision;
 pub mod failure;
 pub mod first_use;
+mod for_people;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 pub mod github;
@@ -43,6 +47,8 @@ pub mod leaks;
 mod management_key;
 mod metadata;
 mod owner;
+#[expect(dead_code, reason = "the endpoints of people come next")]
+mod pages;
 pub mod received;
 mod refused;
 mod reload;
@@ -57,3 +63,5 @@ mod throttle;
 mod token;
 mod token_state;
 mod tokens;
+#[expect(dead_code, reason = "the endpoints of people come next")]
+mod visit;

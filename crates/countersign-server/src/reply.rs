@@ -3,17 +3,25 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use countersign_core::secret::Secret;
-use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, SET_COOKIE};
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, LOCATION, REFERRER_POLICY,
+    RETRY_AFTER, SET_COOKIE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use serde::Serialize;
 
+use crate::cookie::Cookie;
 use crate::failure::Failure;
 
-/// What a page may do: nothing but look like one and send its own forms (CSP 3 §6). It is shown in no frame.
+/// What every page may do: look like one, and be shown in no frame (CSP 3 §6).
 const PAGE_POLICY: &str =
-    "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// What every page says beside its policy. A referrer goes to ourselves alone: not `no-referrer`, under which browsers send
+/// `Origin: null` with our own forms (Fetch §3.2).
+const PAGE_FIELDS: [(HeaderName, &str); 3] =
+    [(REFERRER_POLICY, "same-origin"), (X_CONTENT_TYPE_OPTIONS, "nosniff"), (X_FRAME_OPTIONS, "DENY")];
 
 /// What a handler gives back.
 #[derive(Debug)]
@@ -21,18 +29,6 @@ pub struct Reply {
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
-}
-
-/// A cookie of our own, bound to the host that sets it (RFC 6265bis §4.1.3.2): out of reach of scripts and of plain HTTP,
-/// and not sent with what another site starts, but for following a link.
-#[derive(Debug)]
-pub struct Cookie {
-    /// The name, without `__Host-`.
-    pub name: &'static str,
-    /// The value: letters, digits, `-` and `_`.
-    pub value: Secret<String>,
-    /// How many seconds a browser keeps it; 0 takes it away, `None` ends it with the browser.
-    pub max_age: Option<u64>,
 }
 
 impl Reply {
@@ -86,11 +82,42 @@ impl Reply {
         Self::new(StatusCode::OK, Bytes::from(text)).with(CONTENT_TYPE, HeaderValue::from_static(kind))
     }
 
-    /// Answers with a page for people.
+    /// Answers with a page for people, which may do what `policy` says beside looking like one.
     #[must_use]
-    pub fn page(html: String) -> Self {
-        let policy = HeaderValue::from_static(PAGE_POLICY);
-        Self::text("text/html; charset=utf-8", html).with(CONTENT_SECURITY_POLICY, policy)
+    pub(crate) fn page(status: StatusCode, html: String, policy: &str) -> Self {
+        let policy = HeaderValue::try_from(format!("{PAGE_POLICY}; {policy}"));
+        let policy = policy.unwrap_or(HeaderValue::from_static(PAGE_POLICY));
+        let page = Self::new(status, Bytes::from(html))
+            .with(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"))
+            .with(CONTENT_SECURITY_POLICY, policy);
+        PAGE_FIELDS
+            .into_iter()
+            .fold(page, |page, (name, value)| page.with(name, HeaderValue::from_static(value)))
+    }
+
+    /// Answers that what the caller keeps is still good (RFC 9110 §15.4.5).
+    #[must_use]
+    pub(crate) fn not_modified() -> Self {
+        Self::new(StatusCode::NOT_MODIFIED, Bytes::new())
+    }
+
+    /// Lets it be kept as `tag`, and asked about before it is used again (RFC 9111 §5.2.2.4).
+    #[must_use]
+    pub(crate) fn kept_as(self, tag: HeaderValue) -> Self {
+        self.with(CACHE_CONTROL, HeaderValue::from_static("no-cache"))
+            .with(ETAG, tag)
+            .with(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"))
+    }
+
+    /// Tells also when to come again, or which methods there are, as `answer` does.
+    #[must_use]
+    pub(crate) fn told_as(mut self, answer: &Response<Full<Bytes>>) -> Self {
+        for name in [ALLOW, RETRY_AFTER] {
+            if let Some(value) = answer.headers().get(&name) {
+                self = self.with(name, value.clone());
+            }
+        }
+        self
     }
 
     /// Sends a browser on by GET, whatever it came with (RFC 9700 §4.12: 303, so that no form is sent on).
@@ -102,13 +129,7 @@ impl Reply {
     /// Sets a cookie too.
     #[must_use]
     pub fn with_cookie(mut self, cookie: &Cookie) -> Self {
-        let Cookie { name, value, max_age } = cookie;
-        let age = max_age.map(|seconds| format!("; Max-Age={seconds}")).unwrap_or_default();
-        let value = value.expose();
-        let text = format!("__Host-{name}={value}; Path=/; Secure; HttpOnly; SameSite=Lax{age}");
-        // INVARIANT: `Cookie` asks for letters and digits, so that this never fails.
-        if let Ok(mut field) = HeaderValue::from_str(&text) {
-            field.set_sensitive(true);
+        if let Some(field) = cookie.field() {
             self.headers.append(SET_COOKIE, field);
         }
         self
@@ -143,10 +164,9 @@ fn json(status: StatusCode, value: &impl Serialize) -> Result<Reply, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use countersign_core::secret::Secret;
-    use http::HeaderValue;
+    use http::{HeaderValue, StatusCode};
 
-    use super::{Cookie, Reply};
+    use super::Reply;
 
     #[track_caller]
     fn check(reply: Reply, status: u16, fields: &[(&str, &str)]) {
@@ -170,9 +190,17 @@ mod tests {
 
     #[test]
     fn a_page_runs_nothing_and_is_shown_in_no_frame() {
-        let response = Reply::page("<p>a</p>".to_owned()).into_response();
-        let policy = response.headers()["content-security-policy"].to_str().unwrap();
-        assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"));
+        let page = Reply::page(StatusCode::OK, "<p>a</p>".to_owned(), "form-action 'self'");
+        let policy = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; \
+                      form-action 'self'";
+        let fields = [
+            ("content-type", "text/html; charset=utf-8"),
+            ("content-security-policy", policy),
+            ("referrer-policy", "same-origin"),
+            ("x-content-type-options", "nosniff"),
+            ("x-frame-options", "DENY"),
+        ];
+        check(page, 200, &fields);
     }
 
     #[test]
@@ -180,21 +208,5 @@ mod tests {
         let location = "https://client.example/cb?code=x";
         let redirect = Reply::see_other(HeaderValue::from_static(location));
         check(redirect, 303, &[("location", location)]);
-    }
-
-    #[test]
-    fn rfc6265_a_cookie_is_bound_to_its_host_and_printed_nowhere() {
-        let cookie = |max_age| Cookie { name: "session", value: Secret::new("s3cret".to_owned()), max_age };
-        let reply = Reply::nothing().with_cookie(&cookie(None)).with_cookie(&cookie(Some(0)));
-        assert!(!format!("{reply:?}").contains("s3cret"));
-        let response = reply.into_response();
-        let set: Vec<_> = response.headers().get_all("set-cookie").iter().collect();
-        assert_eq!(
-            set,
-            [
-                "__Host-session=s3cret; Path=/; Secure; HttpOnly; SameSite=Lax",
-                "__Host-session=s3cret; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0"
-            ]
-        );
     }
 }

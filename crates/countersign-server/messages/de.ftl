@@ -1,0 +1,124 @@
+# Was Menschen auf den Seiten des Ausstellers lesen, auf Deutsch. Einfache Wörter, kurze Sätze.
+# Jede Sprache hat dieselben Meldungen mit denselben Variablen; ein Test vergleicht sie.
+
+# Der Rahmen
+skip = Zum Inhalt springen
+product = Countersign
+
+# Wohin eine Antwort geht
+to-site = Sie werden zu { $host } weitergeleitet.
+to-loopback = Sie werden zu einer App auf diesem Computer weitergeleitet ({ $host }).
+to-app = Sie werden zu der App auf diesem Gerät weitergeleitet, die „{ $scheme }“-Links öffnet.
+
+# Anmelden
+sign-in-title = Anmelden
+sign-in-to = Anmelden, um mit { $client } fortzufahren
+username = Benutzername oder E-Mail-Adresse
+password = Passwort
+sign-in-button = Anmelden
+forgotten = Passwort vergessen?
+wrong-password = Benutzername und Passwort passen nicht zusammen. Prüfen Sie beides und versuchen Sie es noch einmal.
+wrong-throttled = Es waren zu viele Versuche. Warten Sie { $seconds ->
+    [one] eine Sekunde
+   *[other] { $seconds } Sekunden
+ } und versuchen Sie es dann noch einmal.
+wrong-busy = Gerade melden sich viele Menschen an. Bitte versuchen Sie es gleich noch einmal.
+
+# Zustimmung
+consent-title = { $client } bittet um Zugriff
+consent-question = Darf { $client } Ihr Konto benutzen?
+consent-lead = Erlaubt ist nur, was hier angekreuzt ist.
+consent-nothing = Die Anwendung erfährt, wer Sie sind, und sonst nichts.
+consent-list = Was Sie erlauben
+required = notwendig
+lasting = Der Zugriff bleibt auch in Ihrer Abwesenheit bestehen, bis Sie ihn zurücknehmen.
+not-you = Sind Sie das nicht?
+other-account = Anderes Konto verwenden
+signed-in-as = Angemeldet als { $user }
+allow = Erlauben
+deny = Ablehnen
+scope-openid = Wissen, wer Sie bei diesem Dienst sind
+scope-profile = Ihren Namen und Ihr Profil sehen
+scope-email = Ihre E-Mail-Adresse sehen
+scope-phone = Ihre Telefonnummer sehen
+scope-address = Ihre Postanschrift sehen
+scope-offline_access = Auch in Ihrer Abwesenheit zugreifen
+
+# Ein Gerät
+device-title = Gerät verbinden
+device-enter-lead = Geben Sie den Code ein, den Ihr Gerät oder Terminal anzeigt.
+device-code = Code
+device-code-hint = Acht Buchstaben, zum Beispiel BCDF-GHJK. Groß- und Kleinschreibung und der Strich sind egal.
+continue = Weiter
+device-wrong = Dieser Code ist nicht bekannt oder gilt nicht mehr. Prüfen Sie ihn, oder beginnen Sie auf Ihrem Gerät neu.
+device-too-many = Es waren zu viele Versuche. Warten Sie einen Moment und versuchen Sie es dann noch einmal.
+device-question = { $client } mit Ihrem Konto verbinden?
+device-warning = Fahren Sie nur fort, wenn Sie das selbst begonnen haben. Wenn Ihnen jemand einen Link oder Code geschickt hat, wählen Sie „{ deny }“: Sonst käme er in Ihr Konto.
+device-compare = Ihr Gerät zeigt diesen Code
+device-from = Angefragt von
+device-ago = { $minutes ->
+    [0] vor weniger als einer Minute
+    [one] vor einer Minute
+   *[other] vor { $minutes } Minuten
+ }
+unknown-address = einer unbekannten Adresse
+
+# Abmelden
+sign-out-title = Abmelden
+sign-out-question = Möchten Sie sich abmelden?
+sign-out-asked-by = { $client } bittet darum, Sie hier abzumelden.
+sign-out-lead = Um sich in diesem Browser wieder anzumelden, brauchen Sie Ihr Passwort.
+sign-out-button = Abmelden
+stay = Angemeldet bleiben
+
+# Hinweise
+notice-signed-out = Sie sind abgemeldet
+notice-signed-out-words = Sie können diese Seite schließen.
+notice-device-allowed = Ihr Gerät ist verbunden
+notice-device-allowed-words = Sie können diese Seite schließen und zu Ihrem Gerät zurückkehren.
+notice-device-denied = Es wurde nichts verbunden
+notice-device-denied-words = Das Gerät hat keinen Zugriff bekommen. Sie können diese Seite schließen.
+notice-reset-sent = Sehen Sie in Ihre E-Mail
+notice-reset-sent-words = Wenn es ein Konto mit dieser Adresse gibt, haben wir ihm einen Link für ein neues Passwort geschickt. Er gilt für kurze Zeit.
+notice-password-changed = Ihr Passwort ist geändert
+notice-password-changed-words = Sie wurden überall abgemeldet. Melden Sie sich mit dem neuen Passwort an.
+notice-email-verified = Ihre E-Mail-Adresse ist bestätigt
+notice-email-verified-words = Danke. Sie können diese Seite schließen.
+
+# Passwort und E-Mail
+reset-title = Passwort zurücksetzen
+reset-lead = Geben Sie Ihren Benutzernamen oder Ihre E-Mail-Adresse ein. Wir senden einen Link an die Adresse des Kontos.
+reset-button = Link senden
+choose-title = Neues Passwort wählen
+choose-lead = Nehmen Sie mindestens { $least } Zeichen. Ein paar Wörter ohne Zusammenhang sind leicht zu merken und schwer zu raten.
+new-password = Neues Passwort
+choose-button = Passwort ändern
+choose-weak = Dieses Passwort ist zu kurz oder zu bekannt. Wählen Sie ein anderes.
+verify-title = E-Mail-Adresse bestätigen
+verify-lead = Bestätigen Sie, dass { $email } Ihre Adresse ist.
+verify-button = Bestätigen
+
+# Weiter mit einem Formular
+form-post-title = Einen Moment
+form-post-words = Wählen Sie „{ continue }“, um zur Anwendung zurückzukehren.
+
+# Was schiefging
+problem-request = Dieser Link funktioniert nicht
+problem-request-words = Die Anwendung hat Sie mit einer Anfrage hierher geschickt, der wir nicht folgen können. Es wurde nichts weitergegeben. Gehen Sie zur Anwendung zurück und versuchen Sie es noch einmal; wenn es wieder geschieht, sagen Sie es denen, die sie betreiben.
+problem-stale = Diese Seite ist veraltet
+problem-stale-words = Vielleicht haben Sie sich in einem anderen Tab an- oder abgemeldet, oder die Seite war zu lange offen. Es wurde nichts geändert.
+problem-foreign = Das wurde verhindert
+problem-foreign-words = Eine andere Website wollte in Ihrem Namen handeln. Es wurde nichts geändert.
+problem-missing = Hier ist nichts
+problem-missing-words = Prüfen Sie die Adresse, oder gehen Sie dorthin zurück, woher Sie kamen.
+problem-method = So lässt sich diese Seite nicht öffnen
+problem-method-words = Gehen Sie dorthin zurück, woher Sie kamen, und versuchen Sie es noch einmal.
+problem-many = Zu viele Versuche
+problem-many-words = Warten Sie einen Moment und versuchen Sie es dann noch einmal.
+problem-unavailable = Das geht gerade nicht
+problem-unavailable-words = Das liegt an uns, nicht an Ihnen. Bitte versuchen Sie es gleich noch einmal.
+again = Neu beginnen
+for-operators = Für die Betreiber der Anwendung
+error-code = Fehler
+error-detail = Einzelheit
+reference = Kennung

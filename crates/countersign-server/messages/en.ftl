@@ -1,0 +1,124 @@
+# What people read on the pages of the issuer, in English. Plain words, short sentences.
+# Every language has the same messages with the same variables; a test compares them.
+
+# The frame
+skip = Skip to the content
+product = Countersign
+
+# Where an answer is sent
+to-site = You will be sent to { $host }.
+to-loopback = You will be sent to an app on this computer ({ $host }).
+to-app = You will be sent to the app on this device that opens “{ $scheme }” links.
+
+# Sign in
+sign-in-title = Sign in
+sign-in-to = Sign in to continue to { $client }
+username = Username or e-mail address
+password = Password
+sign-in-button = Sign in
+forgotten = Forgotten your password?
+wrong-password = That username and password do not match. Check both and try again.
+wrong-throttled = There were too many attempts. Wait { $seconds ->
+    [one] a second
+   *[other] { $seconds } seconds
+ }, then try again.
+wrong-busy = Many people are signing in right now. Please try again in a moment.
+
+# Consent
+consent-title = { $client } wants access
+consent-question = Allow { $client } to use your account?
+consent-lead = It will be able to do what is ticked here, and nothing else.
+consent-nothing = It learns who you are, and nothing else.
+consent-list = What you allow
+required = necessary
+lasting = It keeps this access when you are not there, until you take it back.
+not-you = Not you?
+other-account = Use another account
+signed-in-as = Signed in as { $user }
+allow = Allow
+deny = Deny
+scope-openid = Know who you are on this service
+scope-profile = See your name and profile
+scope-email = See your e-mail address
+scope-phone = See your phone number
+scope-address = See your postal address
+scope-offline_access = Keep access when you are not there
+
+# A device
+device-title = Connect a device
+device-enter-lead = Enter the code that your device or terminal shows.
+device-code = Code
+device-code-hint = Eight letters, such as BCDF-GHJK. Capitals and the dash do not matter.
+continue = Continue
+device-wrong = This code is not known, or it is no longer good. Check it, or start again on your device.
+device-too-many = There were too many attempts. Wait a moment, then try again.
+device-question = Connect { $client } to your account?
+device-warning = Only continue if you started this yourself. If somebody sent you a link or a code, choose “{ deny }”: they would get into your account.
+device-compare = Your device shows this code
+device-from = Asked from
+device-ago = { $minutes ->
+    [0] less than a minute ago
+    [one] a minute ago
+   *[other] { $minutes } minutes ago
+ }
+unknown-address = an unknown address
+
+# Sign out
+sign-out-title = Sign out
+sign-out-question = Do you want to sign out?
+sign-out-asked-by = { $client } asks to sign you out here.
+sign-out-lead = You will need your password to sign in again on this browser.
+sign-out-button = Sign out
+stay = Stay signed in
+
+# Notices
+notice-signed-out = You are signed out
+notice-signed-out-words = You can close this page.
+notice-device-allowed = Your device is connected
+notice-device-allowed-words = You can close this page and go back to your device.
+notice-device-denied = Nothing was connected
+notice-device-denied-words = The device got no access. You can close this page.
+notice-reset-sent = Check your e-mail
+notice-reset-sent-words = If there is an account with this address, we have sent it a link to choose a new password. It is good for a short time.
+notice-password-changed = Your password is changed
+notice-password-changed-words = You were signed out everywhere. Sign in with the new password.
+notice-email-verified = Your e-mail address is confirmed
+notice-email-verified-words = Thank you. You can close this page.
+
+# Password and e-mail
+reset-title = Reset your password
+reset-lead = Enter your username or e-mail address. We send a link to the address of the account.
+reset-button = Send the link
+choose-title = Choose a new password
+choose-lead = Use at least { $least } characters. A few unrelated words are easy to remember and hard to guess.
+new-password = New password
+choose-button = Change the password
+choose-weak = This password is too short or too well known. Choose another one.
+verify-title = Confirm your e-mail address
+verify-lead = Confirm that { $email } is your address.
+verify-button = Confirm
+
+# Going on by a form
+form-post-title = One moment
+form-post-words = Choose “{ continue }” to go back to the application.
+
+# What went wrong
+problem-request = This link does not work
+problem-request-words = The application sent you here with a request that we cannot follow. Nothing was shared. Go back to the application and try again; if it happens again, tell the people who run it.
+problem-stale = This page is out of date
+problem-stale-words = You may have signed in or out in another tab, or the page was open for too long. Nothing was changed.
+problem-foreign = This was stopped
+problem-foreign-words = Another web site tried to act in your name. Nothing was changed.
+problem-missing = There is nothing here
+problem-missing-words = Check the address, or go back to where you came from.
+problem-method = This page cannot be opened like this
+problem-method-words = Go back to where you came from and try again.
+problem-many = Too many attempts
+problem-many-words = Wait a moment, then try again.
+problem-unavailable = We cannot do this right now
+problem-unavailable-words = It is our fault, not yours. Please try again in a moment.
+again = Start again
+for-operators = For the people who run the application
+error-code = Error
+error-detail = Detail
+reference = Reference

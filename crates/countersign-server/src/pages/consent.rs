@@ -1,0 +1,64 @@
+//! The page on which people decide what an application may do. Posts `scope`, `decision`, `request` and `csrf` to `/consent`.
+
+use askama::Template;
+use url::form_urlencoded::{Serializer, parse};
+
+use super::language::Locale;
+use super::{Bound, Page};
+
+/// Asks for consent.
+#[derive(Debug, Template)]
+#[template(path = "consent.html")]
+pub(crate) struct Consent<'a> {
+    /// The language.
+    pub(crate) locale: Locale,
+    /// What binds the form.
+    pub(crate) bound: Bound<'a>,
+    /// The client's name.
+    pub(crate) client: &'a str,
+    /// Where the answer is sent.
+    pub(crate) redirect: Option<&'a str>,
+    /// Who is signed in.
+    pub(crate) user: &'a str,
+    /// What is asked for.
+    pub(crate) scopes: &'a [AskedScope<'a>],
+    /// Whether the access outlasts the visit (`offline_access`).
+    pub(crate) lasting: bool,
+}
+
+/// A scope that a client asks for.
+#[derive(Debug)]
+pub(crate) struct AskedScope<'a> {
+    /// The scope-token.
+    pub(crate) name: &'a str,
+    /// What it means, in the resource's own words; `None`: it has none.
+    pub(crate) words: Option<&'a str>,
+    /// Whether it cannot be left out.
+    pub(crate) required: bool,
+}
+
+impl AskedScope<'_> {
+    /// Says what it means: in the resource's words, in ours for the scopes of OpenID Connect, or by its name.
+    pub(crate) fn words(&self, locale: &Locale) -> String {
+        let ours = format!("scope-{}", self.name);
+        match self.words {
+            Some(words) => super::language::plain(words),
+            None if locale.knows(&ours) => locale.tell(&ours),
+            None => self.name.to_owned(),
+        }
+    }
+}
+
+impl Consent<'_> {
+    /// Returns the request, asking for another sign-in (OpenID Connect Core 1.0 §3.1.2.1 `prompt`).
+    fn other_account(&self) -> String {
+        let kept = parse(self.bound.request.as_bytes()).filter(|(name, _)| name != "prompt");
+        Serializer::new(String::new()).extend_pairs(kept).append_pair("prompt", "login").finish()
+    }
+}
+
+impl Page for Consent<'_> {
+    fn leads_to(&self) -> Option<&str> {
+        self.redirect
+    }
+}

@@ -1,0 +1,84 @@
+//! Where the answer to a form is sent: what people are told of it, and what the policy of the page lets through.
+
+use url::Url;
+
+/// What a redirect URI means to a person.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Destination {
+    /// A web site, by its host.
+    Site(String),
+    /// An app on the same computer (RFC 8252 §7.3), by host and port.
+    Loopback(String),
+    /// An app that opens links of a scheme of its own (RFC 8252 §7.1).
+    App(String),
+}
+
+impl Destination {
+    /// Reads a redirect URI that was proven to be the client's.
+    pub(crate) fn of(redirect_uri: &str) -> Self {
+        let Ok(uri) = Url::parse(redirect_uri) else { return Self::App(String::new()) };
+        let host = uri.host_str().unwrap_or_default();
+        let place = uri.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        match uri.scheme() {
+            "https" => Self::Site(place),
+            "http" if matches!(host, "localhost" | "[::1]") || host.starts_with("127.") => {
+                Self::Loopback(place)
+            }
+            "http" => Self::Site(place),
+            scheme => Self::App(scheme.to_owned()),
+        }
+    }
+}
+
+/// Returns what the CSP directive `form-action` lists for a form whose answer may be a redirect to `redirect_uri`.
+///
+/// Browsers hold `form-action` against every redirect that follows (CSP 3 §6.4.1), and a client's own page may send a
+/// browser on to another of its origins. So it is the scheme that is listed, not one origin.
+pub(crate) fn form_action(redirect_uri: Option<&str>) -> String {
+    match redirect_uri.and_then(|uri| Url::parse(uri).ok()).as_ref().map(Url::scheme) {
+        None => "'self'".to_owned(),
+        Some("https") => "'self' https:".to_owned(),
+        Some("about" | "blob" | "data" | "file" | "filesystem" | "javascript" | "vbscript") => {
+            "'self'".to_owned()
+        }
+        // RFC 3986 §3.1: a scheme has letters, digits, `+`, `-` and `.`, so that nothing ends the directive.
+        Some(scheme) => format!("'self' https: {scheme}:"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Destination, form_action};
+
+    #[track_caller]
+    fn check(uri: &str, expected: &Destination, sources: &str) {
+        assert_eq!(Destination::of(uri), *expected, "{uri}");
+        assert_eq!(form_action(Some(uri)), sources, "{uri}");
+    }
+
+    #[test]
+    fn rfc8252_7_people_are_told_where_they_will_be_sent() {
+        let site = |host: &str| Destination::Site(host.to_owned());
+        let loopback = |host: &str| Destination::Loopback(host.to_owned());
+        check("https://app.example/cb?x=1", &site("app.example"), "'self' https:");
+        check("https://app.example:8443/cb", &site("app.example:8443"), "'self' https:");
+        check("http://127.0.0.1:5555/cb", &loopback("127.0.0.1:5555"), "'self' https: http:");
+        check("http://[::1]:5555/cb", &loopback("[::1]:5555"), "'self' https: http:");
+        check("http://localhost/cb", &loopback("localhost"), "'self' https: http:");
+        check("http://localhost.evil.example/cb", &site("localhost.evil.example"), "'self' https: http:");
+        check(
+            "com.example.app:/cb",
+            &Destination::App("com.example.app".into()),
+            "'self' https: com.example.app:",
+        );
+        check("https://xn--bcher-kva.example/", &site("xn--bcher-kva.example"), "'self' https:");
+    }
+
+    #[test]
+    fn csp3_6_4_1_a_uri_adds_no_directive() {
+        for uri in ["javascript:alert(1)", "data:text/html,x", "no uri", "", "; script-src *", "a b:c"] {
+            assert_eq!(form_action(Some(uri)), "'self'", "{uri}");
+        }
+        assert_eq!(form_action(None), "'self'");
+    }
+}

@@ -1,0 +1,219 @@
+//! Every page, as text; and with markup in every field.
+
+use std::time::Duration;
+
+use super::consent::{AskedScope, Consent};
+use super::device::{Confirm, Enter, WrongCode};
+use super::form_post::FormPost;
+use super::language::Locale;
+use super::mail::{ResetAsk, ResetChoose, VerifyEmail};
+use super::notice::{Notice, NoticeKind};
+use super::problem::{Problem, ProblemKind};
+use super::sign_in::{SignIn, Wrong};
+use super::sign_out::SignOut;
+use super::{Bound, Page};
+
+/// Renders every page with `text` in every field.
+fn every(locale: Locale, text: &str) -> Vec<(&'static str, String)> {
+    let bound = || Bound { token: text.to_owned(), request: text };
+    let scopes = [
+        AskedScope { name: "openid", words: None, required: true },
+        AskedScope { name: text, words: Some(text), required: false },
+        AskedScope { name: text, words: None, required: false },
+    ];
+    let redirect = Some(text);
+    let sign_in = |wrong| SignIn {
+        locale,
+        bound: bound(),
+        client: Some(text),
+        redirect,
+        username: text,
+        wrong,
+        forgotten: true,
+    };
+    let page = |page: &dyn std::fmt::Display| page.to_string();
+    vec![
+        ("sign-in", page(&sign_in(None))),
+        ("sign-in-wrong", page(&sign_in(Some(Wrong::Credentials)))),
+        ("sign-in-throttled", page(&sign_in(Some(Wrong::Throttled(Duration::from_secs(30)))))),
+        (
+            "consent",
+            page(&Consent {
+                locale,
+                bound: bound(),
+                client: text,
+                redirect,
+                user: text,
+                scopes: &scopes,
+                lasting: true,
+            }),
+        ),
+        (
+            "device-enter",
+            page(&Enter { locale, bound: bound(), code: text, wrong: Some(WrongCode::Unknown) }),
+        ),
+        (
+            "device-confirm",
+            page(&Confirm {
+                locale,
+                bound: bound(),
+                client: text,
+                user: text,
+                code: text,
+                address: Some(text),
+                minutes: 2,
+                scopes: &scopes,
+                lasting: false,
+            }),
+        ),
+        ("sign-out", page(&SignOut { locale, bound: bound(), user: text, client: Some(text), redirect })),
+        ("notice", page(&Notice { locale, kind: NoticeKind::SignedOut })),
+        (
+            "problem",
+            page(&Problem {
+                locale,
+                kind: ProblemKind::Request,
+                status: http::StatusCode::BAD_REQUEST,
+                code: text,
+                detail: text,
+                reference: text,
+                again: Some(text),
+            }),
+        ),
+        ("form-post", page(&FormPost { locale, action: text, fields: &[(text, text.to_owned())] })),
+        ("reset-ask", page(&ResetAsk { locale, bound: bound() })),
+        ("reset-choose", page(&ResetChoose { locale, bound: bound(), token: text, least: 12, weak: true })),
+        ("verify-email", page(&VerifyEmail { locale, bound: bound(), token: text, email: text })),
+    ]
+}
+
+/// Returns what is left of a page when its texts are taken away: its tags and their attributes, without values.
+fn skeleton(html: &str) -> Vec<String> {
+    let mut tags = Vec::new();
+    for tag in html.split('<').skip(1) {
+        let (tag, _) = tag.split_once('>').expect("a tag that ends");
+        let names: Vec<_> = tag.split('"').step_by(2).map(str::trim).collect();
+        tags.push(names.join(" "));
+    }
+    tags
+}
+
+#[test]
+fn reflected_text_never_becomes_markup() {
+    for tag in ["en", "de"] {
+        let locale = Locale::negotiate(Some(tag), None);
+        let plain = every(locale, "text");
+        for attack in [
+            "<script>alert(1)</script>",
+            "\" autofocus onfocus=\"alert(1)",
+            "' onmouseover='alert(1)",
+            "</title><img src=x onerror=alert(1)>",
+            "--><svg onload=alert(1)>",
+            "{{ 7 * 7 }}{ $client }",
+            "&lt;script&gt;&#60;b&#62;",
+        ] {
+            for ((name, harmless), (_, attacked)) in plain.iter().zip(every(locale, attack)) {
+                assert_eq!(skeleton(harmless), skeleton(&attacked), "{name}: {attack}");
+            }
+        }
+    }
+}
+
+#[test]
+fn no_template_leaves_escaping_out() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/templates");
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        for forbidden in ["|safe", "| safe", "escape", "style=", "javascript:", "onclick"] {
+            assert!(!text.contains(forbidden), "{}: {forbidden}", path.display());
+        }
+    }
+}
+
+#[test]
+fn every_page_has_a_language_a_title_one_heading_and_labels() {
+    for (name, html) in every(Locale::negotiate(Some("de"), None), "text") {
+        assert!(html.starts_with("<!doctype html>\n<html lang=\"de\">"), "{name}");
+        assert_eq!(html.matches("<h1").count(), 1, "{name}");
+        assert_eq!(html.matches("<title>").count(), 1, "{name}");
+        for input in html.split("<input ").skip(1).filter(|input| !input.starts_with("type=\"hidden\"")) {
+            let id = input.split_once("id=\"").unwrap().1.split_once('"').unwrap().0;
+            assert!(html.contains(&format!("<label for=\"{id}\">")), "{name}: {id}");
+        }
+        for described in html.split("aria-describedby=\"").skip(1) {
+            for id in described.split_once('"').unwrap().0.split(' ') {
+                assert!(html.contains(&format!("id=\"{id}\"")), "{name}: {id}");
+            }
+        }
+    }
+}
+
+#[test]
+fn product_5_names_of_fields_and_buttons_are_stable() {
+    let pages = every(Locale::negotiate(None, None), "text");
+    for (name, stable) in [
+        (
+            "sign-in",
+            &[
+                "name=\"username\"",
+                "name=\"password\"",
+                "id=\"sign-in\"",
+                "name=\"request\"",
+                "name=\"csrf\"",
+            ][..],
+        ),
+        ("consent", &["name=\"scope\"", "id=\"allow\"", "id=\"deny\"", "name=\"decision\" value=\"allow\""]),
+        ("device-enter", &["name=\"user_code\"", "id=\"continue\""]),
+        ("device-confirm", &["name=\"user_code\"", "id=\"allow\"", "id=\"deny\"", "name=\"scope\""]),
+        ("sign-out", &["id=\"sign-out\""]),
+        ("form-post", &["id=\"continue\""]),
+        ("reset-ask", &["name=\"username\"", "id=\"reset\""]),
+        ("reset-choose", &["name=\"password\"", "id=\"reset\"", "name=\"token\""]),
+    ] {
+        let (_, html) = pages.iter().find(|(one, _)| *one == name).unwrap();
+        for text in stable {
+            assert!(html.contains(text), "{name}: {text}");
+        }
+    }
+}
+
+/// Compares each page with what is kept of it. With `UPDATE_PAGES` set, keeps what it is now.
+#[test]
+fn every_page_reads_as_it_is_kept() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/pages/kept");
+    for (name, html) in every(Locale::negotiate(None, None), "https://app.example/cb") {
+        let path = format!("{folder}/{name}.html");
+        #[expect(clippy::disallowed_methods, reason = "how a test is told to keep what it sees")]
+        if std::env::var_os("UPDATE_PAGES").is_some() {
+            std::fs::write(&path, &html).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), html, "{name}");
+    }
+}
+
+#[test]
+fn csp3_6_4_1_only_a_page_that_leads_to_a_client_lets_its_form_go_there() {
+    let locale = Locale::negotiate(None, None);
+    let bound = || Bound { token: String::new(), request: "" };
+    let sign_in = |redirect| SignIn {
+        locale,
+        bound: bound(),
+        client: None,
+        redirect,
+        username: "",
+        wrong: None,
+        forgotten: false,
+    };
+    #[track_caller]
+    fn check(page: &impl Page, sources: &str) {
+        let response = page.reply().into_response();
+        let policy = response.headers()["content-security-policy"].to_str().unwrap().to_owned();
+        assert!(policy.ends_with(&format!("frame-ancestors 'none'; form-action {sources}")), "{policy}");
+    }
+    check(&sign_in(None), "'self'");
+    check(&sign_in(Some("https://app.example/cb")), "'self' https:");
+    check(&sign_in(Some("com.example.app:/cb")), "'self' https: com.example.app:");
+    check(&Enter { locale, bound: bound(), code: "", wrong: None }, "'self'");
+    check(&Notice { locale, kind: NoticeKind::ResetSent }, "'self'");
+}

@@ -1,0 +1,195 @@
+//! A person's visit to a page: their language, the cookies of ours that their browser sent, and the forms they send back.
+//!
+//! **Invariant.** An [`OwnForm`] comes from a page of ours that was shown in this browser, for this purpose and this request.
+//! There is no other way to make one.
+
+use std::net::IpAddr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use countersign_core::secret::Secret;
+use countersign_edge::form::Form;
+use http::header::{ACCEPT_LANGUAGE, CONTENT_TYPE};
+use http::request::Parts;
+use http::{HeaderMap, StatusCode};
+
+use crate::app::App;
+use crate::cookie::{self, Cookie, Cookies};
+use crate::csrf::{self, FormPurpose};
+use crate::failure::Failure;
+use crate::pages::language::Locale;
+use crate::pages::problem::{Problem, ProblemKind};
+use crate::pages::{Bound, Page};
+use crate::places::Sender;
+use crate::received::Received;
+use crate::reply::Reply;
+
+/// Who looks at a page.
+#[derive(Debug)]
+pub(crate) struct Visit {
+    /// Their language.
+    pub(crate) locale: Locale,
+    cookies: Cookies,
+    /// The cookie by which this browser is told apart from now on.
+    fresh: Option<Cookie>,
+}
+
+/// A form of ours that was sent back, proven as the invariant says.
+#[derive(Debug)]
+pub(crate) struct OwnForm {
+    /// Who sent it.
+    pub(crate) visit: Visit,
+    /// The request's head.
+    pub(crate) head: Parts,
+    /// Where it came from.
+    pub(crate) address: Option<IpAddr>,
+    form: Form,
+}
+
+impl Visit {
+    /// Begins a visit; `request` is the query that its page goes on with.
+    ///
+    /// # Errors
+    ///
+    /// A page, if a cookie of ours is there twice.
+    pub(crate) fn of(app: &App, headers: &HeaderMap, request: &str) -> Result<Self, Failure> {
+        let locale = locale(headers, request);
+        let mut cookies = Cookies::read(headers).map_err(|_tossed| {
+            told(
+                app,
+                &Told { locale, kind: ProblemKind::Stale, status: StatusCode::BAD_REQUEST, again: None },
+            )
+        })?;
+        let fresh = cookies.browser.is_none().then(|| new_browser(app));
+        if let Some(fresh) = &fresh {
+            cookies.browser = Some(Secret::new(fresh.value.expose().clone()));
+        }
+        Ok(Self { locale, cookies, fresh })
+    }
+
+    /// Binds a form to this visit.
+    pub(crate) fn bound<'a>(&self, app: &App, purpose: FormPurpose, request: &'a str) -> Bound<'a> {
+        let peppers = app.store.snapshot().peppers();
+        Bound { token: csrf::token(peppers, &self.cookies, purpose, request), request }
+    }
+
+    /// Answers with a page.
+    pub(crate) fn reply(&self, page: &impl Page) -> Reply {
+        let reply = page.reply();
+        match &self.fresh {
+            Some(cookie) => reply.with_cookie(cookie),
+            None => reply,
+        }
+    }
+}
+
+impl OwnForm {
+    /// Takes a form that a browser sent.
+    ///
+    /// # Errors
+    ///
+    /// A page with 403, if another site sent it or it is not this browser's any more; what cannot be read is 400.
+    pub(crate) async fn receive(
+        app: &App,
+        received: Received,
+        purpose: FormPurpose,
+    ) -> Result<Self, Failure> {
+        let address = received.address();
+        let Received { head, body, .. } = received;
+        if csrf::is_foreign(&head.headers, &app.issuer_url) {
+            let (locale, status) = (locale(&head.headers, ""), StatusCode::FORBIDDEN);
+            return Err(told(app, &Told { locale, kind: ProblemKind::Foreign, status, again: None }));
+        }
+        let body = app.intake.read(Sender::Address(address), body, MOST).await?;
+        let form = read(&head.headers, &body)?;
+        Self::assertion(app, head, address, form, purpose)
+    }
+
+    fn assertion(
+        app: &App,
+        head: Parts,
+        address: Option<IpAddr>,
+        form: Form,
+        purpose: FormPurpose,
+    ) -> Result<Self, Failure> {
+        let request = form.get("request").unwrap_or_default();
+        let visit = Visit::of(app, &head.headers, request)?;
+        let peppers = app.store.snapshot().peppers();
+        let sent = form.get("csrf").unwrap_or_default();
+        if !csrf::is_token(peppers, &visit.cookies, (purpose, request), sent) {
+            let again = Some(request).filter(|request| !request.is_empty());
+            let (locale, status) = (visit.locale, StatusCode::FORBIDDEN);
+            return Err(told(app, &Told { locale, kind: ProblemKind::Stale, status, again }));
+        }
+        Ok(Self { visit, head, address, form })
+    }
+
+    /// Returns a field.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.form.get(name)
+    }
+
+    /// Returns all boxes of a name that were ticked.
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.form.all(name)
+    }
+
+    /// Returns the query that the form goes on with.
+    pub(crate) fn request(&self) -> &str {
+        self.get("request").unwrap_or_default()
+    }
+}
+
+/// What a person is told instead of what was asked.
+pub(crate) struct Told<'a> {
+    pub(crate) locale: Locale,
+    pub(crate) kind: ProblemKind,
+    pub(crate) status: StatusCode,
+    pub(crate) again: Option<&'a str>,
+}
+
+/// Tells a person what went wrong; the log tells more by the same reference.
+pub(crate) fn told(app: &App, told: &Told<'_>) -> Failure {
+    let Told { locale, kind, status, again } = *told;
+    let reference = reference(app);
+    tracing::info!(%reference, %status, ?kind, "a person was told of a problem");
+    let page = Problem { locale, kind, status, code: "", detail: "", reference: &reference, again };
+    page.reply().into_response().into()
+}
+
+/// Draws what a person reads to the operator: short, and without letters that are mistaken for others.
+pub(crate) fn reference(app: &App) -> String {
+    let mut bytes = [0; 10];
+    (app.entropy)().fill(&mut bytes);
+    let letter = |byte: &u8| REFERENCE.get(usize::from(byte & 31)).copied().map(char::from);
+    bytes.iter().filter_map(letter).collect()
+}
+
+/// Returns the language that a request asks for, or else the browser.
+pub(crate) fn locale(headers: &HeaderMap, request: &str) -> Locale {
+    let request = Form::read(request.as_bytes()).unwrap_or_default();
+    let accepted = headers.get(ACCEPT_LANGUAGE).and_then(|field| field.to_str().ok());
+    Locale::negotiate(request.get("ui_locales"), accepted)
+}
+
+fn read(headers: &HeaderMap, body: &[u8]) -> Result<Form, Failure> {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let essence = kind.split(';').next().unwrap_or_default().trim();
+    if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        let expected = "expected Content-Type: application/x-www-form-urlencoded";
+        return Err(Failure::Invalid(expected.to_owned()));
+    }
+    Form::read_repeating(body, &["scope"]).map_err(|error| Failure::Invalid(error.to_string()))
+}
+
+fn new_browser(app: &App) -> Cookie {
+    let mut bytes = [0; 32];
+    (app.entropy)().fill(&mut bytes);
+    Cookie { name: cookie::BROWSER, value: Secret::new(URL_SAFE_NO_PAD.encode(bytes)), max_age: None }
+}
+
+/// The most bytes of a form: a request of 8 KiB, percent-encoded once more, and the fields beside it.
+const MOST: usize = 64 * 1024;
+
+/// 32 letters and digits.
+const REFERENCE: &[u8; 32] = b"0123456789bcdfghjkmnpqrstvwxyzae";
