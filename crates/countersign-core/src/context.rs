@@ -7,6 +7,10 @@ use std::time::Duration;
 use crate::secret::Peppers;
 use crate::timestamp::{Monotonic, Timestamp};
 
+/// The least characters of a password, whatever the settings say: what NIST SP 800-63B-4 §3.1.1.2 and OWASP ASVS 5.0
+/// §6.2.1 have at least.
+pub const LEAST_PASSWORD: usize = 8;
+
 /// A source of unpredictable bytes. The production source is the operating system's, in the binary.
 pub trait Entropy: Send {
     /// Fills `buffer` with unpredictable bytes.
@@ -73,6 +77,22 @@ pub struct Policy {
     /// The most opaque or encrypted tokens of one organisation that live at a time. Default: 100,000, some 25 MB on every
     /// node.
     pub tenant_max_opaque_tokens: u64,
+    /// What holds for people who sign in.
+    pub people: PeoplePolicy,
+}
+
+/// The settings that decisions about people read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeoplePolicy {
+    /// The least characters of a password that is set. Default: 8, the least that OWASP ASVS 5.0 §6.2.1 allows. NIST SP
+    /// 800-63B-4 §3.1.1.2 wants 15 where nothing else is asked for.
+    pub password_min_length: usize,
+}
+
+impl Default for PeoplePolicy {
+    fn default() -> Self {
+        Self { password_min_length: LEAST_PASSWORD }
+    }
 }
 
 impl Default for Policy {
@@ -87,6 +107,7 @@ impl Default for Policy {
             tenant_max_owners: 10_000,
             client_max_opaque_tokens: 10_000,
             tenant_max_opaque_tokens: 100_000,
+            people: PeoplePolicy::default(),
         }
     }
 }

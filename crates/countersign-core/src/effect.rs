@@ -8,7 +8,7 @@ use crate::good_signatures::Signed;
 use crate::id::{CredentialId, OwnerId};
 use crate::imported_set::Upgrade;
 use crate::meter::Metered;
-use crate::record::{EndedToken, MarkRecord, Record, ResourceRecord, TakenOver};
+use crate::record::{EndedToken, MarkRecord, Membership, PersonRecord, Record, ResourceRecord, TakenOver};
 use crate::secret::SecretHash;
 use crate::tally::Kept;
 use crate::timestamp::Timestamp;
@@ -43,6 +43,10 @@ pub enum Effect {
     Withdraw(CredentialId),
     /// Removes a resource that still has this version.
     Undeclare(ResourceRecord),
+    /// Removes what is registered of a person that still has this version, and their memberships. The owner remains.
+    Unregister(Box<PersonRecord>),
+    /// Removes a membership that still has this version.
+    Leave(Membership),
     /// Remembers for ever that the hash of a foreign key was taken over; the commit is lost if it was before.
     TakeOver(TakenOver),
     /// Changes nothing; the commit is lost if the organisation holds `most` already, those of this commit among them.

@@ -165,8 +165,14 @@ impl SwitchOwner {
         let off = Off::stored(owner.disabled_at, owner.disabled_by);
         let off = switched(off, self.switch, context.now, authority(permit.principal()))?;
         let (disabled_at, disabled_by) = (off.map(|off| off.at), off.map(|off| off.by));
-        Ok(OwnerRecord { version: owner.version + 1, disabled_at, disabled_by, ..owner })
+        let generation = owner.generation + i64::from(signs_out(&owner, self.switch));
+        Ok(OwnerRecord { version: owner.version + 1, disabled_at, disabled_by, generation, ..owner })
     }
+}
+
+/// A person who is switched off comes back as one who has to sign in (OWASP ASVS 5.0 §7.4.2).
+fn signs_out(owner: &OwnerRecord, switch: Switch) -> bool {
+    owner.id.kind() == OwnerKind::User && switch == Switch::Disabled
 }
 
 /// A tenant switches its clients and users. A whole organisation is the operator's to switch.

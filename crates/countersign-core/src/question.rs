@@ -10,8 +10,10 @@
 use crate::id::{CredentialId, OwnerId};
 use crate::kind::Kind;
 use crate::ledger::Question;
+use crate::person_terms::Username;
 use crate::record::{
-    ArtifactRecord, ConsentRecord, CredentialRecord, MarkRecord, OwnerRecord, ResourceRecord, TakenOver,
+    ArtifactRecord, ConsentRecord, CredentialRecord, MarkRecord, Membership, OwnerRecord, PersonRecord,
+    ResourceRecord, TakenOver,
 };
 use crate::resource::{Offered, ResourceId};
 use crate::secret::{Peppers, Purpose, SecretHash};
@@ -332,4 +334,79 @@ pub struct IncarnationOf;
 
 impl Question for IncarnationOf {
     type Answer = i64;
+}
+
+/// What is stored of the person who is this owner?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PersonOf(pub OwnerId);
+
+impl Question for PersonOf {
+    type Answer = Option<FoundPerson>;
+}
+
+/// What is stored of the person who signs in as this?
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PersonNamed(pub Username);
+
+impl Question for PersonNamed {
+    type Answer = Option<FoundPerson>;
+}
+
+/// The answer to [`PersonOf`] and [`PersonNamed`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundPerson {
+    /// The owner.
+    pub owner: OwnerRecord,
+    /// The owner's organisation.
+    pub organisation: OwnerRecord,
+    /// The person.
+    pub person: PersonRecord,
+    /// Where they belong, in the order of the organisations' ids; without those that are disabled.
+    pub memberships: Vec<Membership>,
+}
+
+/// What does the making of a person need?
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Enrolment {
+    /// Where they shall belong; `None`: to the first organisation.
+    pub organisation: Option<OwnerId>,
+    /// What they shall sign in as.
+    pub username: Username,
+}
+
+impl Question for Enrolment {
+    type Answer = FoundEnrolment;
+}
+
+/// The answer to [`Enrolment`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FoundEnrolment {
+    /// The organisation, if there is one of that name.
+    pub holder: Option<Holder>,
+    /// Whether somebody signs in as that.
+    pub is_taken: bool,
+}
+
+/// What is stored of a person, of an organisation, and of the one in the other?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MembershipOf {
+    /// The person.
+    pub person: OwnerId,
+    /// The organisation.
+    pub organisation: OwnerId,
+}
+
+impl Question for MembershipOf {
+    type Answer = FoundMembership;
+}
+
+/// The answer to [`MembershipOf`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FoundMembership {
+    /// The person.
+    pub person: Option<OwnerRecord>,
+    /// The organisation.
+    pub organisation: Option<OwnerRecord>,
+    /// What the one is in the other.
+    pub membership: Option<Membership>,
 }

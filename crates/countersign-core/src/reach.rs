@@ -36,11 +36,15 @@ pub enum ManagementScope {
     SigningKeysWrite,
     /// End tokens before their time.
     TokensWrite,
+    /// List and read users.
+    UsersRead,
+    /// Create, change, switch and reset users, and give them roles.
+    UsersWrite,
 }
 
 impl ManagementScope {
     /// Every scope, in the order of their names.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::AuditRead,
         Self::ClientsRead,
         Self::ClientsWrite,
@@ -55,6 +59,8 @@ impl ManagementScope {
         Self::SigningKeysRead,
         Self::SigningKeysWrite,
         Self::TokensWrite,
+        Self::UsersRead,
+        Self::UsersWrite,
     ];
 
     /// Returns the scope-token.
@@ -75,6 +81,8 @@ impl ManagementScope {
             Self::SigningKeysRead => "signing-keys:read",
             Self::SigningKeysWrite => "signing-keys:write",
             Self::TokensWrite => "tokens:write",
+            Self::UsersRead => "users:read",
+            Self::UsersWrite => "users:write",
         }
     }
 

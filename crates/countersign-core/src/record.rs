@@ -12,6 +12,8 @@ use crate::imported_set::Imported;
 use crate::key_string::KeyPrefix;
 use crate::meter::Allowance;
 use crate::network::AddressBlock;
+use crate::password::PasswordHash;
+use crate::person_terms::{EmailAddress, Profile, Roles, Username};
 use crate::resource::Resource;
 use crate::scope::{Grantable, ScopeSet};
 use crate::secret::SecretHash;
@@ -33,6 +35,10 @@ pub enum Record {
     Artifact(Box<ArtifactRecord>),
     /// Of the table of what people allow.
     Consent(Box<ConsentRecord>),
+    /// Of the table of persons.
+    Person(Box<PersonRecord>),
+    /// Of the table of memberships.
+    Membership(Box<Membership>),
     /// Of the table of sealed values.
     Sealed(Box<SealedRecord>),
     /// How often all that was issued has ended: the one row of its table.
@@ -136,6 +142,18 @@ impl From<SigningKeyRecord> for Record {
 impl From<OwnerRecord> for Record {
     fn from(record: OwnerRecord) -> Self {
         Self::Owner(Box::new(record))
+    }
+}
+
+impl From<PersonRecord> for Record {
+    fn from(record: PersonRecord) -> Self {
+        Self::Person(Box::new(record))
+    }
+}
+
+impl From<Membership> for Record {
+    fn from(record: Membership) -> Self {
+        Self::Membership(Box::new(record))
     }
 }
 
@@ -391,6 +409,44 @@ impl OwnerRecord {
             client: None,
         }
     }
+}
+
+/// What is registered of an owner that is a person, as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PersonRecord {
+    /// Which owner.
+    pub id: OwnerId,
+    /// What they sign in as; nobody else does.
+    pub username: Username,
+    /// Where they are written to.
+    pub email: Option<EmailAddress>,
+    /// Since when it is known that they read what is written there.
+    pub email_verified_at: Option<Timestamp>,
+    /// What is stored of their password; `None`: they sign in with none.
+    pub password: Option<PasswordHash>,
+    /// When it was set.
+    pub password_at: Option<Timestamp>,
+    /// Counts the changes.
+    pub version: i64,
+    /// When anything of this was changed last.
+    pub updated_at: Timestamp,
+    /// What is told of them.
+    pub profile: Profile,
+}
+
+/// That a person belongs to an organisation, as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Membership {
+    /// The person.
+    pub person: OwnerId,
+    /// The organisation.
+    pub organisation: OwnerId,
+    /// What they are there.
+    pub roles: Roles,
+    /// Counts the changes.
+    pub version: i64,
+    /// Since when.
+    pub created_at: Timestamp,
 }
 
 /// A resource as stored.

@@ -9,6 +9,8 @@ use crate::id::OwnerId;
 use crate::imported_set::MAX_IMPORTED_SETS;
 use crate::key_string::KeyPrefix;
 use crate::meter::MAX_ALLOWANCES;
+use crate::password::Unfit;
+use crate::person_terms::NotAProfile;
 use crate::resource::{NotAResource, ResourceId};
 use crate::scope::Scope;
 use crate::tally::Kept;
@@ -110,6 +112,30 @@ pub enum Refusal {
         "the client has {MAX_SECRETS} secrets that work: wait until one has ended, or rotate with an overlap of 0s"
     )]
     TooManySecrets,
+    /// There is no such user that the caller may know of.
+    #[error("there is no such user")]
+    UserNotFound,
+    /// Somebody signs in as that.
+    #[error("somebody has this username already")]
+    UsernameTaken,
+    /// The caller says that an address is read by a person.
+    #[error("only an operator vouches for an e-mail address; anybody else lets the user verify it by mail")]
+    UnprovenEmail,
+    /// The text cannot become a password.
+    #[error(transparent)]
+    Password(#[from] Unfit),
+    /// What shall be told of a person cannot be.
+    #[error(transparent)]
+    Profile(#[from] NotAProfile),
+    /// Only who is switched off is deleted.
+    #[error("the user is not disabled: only who is disabled is deleted")]
+    UserNotDisabled,
+    /// A person belongs to their own organisation for as long as they are there.
+    #[error("this is the user's own organisation, which is left by deleting the user")]
+    HomeOrganisation,
+    /// The person is no member.
+    #[error("the user is no member of this organisation")]
+    NotAMember,
     /// Only an operator may.
     #[error("only an operator declares what tokens may be for")]
     OperatorsAlone,
@@ -170,6 +196,14 @@ impl Refusal {
             Self::ClientMetadata(_) => "invalid_client_metadata",
             Self::NoSecret(_) => "no_client_secret",
             Self::TooManySecrets => "too_many_client_secrets",
+            Self::UserNotFound => "user_not_found",
+            Self::UsernameTaken => "username_taken",
+            Self::UnprovenEmail => "unproven_email",
+            Self::Password(_) => "unfit_password",
+            Self::Profile(_) => "invalid_profile",
+            Self::UserNotDisabled => "user_not_disabled",
+            Self::HomeOrganisation => "home_organisation",
+            Self::NotAMember => "not_a_member",
             Self::OperatorsAlone => "operators_alone",
             Self::ResourceOfSettings => "resource_of_settings",
             Self::ResourceInUse(..) => "resource_in_use",

@@ -142,6 +142,8 @@ pub enum Purpose {
     OwnForm,
     /// The same, whichever set it came with: that it was taken over is remembered for ever.
     TakenOver,
+    /// A password, before it is hashed for keeping.
+    Password,
     /// No hash: the key under which small secrets are sealed.
     Sealing,
 }
@@ -155,6 +157,7 @@ impl Purpose {
             Self::Imported => b"imported\0",
             Self::OwnForm => b"own-form\0",
             Self::TakenOver => b"taken-over\0",
+            Self::Password => b"password\0",
             Self::Sealing => b"sealing\0",
         }
     }

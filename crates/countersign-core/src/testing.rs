@@ -47,13 +47,14 @@ use crate::own::Evidence;
 use crate::presentation::{kinds_of, recognise};
 use crate::principal::{Principal, Proof};
 use crate::question::{
-    ClientAndSecrets, Creation, FoundCreation, FoundInstallation, FoundOwner, FoundRegistered,
-    FoundRegistration, FoundResource, FoundRotation, FoundUse, Holder, HolderOf, IncarnationOf, Installation,
-    KeysOf, MarkOf, OwnerAndKeys, RecordOf, Registration, ResourceOf, Rotation, TokensOf, UseOf,
+    ClientAndSecrets, Creation, Enrolment, FoundCreation, FoundEnrolment, FoundInstallation, FoundMembership,
+    FoundOwner, FoundPerson, FoundRegistered, FoundRegistration, FoundResource, FoundRotation, FoundUse,
+    Holder, HolderOf, IncarnationOf, Installation, KeysOf, MarkOf, MembershipOf, OwnerAndKeys, PersonNamed,
+    PersonOf, RecordOf, Registration, ResourceOf, Rotation, TokensOf, UseOf,
 };
 use crate::record::{
-    ArtifactRecord, ConsentRecord, CredentialRecord, EndedToken, MarkRecord, OwnerRecord, Record,
-    ResourceRecord, SealedRecord, TakenOver, Terms,
+    ArtifactRecord, ConsentRecord, CredentialRecord, EndedToken, MarkRecord, Membership, OwnerRecord,
+    PersonRecord, Record, ResourceRecord, SealedRecord, TakenOver, Terms,
 };
 use crate::rejection::Rejection;
 use crate::resource::{Offered, ResourceId};
@@ -455,6 +456,8 @@ pub(crate) struct Tables {
     /// Which the settings declare.
     pub(crate) declared: Vec<ResourceId>,
     pub(crate) signing_keys: BTreeMap<CredentialId, SigningKeyRecord>,
+    pub(crate) persons: BTreeMap<OwnerId, PersonRecord>,
+    pub(crate) memberships: BTreeMap<(OwnerId, OwnerId), Membership>,
     pub(crate) sealed: Vec<SealedRecord>,
     pub(crate) artifacts: Vec<ArtifactRecord>,
     pub(crate) consents: BTreeMap<CredentialId, ConsentRecord>,
@@ -651,6 +654,13 @@ impl Tables {
                 self.consents.insert(record.id, *record);
                 !taken
             }
+            Record::Person(record) => {
+                let taken = self.persons.values().any(|one| one.username == record.username);
+                !taken && self.persons.insert(record.id, *record).is_none()
+            }
+            Record::Membership(record) => {
+                self.memberships.insert((record.person, record.organisation), *record).is_none()
+            }
             Record::Incarnation(_) => panic!("no decision asks for it"),
         }
     }
@@ -680,6 +690,16 @@ impl Tables {
             Record::Resource(next) => {
                 let version = next.version;
                 let before = self.resources.insert(next.resource.id.clone(), *next);
+                before.is_some_and(|before| before.version + 1 == version)
+            }
+            Record::Person(next) => {
+                let version = next.version;
+                let before = self.persons.insert(next.id, *next);
+                before.is_some_and(|before| before.version + 1 == version)
+            }
+            Record::Membership(next) => {
+                let version = next.version;
+                let before = self.memberships.insert((next.person, next.organisation), *next);
                 before.is_some_and(|before| before.version + 1 == version)
             }
             Record::Artifact(next) => {
@@ -727,6 +747,13 @@ impl Tables {
                 true
             }
             Effect::Undeclare(record) => self.resources.remove(&record.resource.id) == Some(record),
+            Effect::Unregister(record) => {
+                self.memberships.retain(|(person, _), _| *person != record.id);
+                self.persons.remove(&record.id) == Some(*record)
+            }
+            Effect::Leave(record) => {
+                self.memberships.remove(&(record.person, record.organisation)) == Some(record)
+            }
             Effect::TakeOver(taken) => {
                 let fresh = !self.taken_over.iter().any(|one| one.lookup == taken.lookup);
                 self.taken_over.push(taken);
@@ -897,6 +924,57 @@ impl Find<ClientAndSecrets> for Memory {
                 |one: &&CredentialRecord| one.owner == question.client && question.kind.names(one.id);
             let secrets = tables.credentials.values().filter(is_theirs).cloned().collect();
             Some(FoundRegistered { holder, secrets, resources: tables.offered() })
+        })
+    }
+}
+
+impl Tables {
+    fn person(&self, id: OwnerId) -> Option<FoundPerson> {
+        let (owner, person) = (self.owners.get(&id)?.clone(), self.persons.get(&id)?.clone());
+        let organisation = self.owners.get(&owner.organisation)?.clone();
+        let is_live = |one: &&Membership| {
+            one.person == id
+                && self.owners.get(&one.organisation).is_some_and(|one| one.disabled_at.is_none())
+        };
+        let memberships = self.memberships.values().filter(is_live).cloned().collect();
+        Some(FoundPerson { owner, organisation, person, memberships })
+    }
+}
+
+impl Find<PersonOf> for Memory {
+    async fn find(&self, PersonOf(id): PersonOf) -> Result<Option<FoundPerson>, Unavailable> {
+        self.answer(|tables| tables.person(id))
+    }
+}
+
+impl Find<PersonNamed> for Memory {
+    async fn find(&self, PersonNamed(name): PersonNamed) -> Result<Option<FoundPerson>, Unavailable> {
+        self.answer(|tables| {
+            let named = tables.persons.values().find(|one| one.username == name)?;
+            tables.person(named.id)
+        })
+    }
+}
+
+impl Find<Enrolment> for Memory {
+    async fn find(&self, question: Enrolment) -> Result<FoundEnrolment, Unavailable> {
+        self.answer(|tables| FoundEnrolment {
+            holder: question.organisation.or(tables.first).and_then(|owner| tables.holder(owner)),
+            is_taken: tables.persons.values().any(|one| one.username == question.username),
+        })
+    }
+}
+
+impl Find<MembershipOf> for Memory {
+    async fn find(&self, asked: MembershipOf) -> Result<FoundMembership, Unavailable> {
+        self.answer(|tables| FoundMembership {
+            person: tables
+                .owners
+                .get(&asked.person)
+                .filter(|_| tables.persons.contains_key(&asked.person))
+                .cloned(),
+            organisation: tables.owners.get(&asked.organisation).cloned(),
+            membership: tables.memberships.get(&(asked.person, asked.organisation)).cloned(),
         })
     }
 }

@@ -29,6 +29,7 @@ pub(crate) static MIGRATIONS: &[Migration] = &[
     Migration { number: 10, text: include_str!("schema/0010_tokens.sql") },
     Migration { number: 11, text: include_str!("schema/0011_token_caps.sql") },
     Migration { number: 12, text: include_str!("schema/0012_consent.sql") },
+    Migration { number: 13, text: include_str!("schema/0013_persons.sql") },
 ];
 
 /// Returns the newest schema that this version knows.

@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::client_keys::ClientKeys;
 use crate::failure::Failure;
 use crate::intake::Intake;
+use crate::passwords::Passwords;
 use crate::schema::{DecisionView, ReloadView, RouteView};
 use crate::signing::Signing;
 
@@ -70,6 +71,8 @@ pub struct App {
     pub policy: Arc<ArcSwap<Policy>>,
     /// Reads the bodies of the management API.
     pub intake: Arc<Intake>,
+    /// Where passwords are hashed.
+    pub passwords: Arc<Passwords>,
     /// What signs.
     pub signing: Arc<Signing>,
     /// What clients publish.

@@ -29,8 +29,10 @@ use crate::signing_key::{self, SigningKeyRotate, SigningKeyView};
 use crate::token::{self, GrantParameters, TokenView};
 use crate::token_state::{self, TokenParameters, TokenState};
 use crate::tokens::{self, TokensRevoke};
+use crate::user_json::{MembershipView, UserAmend, UserCreate, UserReset, UserRoles, UserShown, UserView};
 use crate::{
-    api_key, audit, bulk, client, decision, issuer, management_key, observe, openapi, owner, reload, resource,
+    api_key, audit, bulk, client, decision, issuer, management_key, observe, openapi, owner, reload,
+    resource, user,
 };
 
 macro_rules! shape {
@@ -770,6 +772,106 @@ pub static ENDPOINTS: &[Endpoint] = &[
         answer: Answered::NOTHING,
         refusals: &[Problem::NotFound],
         handler: permitted!(tokens::revoke),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::get(API, "/v1/users"),
+        id: "listUsers",
+        summary: "Lists users, the oldest first.",
+        clause: "RFC 6749 §1.1",
+        callers: Callers::Management(Some(ManagementScope::UsersRead)),
+        parameters: PAGING,
+        answer: Answered::json(shape!(Page<UserView>)),
+        handler: permitted!(user::list),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::post(API, "/v1/users"),
+        id: "createUser",
+        summary: "Enters a user: a person who signs in.",
+        clause: "RFC 6749 §1.1",
+        callers: Callers::Management(Some(ManagementScope::UsersWrite)),
+        body: body(shape!(UserCreate)),
+        answer: Answered::created(shape!(UserShown)),
+        refusals: &[Problem::Conflict, Problem::NotFound, Problem::Unavailable],
+        handler: permitted!(user::create),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::get(API, "/v1/users/{id}"),
+        id: "showUser",
+        summary: "Shows a user, and what they are in which organisation.",
+        clause: "RFC 6749 §1.1",
+        callers: Callers::Management(Some(ManagementScope::UsersRead)),
+        answer: Answered::json(shape!(UserShown)),
+        handler: permitted!(user::show),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::patch(API, "/v1/users/{id}"),
+        id: "updateUser",
+        summary: "Changes what is told of a user.",
+        clause: "OpenID Connect Core 1.0 §5.1",
+        callers: Callers::Management(Some(ManagementScope::UsersWrite)),
+        body: body(shape!(UserAmend)),
+        answer: Answered::json(shape!(UserView)),
+        handler: permitted!(user::amend),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::delete(API, "/v1/users/{id}"),
+        id: "deleteUser",
+        summary: "Disables a user and forgets what is registered of them; their audit remains.",
+        clause: "OWASP ASVS 5.0 §7.4.2",
+        callers: Callers::Management(Some(ManagementScope::UsersWrite)),
+        refusals: &[Problem::Conflict],
+        handler: permitted!(user::delete),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::post(API, "/v1/users/{id}/disable"),
+        id: "disableUser",
+        summary: "Disables a user: they sign in no more, and all that was obtained in their name has ended.",
+        clause: "OWASP ASVS 5.0 §7.4.2",
+        callers: Callers::Management(Some(ManagementScope::UsersWrite)),
+        answer: Answered::json(shape!(UserView)),
+        refusals: &[Problem::Conflict],
+        handler: permitted!(user::disable),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::post(API, "/v1/users/{id}/enable"),
+        id: "enableUser",
+        summary: "Enables a user again; they have to sign in.",
+        clause: "SAFETY 13",
+        callers: Callers::Management(Some(ManagementScope::UsersWrite)),
+        answer: Answered::json(shape!(UserView)),
+        refusals: &[Problem::Conflict],
+        handler: permitted!(user::enable),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::post(API, "/v1/users/{id}/reset"),
+        id: "resetUser",
+        summary: "Replaces a user's password, and ends all that was obtained in their name.",
+        clause: "OWASP ASVS 5.0 §7.4.3",
+        callers: Callers::Management(Some(ManagementScope::UsersWrite)),
+        body: body(shape!(UserReset)),
+        answer: Answered::json(shape!(UserView)),
+        refusals: &[Problem::Conflict, Problem::Unavailable],
+        handler: permitted!(user::reset),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::post(API, "/v1/users/{id}/roles"),
+        id: "setRolesOfUser",
+        summary: "Says what a user is in an organisation; `null` ends their membership, with an answer that is empty.",
+        clause: "SAFETY 13",
+        callers: Callers::Management(Some(ManagementScope::UsersWrite)),
+        body: body(shape!(UserRoles)),
+        answer: Answered::json(shape!(MembershipView)),
+        refusals: &[Problem::Conflict],
+        handler: permitted!(user::set_roles),
         ..ROW
     },
 ];

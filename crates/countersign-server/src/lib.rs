@@ -49,6 +49,7 @@ mod metadata;
 mod owner;
 #[expect(dead_code, reason = "the endpoints of people come next")]
 mod pages;
+pub mod passwords;
 pub mod received;
 mod refused;
 mod reload;
@@ -63,5 +64,7 @@ mod throttle;
 mod token;
 mod token_state;
 mod tokens;
+mod user;
+mod user_json;
 #[expect(dead_code, reason = "the endpoints of people come next")]
 mod visit;

@@ -13,13 +13,17 @@ impl From<Refusal> for Failure {
 
 const fn problem(refusal: &Refusal) -> Problem {
     match refusal {
-        Refusal::ClientNotFound | Refusal::NotFound | Refusal::OwnerNotFound | Refusal::ResourceNotFound => {
-            Problem::NotFound
-        }
+        Refusal::ClientNotFound
+        | Refusal::NotFound
+        | Refusal::OwnerNotFound
+        | Refusal::ResourceNotFound
+        | Refusal::UserNotFound
+        | Refusal::NotAMember => Problem::NotFound,
         Refusal::DisabledAbove(_)
         | Refusal::ExcessAudience(_)
         | Refusal::ExcessClaim(_)
         | Refusal::OperatorsAlone
+        | Refusal::UnprovenEmail
         | Refusal::ExcessPrefix(_)
         | Refusal::ExcessScope(_)
         | Refusal::SetNotDeclared
@@ -34,6 +38,9 @@ const fn problem(refusal: &Refusal) -> Problem {
         | Refusal::Revoked
         | Refusal::Superseded
         | Refusal::TooManySets
+        | Refusal::UsernameTaken
+        | Refusal::UserNotDisabled
+        | Refusal::HomeOrganisation
         | Refusal::TakenOver
         | Refusal::HashRefused => Problem::Conflict,
         Refusal::IdempotencyMismatch => Problem::UnprocessableContent,
@@ -45,6 +52,8 @@ const fn problem(refusal: &Refusal) -> Problem {
         | Refusal::Allowances
         | Refusal::EmptyLife
         | Refusal::LifetimeExceedsPolicy(_)
+        | Refusal::Password(_)
+        | Refusal::Profile(_)
         | Refusal::Name
         | Refusal::ReservedPrefix => Problem::BadRequest,
     }

@@ -7,7 +7,7 @@ use countersign_core::id::CredentialId;
 use countersign_core::imported_set::Upgrade;
 use countersign_core::ledger::{Commit, Unavailable};
 use countersign_core::reach::Reach;
-use countersign_core::record::{ConsentRecord, CredentialRecord, OwnerRecord};
+use countersign_core::record::{ConsentRecord, CredentialRecord, OwnerRecord, PersonRecord};
 use countersign_core::timestamp::Timestamp;
 
 use crate::audit_event::{self, AuditRequest, AuditRow, Chain};
@@ -19,7 +19,7 @@ use crate::meta::SealedRow;
 use crate::node::{self, NodeRow};
 use crate::page::{Page, PageRequest};
 use crate::store::Store;
-use crate::{commit, meta, owner, statements};
+use crate::{commit, meta, owner, person, statements};
 use countersign_database::value::corrupt;
 
 /// The mark in `meta` under which the first organisation and its key are made once.
@@ -79,6 +79,19 @@ impl Store {
         request: &PageRequest,
     ) -> Result<Page<ConsentRecord>, Unavailable> {
         consent::list(&self.database, reach, filter, request).await
+    }
+
+    /// Reads a page of persons within `reach`.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`].
+    pub async fn persons(
+        &self,
+        reach: Reach,
+        request: &PageRequest,
+    ) -> Result<Page<(OwnerRecord, PersonRecord)>, Unavailable> {
+        person::list(&self.database, reach, request).await
     }
 
     /// Reads audit events within `reach`, in the order of nodes and numbers; of the newest, in the order of time.

@@ -9,8 +9,8 @@ use countersign_core::tally::Kept;
 use countersign_core::timestamp::Timestamp;
 
 use crate::{
-    artifact, artifact_count, consent, credential, due, ended, incarnation, mark, meta, owner, resource,
-    signing_key, taken_over, tally,
+    artifact, artifact_count, consent, credential, due, ended, incarnation, mark, membership, meta, owner,
+    person, resource, signing_key, taken_over, tally,
 };
 use countersign_database::statement::Step;
 use countersign_database::value::corrupt;
@@ -82,6 +82,8 @@ fn tallied(effect: &Effect) -> Option<Tallied> {
             | Record::SigningKey(_)
             | Record::Artifact(_)
             | Record::Consent(_)
+            | Record::Person(_)
+            | Record::Membership(_)
             | Record::Sealed(_)
             | Record::Incarnation(_),
         )
@@ -89,6 +91,8 @@ fn tallied(effect: &Effect) -> Option<Tallied> {
         | Effect::Undeclare(_)
         | Effect::Discard { .. }
         | Effect::Withdraw(_)
+        | Effect::Unregister(_)
+        | Effect::Leave(_)
         | Effect::Advance(_)
         | Effect::Revoke { .. }
         | Effect::TakeOver(_)
@@ -109,6 +113,10 @@ fn step(effect: &Effect, node: &str, now: Timestamp) -> Result<Vec<Step>, Unavai
         Effect::Advance(Record::Credential(next)) => return asking(next, credential::advance(next)?),
         Effect::Advance(Record::Owner(next)) => owner::advance(next)?,
         Effect::Advance(Record::Resource(next)) => resource::advance(next)?,
+        Effect::Insert(Record::Person(record)) => person::insert(record)?,
+        Effect::Advance(Record::Person(next)) => person::advance(next)?,
+        Effect::Insert(Record::Membership(record)) => membership::insert(record)?,
+        Effect::Advance(Record::Membership(next)) => membership::advance(next)?,
         Effect::Insert(Record::SigningKey(record)) => {
             let work = record.due();
             return Ok(std::iter::once(signing_key::insert(record))
@@ -138,6 +146,8 @@ fn step(effect: &Effect, node: &str, now: Timestamp) -> Result<Vec<Step>, Unavai
             return Ok(vec![tally::remove(node, *credential), credential::remove(*credential)]);
         }
         Effect::Undeclare(record) => resource::remove(record),
+        Effect::Unregister(record) => return Ok(person::remove(record).into()),
+        Effect::Leave(record) => membership::remove(record),
         Effect::TakeOver(record) => taken_over::insert(record),
         Effect::Mark(record) => mark::mark(record, now),
         Effect::Done(work) => due::done(work, now),

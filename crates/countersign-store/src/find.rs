@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use countersign_core::ledger::{Find, Unavailable};
 use countersign_core::question::{
-    ArtifactOf, ClientAndSecrets, ConsentOf, ConsentTo, Creation, FirstUse, FoundCreation, FoundFirstUse,
-    FoundInstallation, FoundOwner, FoundRegistered, FoundRegistration, FoundResource, FoundRotation,
-    FoundUse, Holder, HolderOf, IncarnationOf, Installation, KeysOf, MarkOf, OwnerAndKeys, RecordOf,
+    ArtifactOf, ClientAndSecrets, ConsentOf, ConsentTo, Creation, Enrolment, FirstUse, FoundCreation,
+    FoundEnrolment, FoundFirstUse, FoundInstallation, FoundMembership, FoundOwner, FoundPerson,
+    FoundRegistered, FoundRegistration, FoundResource, FoundRotation, FoundUse, Holder, HolderOf,
+    IncarnationOf, Installation, KeysOf, MarkOf, MembershipOf, OwnerAndKeys, PersonNamed, PersonOf, RecordOf,
     Registration, ResourceOf, Rotation, TokensOf, UseOf,
 };
 use countersign_core::record::{ArtifactRecord, ConsentRecord, CredentialRecord, MarkRecord, TakenOver};
@@ -17,8 +18,8 @@ use countersign_core::token_ending::Nothing;
 
 use crate::store::Store;
 use crate::{
-    artifact, artifact_count, consent, creation, credential, incarnation, mark, owner, resource, signing_key,
-    taken_over,
+    artifact, artifact_count, consent, creation, credential, incarnation, mark, membership, owner, person,
+    resource, signing_key, taken_over,
 };
 
 impl Find<RecordOf> for Store {
@@ -197,5 +198,30 @@ impl Find<FirstUse> for Store {
         let taken = taken_over::find(&self.database, &question.own).await?;
         let record = credential::find(&self.database, question.credential).await?;
         Ok(FoundFirstUse { taken, record })
+    }
+}
+
+impl Find<PersonOf> for Store {
+    async fn find(&self, PersonOf(id): PersonOf) -> Result<Option<FoundPerson>, Unavailable> {
+        person::find(&self.database, id).await
+    }
+}
+
+impl Find<PersonNamed> for Store {
+    async fn find(&self, PersonNamed(username): PersonNamed) -> Result<Option<FoundPerson>, Unavailable> {
+        person::find_named(&self.database, &username).await
+    }
+}
+
+impl Find<Enrolment> for Store {
+    async fn find(&self, question: Enrolment) -> Result<FoundEnrolment, Unavailable> {
+        let holder = creation::find_holder(&self.database, question.organisation).await?;
+        Ok(FoundEnrolment { holder, is_taken: person::is_taken(&self.database, &question.username).await? })
+    }
+}
+
+impl Find<MembershipOf> for Store {
+    async fn find(&self, question: MembershipOf) -> Result<FoundMembership, Unavailable> {
+        membership::find(&self.database, question).await
     }
 }

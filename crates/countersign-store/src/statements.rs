@@ -2,8 +2,8 @@
 
 use crate::{
     artifact, artifact_count, audit_event, audit_start, change, consent, creation, credential,
-    decision_count, due, ended, incarnation, mark, meta, node, owner, resource, signing_key, taken_over,
-    tally, usage,
+    decision_count, due, ended, incarnation, mark, membership, meta, node, owner, person, resource,
+    signing_key, taken_over, tally, usage,
 };
 use countersign_database::statement::Statement;
 
@@ -25,9 +25,11 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Statement> {
         signing_key::STATEMENTS,
         tally::STATEMENTS,
         mark::STATEMENTS,
+        membership::STATEMENTS,
         meta::STATEMENTS,
         node::STATEMENTS,
         owner::STATEMENTS,
+        person::STATEMENTS,
         resource::STATEMENTS,
         taken_over::STATEMENTS,
         usage::STATEMENTS,

@@ -46,6 +46,12 @@ impl Records {
         self.owner(id, organisation.id)
     }
 
+    /// Makes a user of an organisation.
+    pub fn user(&mut self, organisation: &OwnerRecord) -> OwnerRecord {
+        let id = OwnerId::random(OwnerKind::User, &mut self.entropy);
+        self.owner(id, organisation.id)
+    }
+
     fn owner(&mut self, id: OwnerId, organisation: OwnerId) -> OwnerRecord {
         OwnerRecord::new(id, organisation, "acme".to_owned(), self.tick())
     }

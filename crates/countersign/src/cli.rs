@@ -31,6 +31,9 @@ pub(crate) enum Command {
     /// Owners of keys: organisations, and their clients and users
     #[command(subcommand)]
     Owner(Owner),
+    /// Users: persons who sign in, and what they are in which organisation
+    #[command(subcommand)]
+    User(User),
     /// Management keys: what guards the management API
     #[command(subcommand)]
     ManagementKey(ManagementKey),
@@ -687,6 +690,126 @@ pub(crate) enum Owner {
         #[command(flatten)]
         remote: Remote,
     },
+}
+
+/// What is done to users.
+#[derive(Debug, Subcommand)]
+pub(crate) enum User {
+    /// Enters a user
+    Create(Box<UserCreate>),
+    /// Lists users
+    List {
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Shows a user, and what they are in which organisation
+    Show {
+        /// The user's id
+        id: String,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Changes what is told of a user
+    Update(Box<UserUpdate>),
+    /// Disables a user: they sign in no more, and all that was obtained in their name has ended
+    Disable {
+        /// The user's id
+        id: String,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Enables a user again; they have to sign in
+    Enable {
+        /// The user's id
+        id: String,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Replaces a user's password, and ends all that was obtained in their name
+    Reset {
+        /// The user's id
+        id: String,
+        /// Reads the new password from standard input, one line; without it they have none
+        #[arg(long)]
+        password_stdin: bool,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Says what a user is in an organisation
+    Roles {
+        /// The user's id
+        id: String,
+        /// A role that they have there; repeat for several; without any they are a member and no more
+        #[arg(long = "role", value_name = "NAME", conflicts_with = "leave")]
+        roles: Vec<String>,
+        /// The organisation; by default their own
+        #[arg(long, value_name = "ID")]
+        organisation: Option<String>,
+        /// Ends their membership
+        #[arg(long)]
+        leave: bool,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Disables a user and forgets what is registered of them; their audit remains
+    Delete {
+        /// The user's id
+        id: String,
+        #[command(flatten)]
+        remote: Remote,
+    },
+}
+
+/// Enters a user.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct UserCreate {
+    /// What they sign in as; upper and lower case alike
+    #[arg(long)]
+    pub(crate) username: String,
+    /// What people call them; by default the username
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Reads their password from standard input, one line
+    #[arg(long)]
+    pub(crate) password_stdin: bool,
+    /// Where they are written to
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) email: Option<String>,
+    /// It is known that they read that; operators only
+    #[arg(long, requires = "email")]
+    pub(crate) email_verified: bool,
+    /// A standard claim, such as `locale=de-CH` or `given_name=Ana`; repeat for several
+    #[arg(long = "profile", value_name = "CLAIM=VALUE")]
+    pub(crate) profile: Vec<String>,
+    /// What they are in their organisation; repeat for several
+    #[arg(long = "role", value_name = "NAME")]
+    pub(crate) roles: Vec<String>,
+    /// The organisation that they belong to; by default the first
+    #[arg(long, value_name = "ID")]
+    pub(crate) organisation: Option<String>,
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+}
+
+/// Changes a user; what is not named stays.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct UserUpdate {
+    /// The user's id
+    pub(crate) id: String,
+    /// The new name
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Where they are written to from now on; `none`: nowhere
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) email: Option<String>,
+    /// It is known that they read what is written to them; operators only
+    #[arg(long)]
+    pub(crate) email_verified: bool,
+    /// A standard claim that changes; `CLAIM=` takes it away; repeat for several
+    #[arg(long = "profile", value_name = "CLAIM=VALUE")]
+    pub(crate) profile: Vec<String>,
+    #[command(flatten)]
+    pub(crate) remote: Remote,
 }
 
 /// What is done to management keys.

@@ -55,6 +55,7 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::Client(client) => commands::client::run(client).await,
         Command::Resource(resource) => commands::resource::run(resource).await,
         Command::Owner(owner) => commands::owner::run(owner).await,
+        Command::User(user) => commands::user::run(user).await,
         Command::ManagementKey(key) => commands::management_key::run(key).await,
         Command::MasterKey(key) => commands::master_key::run(key).await,
         Command::SigningKey(key) => commands::signing_key::run(key).await,

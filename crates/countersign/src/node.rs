@@ -1,7 +1,9 @@
 //! One node without its listeners: data directory, master key, store, certification authority, and the endpoints.
 
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -19,6 +21,7 @@ use countersign_pki::authority::{Authority, Stored};
 use countersign_server::app::{App, EntropySource, GatewayView, ReloadRequest};
 use countersign_server::client_keys::ClientKeys;
 use countersign_server::intake::Intake;
+use countersign_server::passwords::Passwords;
 use countersign_server::signing::Signing;
 use countersign_store::{History, Limits, Retention, Store, StoreConfig, StoreUrl};
 use serde_json::json;
@@ -193,6 +196,7 @@ async fn assemble(
         entropy: entropy(),
         policy: Arc::new(ArcSwap::from_pointee(place.policy.clone())),
         intake: Arc::new(Intake::new(IMPORTS, IMPORTS_OF_ONE, place.body_timeout)),
+        passwords: Arc::new(Passwords::new(available_parallelism().map_or(1, NonZero::get))),
         signing: Arc::new(Signing::new(keyring)),
         client_keys: Arc::new(ClientKeys::new(Arc::new(SystemClock))),
         metrics: Arc::new(Metrics::new()),

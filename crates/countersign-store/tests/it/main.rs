@@ -18,6 +18,7 @@ mod key_races;
 mod nodes;
 mod opening;
 mod pages;
+mod persons;
 mod proxy;
 mod pruning;
 mod raw;

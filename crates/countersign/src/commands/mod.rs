@@ -20,6 +20,7 @@ pub(crate) mod token;
 mod token_get;
 mod token_revoke;
 pub(crate) mod up;
+pub(crate) mod user;
 
 use std::process::ExitCode;
 

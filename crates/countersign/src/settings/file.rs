@@ -48,6 +48,7 @@ pub(crate) struct FileSettings {
     pub(crate) api_key: ApiKeySettings,
     pub(crate) client: ClientSettings,
     pub(crate) tenant: TenantSettings,
+    pub(crate) password: PasswordSettings,
     pub(crate) signing_key: SigningKeySettings,
     pub(crate) retention: RetentionSettings,
     pub(crate) leaks: LeakSettings,
@@ -111,6 +112,13 @@ pub(crate) struct TenantSettings {
     pub(crate) max_keys: Option<u64>,
     pub(crate) max_owners: Option<u64>,
     pub(crate) max_opaque_tokens: Option<u64>,
+}
+
+/// What is asked of passwords.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct PasswordSettings {
+    pub(crate) min_length: Option<usize>,
 }
 
 /// How long signing keys live.

@@ -8,6 +8,7 @@ pub(crate) mod defaults;
 pub(crate) mod difference;
 pub(crate) mod file;
 mod gateway;
+mod people;
 pub(crate) mod register;
 pub(crate) mod resolved;
 pub(crate) mod resources;

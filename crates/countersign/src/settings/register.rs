@@ -1,7 +1,7 @@
 //! `SETTINGS`: every setting, its default and its meaning, as one table.
 
 use countersign_core::authenticators::GATEWAY;
-use countersign_core::context::Policy;
+use countersign_core::context::{PeoplePolicy, Policy};
 use countersign_core::duration::format_duration;
 use countersign_core::presentation::kinds_of;
 use countersign_core::resource::{LIFETIME, SigningAlgorithm};
@@ -124,6 +124,7 @@ pub(crate) const SETTINGS: &[Setting] = settings![
     "tenant.max_keys" "number" = (Policy::default().tenant_max_keys) live, "The most keys that one organisation keeps, ended ones that were not deleted among them; operators are not bound by it."
     "tenant.max_owners" "number" = (Policy::default().tenant_max_owners) live, "The most clients and users that one organisation enters; operators are not bound by it."
     "tenant.max_opaque_tokens" "number" = (Policy::default().tenant_max_opaque_tokens) live, "The most opaque or encrypted access tokens that all clients of one organisation have at a time, counted likewise; some 250 bytes each on every node."
+    "password.min_length" "number" = (PeoplePolicy::default().password_min_length) live, "The least characters of a password that is set, 8 to 64: 8 is the least that OWASP ASVS 5.0 §6.2.1 allows; NIST SP 800-63B-4 §3.1.1.2 wants 15 where nothing but a password is asked for."
     "retention.audit" "duration" "for ever", "How long audit events are kept. What is older is removed from the beginning of each node's chain, and the removal is an event itself; the rest is still verified."
     "retention.changes" "duration" = (format_duration(Retention::default().changes)), "How long a node may lag and still read only what changed; beyond it, it reads everything. At least 1m."
     "retention.decisions" "duration" = (format_duration(Retention::default().decisions)), "How long counts of decisions are kept, by minute."

@@ -30,7 +30,7 @@ use super::file::{
     UpstreamSettings,
 };
 use super::resources::ResourceSpec;
-use super::{gateway, retention};
+use super::{gateway, people, retention};
 use crate::cli::Up;
 use crate::log::LogSettings;
 
@@ -295,6 +295,7 @@ pub(crate) fn policy(file: &FileSettings) -> Result<Policy> {
         tenant_max_owners: file.tenant.max_owners.unwrap_or(default.tenant_max_owners),
         client_max_opaque_tokens: file.client.max_opaque_tokens.unwrap_or(default.client_max_opaque_tokens),
         tenant_max_opaque_tokens: file.tenant.max_opaque_tokens.unwrap_or(default.tenant_max_opaque_tokens),
+        people: people::policy(file)?,
     })
 }
 

@@ -53,6 +53,16 @@ impl Ground {
         self.command(arguments, environment).stdin(Stdio::null()).output().unwrap()
     }
 
+    /// Runs a command that reads `input`.
+    pub(crate) fn run_with(&self, arguments: &[&str], environment: &[(&str, &str)], input: &str) -> Output {
+        let mut command = self.command(arguments, environment);
+        let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = piped.spawn().unwrap();
+        // A command that refuses before it reads may have closed it.
+        let _closed = child.stdin.take().unwrap().write_all(input.as_bytes());
+        child.wait_with_output().unwrap()
+    }
+
     pub(crate) fn command(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Command {
         self.command_through(&[], arguments, environment)
     }

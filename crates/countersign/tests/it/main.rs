@@ -46,4 +46,5 @@ mod signing_keys;
 mod tenants;
 mod tokens;
 mod up;
+mod users;
 mod whole;
