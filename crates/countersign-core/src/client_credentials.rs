@@ -33,12 +33,10 @@ impl Redeem for ClientCredentials {
 
     fn decide(&self, context: &mut Context<'_>, client: &Principal, (): ()) -> Outcome<Redeemed, GrantError> {
         let line = AuditEvent::granted(context.now, ISSUE, Actor::of(client)).within(client.organisation());
-        match client.client() {
-            Some(subject) => Outcome::granted(Redeemed { subject, asked: self.0.clone() }, Vec::new(), line),
-            None => {
-                let error = GrantError::UnauthorizedClient;
-                Outcome::refused(error, Vec::new(), line.turned_down(error.code()))
-            }
+        if client.client().is_some() {
+            return Outcome::granted(Redeemed::Own(self.0.clone()), Vec::new(), line);
         }
+        let error = GrantError::UnauthorizedClient;
+        Outcome::refused(error, Vec::new(), line.turned_down(error.code()))
     }
 }

@@ -66,6 +66,15 @@ pub struct Policy {
     pub signing_key_lifetime: Duration,
     /// How long a signing key is published before it signs. Default: 24 h: longer than anybody should keep a JWK Set.
     pub signing_key_published: Duration,
+    /// How long a refresh token is good that is not used. Default: 30 days, after which NIST SP 800-63B-4 §2.1.3 has a person
+    /// sign in again at the lowest level.
+    pub refresh_idle: Duration,
+    /// How long refresh tokens follow each other after one sign-in. Default: 90 days, three times the above: a person who is
+    /// never seen again has not to be trusted for ever.
+    pub refresh_absolute: Duration,
+    /// How long the same answer is given again to a client that proves itself again. Default: 30 s, the time after which
+    /// client libraries commonly give up on an answer.
+    pub refresh_retry: Duration,
     /// The most keys that one organisation keeps, ended ones among them. Default: 10,000, some hundred for each of a
     /// tenant's hundred services.
     pub tenant_max_keys: u64,
@@ -103,6 +112,9 @@ impl Default for Policy {
             idempotency_window: Duration::from_secs(24 * 60 * 60),
             signing_key_lifetime: Duration::from_secs(30 * 24 * 60 * 60),
             signing_key_published: Duration::from_secs(24 * 60 * 60),
+            refresh_idle: Duration::from_secs(30 * 24 * 60 * 60),
+            refresh_absolute: Duration::from_secs(90 * 24 * 60 * 60),
+            refresh_retry: Duration::from_secs(30),
             tenant_max_keys: 10_000,
             tenant_max_owners: 10_000,
             client_max_opaque_tokens: 10_000,

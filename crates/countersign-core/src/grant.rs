@@ -14,11 +14,12 @@ use thiserror::Error;
 
 use crate::audit::AuditEvent;
 use crate::context::Context;
+use crate::delegation::Delegated;
 use crate::effect::Outcome;
-use crate::id::OwnerId;
 use crate::ledger::{Answer, Found, Lookup, Unavailable};
 use crate::principal::Principal;
 use crate::scope::ScopeSet;
+use crate::secret::Secret;
 use crate::token_cap::{Full, KeptTokens};
 
 /// A row of a register of grants.
@@ -152,12 +153,14 @@ impl GrantError {
 }
 
 /// What a redeemed grant asks to be issued. That the client may have it is not decided yet: see [`Issue`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Redeemed {
-    /// For whom the client acts.
-    pub subject: OwnerId,
-    /// What it asks for.
-    pub asked: Asked,
+#[derive(Debug)]
+pub enum Redeemed {
+    /// The client acts for itself.
+    Own(Asked),
+    /// It acts for a person.
+    Delegated(Box<Delegated>),
+    /// It was redeemed a moment ago, and this is what was answered.
+    Again(Secret<Vec<u8>>),
 }
 
 /// What a token request asks for, whatever its grant.

@@ -11,20 +11,27 @@ use std::sync::Arc;
 use countersign_jose::jwk::EncryptionKey;
 use serde_json::{Map, Value};
 
-use crate::access_token::OPAQUE_PREFIX;
-use crate::client_terms::ClientTerms;
+use crate::access_token::{OPAQUE_PREFIX, TYPE};
+use crate::audit::AuditEvent;
+use crate::authorized::Authorized;
+use crate::client_authentication::Confidential;
+use crate::client_terms::{ClientTerms, GrantType};
 use crate::context::Context;
+use crate::delegation::{Delegated, GoingOn, Redeemable};
 use crate::effect::{Effect, Outcome};
-use crate::grant::{GrantError, Granting, Issue, Redeemed};
+use crate::grant::{Asked, GrantError, Granting, Issue, Redeemed};
 use crate::id::CredentialId;
+use crate::identity::{self, ID_TOKEN, Told};
+use crate::issuance::Issuance;
 use crate::key_string::KeyString;
 use crate::known::KnownOwner;
 use crate::ledger::Unavailable;
 use crate::principal::Principal;
 use crate::record::{ArtifactRecord, Record};
+use crate::refreshing::{self, RefreshState};
 use crate::resource::{ClaimSource, Resource, Resources, TokenFormat};
 use crate::resource_jwks::ResourceJwks;
-use crate::scope::ScopeSet;
+use crate::scope::{Scope, ScopeSet};
 use crate::secret::{Purpose, Secret};
 use crate::signing_key::{KeyPurpose, Slot};
 use crate::timestamp::Timestamp;
@@ -42,6 +49,8 @@ pub const STORED: &str = "access_token";
 pub struct Draft<'a> {
     /// In which slot it is signed.
     pub slot: Slot,
+    /// What it is (RFC 8725 §3.11).
+    pub typ: &'static str,
     /// Its claims, with their `iss`.
     pub claims: Map<String, Value>,
     /// For whom it is encrypted; `None`: everybody reads it.
@@ -79,19 +88,45 @@ impl fmt::Debug for Issuer<'_> {
     }
 }
 
-/// What a client gets.
-#[derive(Debug)]
-pub struct Issuance {
-    /// What the token says.
-    pub claims: AccessClaims,
-    /// Its text, which is shown once.
-    pub token: Secret<String>,
+/// What a token is decided to be, before it is written.
+struct Due {
+    resource: Arc<Resource>,
+    terms: Arc<ClientTerms>,
+    claims: AccessClaims,
 }
 
-impl Issuance {
-    const fn assertion(claims: AccessClaims, token: Secret<String>) -> Self {
-        Self { claims, token }
+impl Due {
+    fn format(&self) -> TokenFormat {
+        self.resource.format.unwrap_or(self.terms.token_format)
     }
+
+    /// Tells whether it is kept where it is issued, because nobody else can say what it says.
+    fn is_kept(&self) -> bool {
+        match self.format() {
+            TokenFormat::Jwt => self.resource.jwks.is_some(),
+            TokenFormat::Opaque => true,
+        }
+    }
+
+    fn told(&self, line: AuditEvent) -> AuditEvent {
+        let AccessClaims { id, subject, audience, scopes, expires_at, delegation, .. } = &self.claims;
+        let line = line
+            .about(id.to_string())
+            .detail("audience", &**audience)
+            .detail("scope", scopes.to_string())
+            .detail("expires_at", expires_at.to_string());
+        match delegation {
+            None => line,
+            Some(of) => line.detail("subject", subject.to_string()).detail("grant", of.grant.to_string()),
+        }
+    }
+}
+
+/// Why nothing is issued: what the client is told, and what the audit.
+type Refused = (GrantError, &'static str);
+
+fn plainly(error: GrantError) -> Refused {
+    (error, error.reason())
 }
 
 impl Issue for Issuer<'_> {
@@ -105,92 +140,164 @@ impl Issue for Issuer<'_> {
         grant: Granting,
     ) -> Result<Outcome<Issuance, GrantError>, Unavailable> {
         let line = grant.audit.detail("grant_type", grant.grant_type);
-        let (resource, claims) = match self.claims(context, client, redeemed, grant.grant_type) {
-            Ok((resource, terms, claims)) => ((resource, terms), claims),
-            Err(error) => {
-                return Ok(Outcome::refused(error, Vec::new(), line.turned_down(error.reason())));
+        let due = match redeemed {
+            Redeemed::Again(answer) => {
+                let issuance = Issuance::read(answer)?;
+                let line = line.about(issuance.claims.id.to_string());
+                return Ok(Outcome::granted(issuance, Vec::new(), line));
+            }
+            Redeemed::Own(asked) => self.own(context, client, asked, grant.grant_type).map_err(plainly),
+            Redeemed::Delegated(delegated) => self.delegated(context, client, delegated, grant.grant_type),
+        };
+        let due = match due {
+            Ok(due) => due,
+            Err((error, reason)) => {
+                return Ok(Outcome::refused(error, Vec::new(), line.turned_down(reason)));
             }
         };
-        let line = line
-            .about(claims.id.to_string())
-            .detail("audience", &*claims.audience)
-            .detail("scope", claims.scopes.to_string())
-            .detail("expires_at", claims.expires_at.to_string());
-        let (resource, terms) = resource;
-        let format = resource.format.unwrap_or(terms.token_format);
-        if is_kept(&resource, format)
+        let line = due.told(line);
+        if due.is_kept()
             && let Err(full) = room(context, grant.kept.as_ref())
         {
             let line = line.turned_down(full.reason()).detail("setting", full.setting());
             return Ok(Outcome::refused(full.into(), Vec::new(), line));
         }
-        let (token, effects) = match format {
-            TokenFormat::Jwt => self.written(context, client, &resource, &claims)?,
-            TokenFormat::Opaque => self.opaque(context, client, &claims)?,
-        };
-        Ok(Outcome::granted(Issuance::assertion(claims, token), effects, line))
+        let (issuance, effects) = self.written(context, client, due, redeemed)?;
+        Ok(Outcome::granted(issuance, effects, line))
     }
 }
 
 impl Issuer<'_> {
-    fn claims(
+    /// Decides what a client gets for itself.
+    fn own(
         &self,
         context: &mut Context<'_>,
         client: &Principal,
-        redeemed: &Redeemed,
+        asked: &Asked,
         grant_type: &str,
-    ) -> Result<(Arc<Resource>, Arc<ClientTerms>, AccessClaims), GrantError> {
+    ) -> Result<Due, GrantError> {
         let (owner, terms) = registered(client, grant_type)?;
-        // A client acts for itself: there is no other subject yet whose state had to be looked at.
-        if redeemed.subject != owner.id() {
-            return Err(GrantError::InvalidGrant);
+        // RFC 6749 §4.4: this grant must be used by confidential clients only.
+        if !terms.auth_method.is_confidential() {
+            return Err(GrantError::UnauthorizedClient);
         }
-        let resource = self.resource(&terms, redeemed.asked.audience.as_deref())?;
-        let scopes = scopes(&terms, &resource, redeemed.asked.scopes.as_ref())?;
+        let resource = target(self.resources, &terms, asked.audience.as_deref())?;
+        let scopes = scopes(&terms, &resource, asked.scopes.as_ref())?;
+        let claims = self.claims(context, owner, &resource, scopes);
+        let claims = AccessClaims { further: mapped(&resource, &terms), ..claims };
+        Ok(Due { resource, terms, claims })
+    }
+
+    /// Decides what a client gets for a person: what was granted, as far as it may still have it.
+    fn delegated(
+        &self,
+        context: &mut Context<'_>,
+        client: &Principal,
+        delegated: &Delegated,
+        grant_type: &str,
+    ) -> Result<Due, Refused> {
+        let (owner, terms) = registered(client, grant_type).map_err(plainly)?;
+        let Delegated { person, authorized, .. } = delegated;
+        if !person.is_live() {
+            return Err((GrantError::InvalidGrant, "person_disabled"));
+        }
+        if !authorized.stands_in(Authorized::generations(self.incarnation, owner, person)) {
+            return Err((GrantError::InvalidGrant, "ended_before"));
+        }
+        if delegated.resource.as_deref().is_some_and(|asked| *asked != *authorized.audience) {
+            return Err(plainly(GrantError::InvalidTarget));
+        }
+        let resource = target(self.resources, &terms, Some(&authorized.audience)).map_err(plainly)?;
+        let scopes = granted(&terms, &resource, delegated).map_err(plainly)?;
+        let claims = AccessClaims {
+            subject: person.id(),
+            delegation: Some(delegated.delegation()),
+            further: mapped(&resource, &terms),
+            ..self.claims(context, owner, &resource, scopes)
+        };
+        Ok(Due { resource, terms, claims })
+    }
+
+    /// Starts a token: for the client itself, until something else is said.
+    fn claims(
+        &self,
+        context: &mut Context<'_>,
+        owner: &KnownOwner,
+        resource: &Resource,
+        scopes: ScopeSet,
+    ) -> AccessClaims {
         // RFC 7519 §2: whole seconds; the earlier one, so that nothing is issued in the future.
         let issued_at = Timestamp::from_millis(context.now.millis().div_euclid(1000).saturating_mul(1000));
-        let claims = AccessClaims {
+        AccessClaims {
             id: CredentialId::random(TOKEN, context.entropy),
             client: owner.id(),
-            subject: redeemed.subject,
+            subject: owner.id(),
             audience: resource.id.as_str().into(),
             scopes: Arc::new(scopes),
             issued_at,
             expires_at: issued_at.plus(resource.lifetime),
             generations: Generations::now(self.incarnation, owner),
             delegation: None,
-            further: mapped(&resource, &terms),
-        };
-        Ok((resource, terms, claims))
+            further: Map::new(),
+        }
     }
 
-    /// Finds what the token is for: one of the client's resources, or the default one where it has none of its own.
-    fn resource(&self, terms: &ClientTerms, asked: Option<&str>) -> Result<Arc<Resource>, GrantError> {
-        let default = self.resources.default_resource();
-        let resource = match (asked, terms.audiences.as_slice()) {
-            (None, []) => default.clone(),
-            (None, [only]) => self.resources.find(only.as_str()),
-            // SAFETY 12: with more than one, it is not guessed.
-            (None, [_, _, ..]) => None,
-            (Some(asked), []) => default.filter(|default| default.id.as_str() == asked),
-            (Some(asked), own) => {
-                own.iter().any(|one| one.as_str() == asked).then(|| self.resources.find(asked)).flatten()
-            }
+    /// Writes everything that goes with a token.
+    fn written(
+        &self,
+        context: &mut Context<'_>,
+        client: &Principal,
+        due: Due,
+        redeemed: &Redeemed,
+    ) -> Result<(Issuance, Vec<Effect>), Unavailable> {
+        let (token, mut effects) = match due.format() {
+            TokenFormat::Jwt => self.signed(context, client, &due)?,
+            TokenFormat::Opaque => self.opaque(context, client, &due.claims)?,
         };
-        resource.ok_or(GrantError::InvalidTarget)
+        let Due { terms, claims, .. } = due;
+        let mut issuance = Issuance::of(claims, token);
+        if let Redeemed::Delegated(delegated) = redeemed {
+            issuance.id_token = self.id_token(context.now, &terms, &issuance, delegated)?;
+            effects.extend(next_refresh_token(context, client, &terms, delegated, &mut issuance)?);
+        }
+        Ok((issuance, effects))
+    }
+
+    /// Signs an ID token, where one is asked for.
+    fn id_token(
+        &self,
+        now: Timestamp,
+        terms: &ClientTerms,
+        issuance: &Issuance,
+        delegated: &Delegated,
+    ) -> Result<Option<Secret<String>>, Unavailable> {
+        if !identity::is_asked_for(&issuance.claims.scopes) {
+            return Ok(None);
+        }
+        let algorithm = terms.id_token_signed_response_alg.into();
+        let told = Told {
+            issuer: self.url,
+            client: issuance.claims.client,
+            delegated,
+            access_token: issuance.token.expose(),
+            algorithm,
+        };
+        let slot = Slot { purpose: KeyPurpose::AccessToken, algorithm };
+        let draft = Draft { slot, typ: ID_TOKEN, claims: identity::claims(now, &told), reader: None };
+        (self.writer)(&draft).map(|written| Some(written.text))
     }
 
     /// Signs a token. Only the resource can read one that is encrypted: here it is known by its digest, as an opaque one is.
-    fn written(
+    fn signed(
         &self,
         context: &Context<'_>,
         client: &Principal,
-        resource: &Resource,
-        claims: &AccessClaims,
+        Due { resource, claims, .. }: &Due,
     ) -> Result<(Secret<String>, Vec<Effect>), Unavailable> {
         let slot = Slot { purpose: KeyPurpose::AccessToken, algorithm: resource.algorithm.into() };
         let reader = resource.jwks.as_ref().map(ResourceJwks::key);
-        let Written { key, text } = (self.writer)(&Draft { slot, claims: claims.to_json(self.url), reader })?;
+        let Written { key, text } =
+            (self.writer)(&Draft { slot, typ: TYPE, claims: claims.to_json(self.url), reader })?;
         if reader.is_none() {
             return Ok((text, Vec::new()));
         }
@@ -240,14 +347,6 @@ impl Issuer<'_> {
     }
 }
 
-/// Tells whether a token is kept where it is issued, because nobody else can say what it says.
-const fn is_kept(resource: &Resource, format: TokenFormat) -> bool {
-    match format {
-        TokenFormat::Jwt => resource.jwks.is_some(),
-        TokenFormat::Opaque => true,
-    }
-}
-
 fn unwritten() -> Unavailable {
     Unavailable::Corrupt("a token cannot be written".to_owned())
 }
@@ -260,10 +359,126 @@ fn registered<'p>(
     let owner = client.known_owner().filter(|owner| client.client() == Some(owner.id()));
     let owner = owner.ok_or(GrantError::UnauthorizedClient)?;
     let terms = owner.client().ok_or(GrantError::UnauthorizedClient)?;
-    // RFC 6749 §4.4: this grant must be used by confidential clients only; none that is built is for public ones.
-    let may =
-        terms.grants.iter().any(|grant| grant.name() == grant_type) && terms.auth_method.is_confidential();
+    // Whoever was given a refresh token may use it: that is decided where it is given.
+    let refreshes = grant_type == GrantType::RefreshToken.name();
+    let is_registered = |grant: &GrantType| refreshes || grant.name() == grant_type;
+    let may = terms.grants.iter().any(is_registered);
     if may && owner.is_live() { Ok((owner, terms)) } else { Err(GrantError::UnauthorizedClient) }
+}
+
+/// Finds what a token is for: one of the client's resources, or the default one where it has none of its own.
+///
+/// # Errors
+///
+/// [`GrantError::InvalidTarget`].
+pub(crate) fn target(
+    resources: &Resources,
+    terms: &ClientTerms,
+    asked: Option<&str>,
+) -> Result<Arc<Resource>, GrantError> {
+    let default = resources.default_resource();
+    let resource = match (asked, terms.audiences.as_slice()) {
+        (None, []) => default.clone(),
+        (None, [only]) => resources.find(only.as_str()),
+        // SAFETY 12: with more than one, it is not guessed.
+        (None, [_, _, ..]) => None,
+        (Some(asked), []) => default.filter(|default| default.id.as_str() == asked),
+        (Some(asked), own) => {
+            own.iter().any(|one| one.as_str() == asked).then(|| resources.find(asked)).flatten()
+        }
+    };
+    resource.ok_or(GrantError::InvalidTarget)
+}
+
+/// Decides on the scope of a token for a person: what was granted and may still be had; never more, whatever is asked for
+/// (RFC 6749 §6).
+fn granted(terms: &ClientTerms, resource: &Resource, delegated: &Delegated) -> Result<ScopeSet, GrantError> {
+    let granted = &delegated.authorized.scopes;
+    let asked = delegated.narrowed.as_ref().unwrap_or(granted);
+    if granted.first_missing(asked).is_some() {
+        return Err(GrantError::InvalidScope);
+    }
+    let stands = |scope: &Scope| {
+        identity::is_identity(scope) || terms.scopes.contains(scope.as_str()) && resource.takes(scope)
+    };
+    Ok(asked.filter(stands))
+}
+
+/// Makes the next refresh token of a family, or its first, where the client may have one.
+fn next_refresh_token(
+    context: &mut Context<'_>,
+    client: &Principal,
+    terms: &ClientTerms,
+    delegated: &Delegated,
+    issuance: &mut Issuance,
+) -> Result<Option<Effect>, Unavailable> {
+    match &delegated.going_on {
+        GoingOn::Begins => {
+            let lasts = terms.grants.contains(&GrantType::RefreshToken)
+                || delegated.authorized.scopes.contains(identity::OFFLINE_ACCESS);
+            lasts.then(|| first_refresh_token(context, client, delegated, issuance)).transpose()
+        }
+        GoingOn::From(before) => {
+            successor(context, client, before, issuance).map(|next| Some(Effect::Advance(next.into())))
+        }
+    }
+}
+
+fn first_refresh_token(
+    context: &mut Context<'_>,
+    client: &Principal,
+    delegated: &Delegated,
+    issuance: &mut Issuance,
+) -> Result<Effect, Unavailable> {
+    let text = refreshing::mint(context, delegated.family, 0);
+    let state = RefreshState {
+        number: 0,
+        authorized: delegated.authorized.clone(),
+        ends_at: context.now.plus(context.policy.refresh_absolute),
+        retry: None,
+    };
+    let record = ArtifactRecord {
+        kind: refreshing::KIND,
+        lookup: context.peppers.current().hash(Purpose::Credential, text.expose()),
+        second_lookup: None,
+        version: 1,
+        family: delegated.family,
+        grant: Some(delegated.grant),
+        client: Some(issuance.claims.client),
+        subject: Some(issuance.claims.subject),
+        organisation: client.organisation().ok_or_else(unwritten)?,
+        expires_at: state.end(context),
+        payload: state.to_text()?,
+    };
+    issuance.refresh_token = Some(text);
+    Ok(Effect::Insert(record.into()))
+}
+
+fn successor(
+    context: &mut Context<'_>,
+    client: &Principal,
+    before: &Redeemable,
+    issuance: &mut Issuance,
+) -> Result<ArtifactRecord, Unavailable> {
+    let Redeemable { record, state, presented } = before;
+    let number = state.number.saturating_add(1);
+    let text = refreshing::mint(context, record.family, number);
+    let lookup = context.peppers.current().hash(Purpose::Credential, text.expose());
+    issuance.refresh_token = Some(text);
+    // SAFETY 9: who proves nothing is given nothing again.
+    let retry = match Confidential::of(client) {
+        Some(_) => Some(refreshing::sealed(context, presented, &issuance.to_bytes()?)?),
+        None => None,
+    };
+    let next = RefreshState { number, retry, ..state.clone() };
+    Ok(ArtifactRecord {
+        lookup,
+        second_lookup: Some(record.lookup),
+        version: record.version.saturating_add(1),
+        expires_at: next.end(context),
+        payload: next.to_text()?,
+        ..record.clone()
+    })
 }
 
 /// Decides on the scope (RFC 6749 §3.3): what is asked for has to be registered, and known to the resource; where

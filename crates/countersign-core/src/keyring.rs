@@ -65,6 +65,11 @@ impl SealingKey {
         Self::of(pepper.version(), pepper.hash_bytes(Purpose::Sealing, &[]).as_bytes())
     }
 
+    /// Takes a key that was derived for one value; it has one version.
+    pub(crate) fn derived(key: UnboundKey) -> Self {
+        Self { version: 1, key: LessSafeKey::new(key) }
+    }
+
     fn of(version: u32, key: &[u8; 32]) -> Result<Self, SealingFailed> {
         let key = UnboundKey::new(&AES_256_GCM, key).map_err(|_| SealingFailed)?;
         Ok(Self { version, key: LessSafeKey::new(key) })

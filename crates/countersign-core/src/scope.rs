@@ -92,6 +92,18 @@ impl ScopeSet {
         required.0.iter().find(|scope| !self.0.contains(scope))
     }
 
+    /// Returns the tokens of both, or those of `other` alone where they are too many for one set.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        Self::try_from(self.0.union(&other.0).cloned().collect::<Vec<_>>()).unwrap_or_else(|_| other.clone())
+    }
+
+    /// Returns the tokens that `keep` wants.
+    #[must_use]
+    pub fn filter(&self, keep: impl Fn(&Scope) -> bool) -> Self {
+        Self(self.0.iter().filter(|scope| keep(scope)).cloned().collect())
+    }
+
     /// Walks the tokens in order.
     pub fn iter(&self) -> impl Iterator<Item = &Scope> {
         self.0.iter()

@@ -136,6 +136,8 @@ pub enum Purpose {
     FirstUse,
     /// An `Idempotency-Key`, scoped to its caller.
     IdempotencyKey,
+    /// The tag by which a refresh token is known to be ours.
+    RefreshTag,
     /// A hash of a credential that another system made.
     Imported,
     /// A form on a page of ours, bound to the browser that it was shown in.
@@ -154,6 +156,7 @@ impl Purpose {
             Self::Credential => b"credential\0",
             Self::FirstUse => b"first-use\0",
             Self::IdempotencyKey => b"idempotency-key\0",
+            Self::RefreshTag => b"refresh-tag\0",
             Self::Imported => b"imported\0",
             Self::OwnForm => b"own-form\0",
             Self::TakenOver => b"taken-over\0",

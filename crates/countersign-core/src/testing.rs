@@ -19,6 +19,7 @@ use crate::api_key::KeyCriteria;
 use crate::audit::AuditEvent;
 use crate::carried::{Connection, NoSets, RequestHead as Head};
 use crate::change::{Change, TokenLearned};
+use crate::client_authentication;
 use crate::client_terms::ClientTerms;
 use crate::context::{Context, Policy, SeededEntropy};
 use crate::credential::Row;
@@ -125,13 +126,12 @@ impl Ground {
     /// Registers a client, and proves it.
     pub(crate) fn client(&mut self, terms: ClientTerms) -> (OwnerRecord, Principal) {
         let organisation = self.organisation.clone();
+        let method = terms.auth_method;
         let client =
             OwnerRecord { client: Some(Box::new(terms)), ..self.member(OwnerKind::Client, &organisation) };
         self.store.keep_owner(&client);
         let owner = self.store.snapshot().owner(client.id).unwrap();
-        let proof =
-            Proof { owner: Some(owner), client: Some(client.id), ..Proof::nothing(Scheme::ANONYMOUS) };
-        (client, Principal::assertion(proof))
+        (client, Principal::assertion(client_authentication::proof(&owner, method)))
     }
 
     /// Mints an API key and keeps it; its text comes with it.

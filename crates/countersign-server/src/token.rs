@@ -1,13 +1,14 @@
 //! The token endpoint (RFC 6749 §3.2).
 
-use countersign_core::access_token;
 use countersign_core::exchange::issue;
 use countersign_core::grant::parse;
 use countersign_core::grants::GRANTS;
-use countersign_core::issuing::{Draft, Issuance, Issuer, Written};
+use countersign_core::issuance::Issuance;
+use countersign_core::issuing::{Draft, Issuer, Written};
 use countersign_core::ledger::Unavailable;
 use countersign_core::secret::Secret;
 use countersign_core::standing::Knows as _;
+use countersign_core::timestamp::Timestamp;
 use countersign_jose::algorithm::ContentEncryption;
 use countersign_jose::jwk::EncryptionKey;
 use countersign_jose::{jwe, jws};
@@ -31,15 +32,29 @@ pub(crate) struct TokenView {
     /// What it may do; absent: nothing in particular.
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<String>,
+    /// What it may be renewed with, once; absent: it is not renewed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
+    /// Who the person is (OpenID Connect Core 1.0 §3.1.3.3), where `openid` was granted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id_token: Option<String>,
 }
 
 /// Issues what a client's grant entitles it to.
 pub(crate) async fn issue_token(app: &App, call: ClientCall) -> Result<Reply, Failure> {
     let issuance = redeem(app, &call).await?;
-    let lifetime = issuance.claims.expires_at.since(issuance.claims.issued_at).as_secs();
-    let scope = Some(issuance.claims.scopes.to_string()).filter(|scope| !scope.is_empty());
-    let access_token = issuance.token.expose().clone();
-    Reply::ok(&TokenView { access_token, token_type: "Bearer", expires_in: lifetime, scope })
+    let Issuance { claims, token, refresh_token, id_token } = issuance;
+    let text = |secret: Secret<String>| secret.expose().clone();
+    // An answer that is given again is older than now.
+    let begun = Timestamp::from_millis(app.now().millis().div_euclid(1000).saturating_mul(1000));
+    Reply::ok(&TokenView {
+        access_token: text(token),
+        token_type: "Bearer",
+        expires_in: claims.expires_at.since(begun.max(claims.issued_at)).as_secs(),
+        scope: Some(claims.scopes.to_string()).filter(|scope| !scope.is_empty()),
+        refresh_token: refresh_token.map(text),
+        id_token: id_token.map(text),
+    })
 }
 
 async fn redeem(app: &App, call: &ClientCall) -> Result<Issuance, Refused> {
@@ -70,7 +85,7 @@ fn write(app: &App, draft: &Draft<'_>) -> Result<Written, Unavailable> {
     let signer = app.signer(draft.slot).ok_or(Unavailable::NoSigningKey)?;
     let key = signer.kid().parse().map_err(|error| unwritten(&error))?;
     let payload = serde_json::to_vec(&draft.claims).map_err(|error| unwritten(&error))?;
-    let signed = jws::sign(&signer, access_token::TYPE, &payload).map_err(|error| unwritten(&error))?;
+    let signed = jws::sign(&signer, draft.typ, &payload).map_err(|error| unwritten(&error))?;
     let text = match draft.reader {
         None => signed,
         Some(reader) => encrypted(reader, &app.issuer_url, &signed).map_err(|error| unwritten(&error))?,
@@ -94,8 +109,16 @@ fn unwritten(error: &dyn std::error::Error) -> Unavailable {
 /// What a client asks with, beside what proves it. Unknown parameters are ignored (RFC 6749 §3.2).
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct GrantParameters {
-    /// `client_credentials`.
+    /// `authorization_code`, `client_credentials` or `refresh_token`.
     grant_type: String,
+    /// The code (RFC 6749 §4.1.3).
+    code: Option<String>,
+    /// Where the browser was sent with it.
+    redirect_uri: Option<String>,
+    /// What the challenge was made from (RFC 7636 §4.5).
+    code_verifier: Option<String>,
+    /// The refresh token (RFC 6749 §6).
+    refresh_token: Option<String>,
     /// Space-delimited scope-tokens. Default: all that the client is registered for and the resource knows.
     scope: Option<String>,
     /// The resource that the token shall be for (RFC 8707). Default: the client's only one, or the default one.

@@ -31,6 +31,8 @@ use crate::grant::Form;
 use crate::rejection::Rejection;
 
 pub use kind::KIND;
+#[cfg(test)]
+pub(crate) use rules::proof;
 pub use rules::{Confidential, MISSING};
 pub use told::{PREFIX, ROW};
 

@@ -122,7 +122,7 @@ fn admits(registered: AuthMethod, used: AuthMethod) -> bool {
 }
 
 /// What is proven of a client, but for what proved it.
-pub(super) fn proof(owner: &Arc<KnownOwner>, method: AuthMethod) -> Proof {
+pub(crate) fn proof(owner: &Arc<KnownOwner>, method: AuthMethod) -> Proof {
     Proof {
         subject: Some(Subject::Owner(owner.id())),
         client: Some(owner.id()),

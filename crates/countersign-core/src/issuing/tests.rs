@@ -8,7 +8,7 @@ use countersign_jose::jwk::{DecryptionKey, SigningKey};
 use countersign_jose::{jwe, jws};
 use serde_json::{Value, json};
 
-use super::{Draft, Issuance, Issuer, Written};
+use super::{Draft, Issuer, Written};
 use crate::access_token;
 use crate::authenticators::GATEWAY;
 use crate::client_terms::{AuthMethod, ClientTerms, GrantType};
@@ -16,6 +16,7 @@ use crate::exchange::issue;
 use crate::grant::{Form, GrantError, parse};
 use crate::grants::GRANTS;
 use crate::id::{CredentialId, OwnerId};
+use crate::issuance::Issuance;
 use crate::ledger::Unavailable;
 use crate::principal::Principal;
 use crate::record::EndedToken;
@@ -24,6 +25,8 @@ use crate::resource::{Declared, Resource, Resources, SigningAlgorithm};
 use crate::secret::Secret;
 use crate::signing_key::KeyPurpose;
 use crate::testing::{Ground, HOUR, ISSUER, NOW, at_once, signing_key};
+
+mod people;
 
 const DEFAULT: &str = "https://localhost/";
 const ORDERS: &str = "https://api.example.com";
@@ -54,7 +57,7 @@ fn write(draft: &Draft<'_>, pair: &SigningKey) -> Option<Written> {
     let claims = serde_json::to_vec(&draft.claims).ok()?;
     let key = pair.kid().parse().ok()?;
     assert_eq!(draft.slot.purpose, KeyPurpose::AccessToken);
-    let signed = jws::sign(pair, access_token::TYPE, &claims).ok()?;
+    let signed = jws::sign(pair, draft.typ, &claims).ok()?;
     let text = match draft.reader {
         Some(reader) => jwe::encrypt(reader, ContentEncryption::A256Gcm, told, signed.as_bytes()).ok()?,
         None => signed,
@@ -201,7 +204,7 @@ fn rfc6749_4_4_the_grant_is_for_confidential_clients_that_are_registered_for_it(
     }
     let stranger = crate::testing::Caller::of(&world.ground.organisation).principal();
     assert_eq!(world.issued(&stranger, &[]), Err("unauthorized_client"), "an owner that is no client");
-    for grant in ["password", "implicit", "authorization_code", "refresh_token", "x"] {
+    for grant in ["password", "implicit", "token", "x"] {
         let (_, client) = world.ground.client(good.clone());
         let refused = world.ask(&client, &[("grant_type", grant)]).unwrap().err();
         assert_eq!(refused.map(GrantError::code), Some("unsupported_grant_type"), "{grant}");

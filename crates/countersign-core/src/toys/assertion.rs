@@ -77,8 +77,7 @@ impl Redeem for Assertion {
         };
         let audit = AuditEvent::granted(context.now, ACTION, Actor::of(client)).within(client.organisation());
         let asked = Asked { scopes: Some(self.scopes.clone()), audience: None };
-        let answer = Redeemed { subject, asked };
-        Outcome::granted(answer, vec![Effect::Mark(mark)], audit)
+        Outcome::granted(Redeemed::Own(asked), vec![Effect::Mark(mark)], audit)
     }
 }
 
@@ -95,7 +94,8 @@ impl Issue for Anything {
         redeemed: &Redeemed,
         grant: Granting,
     ) -> Result<Outcome<ScopeSet, GrantError>, Unavailable> {
-        let scopes = redeemed.asked.scopes.clone().unwrap_or_default();
+        let Redeemed::Own(Asked { scopes, .. }) = redeemed else { panic!("nobody else is asked") };
+        let scopes = scopes.clone().unwrap_or_default();
         Ok(Outcome::granted(scopes, Vec::new(), grant.audit))
     }
 }

@@ -50,6 +50,7 @@ pub(crate) struct FileSettings {
     pub(crate) tenant: TenantSettings,
     pub(crate) password: PasswordSettings,
     pub(crate) signing_key: SigningKeySettings,
+    pub(crate) refresh_token: RefreshTokenSettings,
     pub(crate) retention: RetentionSettings,
     pub(crate) leaks: LeakSettings,
     pub(crate) egress: EgressSettings,
@@ -127,6 +128,15 @@ pub(crate) struct PasswordSettings {
 pub(crate) struct SigningKeySettings {
     pub(crate) lifetime: Option<String>,
     pub(crate) published: Option<String>,
+}
+
+/// How long refresh tokens live.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct RefreshTokenSettings {
+    pub(crate) idle: Option<String>,
+    pub(crate) absolute: Option<String>,
+    pub(crate) retry: Option<String>,
 }
 
 /// How long is kept what grows.

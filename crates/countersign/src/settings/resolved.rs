@@ -8,7 +8,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use countersign_core::authenticators::GATEWAY;
 use countersign_core::context::Policy;
 use countersign_core::decision::{Agreement, Condition, ForeignIssuer, Issuer, Requirement};
-use countersign_core::duration::parse_duration;
+use countersign_core::duration::{format_duration, parse_duration};
 use countersign_core::network::AddressBlock;
 use countersign_core::presentation::kinds_of;
 use countersign_core::scheme::Scheme;
@@ -285,7 +285,11 @@ pub(crate) fn policy(file: &FileSettings) -> Result<Policy> {
     if signing_key_published >= signing_key_lifetime {
         bail!("signing_key.published: expected less than signing_key.lifetime, or no key would ever sign");
     }
+    let refresh = refresh(file, &default)?;
     Ok(Policy {
+        refresh_idle: refresh.idle,
+        refresh_absolute: refresh.absolute,
+        refresh_retry: refresh.retry,
         signing_key_lifetime,
         signing_key_published,
         api_key_max_lifetime: duration("api_key.max_lifetime", file.api_key.max_lifetime.as_ref())?,
@@ -297,6 +301,33 @@ pub(crate) fn policy(file: &FileSettings) -> Result<Policy> {
         tenant_max_opaque_tokens: file.tenant.max_opaque_tokens.unwrap_or(default.tenant_max_opaque_tokens),
         people: people::policy(file)?,
     })
+}
+
+/// The longest time within which an answer is repeated: what is sealed under a token that a thief may have is not kept long;
+/// a bound, not a clause.
+const LONGEST_RETRY: Duration = Duration::from_secs(5 * 60);
+
+struct Refresh {
+    idle: Duration,
+    absolute: Duration,
+    retry: Duration,
+}
+
+fn refresh(file: &FileSettings, default: &Policy) -> Result<Refresh> {
+    let settings = &file.refresh_token;
+    let refresh = Refresh {
+        idle: duration("refresh_token.idle", settings.idle.as_ref())?.unwrap_or(default.refresh_idle),
+        absolute: duration("refresh_token.absolute", settings.absolute.as_ref())?
+            .unwrap_or(default.refresh_absolute),
+        retry: duration("refresh_token.retry", settings.retry.as_ref())?.unwrap_or(default.refresh_retry),
+    };
+    if refresh.idle > refresh.absolute {
+        bail!("refresh_token.idle: expected at most refresh_token.absolute");
+    }
+    if refresh.retry > LONGEST_RETRY {
+        bail!("refresh_token.retry: expected at most {}", format_duration(LONGEST_RETRY));
+    }
+    Ok(refresh)
 }
 
 fn github_keys(settings: &LeakSettings) -> Result<Option<Url>> {
