@@ -17,19 +17,8 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
 
-use crate::endpoint::Desk;
+use crate::endpoint::{Desk, Scripts};
 use crate::render::Answer;
-
-/// Whose scripts may call an endpoint, and read what it answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scripts {
-    /// Everybody's: it is public.
-    All,
-    /// Those of our own pages: browsers keep others out.
-    Own,
-    /// Those of the origins that live clients are registered with.
-    Registered,
-}
 
 /// What a browser is told about an endpoint.
 pub(crate) struct Shared {

@@ -14,7 +14,6 @@ use schemars::{Schema, SchemaGenerator};
 
 use crate::app::App;
 use crate::call::Call;
-use crate::cors::Scripts;
 use crate::failure::Failure;
 use crate::github::Github;
 use crate::leaks::Leaks;
@@ -55,6 +54,17 @@ pub struct Endpoint {
     /// Whether this node answers it, by its settings.
     pub(crate) offered: fn(&Desk) -> bool,
     pub(crate) handler: Handler,
+}
+
+/// Whose scripts may call an endpoint, and read what it answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scripts {
+    /// Everybody's: it is public.
+    All,
+    /// Those of our own pages: browsers keep others out.
+    Own,
+    /// Those of the origins that live clients are registered with.
+    Registered,
 }
 
 /// Who may call an endpoint.

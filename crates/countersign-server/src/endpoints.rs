@@ -13,8 +13,7 @@ use crate::client_json::{
     ClientAmend, ClientCreate, ClientRegistered, ClientShown, ClientView, ResourceAmend, ResourceBody,
     SecretMinted, SecretRotate,
 };
-use crate::cors::Scripts;
-use crate::endpoint::{Answered, Body, Callers, Desk, Endpoint, Handler, Shape};
+use crate::endpoint::{Answered, Body, Callers, Desk, Endpoint, Handler, Scripts, Shape};
 use crate::github::{self, Feedback, Finding};
 use crate::import::{self, MAX_IMPORT};
 use crate::leaks::{self, MAX_REPORT, Report};

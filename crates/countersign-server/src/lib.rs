@@ -28,7 +28,7 @@ mod client;
 mod client_json;
 pub mod client_keys;
 pub mod cookie;
-pub mod cors;
+mod cors;
 #[cfg_attr(not(test), expect(dead_code, reason = "the endpoints of people come next"))]
 mod csrf;
 mod decision;
