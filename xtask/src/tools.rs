@@ -18,7 +18,10 @@ struct Tool {
 }
 
 /// What the tests need.
-const TOOLS: [Tool; 10] = [
+const TOOLS: [Tool; 13] = [
+    Tool { program: "apache2", package: "apache2-bin" },
+    Tool { program: OPENID_MODULE, package: "libapache2-mod-auth-openidc" },
+    Tool { program: "chromium", package: "chromium" },
     Tool { program: "node", package: "nodejs" },
     Tool { program: "npm", package: "npm" },
     Tool { program: "pip3", package: "python3-pip" },
@@ -30,6 +33,9 @@ const TOOLS: [Tool; 10] = [
     Tool { program: "faketime", package: "faketime" },
     Tool { program: "pg_dump", package: "postgresql-client" },
 ];
+
+/// What signs people in at Apache: a module, which is on no search path.
+const OPENID_MODULE: &str = "/usr/lib/apache2/modules/mod_auth_openidc.so";
 
 /// Where Debian keeps PostgreSQL's server programs, one folder per version; they are not on the search path.
 const POSTGRESQL: &str = "/usr/lib/postgresql";
@@ -58,10 +64,12 @@ fn missing() -> Vec<&'static Tool> {
     TOOLS.iter().filter(|tool| !is_here(tool.program)).collect()
 }
 
-/// Tells whether `program` is on the search path, among the system's programs or among PostgreSQL's.
+/// Tells whether `program` is on the search path, among the system's programs or among PostgreSQL's, or a file that is there.
 fn is_here(program: &str) -> bool {
     let look = format!("PATH=\"$PATH:/usr/sbin:/sbin\"; command -v {program}");
-    succeeds(Command::new("sh").args(["-c", &look])) || is_of_postgresql(program)
+    succeeds(Command::new("sh").args(["-c", &look]))
+        || (program.starts_with('/') && Path::new(program).exists())
+        || is_of_postgresql(program)
 }
 
 /// Tells whether some version of PostgreSQL brings `program`.

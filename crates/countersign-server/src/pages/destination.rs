@@ -19,13 +19,11 @@ impl Destination {
         let Ok(uri) = Url::parse(redirect_uri) else { return Self::App(String::new()) };
         let host = uri.host_str().unwrap_or_default();
         let place = uri.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-        match uri.scheme() {
-            "https" => Self::Site(place),
-            "http" if matches!(host, "localhost" | "[::1]") || host.starts_with("127.") => {
-                Self::Loopback(place)
-            }
-            "http" => Self::Site(place),
-            scheme => Self::App(scheme.to_owned()),
+        let is_here = matches!(host, "localhost" | "[::1]") || host.starts_with("127.");
+        match (uri.scheme(), is_here) {
+            ("http", true) => Self::Loopback(place),
+            ("http" | "https", _) => Self::Site(place),
+            (own, _) => Self::App(own.to_owned()),
         }
     }
 }

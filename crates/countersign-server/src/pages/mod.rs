@@ -50,6 +50,15 @@ pub(crate) trait Page: Template {
     }
 }
 
+/// Returns where a request goes on to: the device page if it names that, or else the authorization endpoint. Nowhere else,
+/// whatever it holds.
+pub(crate) fn onward(request: &str) -> String {
+    match request == "device" || request.starts_with("device?") {
+        true => format!("/{request}"),
+        false => format!("/oauth/authorize?{request}"),
+    }
+}
+
 /// What binds a form to the browser that it was shown in, and to what was asked: two hidden fields of each form.
 #[derive(Debug)]
 pub(crate) struct Bound<'a> {

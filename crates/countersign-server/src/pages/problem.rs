@@ -22,7 +22,7 @@ pub(crate) struct Problem<'a> {
     pub(crate) detail: &'a str,
     /// By which the log tells more.
     pub(crate) reference: &'a str,
-    /// The query of the authorization request to start again with.
+    /// The request to start again with.
     pub(crate) again: Option<&'a str>,
 }
 
@@ -80,6 +80,12 @@ impl ProblemKind {
             Self::Stale => "problem-stale-words",
             Self::Unavailable => "problem-unavailable-words",
         }
+    }
+}
+
+impl Problem<'_> {
+    fn onward(&self, request: &str) -> String {
+        super::onward(request)
     }
 }
 

@@ -193,6 +193,24 @@ fn every_page_reads_as_it_is_kept() {
 }
 
 #[test]
+fn open_redirect_a_request_goes_on_to_our_own_pages_alone() {
+    for (request, expected) in [
+        ("device", "/device"),
+        ("device?user_code=BCDF-GHJK", "/device?user_code=BCDF-GHJK"),
+        ("client_id=a", "/oauth/authorize?client_id=a"),
+        ("//evil.example", "/oauth/authorize?//evil.example"),
+        ("https://evil.example", "/oauth/authorize?https://evil.example"),
+        ("device/../evil", "/oauth/authorize?device/../evil"),
+        ("device.evil.example", "/oauth/authorize?device.evil.example"),
+        ("/evil.example", "/oauth/authorize?/evil.example"),
+        ("\\evil.example", "/oauth/authorize?\\evil.example"),
+        ("", "/oauth/authorize?"),
+    ] {
+        assert_eq!(super::onward(request), expected);
+    }
+}
+
+#[test]
 fn csp3_6_4_1_only_a_page_that_leads_to_a_client_lets_its_form_go_there() {
     let locale = Locale::negotiate(None, None);
     let bound = || Bound { token: String::new(), request: "" };

@@ -15,6 +15,7 @@ mod harness;
 mod any_number;
 mod assertions;
 mod attacks;
+mod browser;
 mod bulk;
 mod client_keys;
 mod clients;
