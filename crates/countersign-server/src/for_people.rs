@@ -51,3 +51,31 @@ impl Reader {
         page.reply().told_as(&answer).into_response()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::Reader;
+
+    #[track_caller]
+    fn check(fields: &[&str], is_person: bool) {
+        let mut request = Request::new(());
+        for field in fields {
+            request.headers_mut().append("accept", field.parse().unwrap());
+        }
+        assert_eq!(Reader::of(&request.into_parts().0).is_some(), is_person, "{fields:?}");
+    }
+
+    #[test]
+    fn product_6_a_page_is_for_people_in_a_browser() {
+        check(&["text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"], true);
+        check(&["text/html;q=1.0, */*"], true);
+        check(&["text/html"], true);
+        check(&[], false);
+        check(&["*/*"], false);
+        check(&["application/json"], false);
+        check(&["application/json, text/html"], false);
+        check(&["application/json", "text/html"], false);
+    }
+}

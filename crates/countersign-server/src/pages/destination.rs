@@ -1,6 +1,6 @@
 //! Where the answer to a form is sent: what people are told of it, and what the policy of the page lets through.
 
-use url::Url;
+use url::{Host, Url};
 
 /// What a redirect URI means to a person.
 #[derive(Debug, PartialEq, Eq)]
@@ -19,7 +19,12 @@ impl Destination {
         let Ok(uri) = Url::parse(redirect_uri) else { return Self::App(String::new()) };
         let host = uri.host_str().unwrap_or_default();
         let place = uri.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-        let is_here = matches!(host, "localhost" | "[::1]") || host.starts_with("127.");
+        let is_here = match uri.host() {
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            Some(Host::Domain(name)) => name == "localhost",
+            None => false,
+        };
         match (uri.scheme(), is_here) {
             ("http", true) => Self::Loopback(place),
             ("http" | "https", _) => Self::Site(place),
@@ -63,6 +68,7 @@ mod tests {
         check("http://127.0.0.1:5555/cb", &loopback("127.0.0.1:5555"), "'self' https: http:");
         check("http://[::1]:5555/cb", &loopback("[::1]:5555"), "'self' https: http:");
         check("http://localhost/cb", &loopback("localhost"), "'self' https: http:");
+        check("http://127.evil.example/cb", &site("127.evil.example"), "'self' https: http:");
         check("http://localhost.evil.example/cb", &site("localhost.evil.example"), "'self' https: http:");
         check(
             "com.example.app:/cb",
