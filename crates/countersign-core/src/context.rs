@@ -96,11 +96,20 @@ pub struct PeoplePolicy {
     /// The least characters of a password that is set. Default: 8, the least that OWASP ASVS 5.0 §6.2.1 allows. NIST SP
     /// 800-63B-4 §3.1.1.2 wants 15 where nothing else is asked for.
     pub password_min_length: usize,
+    /// How long a session at the issuer waits for its next use. Default: 30 min, the most that the OWASP Session Management
+    /// Cheat Sheet gives applications of low risk.
+    pub session_idle: Duration,
+    /// How long a session at the issuer lives at most. Default: 8 h, the most that the same sheet gives a working day.
+    pub session_lifetime: Duration,
 }
 
 impl Default for PeoplePolicy {
     fn default() -> Self {
-        Self { password_min_length: LEAST_PASSWORD }
+        Self {
+            password_min_length: LEAST_PASSWORD,
+            session_idle: Duration::from_secs(30 * 60),
+            session_lifetime: Duration::from_secs(8 * 60 * 60),
+        }
     }
 }
 

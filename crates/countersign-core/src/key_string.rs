@@ -69,6 +69,11 @@ pub struct KeyPrefix(String);
 pub struct NotAPrefix;
 
 impl KeyPrefix {
+    /// Names a prefix of the product's own, which begins with [`RESERVED`].
+    pub(crate) fn of_ours(text: &'static str) -> Self {
+        Self(text.to_owned())
+    }
+
     /// Returns the prefix's text.
     #[must_use]
     pub fn as_str(&self) -> &str {

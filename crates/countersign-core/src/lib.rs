@@ -89,6 +89,7 @@ pub mod scheme;
 pub mod scope;
 pub mod secret;
 mod settling;
+pub mod sign_in;
 mod signed_text;
 pub mod signing_key;
 pub mod signing_keys;

@@ -66,6 +66,12 @@ impl Password {
         if form.length() > MOST { Err(Unfit::TooLong) } else { Ok(form) }
     }
 
+    /// Stands in for what was typed and can be no password.
+    #[must_use]
+    pub fn none() -> Self {
+        Self(Secret::new(String::new()))
+    }
+
     /// Takes what was chosen for a new one. `about`: what everybody may know of the person.
     ///
     /// # Errors

@@ -146,6 +146,8 @@ pub enum Purpose {
     TakenOver,
     /// A password, before it is hashed for keeping.
     Password,
+    /// A browser in which somebody has signed in before.
+    KnownBrowser,
     /// No hash: the key under which small secrets are sealed.
     Sealing,
 }
@@ -161,6 +163,7 @@ impl Purpose {
             Self::OwnForm => b"own-form\0",
             Self::TakenOver => b"taken-over\0",
             Self::Password => b"password\0",
+            Self::KnownBrowser => b"known-browser\0",
             Self::Sealing => b"sealing\0",
         }
     }

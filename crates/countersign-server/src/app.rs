@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::client_keys::ClientKeys;
 use crate::failure::Failure;
+use crate::guesses::Guesses;
 use crate::intake::Intake;
 use crate::passwords::Passwords;
 use crate::schema::{DecisionView, ReloadView, RouteView};
@@ -73,6 +74,8 @@ pub struct App {
     pub intake: Arc<Intake>,
     /// Where passwords are hashed.
     pub passwords: Arc<Passwords>,
+    /// How often passwords may be guessed.
+    pub guesses: Arc<Guesses>,
     /// What signs.
     pub signing: Arc<Signing>,
     /// What clients publish.

@@ -13,6 +13,9 @@ pub(crate) const BROWSER: &str = "countersign-browser";
 /// The name of the cookie that holds the issuer's session.
 pub(crate) const SESSION: &str = "countersign-session";
 
+/// The name of the cookie that says who has signed in with this browser before; it proves nobody, and lasts.
+pub(crate) const KNOWN: &str = "countersign-known";
+
 /// A cookie that is set: out of reach of scripts and of plain HTTP, and not sent with what another site starts, but for
 /// following a link.
 #[derive(Debug)]
@@ -45,6 +48,8 @@ pub(crate) struct Cookies {
     pub(crate) browser: Option<Secret<String>>,
     /// What names the issuer's session.
     pub(crate) session: Option<Secret<String>>,
+    /// What says who has signed in here before.
+    pub(crate) known: Option<Secret<String>>,
 }
 
 /// A request names a cookie of ours twice.
@@ -65,6 +70,7 @@ impl Cookies {
             let place = match name {
                 BROWSER => &mut cookies.browser,
                 SESSION => &mut cookies.session,
+                KNOWN => &mut cookies.known,
                 _ => continue,
             };
             if place.replace(Secret::new(value.to_owned())).is_some() {

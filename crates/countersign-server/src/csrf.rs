@@ -142,7 +142,7 @@ mod tests {
 
     fn cookies(browser: Option<&str>, session: Option<&str>) -> Cookies {
         let secret = |text: Option<&str>| text.map(|text| Secret::new(text.to_owned()));
-        Cookies { browser: secret(browser), session: secret(session) }
+        Cookies { browser: secret(browser), session: secret(session), known: None }
     }
 
     #[test]

@@ -141,7 +141,6 @@ impl Answered {
         Self { status: StatusCode::CREATED, content: Some((JSON, shape)) }
     }
 
-    #[expect(dead_code, reason = "the endpoints of people come next")]
     pub(crate) const fn page() -> Self {
         Self::text(HTML)
     }

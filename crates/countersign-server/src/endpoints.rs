@@ -32,7 +32,7 @@ use crate::tokens::{self, TokensRevoke};
 use crate::user_json::{MembershipView, UserAmend, UserCreate, UserReset, UserRoles, UserShown, UserView};
 use crate::{
     api_key, audit, bulk, client, decision, issuer, management_key, observe, openapi, owner, reload,
-    resource, user,
+    resource, sign_in, user,
 };
 
 macro_rules! shape {
@@ -262,6 +262,25 @@ pub static ENDPOINTS: &[Endpoint] = &[
         by_any_name: true,
         answer: Answered::json(shape!(StatusView)),
         handler: open!(observe::health),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::get(ISSUER, "/login"),
+        id: "showSignIn",
+        summary: "Asks who somebody is, by a page.",
+        clause: "OpenID Connect Core 1.0 §3.1.2.3",
+        answer: Answered::page(),
+        handler: Handler::Open(|desk, received| Box::pin(sign_in::show(&desk.app, received))),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::post(ISSUER, "/login"),
+        id: "signIn",
+        summary: "Signs a person in with what the page asked for, and sends them on.",
+        clause: "OpenID Connect Core 1.0 §3.1.2.3",
+        answer: Answered::page(),
+        refusals: &[Problem::Forbidden, Problem::TooManyRequests, Problem::Unavailable],
+        handler: Handler::Open(|desk, received| Box::pin(sign_in::take(&desk.app, received))),
         ..ROW
     },
     Endpoint {
@@ -902,6 +921,8 @@ mod tests {
         ("readCertificationAuthority", "a certificate is public; RFC 8555 clients fetch it first"),
         ("readGatewayHealth", "tells a balancer whether to send requests here, and no more"),
         ("readHealth", "tells a supervisor that the process lives, and no more"),
+        ("showSignIn", "people come here to be proven"),
+        ("signIn", "people are proven here; guesses are counted"),
         (
             "readMetrics",
             "counts, with labels from registers alone; whoever may not see them is kept off the listener",

@@ -6,7 +6,8 @@
 
 use std::sync::Arc;
 
-use countersign_core::password::{NotHashed, Password, PasswordHash};
+use countersign_core::password::{NotHashed, Password, PasswordHash, ProvenPassword};
+use countersign_core::question::FoundPerson;
 use countersign_edge::wire_error::Problem;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
@@ -70,6 +71,17 @@ impl App {
         let hashing = self.with_context(None, |context| password.hashing(context));
         let hashed = self.passwords.work(|| hashing.run()).await?;
         hashed.map_err(|NotHashed| Busy.into())
+    }
+
+    /// Compares a password with a person's; `None`: with nobody's, for as long.
+    pub(crate) async fn prove(
+        &self,
+        password: &Password,
+        person: Option<&FoundPerson>,
+    ) -> Result<Option<ProvenPassword>, Busy> {
+        let stored = person.and_then(|found| Some((found.owner.id, found.person.password.as_ref()?)));
+        let checking = password.checking(self.store.snapshot().peppers(), stored);
+        self.passwords.work(|| checking.run()).await
     }
 }
 

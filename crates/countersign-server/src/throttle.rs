@@ -71,7 +71,7 @@ fn since(bucket: Bucket, now: Monotonic) -> u64 {
 }
 
 /// Whoever has one IPv6 address has its whole /64 (RFC 4291 §2.5.4).
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => {

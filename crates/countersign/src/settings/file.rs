@@ -49,6 +49,7 @@ pub(crate) struct FileSettings {
     pub(crate) client: ClientSettings,
     pub(crate) tenant: TenantSettings,
     pub(crate) password: PasswordSettings,
+    pub(crate) session: SessionSettings,
     pub(crate) signing_key: SigningKeySettings,
     pub(crate) refresh_token: RefreshTokenSettings,
     pub(crate) retention: RetentionSettings,
@@ -120,6 +121,14 @@ pub(crate) struct TenantSettings {
 #[serde(default)]
 pub(crate) struct PasswordSettings {
     pub(crate) min_length: Option<usize>,
+}
+
+/// How long people stay signed in.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct SessionSettings {
+    pub(crate) idle: Option<String>,
+    pub(crate) lifetime: Option<String>,
 }
 
 /// How long signing keys live.

@@ -1,12 +1,17 @@
 //! The settings about people who sign in.
 
+use std::time::Duration;
+
 use anyhow::{Result, bail};
 use countersign_core::context::{LEAST_PASSWORD, PeoplePolicy};
 
 use super::file::FileSettings;
+use super::resolved::duration;
 
 /// The most that `password.min_length` may ask for: nobody remembers more, and every password manager makes as many.
 const MOST: usize = 64;
+/// The least of what people use.
+const LEAST_SPAN: Duration = Duration::from_secs(60);
 
 /// Resolves what decisions read.
 pub(super) fn policy(file: &FileSettings) -> Result<PeoplePolicy> {
@@ -15,5 +20,17 @@ pub(super) fn policy(file: &FileSettings) -> Result<PeoplePolicy> {
     if !(LEAST_PASSWORD..=MOST).contains(&password_min_length) {
         bail!("password.min_length: expected {LEAST_PASSWORD} to {MOST}, found {password_min_length}");
     }
-    Ok(PeoplePolicy { password_min_length })
+    let sessions = &file.session;
+    let session_idle = span("session.idle", sessions.idle.as_ref())?.unwrap_or(default.session_idle);
+    let session_lifetime =
+        span("session.lifetime", sessions.lifetime.as_ref())?.unwrap_or(default.session_lifetime);
+    Ok(PeoplePolicy { password_min_length, session_idle, session_lifetime })
+}
+
+/// Reads how long something lasts that people use: less than a minute, and nobody could.
+fn span(setting: &str, text: Option<&String>) -> Result<Option<Duration>> {
+    match duration(setting, text)? {
+        Some(value) if value < LEAST_SPAN => bail!("{setting}: expected at least 1m, found {value:?}"),
+        value => Ok(value),
+    }
 }

@@ -1,0 +1,291 @@
+//! The decisions about sessions.
+
+use serde::{Deserialize, Serialize};
+
+use crate::audit::{Actor, AuditEvent};
+use crate::context::Context;
+use crate::effect::{Effect, Outcome};
+use crate::exchange::{Act, System};
+use crate::id::{CredentialId, IdPrefix, OwnerId};
+use crate::key_string::{KeyPrefix, KeyString};
+use crate::known::KnownOwner;
+use crate::password::ProvenPassword;
+use crate::question::{ArtifactKey, ArtifactOf, FoundPerson, PersonOf};
+use crate::record::ArtifactRecord;
+use crate::secret::{Peppers, Secret};
+use crate::timestamp::Timestamp;
+use crate::token::PersonGenerations;
+
+/// What its artifacts are.
+const KIND: &str = "sign_in";
+/// What its names begin with.
+const SESSION: IdPrefix = IdPrefix::new("session");
+/// What its texts begin with.
+const PREFIX: &str = "cs_signin";
+/// How a password was asked for (RFC 8176 §2).
+const PASSWORD: &str = "pwd";
+/// How often a session that is in use says so: no page buys a commit each time that it is looked at.
+const TOUCHES: u32 = 10;
+
+/// Signs a person in.
+#[derive(Debug, Clone)]
+pub struct SignIn {
+    /// That they know their password.
+    pub proof: ProvenPassword,
+    /// How often everything that was issued has ended.
+    pub incarnation: i64,
+    /// The session that this browser had, which ends.
+    pub replaces: Option<CredentialId>,
+}
+
+/// A session that began.
+#[derive(Debug)]
+pub struct Begun {
+    /// What is known of it.
+    pub session: Session,
+    /// Its text: what the browser keeps.
+    pub text: Secret<String>,
+}
+
+/// A person's session at the issuer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Its name, which may be shown.
+    pub id: CredentialId,
+    /// Who signed in.
+    pub person: OwnerId,
+    /// When they proved themselves: `auth_time`.
+    pub auth_time: Timestamp,
+    /// How: `amr` (RFC 8176).
+    pub amr: Vec<String>,
+    /// What is stored.
+    record: ArtifactRecord,
+    seen_at: Timestamp,
+}
+
+/// Why nobody is signed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionEnd {
+    /// The person is disabled or gone, or all that was before has ended.
+    Ended,
+    /// It has lived for as long as a session may.
+    Expired,
+    /// It was not used for as long as a session waits.
+    Idle,
+    /// The proof is true no more: the password was changed, or the person disabled, meanwhile.
+    Unproven,
+}
+
+impl SessionEnd {
+    /// Returns the stable name.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Ended => "session_ended",
+            Self::Expired => "session_expired",
+            Self::Idle => "session_idle",
+            Self::Unproven => "unproven",
+        }
+    }
+}
+
+/// What a session adds to its artifact.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Payload {
+    auth_time: Timestamp,
+    amr: Vec<String>,
+    seen_at: Timestamp,
+    incarnation: i64,
+    organisation: i64,
+    person: i64,
+}
+
+impl Act for SignIn {
+    type Question = PersonOf;
+    type By = System;
+    type Answer = Begun;
+    type Reason = SessionEnd;
+
+    fn question(&self, _: &Context<'_>, _: &System) -> PersonOf {
+        PersonOf(self.proof.person())
+    }
+
+    fn decide(
+        &self,
+        context: &mut Context<'_>,
+        _: &System,
+        found: Option<FoundPerson>,
+    ) -> Outcome<Begun, SessionEnd> {
+        let is_proven = |found: &FoundPerson| {
+            let live = [&found.owner, &found.organisation].iter().all(|owner| owner.disabled_at.is_none());
+            live && self.proof.is(found.person.password.as_ref())
+        };
+        let Some(found) = found.filter(is_proven) else {
+            let line =
+                AuditEvent::refused(context.now, ACTION, Actor::UNVERIFIED, SessionEnd::Unproven.code());
+            let audit = line.about(self.proof.person().to_string());
+            return Outcome::refused(SessionEnd::Unproven, Vec::new(), audit);
+        };
+        let (signed_in, record) = self.begin(context, &found);
+        let ended = self.replaces.map(|family| Effect::Discard { kind: KIND, family });
+        let effects = ended.into_iter().chain([Effect::Insert(record.into())]).collect();
+        let audit = AuditEvent::granted(context.now, ACTION, by(&signed_in.session))
+            .about(signed_in.session.id.to_string())
+            .within(Some(found.owner.organisation));
+        Outcome::granted(signed_in, effects, audit)
+    }
+}
+
+impl SignIn {
+    fn begin(&self, context: &mut Context<'_>, found: &FoundPerson) -> (Begun, ArtifactRecord) {
+        let now = context.now;
+        let payload = Payload {
+            auth_time: now,
+            amr: vec![PASSWORD.to_owned()],
+            seen_at: now,
+            incarnation: self.incarnation,
+            organisation: found.organisation.generation,
+            person: found.owner.generation,
+        };
+        let key = KeyString::mint(&KeyPrefix::of_ours(PREFIX), context.entropy);
+        let record = ArtifactRecord {
+            kind: KIND,
+            lookup: key.hash(context.peppers.current()),
+            second_lookup: None,
+            version: 1,
+            family: CredentialId::random(SESSION, context.entropy),
+            grant: None,
+            client: None,
+            subject: Some(found.owner.id),
+            organisation: found.owner.organisation,
+            expires_at: now.plus(context.policy.people.session_lifetime),
+            payload: written(&payload),
+        };
+        let session = Session {
+            id: record.family,
+            person: found.owner.id,
+            auth_time: now,
+            amr: payload.amr,
+            record: record.clone(),
+            seen_at: now,
+        };
+        (Begun { session, text: key.into_secret() }, record)
+    }
+}
+
+fn written(payload: &Payload) -> String {
+    // INVARIANT: plain members always serialise; what is empty would be no session.
+    serde_json::to_string(payload).unwrap_or_default()
+}
+
+fn by(session: &Session) -> Actor {
+    Actor { scheme: PASSWORD_SCHEME.into(), credential: Some(session.id), owner: Some(session.person) }
+}
+
+/// Asks what is stored of the session whose text a browser has sent.
+#[must_use]
+pub fn question(peppers: &Peppers, text: &str) -> ArtifactOf {
+    ArtifactOf { kind: KIND, by: ArtifactKey::text(peppers, text) }
+}
+
+/// Returns the session if it counts now. `person`: what is known of an owner; `incarnation`: of the installation.
+///
+/// # Errors
+///
+/// [`SessionEnd`], but for [`SessionEnd::Unproven`].
+pub fn current(
+    context: &Context<'_>,
+    record: ArtifactRecord,
+    person: Option<&KnownOwner>,
+    incarnation: i64,
+) -> Result<Session, SessionEnd> {
+    let payload: Payload = serde_json::from_str(&record.payload).map_err(|_| SessionEnd::Ended)?;
+    let person = person.filter(|owner| owner.is_live() && record.subject == Some(owner.id()));
+    let person = person.ok_or(SessionEnd::Ended)?;
+    let then = PersonGenerations { organisation: payload.organisation, person: payload.person };
+    if payload.incarnation < incarnation || !then.stands_in(PersonGenerations::now(person)) {
+        return Err(SessionEnd::Ended);
+    }
+    let policy = &context.policy.people;
+    // Both as the settings are now: who shortens them means the sessions that there are.
+    if context.now >= record.expires_at.min(payload.auth_time.plus(policy.session_lifetime)) {
+        return Err(SessionEnd::Expired);
+    }
+    if context.now >= payload.seen_at.plus(policy.session_idle) {
+        return Err(SessionEnd::Idle);
+    }
+    Ok(Session {
+        id: record.family,
+        person: person.id(),
+        auth_time: payload.auth_time,
+        amr: payload.amr,
+        seen_at: payload.seen_at,
+        record,
+    })
+}
+
+/// Says that a session is in use.
+#[derive(Debug, Clone)]
+pub struct Touch(ArtifactRecord);
+
+impl Session {
+    /// Returns what to perform because the session is in use; `None`: that was said not long ago.
+    #[must_use]
+    pub fn touch(&self, context: &Context<'_>) -> Option<Touch> {
+        let after = context.policy.people.session_idle / TOUCHES;
+        (context.now >= self.seen_at.plus(after)).then(|| Touch(self.record.clone()))
+    }
+}
+
+impl Touch {
+    /// Returns the effect; lossy: whoever is lost to another is in use all the same.
+    #[must_use]
+    pub fn effect(self, now: Timestamp) -> Option<Effect> {
+        let Self(record) = self;
+        let payload: Payload = serde_json::from_str(&record.payload).ok()?;
+        let payload = written(&Payload { seen_at: now, ..payload });
+        Some(Effect::Advance(ArtifactRecord { payload, version: record.version + 1, ..record }.into()))
+    }
+}
+
+/// Signs a person out.
+#[derive(Debug, Clone)]
+pub struct SignOut(pub Session);
+
+impl Act for SignOut {
+    type Question = ArtifactOf;
+    type By = System;
+    type Answer = ();
+    type Reason = SessionEnd;
+
+    fn question(&self, _: &Context<'_>, _: &System) -> ArtifactOf {
+        ArtifactOf { kind: KIND, by: ArtifactKey::Family(self.0.id) }
+    }
+
+    fn decide(
+        &self,
+        context: &mut Context<'_>,
+        _: &System,
+        found: Option<ArtifactRecord>,
+    ) -> Outcome<(), SessionEnd> {
+        let Self(session) = self;
+        let line = AuditEvent::granted(context.now, "user.sign_out", by(session))
+            .about(session.id.to_string())
+            .within(Some(session.record.organisation));
+        match found {
+            Some(record) => {
+                let effect = Effect::Discard { kind: KIND, family: record.family };
+                Outcome::granted((), vec![effect], line)
+            }
+            None => {
+                Outcome::refused(SessionEnd::Ended, Vec::new(), line.turned_down(SessionEnd::Ended.code()))
+            }
+        }
+    }
+}
+
+/// What signing in is called in the audit.
+const ACTION: &str = "user.sign_in";
+/// How who signed in was proven, in the audit.
+const PASSWORD_SCHEME: &str = "password";

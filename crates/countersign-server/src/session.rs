@@ -1,0 +1,58 @@
+//! Who is signed in at a browser.
+
+use countersign_core::authorization::SignedIn;
+use countersign_core::context::Context;
+use countersign_core::ledger::{Commit, Durable as _, Find as _, Ledger as _, Unavailable};
+use countersign_core::secret::Secret;
+use countersign_core::sign_in::{Session, current as judged, question};
+use countersign_core::standing::Knows as _;
+use http::HeaderMap;
+
+use crate::app::App;
+use crate::cookie::Cookies;
+
+/// Returns who is signed in, and says that the session is in use. Whoever has two sessions has none.
+///
+/// # Errors
+///
+/// [`Unavailable`].
+#[expect(dead_code, reason = "the authorization endpoint comes next")]
+pub(crate) async fn current(app: &App, headers: &HeaderMap) -> Result<Option<SignedIn>, Unavailable> {
+    let Some(session) = find(app, headers).await? else { return Ok(None) };
+    let now = app.now();
+    if let Some(touch) = app.with_context(None, |context| session.touch(context))
+        && let Some(effect) = touch.effect(now)
+    {
+        // Whoever is overtaken is in use all the same, or signed out.
+        let (Commit::Done | Commit::Lost) = app.store.commit(vec![effect], Vec::new()).await?;
+    }
+    let person = app.store.snapshot().owner(session.person).ok_or(Unavailable::Stale)?;
+    let Session { id, auth_time, amr, .. } = session;
+    Ok(Some(SignedIn { session: id, person, auth_time, amr }))
+}
+
+/// Finds the session whose text a browser has sent, if it counts.
+///
+/// # Errors
+///
+/// [`Unavailable`].
+pub(crate) async fn find(app: &App, headers: &HeaderMap) -> Result<Option<Session>, Unavailable> {
+    let sent = Cookies::read(headers).ok().and_then(|cookies| cookies.session);
+    match sent {
+        Some(text) => named(app, &text).await,
+        None => Ok(None),
+    }
+}
+
+async fn named(app: &App, text: &Secret<String>) -> Result<Option<Session>, Unavailable> {
+    let snapshot = app.store.snapshot();
+    let Some(record) = app.store.find(question(snapshot.peppers(), text.expose())).await? else {
+        return Ok(None);
+    };
+    // What is known of the person has to be what holds now (SAFETY 4).
+    app.store.ready()?;
+    let person = record.subject.and_then(|person| snapshot.owner(person));
+    let incarnation = snapshot.incarnation();
+    let judge = |context: &mut Context<'_>| judged(context, record, person.as_deref(), incarnation);
+    Ok(app.with_context(None, judge).ok())
+}
