@@ -20,7 +20,7 @@ use crate::leaks::Leaks;
 use crate::oauth::ClientCall;
 use crate::parameter::Parameter;
 use crate::received::Received;
-use crate::reply::Reply;
+use crate::reply::{HTML, Reply};
 
 /// What a handler does.
 pub(crate) type Answering<'a> = Pin<Box<dyn Future<Output = Result<Reply, Failure>> + Send + 'a>>;
@@ -177,7 +177,5 @@ impl fmt::Debug for Desk {
     }
 }
 
-/// The media type of pages (RFC 2854 §2).
-pub(crate) const HTML: &str = "text/html";
 /// The media type of JSON (RFC 8259 §11).
 const JSON: &str = "application/json";

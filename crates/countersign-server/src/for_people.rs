@@ -5,7 +5,6 @@ use http::header::{ACCEPT, CONTENT_TYPE};
 use http::request::Parts;
 
 use crate::app::App;
-use crate::endpoint::HTML;
 use crate::failure::Failure;
 use crate::pages::Page as _;
 use crate::pages::language::Locale;
@@ -25,7 +24,7 @@ impl Reader {
             .flat_map(|field| field.split(','))
             .map(|kind| kind.split(';').next().unwrap_or_default().trim());
         // Browsers name it first when they go to a page; what a script asks for names JSON, or nothing.
-        (kinds.next() == Some(HTML)).then(|| Self::asking(head))
+        (kinds.next() == Some("text/html")).then(|| Self::asking(head))
     }
 
     /// Returns who asks for a page, whatever else is accepted.

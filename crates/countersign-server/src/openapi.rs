@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use crate::endpoint::{Body, Callers, Endpoint};
 use crate::failure::Failure;
-use crate::reply::Reply;
+use crate::reply::{HTML, Reply};
 
 /// Answers with the description.
 pub(crate) async fn describe(table: &[Endpoint]) -> Result<Reply, Failure> {
@@ -96,7 +96,7 @@ impl Described {
 
     fn responses(&mut self, endpoint: &Endpoint) -> Value {
         let mut responses: BTreeMap<String, Value> =
-            refusals(endpoint).into_iter().map(|(status, names)| (status, refusal(&names))).collect();
+            refusals(endpoint).into_iter().map(|(status, names)| refusal(endpoint, status, &names)).collect();
         if endpoint.callers == Callers::Client {
             responses.extend(oauth_refusals(endpoint.refusals));
         }
@@ -151,12 +151,16 @@ fn refusals(endpoint: &Endpoint) -> BTreeMap<String, Vec<&'static str>> {
     by_status
 }
 
-fn refusal(names: &[&str]) -> Value {
-    let schema = json!({ "$ref": "#/components/schemas/Problem" });
-    json!({
-        "description": format!("Refused: {}.", names.join(", ")),
-        "content": content(PROBLEM_MEDIA_TYPE, &schema),
-    })
+/// Describes what is refused with a status: as a problem, and to people by a page. A host is refused before it is known what is
+/// asked.
+fn refusal(endpoint: &Endpoint, status: String, names: &[&str]) -> (String, Value) {
+    let is_page = endpoint.answers_with_page() && names != [Problem::MisdirectedRequest.name()];
+    let content = match is_page {
+        true => content(HTML, &json!({ "type": "string" })),
+        false => content(PROBLEM_MEDIA_TYPE, &json!({ "$ref": "#/components/schemas/Problem" })),
+    };
+    let description = format!("Refused: {}.", names.join(", "));
+    (status, json!({ "description": description, "content": content }))
 }
 
 /// A problem document (RFC 9457 §3.1).

@@ -14,6 +14,9 @@ use serde::Serialize;
 use crate::cookie::Cookie;
 use crate::failure::Failure;
 
+/// The media type of pages (RFC 2854 §2).
+pub(crate) const HTML: &str = "text/html; charset=utf-8";
+
 /// What every page may do: look like one, and be shown in no frame (CSP 3 §6).
 const PAGE_POLICY: &str =
     "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -88,7 +91,7 @@ impl Reply {
         let policy = HeaderValue::try_from(format!("{PAGE_POLICY}; {policy}"));
         let policy = policy.unwrap_or(HeaderValue::from_static(PAGE_POLICY));
         let page = Self::new(status, Bytes::from(html))
-            .with(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"))
+            .with(CONTENT_TYPE, HeaderValue::from_static(HTML))
             .with(CONTENT_SECURITY_POLICY, policy);
         PAGE_FIELDS
             .into_iter()

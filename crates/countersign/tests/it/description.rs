@@ -207,6 +207,8 @@ fn every_endpoint_answers_as_it_is_described() {
     world.check("describeResourceWithPath", ("a", ""), &none, 200);
     world.check("describeResourceWithPath", ("b", ""), &none, 404);
     world.check("readReadiness", WHOLE, &none, 200);
+    world.check("readPicture", WHOLE, &none, 200);
+    world.check("readStylesheet", WHOLE, &none, 200);
     world.check("describeApi", WHOLE, &none, 200);
     keys_answer_as_described(&mut world);
     management_keys_answer_as_described(&mut world);
