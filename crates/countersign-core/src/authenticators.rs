@@ -11,6 +11,9 @@ pub static GATEWAY: &[Row] = &[api_key::ROW, imported::ROW, access_token::ROW, f
 /// Who is recognised at the management API.
 pub static MANAGEMENT: &[Row] = &[management_key::ROW];
 
+/// Who is recognised where a person is asked about (OpenID Connect Core 1.0 §5.3).
+pub static USERINFO: &[Row] = &[access_token::ROW];
+
 /// What is only ever told here: who presents it says more with it, at another door.
 pub static TOLD: &[Row] = &[client_authentication::ROW];
 

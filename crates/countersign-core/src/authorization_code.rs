@@ -141,7 +141,7 @@ impl Redeem for CodeRequest {
         let refuse = |line: AuditEvent, effects, reason| {
             Outcome::refused(GrantError::InvalidGrant, effects, line.turned_down(reason))
         };
-        let FoundHandedOut { record: Some(record), subject: Some(person) } = found else {
+        let FoundHandedOut { record: Some(record), subject: Some(person), person: Some(told) } = found else {
             return refuse(line, Vec::new(), "unknown_code");
         };
         let line = line.detail("family", record.family.to_string());
@@ -164,6 +164,7 @@ impl Redeem for CodeRequest {
         }
         let delegated = Delegated {
             person,
+            told,
             grant,
             family: record.family,
             authorized: used.authorized,

@@ -11,6 +11,7 @@ use crate::effect::Effect;
 use crate::id::CredentialId;
 use crate::issued::MEMORY;
 use crate::known::KnownOwner;
+use crate::question::FoundPerson;
 use crate::record::{ArtifactRecord, EndedToken};
 use crate::refreshing::{self, RefreshState, RefreshText};
 use crate::scope::ScopeSet;
@@ -25,6 +26,8 @@ const LONGEST: Duration = Duration::from_secs(60 * 60);
 pub struct Delegated {
     /// For whom the client acts.
     pub person: Arc<KnownOwner>,
+    /// What is stored of them.
+    pub told: Box<FoundPerson>,
     /// What the person allows the client.
     pub grant: CredentialId,
     /// What is obtained together.

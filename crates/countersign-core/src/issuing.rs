@@ -209,10 +209,12 @@ impl Issuer<'_> {
         }
         let resource = target(self.resources, &terms, Some(&authorized.audience)).map_err(plainly)?;
         let scopes = granted(&terms, &resource, delegated).map_err(plainly)?;
+        let mut further = mapped(&resource, &terms);
+        further.extend(roles(owner, delegated));
         let claims = AccessClaims {
             subject: person.id(),
             delegation: Some(delegated.delegation()),
-            further: mapped(&resource, &terms),
+            further,
             ..self.claims(context, owner, &resource, scopes)
         };
         Ok(Due { resource, terms, claims })
@@ -402,6 +404,14 @@ fn granted(terms: &ClientTerms, resource: &Resource, delegated: &Delegated) -> R
         identity::is_identity(scope) || terms.scopes.contains(scope.as_str()) && resource.takes(scope)
     };
     Ok(asked.filter(stands))
+}
+
+/// Returns what the person is in the client's organisation (RFC 9068 §2.2.3.1).
+fn roles(client: &KnownOwner, delegated: &Delegated) -> Option<(String, Value)> {
+    let memberships = &delegated.told.memberships;
+    let here = memberships.iter().find(|one| one.organisation == client.organisation())?;
+    let names: Vec<_> = here.roles.names().map(Value::from).collect();
+    (!names.is_empty()).then(|| ("roles".to_owned(), Value::from(names)))
 }
 
 /// Makes the next refresh token of a family, or its first, where the client may have one.

@@ -15,6 +15,7 @@ use crate::issued::StoredToken;
 use crate::known::{KnownCredential, KnownOwner};
 use crate::meter::{Charge, Exceeded};
 use crate::principal::Principal;
+use crate::question::FoundPerson;
 use crate::record::ArtifactRecord;
 use crate::signing_key::KnownKey;
 use crate::timestamp::Timestamp;
@@ -93,6 +94,8 @@ pub struct FoundHandedOut {
     pub record: Option<Box<ArtifactRecord>>,
     /// Who it acts for, as far as anybody has said.
     pub subject: Option<Arc<KnownOwner>>,
+    /// What is stored of them.
+    pub person: Option<Box<FoundPerson>>,
 }
 
 /// What a token of ours names, not yet believed.

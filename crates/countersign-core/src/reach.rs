@@ -14,6 +14,8 @@ pub enum ManagementScope {
     ClientsRead,
     /// Register, change and switch clients.
     ClientsWrite,
+    /// List what people allow clients.
+    GrantsRead,
     /// List and read keys.
     KeysRead,
     /// Verify keys.
@@ -44,10 +46,11 @@ pub enum ManagementScope {
 
 impl ManagementScope {
     /// Every scope, in the order of their names.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::AuditRead,
         Self::ClientsRead,
         Self::ClientsWrite,
+        Self::GrantsRead,
         Self::KeysRead,
         Self::KeysVerify,
         Self::KeysWrite,
@@ -70,6 +73,7 @@ impl ManagementScope {
             Self::AuditRead => "audit:read",
             Self::ClientsRead => "clients:read",
             Self::ClientsWrite => "clients:write",
+            Self::GrantsRead => "grants:read",
             Self::KeysRead => "keys:read",
             Self::KeysVerify => "keys:verify",
             Self::KeysWrite => "keys:write",

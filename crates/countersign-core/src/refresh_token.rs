@@ -67,7 +67,7 @@ impl Redeem for RefreshRequest {
         let refuse = |line: AuditEvent, effects, reason| {
             Outcome::refused(GrantError::InvalidGrant, effects, line.turned_down(reason))
         };
-        let FoundHandedOut { record: Some(record), subject: Some(person) } = found else {
+        let FoundHandedOut { record: Some(record), subject: Some(person), person: Some(told) } = found else {
             return refuse(line, Vec::new(), "unknown_refresh_token");
         };
         let Some(grant) = record.grant else { return refuse(line, Vec::new(), "unknown_refresh_token") };
@@ -75,6 +75,7 @@ impl Redeem for RefreshRequest {
             Judged::Good(state) => {
                 let delegated = Delegated {
                     person,
+                    told,
                     grant,
                     family: record.family,
                     authorized: state.authorized.clone(),

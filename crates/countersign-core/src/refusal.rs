@@ -98,6 +98,9 @@ pub enum Refusal {
     /// The key has a successor.
     #[error("the key was rotated: change its successor")]
     Superseded,
+    /// Nobody has allowed this, or it is beyond the caller's reach.
+    #[error("there is no such grant")]
+    GrantNotFound,
     /// There is no such client that the caller may know of.
     #[error("there is no such client")]
     ClientNotFound,
@@ -193,6 +196,7 @@ impl Refusal {
             Self::ReservedPrefix => "reserved_prefix",
             Self::Superseded => "superseded",
             Self::ClientNotFound => "client_not_found",
+            Self::GrantNotFound => "grant_not_found",
             Self::ClientMetadata(_) => "invalid_client_metadata",
             Self::NoSecret(_) => "no_client_secret",
             Self::TooManySecrets => "too_many_client_secrets",

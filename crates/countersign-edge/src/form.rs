@@ -39,11 +39,7 @@ impl Form {
     /// [`FormError::Encoding`] or [`FormError::Repeated`].
     pub fn read_repeating(text: &[u8], repeating: &[&str]) -> Result<Self, FormError> {
         let mut parameters: Vec<(String, String)> = Vec::new();
-        for pair in text.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
-            let end = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
-            let (name, value) = pair.split_at(end);
-            let name = decoded(name, b' ')?;
-            let value = decoded(value.get(1..).unwrap_or_default(), b' ')?;
+        for (name, value) in Self::read_all(text)?.into_pairs() {
             let repeats = parameters.iter().any(|(earlier, _)| *earlier == name);
             if repeats && !repeating.contains(&name.as_str()) {
                 return Err(FormError::Repeated(name));
@@ -51,6 +47,21 @@ impl Form {
             parameters.push((name, value));
         }
         Ok(Self(parameters))
+    }
+
+    /// Reads all parameters, however often each is there: for whom it matters which of them is there twice.
+    ///
+    /// # Errors
+    ///
+    /// [`FormError::Encoding`].
+    pub fn read_all(text: &[u8]) -> Result<Self, FormError> {
+        let pairs = text.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());
+        let read = pairs.map(|pair| {
+            let end = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
+            let (name, value) = pair.split_at(end);
+            Ok((decoded(name, b' ')?, decoded(value.get(1..).unwrap_or_default(), b' ')?))
+        });
+        read.collect::<Result<_, _>>().map(Self)
     }
 
     /// Returns the value of `name`.

@@ -4,10 +4,11 @@
 
 use std::sync::Arc;
 
+use countersign_core::access_token;
 use countersign_core::audit::AuditEvent;
-use countersign_core::authenticators::MANAGEMENT;
-use countersign_core::carried::{Connection, NoSets, RequestHead};
-use countersign_core::credential::Unproven;
+use countersign_core::authenticators::{MANAGEMENT, USERINFO};
+use countersign_core::carried::{Connection, DeclaredSets, RequestHead};
+use countersign_core::credential::{Row, Unproven};
 use countersign_core::decision::{Decision, Permit, Requirement, decide};
 use countersign_core::exchange::{self, Action, NotAdmitted, Reason};
 use countersign_core::few::Few;
@@ -44,8 +45,29 @@ pub(crate) async fn admit(
 ) -> Result<Permit, Box<Answer>> {
     match caller {
         Caller::Local(peer) => local(app, *peer, scopes),
-        Caller::Network(connection) => by_key(app, head, connection, scopes).await,
+        Caller::Network(connection) => {
+            let requirement = Requirement::Any(vec![required(scopes)]);
+            presented(app, head, connection, &Door { rows: MANAGEMENT, action: ACTION, requirement }).await
+        }
     }
+}
+
+/// Finds out whom a client asks about (OpenID Connect Core 1.0 §5.3), and whether it may.
+pub(crate) async fn admit_for_person(
+    app: &App,
+    connection: &Arc<Connection>,
+    head: &Parts,
+) -> Result<Permit, Box<Answer>> {
+    let requirement = Requirement::Any(vec![access_token::userinfo()]);
+    let door = Door { rows: USERINFO, action: "userinfo.decide", requirement };
+    presented(app, head, connection, &door).await
+}
+
+/// What is asked of whoever presents something.
+struct Door {
+    rows: &'static [Row],
+    action: &'static str,
+    requirement: Requirement,
 }
 
 fn local(app: &App, peer: LocalPeer, scopes: ScopeSet) -> Result<Permit, Box<Answer>> {
@@ -62,27 +84,27 @@ fn local(app: &App, peer: LocalPeer, scopes: ScopeSet) -> Result<Permit, Box<Ans
     }
 }
 
-async fn by_key(
+async fn presented(
     app: &App,
     head: &Parts,
     connection: &Arc<Connection>,
-    scopes: ScopeSet,
+    Door { rows, action, requirement }: &Door,
 ) -> Result<Permit, Box<Answer>> {
-    let requirement = Requirement::Any(vec![required(scopes)]);
+    let sets: &dyn DeclaredSets = &**app.store.snapshot();
     let presented = RequestHead {
         method: &head.method,
         target: &head.uri,
         headers: &head.headers,
         connection,
         key_fields: &[],
-        sets: &NoSets,
+        sets,
     };
-    let presentation = recognise(MANAGEMENT, &presented, &requirement)
+    let presentation = recognise(rows, &presented, requirement)
         .map_err(|rejection: Rejection| Box::new(wire_error::from_rejection(rejection, Beside::default())))?;
     let mut entropy = (app.entropy)();
     let policy = app.policy.load_full();
     let mut context = app.context(&policy, entropy.as_mut(), connection.peer);
-    let action = Action { name: ACTION, requirement: &requirement, shadow: None, cost: 1 };
+    let action = Action { name: action, requirement, shadow: None, cost: 1 };
     match exchange::admit(app.store.as_ref(), &mut context, &action, &presentation, None).await {
         Ok(admission) => match admission.answer {
             Ok(admitted) => Ok(admitted.permit),

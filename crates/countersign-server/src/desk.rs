@@ -130,6 +130,7 @@ impl Desk {
                 parameters(endpoint, &received.head)?;
                 handle(self, received).await
             }
+            Handler::Visit(handle) => handle(self, received).await,
             Handler::Permitted(handle) => {
                 let Received { head, body, caller } = received;
                 let permit = self.permit(endpoint, &head, &caller).await?;

@@ -107,6 +107,9 @@ pub(crate) struct Answered {
 pub(crate) enum Handler {
     /// The gateway, which cannot be seen from here.
     Gateway,
+    /// Takes a visit of anybody, and reads the query by itself: other parameters than are known mean nothing there (RFC 6749
+    /// §3.1).
+    Visit(for<'a> fn(&'a Desk, Received) -> Answering<'a>),
     /// Takes a call of anybody.
     Open(for<'a> fn(&'a Desk, Received) -> Answering<'a>),
     /// Takes a call of a client that was proven.

@@ -15,6 +15,7 @@ use crate::client_json::{
 };
 use crate::endpoint::{Answered, Body, Callers, Desk, Endpoint, Handler, Scripts, Shape};
 use crate::github::{self, Feedback, Finding};
+use crate::grants::{self, GrantView};
 use crate::import::{self, MAX_IMPORT};
 use crate::leaks::{self, MAX_REPORT, Report};
 use crate::metadata::{self, KeySet, ServerMetadata};
@@ -30,9 +31,10 @@ use crate::token::{self, GrantParameters, TokenView};
 use crate::token_state::{self, TokenParameters, TokenState};
 use crate::tokens::{self, TokensRevoke};
 use crate::user_json::{MembershipView, UserAmend, UserCreate, UserReset, UserRoles, UserShown, UserView};
+use crate::userinfo::{self, UserInfo};
 use crate::{
-    api_key, audit, bulk, client, decision, issuer, management_key, observe, openapi, owner, reload,
-    resource, sign_in, user,
+    api_key, audit, authorize, bulk, client, decision, issuer, logout, management_key, observe, openapi,
+    owner, reload, resource, sign_in, user,
 };
 
 macro_rules! shape {
@@ -85,6 +87,12 @@ const AUDIT: &[Parameter] = &[
         meaning: "The latest events instead of the first, the oldest of them first; one page.",
     },
     LIMIT,
+];
+const GRANTS: &[Parameter] = &[
+    text("client", "Only what is allowed to this client."),
+    text("subject", "Only what this person allows."),
+    LIMIT,
+    CURSOR,
 ];
 const RECENT: &[Parameter] = &[LIMIT];
 
@@ -192,6 +200,80 @@ pub static ENDPOINTS: &[Endpoint] = &[
         body: Body::Parameters(shape!(TokenParameters)),
         answer: Answered::json(shape!(TokenState)),
         handler: Handler::Client(|desk, call| Box::pin(token_state::introspect(&desk.app, call))),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::post(ISSUER, "/logout"),
+        id: "decideSignOut",
+        summary: "Takes what a person decides on the page that asks whether to sign out.",
+        clause: "OpenID Connect RP-Initiated Logout 1.0 §2",
+        answer: Answered::page(),
+        handler: Handler::Visit(|desk, received| Box::pin(logout::decided(&desk.app, received))),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::get(ISSUER, "/oauth/authorize"),
+        id: "authorize",
+        summary: "Takes a client's request of a person: shows a page, or sends the browser back with a code.",
+        clause: "RFC 6749 §3.1",
+        answer: Answered::page(),
+        handler: Handler::Visit(|desk, received| Box::pin(authorize::authorize(&desk.app, received))),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::post(ISSUER, "/oauth/authorize"),
+        id: "authorizeByForm",
+        summary: "Takes the same by a form.",
+        clause: "OpenID Connect Core 1.0 §3.1.2.1",
+        answer: Answered::page(),
+        handler: Handler::Visit(|desk, received| Box::pin(authorize::authorize(&desk.app, received))),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::post(ISSUER, "/consent"),
+        id: "decideConsent",
+        summary: "Takes what a person decides on the page that asks what a client may do.",
+        clause: "RFC 6749 §4.1.1",
+        answer: Answered::page(),
+        handler: Handler::Visit(|desk, received| Box::pin(authorize::consent(&desk.app, received))),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::get(ISSUER, "/oauth/logout"),
+        id: "signOut",
+        summary: "Signs a person out, also at a client's word, and asks them first where it brings no ID token of theirs.",
+        clause: "OpenID Connect RP-Initiated Logout 1.0 §2",
+        answer: Answered::page(),
+        handler: Handler::Visit(|desk, received| Box::pin(logout::logout(&desk.app, received))),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::post(ISSUER, "/oauth/logout"),
+        id: "signOutByForm",
+        summary: "Takes the same by a form.",
+        clause: "OpenID Connect RP-Initiated Logout 1.0 §2",
+        answer: Answered::page(),
+        handler: Handler::Visit(|desk, received| Box::pin(logout::logout(&desk.app, received))),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::get(ISSUER, "/oauth/userinfo"),
+        id: "readUserInfo",
+        summary: "Tells a client about the person for whom its access token acts.",
+        clause: "OpenID Connect Core 1.0 §5.3",
+        scripts: Scripts::Registered,
+        answer: Answered::json(shape!(UserInfo)),
+        handler: Handler::Visit(|desk, received| Box::pin(userinfo::userinfo(&desk.app, received))),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::post(ISSUER, "/oauth/userinfo"),
+        id: "readUserInfoByForm",
+        summary: "Tells the same, also to who sends the token in a form.",
+        clause: "OpenID Connect Core 1.0 §5.3.1",
+        scripts: Scripts::Registered,
+        answer: Answered::json(shape!(UserInfo)),
+        handler: Handler::Visit(|desk, received| Box::pin(userinfo::userinfo(&desk.app, received))),
         ..ROW
     },
     Endpoint {
@@ -422,6 +504,28 @@ pub static ENDPOINTS: &[Endpoint] = &[
         parameters: RECENT,
         answer: Answered::json(shape!(Page<DecisionView>)),
         handler: permitted!(decision::decisions),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::get(API, "/v1/grants"),
+        id: "listGrants",
+        summary: "Lists what people allow clients, the oldest first.",
+        clause: "RFC 6749 §1.3",
+        callers: Callers::Management(Some(ManagementScope::GrantsRead)),
+        parameters: GRANTS,
+        answer: Answered::json(shape!(Page<GrantView>)),
+        handler: permitted!(grants::list),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::post(API, "/v1/grants/{id}/revoke"),
+        id: "revokeGrant",
+        summary: "Ends what a person allows a client, and every token that came of it.",
+        clause: "SAFETY 17",
+        callers: Callers::Management(Some(ManagementScope::TokensWrite)),
+        answer: Answered::NOTHING,
+        refusals: &[Problem::NotFound],
+        handler: permitted!(grants::revoke),
         ..ROW
     },
     Endpoint {
@@ -784,7 +888,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         place: Place::post(API, "/v1/tokens/revoke"),
         id: "revokeTokens",
-        summary: "Ends one access token, or everything that was issued until now to a client, to an organisation, or to all.",
+        summary: "Ends one access token, what one authorization has obtained, what a person allows a client, or everything that was issued until now to a client, a person, an organisation, or to all.",
         clause: "SAFETY 17",
         callers: Callers::Management(Some(ManagementScope::TokensWrite)),
         body: body(shape!(TokensRevoke)),

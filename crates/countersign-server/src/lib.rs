@@ -22,6 +22,7 @@ mod places;
 
 mod api_key;
 mod audit;
+mod authorize;
 mod bulk;
 mod call;
 mod client;
@@ -29,7 +30,6 @@ mod client_json;
 pub mod client_keys;
 pub mod cookie;
 mod cors;
-#[cfg_attr(not(test), expect(dead_code, reason = "the endpoints of people come next"))]
 mod csrf;
 mod decision;
 pub mod failure;
@@ -39,6 +39,7 @@ mod for_people;
 pub mod fuzz;
 pub mod github;
 mod github_keys;
+mod grants;
 pub mod guesses;
 pub mod import;
 pub mod intake;
@@ -46,6 +47,7 @@ pub mod json;
 mod key_filter;
 mod known_browser;
 pub mod leaks;
+mod logout;
 mod management_key;
 mod metadata;
 mod owner;
@@ -70,5 +72,5 @@ mod token_state;
 mod tokens;
 mod user;
 mod user_json;
-#[expect(dead_code, reason = "the endpoints of people come next")]
+mod userinfo;
 mod visit;

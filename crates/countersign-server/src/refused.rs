@@ -14,6 +14,7 @@ impl From<Refusal> for Failure {
 const fn problem(refusal: &Refusal) -> Problem {
     match refusal {
         Refusal::ClientNotFound
+        | Refusal::GrantNotFound
         | Refusal::NotFound
         | Refusal::OwnerNotFound
         | Refusal::ResourceNotFound

@@ -16,7 +16,6 @@ use crate::cookie::Cookies;
 /// # Errors
 ///
 /// [`Unavailable`].
-#[expect(dead_code, reason = "the authorization endpoint comes next")]
 pub(crate) async fn current(app: &App, headers: &HeaderMap) -> Result<Option<SignedIn>, Unavailable> {
     let Some(session) = find(app, headers).await? else { return Ok(None) };
     let now = app.now();

@@ -24,7 +24,7 @@ use crate::passwords::Busy;
 use crate::received::Received;
 use crate::reply::Reply;
 use crate::visit::{OwnForm, Visit};
-use crate::{known_browser, session};
+use crate::{authorize, known_browser, pages, session};
 
 /// The longest username that is looked at.
 const MOST_USERNAME: usize = 256;
@@ -32,7 +32,7 @@ const MOST_USERNAME: usize = 256;
 /// Shows the page.
 pub(crate) async fn show(app: &App, received: Received) -> Result<Reply, Failure> {
     let visit = Visit::of(app, &received.head.headers, "")?;
-    Ok(again(app, &visit, "", "", None))
+    Ok(plain(app, &visit, "", "", None))
 }
 
 /// Takes what somebody has typed.
@@ -40,25 +40,37 @@ pub(crate) async fn take(app: &App, received: Received) -> Result<Reply, Failure
     let form = OwnForm::receive(app, received, FormPurpose::SignIn).await?;
     match proven(app, &form).await? {
         Ok((begun, person)) => {
-            let to = HeaderValue::try_from(onward(form.request()));
+            let to = HeaderValue::try_from(onward(form.request())?);
             let to = to.map_err(|_| Failure::Invalid("an address with strange characters".to_owned()))?;
             let kept = Cookie { name: SESSION, value: begun.text, max_age: None };
             let known = known_browser::cookie(app, &person);
             Ok(Reply::see_other(to).with_cookie(&kept).with_cookie(&known))
         }
-        Err(wrong) => Ok(again(app, &form.visit, form.request(), username(&form), Some(wrong))),
+        Err(wrong) => again(app, form, wrong).await,
     }
 }
 
-/// Returns where a request goes on to: the device page or the authorization endpoint, and nowhere else.
-fn onward(request: &str) -> String {
-    match request == "device" || request.starts_with("device?") {
-        true => format!("/{request}"),
-        false => format!("/oauth/authorize?{request}"),
+/// Returns where a request goes on to: the device page or the authorization endpoint, and nowhere else. Whoever came for
+/// themselves stays here.
+fn onward(request: &str) -> Result<String, Failure> {
+    match request {
+        "" => Ok("/".to_owned()),
+        request if pages::is_device(request) => Ok(pages::onward(request)),
+        request => Ok(pages::onward(&authorize::resumed(request)?)),
     }
 }
 
-fn again(app: &App, visit: &Visit, request: &str, username: &str, wrong: Option<Wrong>) -> Reply {
+/// Shows the page once more, with what was wrong.
+async fn again(app: &App, form: OwnForm, wrong: Wrong) -> Result<Reply, Failure> {
+    let (request, username) = (form.request().to_owned(), username(&form).to_owned());
+    if request.is_empty() || pages::is_device(&request) {
+        return Ok(plain(app, &form.visit, &request, &username, Some(wrong)));
+    }
+    authorize::sign_in_again(app, form.visit, &request, &username, wrong).await
+}
+
+/// The page of who goes on to no client.
+fn plain(app: &App, visit: &Visit, request: &str, username: &str, wrong: Option<Wrong>) -> Reply {
     visit.reply(&page::SignIn {
         locale: visit.locale,
         bound: visit.bound(app, FormPurpose::SignIn, request),

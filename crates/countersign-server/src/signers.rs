@@ -91,7 +91,20 @@ impl App {
     ///
     /// [`Unavailable`].
     pub async fn prepare_signing(&self) -> Result<(), Unavailable> {
-        for slot in self.slots() {
+        self.prepare_slots(self.slots()).await
+    }
+
+    /// Does the same for one slot, which nobody has needed before: ID tokens are signed as their clients ask.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`].
+    pub(crate) async fn prepare_slot(&self, slot: Slot) -> Result<(), Unavailable> {
+        self.prepare_slots(vec![slot]).await
+    }
+
+    async fn prepare_slots(&self, slots: Vec<Slot>) -> Result<(), Unavailable> {
+        for slot in slots {
             if self.store.snapshot().signer(slot, self.now()).is_none() {
                 let act = Begin { slot, fresh: self.fresh_key(slot).await? };
                 // Another node may have made it meanwhile.

@@ -1,5 +1,7 @@
 //! The token endpoint (RFC 6749 §3.2).
 
+use std::sync::{Mutex, PoisonError};
+
 use countersign_core::exchange::issue;
 use countersign_core::grant::parse;
 use countersign_core::grants::GRANTS;
@@ -63,8 +65,13 @@ async fn redeem(app: &App, call: &ClientCall) -> Result<Issuance, Refused> {
     let policy = app.policy.load_full();
     let mut context = app.context(&policy, entropy.as_mut(), None);
     let snapshot = app.store.snapshot();
-    let writer = |draft: &Draft<'_>| write(app, draft);
-    for retried in [false, true] {
+    let missing = Mutex::new(None);
+    let writer = |draft: &Draft<'_>| {
+        write(app, draft)
+            .inspect_err(|_| *missing.lock().unwrap_or_else(PoisonError::into_inner) = Some(draft.slot))
+    };
+    // A token and an ID token may each lack a key.
+    for retried in [false, false, true] {
         let issuer = Issuer {
             url: &app.issuer_url,
             resources: snapshot.resources(),
@@ -73,7 +80,10 @@ async fn redeem(app: &App, call: &ClientCall) -> Result<Issuance, Refused> {
         };
         match issue(app.store.as_ref(), &mut context, &issuer, &call.client, &*request).await {
             // Another node may have made the key a moment ago.
-            Err(Unavailable::NoSigningKey) if !retried => app.prepare_signing().await?,
+            Err(Unavailable::NoSigningKey) if !retried => {
+                let slot = missing.lock().unwrap_or_else(PoisonError::into_inner).take();
+                app.prepare_slot(slot.ok_or(Unavailable::NoSigningKey)?).await?;
+            }
             answer => return Ok(answer??),
         }
     }

@@ -11,7 +11,7 @@ use countersign_core::ledger::{
     Unavailable, Used,
 };
 use countersign_core::principal::Principal;
-use countersign_core::question::{ArtifactKey, ArtifactOf, MarkOf};
+use countersign_core::question::{ArtifactKey, ArtifactOf, MarkOf, PersonOf};
 use countersign_core::record::MarkRecord;
 use countersign_core::secret::Purpose;
 use countersign_core::timestamp::Timestamp;
@@ -127,7 +127,11 @@ impl Store {
         if subject.is_some() && known().is_none() {
             self.catch_up.catch_up().await?;
         }
-        Ok(FoundHandedOut { subject: known(), record: record.map(Box::new) })
+        let person = match subject {
+            Some(subject) => self.find(PersonOf(subject)).await?,
+            None => None,
+        };
+        Ok(FoundHandedOut { subject: known(), person: person.map(Box::new), record: record.map(Box::new) })
     }
 
     /// Tells whether an answer is worth being final: a credential that stands, or one that no node has.

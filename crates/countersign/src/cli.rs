@@ -43,6 +43,9 @@ pub(crate) enum Command {
     /// Signing keys: by which access tokens and assertions are signed
     #[command(subcommand)]
     SigningKey(SigningKey),
+    /// What people allow clients
+    #[command(subcommand)]
+    Grant(Grant),
     /// Tokens: what they say, whether they are good, and how they end
     #[command(subcommand)]
     Token(Token),
@@ -982,10 +985,16 @@ pub(crate) struct TokenGet {
 pub(crate) struct TokenRevoke {
     /// The token; `-` reads it from standard input
     pub(crate) token: Option<String>,
-    /// Everything that was issued to this client until now
+    /// All that one authorization has obtained: the `family` of its tokens
+    #[arg(long, value_name = "ID")]
+    pub(crate) family: Option<String>,
+    /// What a person allows a client: the `grant_id` of its tokens
+    #[arg(long, value_name = "ID")]
+    pub(crate) grant: Option<String>,
+    /// Everything that was issued to this client until now; with --subject, for that person alone
     #[arg(long, value_name = "ID")]
     pub(crate) client: Option<String>,
-    /// Everything that was issued until now to whom it acts for: a client, or the members of an organisation
+    /// Everything that was issued until now to whom it acts for: a client, a person, or the members of an organisation
     #[arg(long, value_name = "ID")]
     pub(crate) subject: Option<String>,
     /// Everything that was issued until now
@@ -993,6 +1002,29 @@ pub(crate) struct TokenRevoke {
     pub(crate) all: bool,
     #[command(flatten)]
     pub(crate) remote: Remote,
+}
+
+/// What is done with what people allow clients.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Grant {
+    /// Lists what people allow clients, the oldest first
+    List {
+        /// Only what is allowed to this client
+        #[arg(long, value_name = "ID")]
+        client: Option<String>,
+        /// Only what this person allows
+        #[arg(long, value_name = "ID")]
+        subject: Option<String>,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Ends it: its tokens are refused by the next request, and the person is asked again
+    Revoke {
+        /// Its id
+        id: String,
+        #[command(flatten)]
+        remote: Remote,
+    },
 }
 
 /// What is done with signing keys.

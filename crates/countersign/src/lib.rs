@@ -58,6 +58,7 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::User(user) => commands::user::run(user).await,
         Command::ManagementKey(key) => commands::management_key::run(key).await,
         Command::MasterKey(key) => commands::master_key::run(key).await,
+        Command::Grant(grant) => commands::grant::run(grant).await,
         Command::SigningKey(key) => commands::signing_key::run(key).await,
         Command::Token(token) => commands::token::run(token).await,
         Command::Audit(audit) => commands::audit::run(audit).await,

@@ -2,11 +2,12 @@
 
 use serde_json::{Map, Value};
 
-use crate::decision::{Asked, Issuer, Judge, OwnCriteria, OwnDenial, TokenSource};
+use crate::decision::{Asked, Audience, Condition, Issuer, Judge, OwnCriteria, OwnDenial, TokenSource};
+use crate::identity::OPENID;
 use crate::kind::{NotACondition, Setting, read};
 use crate::token::AccessClaims;
 
-use super::kind::KIND;
+use super::kind::{KIND, SCHEME};
 
 /// The settings of [`TokenCriteria`].
 pub(super) static SETTINGS: &[Setting] = &[
@@ -44,6 +45,31 @@ impl Judge for TokenCriteria {
         }
         Err(OwnDenial { code: "wrong_claims", why: "the token lacks a claim that is required", nearness: 0 })
     }
+}
+
+/// What is asked of a token that acts for a person.
+#[derive(Debug, Clone, PartialEq)]
+struct OfPerson;
+
+impl Judge for OfPerson {
+    type Own = AccessClaims;
+
+    fn meets(&self, own: &AccessClaims) -> Result<(), OwnDenial> {
+        if own.delegation.is_some() {
+            return Ok(());
+        }
+        Err(OwnDenial { code: "no_person", why: "the token acts for no person", nearness: 0 })
+    }
+}
+
+/// What the userinfo endpoint asks (OpenID Connect Core 1.0 §5.3.1): a token for whichever resource, of a person who has allowed
+/// `openid`. The issuer is no resource of its own: what it tells is whom the token is about.
+#[must_use]
+pub fn userinfo() -> Condition {
+    let token = TokenSource { issuer: Issuer::Own, audience: None };
+    let asked = Asked { own: OwnCriteria::new(OfPerson), token: Some(token) };
+    let condition = Condition { audience: Audience::Any, ..Condition::of(SCHEME, asked) };
+    condition.holding(OPENID.parse().unwrap_or_default())
 }
 
 /// Reads the criteria out of a route's settings.

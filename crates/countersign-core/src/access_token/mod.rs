@@ -15,6 +15,7 @@ mod rules;
 mod tests;
 mod wire;
 
+pub use criteria::userinfo;
 pub use kind::{KIND, OPAQUE_PREFIX, SCHEME};
 pub use rules::{Good, judge};
 pub use wire::{ROW, TYPE, Told, told};

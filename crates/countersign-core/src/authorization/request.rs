@@ -1,5 +1,7 @@
 //! Reads a request as far as it takes to know whom an answer goes to.
 
+use form_urlencoded::Serializer;
+
 use crate::client_terms::{ClientTerms, GrantType};
 use crate::id::{OwnerId, OwnerKind};
 use crate::question::Holder;
@@ -61,9 +63,10 @@ impl Request {
         Self::new(parameters)
     }
 
-    /// Returns its parameters, in the order in which they came.
-    pub fn parameters(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    /// Writes it as a query.
+    #[must_use]
+    pub fn to_query(&self) -> String {
+        Serializer::new(String::new()).extend_pairs(&self.0).finish()
     }
 }
 

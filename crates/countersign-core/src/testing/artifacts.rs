@@ -24,7 +24,9 @@ impl Memory {
         };
         let record = self.tables().artifact(&ArtifactOf { kind, by });
         let subject = record.as_ref().and_then(|record| record.subject);
+        let person = subject.and_then(|subject| self.tables().person(subject)).map(Box::new);
         FoundHandedOut {
+            person,
             subject: subject.and_then(|subject| self.snapshot().owner(subject)),
             record: record.map(Box::new),
         }

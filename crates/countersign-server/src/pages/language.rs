@@ -134,6 +134,11 @@ const HIDDEN: [(char, char); 7] = [
     ('\u{feff}', '\u{feff}'),
 ];
 
+/// Returns the tags of all languages.
+pub(crate) fn tags() -> impl Iterator<Item = &'static str> {
+    MESSAGES.iter().map(|(tag, _)| *tag)
+}
+
 /// Every language; the first is spoken where none is asked for.
 static LANGUAGES: LazyLock<[Language; 2]> = LazyLock::new(|| MESSAGES.map(Language::read));
 

@@ -53,10 +53,15 @@ pub(crate) trait Page: Template {
 /// Returns where a request goes on to: the device page if it names that, or else the authorization endpoint. Nowhere else,
 /// whatever it holds.
 pub(crate) fn onward(request: &str) -> String {
-    match request == "device" || request.starts_with("device?") {
+    match is_device(request) {
         true => format!("/{request}"),
         false => format!("/oauth/authorize?{request}"),
     }
+}
+
+/// Tells whether a request is for the device page.
+pub(crate) fn is_device(request: &str) -> bool {
+    request == "device" || request.starts_with("device?")
 }
 
 /// What binds a form to the browser that it was shown in, and to what was asked: two hidden fields of each form.

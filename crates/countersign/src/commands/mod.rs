@@ -4,6 +4,7 @@ pub(crate) mod audit;
 pub(crate) mod client;
 pub(crate) mod demo;
 mod demo_service;
+pub(crate) mod grant;
 pub(crate) mod key;
 pub(crate) mod key_import;
 pub(crate) mod key_rules;

@@ -37,6 +37,7 @@ mod limits;
 mod master_key;
 mod members;
 mod oauth;
+mod people;
 mod readme;
 mod real_clients;
 mod reload;

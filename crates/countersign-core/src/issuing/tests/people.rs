@@ -15,9 +15,10 @@ use crate::grant::GrantError;
 use crate::id::{CredentialId, IdPrefix, OwnerKind};
 use crate::issuance::Issuance;
 use crate::ledger::{Find as _, Unavailable};
+use crate::person_terms::Profile;
 use crate::principal::Principal;
 use crate::question::HolderOf;
-use crate::record::OwnerRecord;
+use crate::record::{Membership, OwnerRecord, PersonRecord};
 use crate::refreshing;
 use crate::testing::{HOUR, NOW, at_once};
 
@@ -44,6 +45,21 @@ fn terms() -> ClientTerms {
     }
 }
 
+/// What is stored of a person.
+fn kept(person: &OwnerRecord) -> PersonRecord {
+    PersonRecord {
+        id: person.id,
+        username: "ana".parse().unwrap(),
+        email: None,
+        email_verified_at: None,
+        password: None,
+        password_at: None,
+        version: 1,
+        updated_at: NOW,
+        profile: Profile::default(),
+    }
+}
+
 fn challenge() -> String {
     base64url::encode(digest(&SHA256, VERIFIER.as_bytes()).as_ref())
 }
@@ -55,6 +71,18 @@ impl People {
         let (record, client) = world.ground.client(terms.clone());
         let organisation = world.ground.organisation.clone();
         let person = world.ground.member(OwnerKind::User, &organisation);
+        let mut tables = world.ground.store.tables();
+        tables.persons.insert(person.id, kept(&person));
+        let roles = BTreeSet::from(["billing".to_owned()]).try_into().unwrap();
+        let membership = Membership {
+            person: person.id,
+            organisation: organisation.id,
+            roles,
+            version: 1,
+            created_at: NOW,
+        };
+        tables.memberships.insert((person.id, organisation.id), membership);
+        drop(tables);
         Self { world, client, record, person, terms }
     }
 
@@ -146,6 +174,7 @@ fn rfc6749_4_1_3_a_code_becomes_tokens_for_the_person_who_allowed_it() {
     assert_eq!((issued.claims.client, issued.claims.subject), (people.record.id, people.person.id));
     assert_eq!(issued.claims.scopes.to_string(), "offline_access openid orders:read settle");
     assert_eq!(issued.claims.audience.as_ref(), ORDERS);
+    assert_eq!(issued.claims.further["roles"], serde_json::json!(["billing"]), "RFC 9068 §2.2.3.1");
     assert_eq!(people.calls(&issued), Ok(()));
     let stored = format!("{:?}", people.world.ground.store.tables().artifacts);
     for secret in [&code, &refresh_token(&issued), issued.token.expose()] {
