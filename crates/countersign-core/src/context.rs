@@ -75,6 +75,9 @@ pub struct Policy {
     /// How long the same answer is given again to a client that proves itself again. Default: 30 s, the time after which
     /// client libraries commonly give up on an answer.
     pub refresh_retry: Duration,
+    /// How long a device may wait for a person's word. Default: 10 minutes, the half of what RFC 8628 §3.2 shows: long enough to
+    /// fetch a telephone and sign in, too short to send a stranger the code and wait.
+    pub device_code_lifetime: Duration,
     /// The most keys that one organisation keeps, ended ones among them. Default: 10,000, some hundred for each of a
     /// tenant's hundred services.
     pub tenant_max_keys: u64,
@@ -124,6 +127,7 @@ impl Default for Policy {
             refresh_idle: Duration::from_secs(30 * 24 * 60 * 60),
             refresh_absolute: Duration::from_secs(90 * 24 * 60 * 60),
             refresh_retry: Duration::from_secs(30),
+            device_code_lifetime: Duration::from_secs(10 * 60),
             tenant_max_keys: 10_000,
             tenant_max_owners: 10_000,
             client_max_opaque_tokens: 10_000,

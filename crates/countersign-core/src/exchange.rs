@@ -404,8 +404,13 @@ pub async fn issue<S: Durable + Find<TokensOf>, I: Issue>(
             }
             Err(error) => (Err(error), audit),
         };
-        if answer.is_err() && effects.is_empty() {
-            store.file(audit);
+        if let Err(error) = &answer
+            && effects.is_empty()
+        {
+            // That a device has to wait is no refusal.
+            if *error != GrantError::AuthorizationPending {
+                store.file(audit);
+            }
             return Ok(answer);
         }
         if store.commit(effects, vec![audit]).await? == Commit::Done {

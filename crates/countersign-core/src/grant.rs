@@ -115,6 +115,18 @@ pub enum GrantError {
     /// RFC 8707 §2: the resource is unknown, or not one of the client's.
     #[error("the resource is unknown, or the client is not registered for it, or has to name one")]
     InvalidTarget,
+    /// RFC 8628 §3.5: the person has not decided yet.
+    #[error("the person has not decided yet")]
+    AuthorizationPending,
+    /// RFC 8628 §3.5: likewise, and it is asked too often.
+    #[error("the person has not decided yet: wait five seconds longer between two requests from now on")]
+    SlowDown,
+    /// RFC 8628 §3.5: the person said no, or may say nothing any more.
+    #[error("the request was denied")]
+    AccessDenied,
+    /// RFC 8628 §3.5: the device code has ended.
+    #[error("the device code has expired: begin again")]
+    ExpiredToken,
     /// As many tokens are kept as may be. RFC 6749 §5.2 has no name for it; §4.1.2.1 has the one of a server that cannot
     /// for a while, and RFC 6585 §4 the status that says by whose doing.
     #[error(transparent)]
@@ -132,6 +144,10 @@ impl GrantError {
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::InvalidScope => "invalid_scope",
             Self::InvalidTarget => "invalid_target",
+            Self::AuthorizationPending => "authorization_pending",
+            Self::SlowDown => "slow_down",
+            Self::AccessDenied => "access_denied",
+            Self::ExpiredToken => "expired_token",
             // DIVERGES: RFC 6749 §5.2 has no code for it.
             Self::Full(_) => "temporarily_unavailable",
         }
@@ -147,7 +163,11 @@ impl GrantError {
             | Self::UnauthorizedClient
             | Self::UnsupportedGrantType
             | Self::InvalidScope
-            | Self::InvalidTarget => self.code(),
+            | Self::InvalidTarget
+            | Self::AuthorizationPending
+            | Self::SlowDown
+            | Self::AccessDenied
+            | Self::ExpiredToken => self.code(),
         }
     }
 }

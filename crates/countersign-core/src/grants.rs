@@ -2,7 +2,8 @@
 //! cannot be switched on.
 
 use crate::grant::Grant;
-use crate::{authorization_code, client_credentials, refresh_token};
+use crate::{authorization_code, client_credentials, device, refresh_token};
 
 /// Every grant.
-pub static GRANTS: &[Grant] = &[authorization_code::ROW, client_credentials::ROW, refresh_token::ROW];
+pub static GRANTS: &[Grant] =
+    &[authorization_code::ROW, client_credentials::ROW, device::ROW, refresh_token::ROW];

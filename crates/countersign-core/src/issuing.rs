@@ -354,7 +354,11 @@ fn unwritten() -> Unavailable {
 }
 
 /// Demands a client that is registered for the grant, and lives.
-fn registered<'p>(
+///
+/// # Errors
+///
+/// [`GrantError::UnauthorizedClient`].
+pub(crate) fn registered<'p>(
     client: &'p Principal,
     grant_type: &str,
 ) -> Result<(&'p Arc<KnownOwner>, Arc<ClientTerms>), GrantError> {

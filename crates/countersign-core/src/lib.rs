@@ -30,6 +30,7 @@ pub mod context;
 pub mod credential;
 pub mod decision;
 pub mod delegation;
+pub mod device;
 mod drawn;
 pub mod due;
 pub mod duration;

@@ -17,6 +17,7 @@ use http::Method;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::client_keys::ClientKeys;
+use crate::devices::Devices;
 use crate::failure::Failure;
 use crate::guesses::Guesses;
 use crate::intake::Intake;
@@ -76,6 +77,8 @@ pub struct App {
     pub passwords: Arc<Passwords>,
     /// How often passwords may be guessed.
     pub guesses: Arc<Guesses>,
+    /// What is remembered of devices.
+    pub devices: Arc<Devices>,
     /// What signs.
     pub signing: Arc<Signing>,
     /// What clients publish.
@@ -145,9 +148,22 @@ impl App {
     where
         Store: Find<A::Question>,
     {
+        self.attempt_from(by, act, None).await
+    }
+
+    /// Performs an act that asks whence it is done.
+    pub(crate) async fn attempt_from<A: Act>(
+        &self,
+        by: &A::By,
+        act: &A,
+        address: Option<IpAddr>,
+    ) -> Result<Result<A::Answer, A::Reason>, Unavailable>
+    where
+        Store: Find<A::Question>,
+    {
         let mut entropy = (self.entropy)();
         let policy = self.policy.load_full();
-        let mut context = self.context(&policy, entropy.as_mut(), None);
+        let mut context = self.context(&policy, entropy.as_mut(), address);
         exchange::perform(self.store.as_ref(), &mut context, by, act).await
     }
 

@@ -13,6 +13,7 @@ use crate::client_json::{
     ClientAmend, ClientCreate, ClientRegistered, ClientShown, ClientView, ResourceAmend, ResourceBody,
     SecretMinted, SecretRotate,
 };
+use crate::device::{self, DeviceParameters, DeviceView};
 use crate::endpoint::{Answered, Body, Callers, Desk, Endpoint, Handler, Scripts, Shape};
 use crate::github::{self, Feedback, Finding};
 use crate::grants::{self, GrantView};
@@ -189,6 +190,19 @@ pub static ENDPOINTS: &[Endpoint] = &[
         clause: "RFC 9111 §5.2.2.4",
         answer: Answered::text(assets::SVG),
         handler: Handler::Open(|_, received| Box::pin(assets::picture(received))),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::post(ISSUER, "/oauth/device_authorization"),
+        id: "authorizeDevice",
+        summary: "Lets a device ask for what a person then allows it at a browser.",
+        clause: "RFC 8628 §3.1",
+        callers: Callers::Client,
+        scripts: Scripts::Registered,
+        body: Body::Parameters(shape!(DeviceParameters)),
+        answer: Answered::json(shape!(DeviceView)),
+        refusals: &[Problem::TooManyRequests],
+        handler: Handler::Client(|desk, call| Box::pin(device::authorize(&desk.app, call))),
         ..ROW
     },
     Endpoint {

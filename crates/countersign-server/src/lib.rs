@@ -32,6 +32,8 @@ pub mod cookie;
 mod cors;
 mod csrf;
 mod decision;
+mod device;
+pub mod devices;
 pub mod failure;
 pub mod first_use;
 mod for_people;

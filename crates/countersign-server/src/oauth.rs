@@ -1,6 +1,8 @@
 //! What the endpoints of OAuth for clients have in common: parameters in two forms, a proven client, and the errors of
 //! RFC 6749 §5.2.
 
+use std::net::IpAddr;
+
 use bytes::Bytes;
 use countersign_core::client_authentication::{self, ClientRequest};
 use countersign_core::exchange::authenticate;
@@ -31,6 +33,8 @@ pub(crate) struct ClientCall {
     pub(crate) client: Principal,
     /// What is asked.
     pub(crate) form: Form,
+    /// Whence.
+    pub(crate) address: Option<IpAddr>,
 }
 
 /// Why a client is not answered with what it asked for.
@@ -101,7 +105,7 @@ pub(crate) async fn receive(app: &App, received: Received) -> Result<ClientCall,
     let ledger = ClientLedger { stored: app.store.as_ref(), keys: &app.client_keys };
     let client = authenticate(&ledger, &mut context, &*presented).await?.map_err(Refused::Client)?;
     drop(presented);
-    Ok(ClientCall { client, form })
+    Ok(ClientCall { client, form, address })
 }
 
 /// Reads parameters: as RFC 6749 appendix B writes them, or as an object of JSON with the same members.

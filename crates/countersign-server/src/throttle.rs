@@ -1,9 +1,10 @@
-//! How often an address may do something that anybody may do.
+//! How often an address, or somebody else who has a name, may do something.
 //!
 //! **Invariant.** Memory is bounded: beyond [`ADDRESSES`] known addresses, those that have their whole allowance back
 //! are forgotten; if there are none, unknown ones are refused, never the count of a known one given up.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -13,12 +14,12 @@ use countersign_core::timestamp::Monotonic;
 /// Addresses that are remembered at a time.
 const ADDRESSES: usize = 10_000;
 
-/// A bucket of tokens for each address.
+/// A bucket of tokens for each name.
 #[derive(Debug)]
-pub(crate) struct Throttle {
+pub(crate) struct Throttle<K = IpAddr> {
     most: u32,
     refill: Duration,
-    buckets: Mutex<HashMap<IpAddr, Bucket>>,
+    buckets: Mutex<HashMap<K, Bucket>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -28,22 +29,28 @@ struct Bucket {
 }
 
 impl Throttle {
+    /// Takes one of an address; else returns how long to wait for it.
+    pub(crate) fn admit(&self, address: IpAddr, now: Monotonic) -> Result<(), Duration> {
+        self.take(network(address), now)
+    }
+}
+
+impl<K: Copy + Eq + Hash> Throttle<K> {
     /// Allows `most` at once, and one more every `refill`.
     pub(crate) fn new(most: u32, refill: Duration) -> Self {
         Self { most, refill, buckets: Mutex::default() }
     }
 
     /// Takes one; else returns how long to wait for it.
-    pub(crate) fn admit(&self, address: IpAddr, now: Monotonic) -> Result<(), Duration> {
+    pub(crate) fn take(&self, name: K, now: Monotonic) -> Result<(), Duration> {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let address = network(address);
-        if buckets.len() >= ADDRESSES && !buckets.contains_key(&address) {
+        if buckets.len() >= ADDRESSES && !buckets.contains_key(&name) {
             buckets.retain(|_, bucket| self.filled(*bucket, now).left < self.most);
             if buckets.len() >= ADDRESSES {
                 return Err(self.refill);
             }
         }
-        let bucket = buckets.entry(address).or_insert(Bucket { left: self.most, at: now.0 });
+        let bucket = buckets.entry(name).or_insert(Bucket { left: self.most, at: now.0 });
         *bucket = self.filled(*bucket, now);
         match bucket.left.checked_sub(1) {
             Some(left) => {

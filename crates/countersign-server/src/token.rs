@@ -84,7 +84,11 @@ async fn redeem(app: &App, call: &ClientCall) -> Result<Issuance, Refused> {
                 let slot = missing.lock().unwrap_or_else(PoisonError::into_inner).take();
                 app.prepare_slot(slot.ok_or(Unavailable::NoSigningKey)?).await?;
             }
-            answer => return Ok(answer??),
+            answer => {
+                let code = call.form.get("device_code").unwrap_or_default();
+                let paced = |error| app.devices.paced(code, app.clock.monotonic(), error);
+                return answer?.map_err(|error| paced(error).into());
+            }
         }
     }
     Err(Unavailable::NoSigningKey.into())
@@ -119,7 +123,7 @@ fn unwritten(error: &dyn std::error::Error) -> Unavailable {
 /// What a client asks with, beside what proves it. Unknown parameters are ignored (RFC 6749 §3.2).
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct GrantParameters {
-    /// `authorization_code`, `client_credentials` or `refresh_token`.
+    /// `authorization_code`, `client_credentials`, `refresh_token` or `urn:ietf:params:oauth:grant-type:device_code`.
     grant_type: String,
     /// The code (RFC 6749 §4.1.3).
     code: Option<String>,
@@ -129,6 +133,8 @@ pub(crate) struct GrantParameters {
     code_verifier: Option<String>,
     /// The refresh token (RFC 6749 §6).
     refresh_token: Option<String>,
+    /// The device code (RFC 8628 §3.4).
+    device_code: Option<String>,
     /// Space-delimited scope-tokens. Default: all that the client is registered for and the resource knows.
     scope: Option<String>,
     /// The resource that the token shall be for (RFC 8707). Default: the client's only one, or the default one.

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
+use countersign_core::device::{self, DeviceDecision, FoundDevice};
 use countersign_core::ledger::{Find, Unavailable};
 use countersign_core::question::{
-    ArtifactOf, ClientAndSecrets, ConsentOf, ConsentTo, Creation, Enrolment, FirstUse, FoundCreation,
-    FoundEnrolment, FoundFirstUse, FoundInstallation, FoundMembership, FoundOwner, FoundPerson,
-    FoundRegistered, FoundRegistration, FoundResource, FoundRotation, FoundUse, Holder, HolderOf,
-    IncarnationOf, Installation, KeysOf, MarkOf, MembershipOf, OwnerAndKeys, PersonNamed, PersonOf, RecordOf,
-    Registration, ResourceOf, Rotation, TokensOf, UseOf,
+    ArtifactKey, ArtifactOf, ClientAndSecrets, ConsentOf, ConsentTo, Creation, Enrolment, FirstUse,
+    FoundCreation, FoundEnrolment, FoundFirstUse, FoundInstallation, FoundMembership, FoundOwner,
+    FoundPerson, FoundRegistered, FoundRegistration, FoundResource, FoundRotation, FoundUse, Holder,
+    HolderOf, IncarnationOf, Installation, KeysOf, MarkOf, MembershipOf, OwnerAndKeys, PersonNamed, PersonOf,
+    RecordOf, Registration, ResourceOf, Rotation, TokensOf, UseOf,
 };
 use countersign_core::record::{ArtifactRecord, ConsentRecord, CredentialRecord, MarkRecord, TakenOver};
 use countersign_core::secret::SecretHash;
@@ -58,6 +59,16 @@ impl Find<ConsentTo> for Store {
 impl Find<ConsentOf> for Store {
     async fn find(&self, ConsentOf(id): ConsentOf) -> Result<Option<ConsentRecord>, Unavailable> {
         consent::find(&self.database, id).await
+    }
+}
+
+impl Find<DeviceDecision> for Store {
+    async fn find(&self, question: DeviceDecision) -> Result<FoundDevice, Unavailable> {
+        let DeviceDecision { family, client, subject } = question;
+        let by = ArtifactKey::Family(family);
+        let record = artifact::find(&self.database, &ArtifactOf { kind: device::KIND, by }).await?;
+        let consent = consent::find_pair(&self.database, ConsentTo { client, subject }).await?;
+        Ok(FoundDevice { record, consent })
     }
 }
 

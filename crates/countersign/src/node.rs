@@ -198,6 +198,7 @@ async fn assemble(
         intake: Arc::new(Intake::new(IMPORTS, IMPORTS_OF_ONE, place.body_timeout)),
         passwords: Arc::new(Passwords::new(available_parallelism().map_or(1, NonZero::get))),
         guesses: Arc::default(),
+        devices: Arc::default(),
         signing: Arc::new(Signing::new(keyring)),
         client_keys: Arc::new(ClientKeys::new(Arc::new(SystemClock))),
         metrics: Arc::new(Metrics::new()),

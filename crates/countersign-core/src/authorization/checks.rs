@@ -203,17 +203,26 @@ fn resource(asked: Asked<'_>) -> Result<Arc<Resource>, AuthorizationError> {
     target(asked.resources, &asked.addressed.terms, named).map_err(|_| InvalidTarget)
 }
 
-/// What is asked for, or all that the client is registered for: known to the resource, or to every client that acts for people.
 fn scopes(asked: Asked<'_>) -> Result<ScopeSet, AuthorizationError> {
-    let (terms, resource) = (&asked.addressed.terms, resource(asked)?);
+    let terms = &asked.addressed.terms;
+    asked_scopes(terms, &*resource(asked)?, asked.request.get("scope")).ok_or(InvalidScope)
+}
+
+/// Reads what is asked for, or else takes all that the client is registered for: known to the resource, or to every client
+/// that acts for people. `None`: it is malformed, or more than that.
+pub(crate) fn asked_scopes(
+    terms: &ClientTerms,
+    resource: &Resource,
+    asked: Option<&str>,
+) -> Option<ScopeSet> {
     let registered = |scope: &Scope| terms.scopes.contains(scope.as_str()) && resource.takes(scope);
-    let Some(text) = asked.request.get("scope") else {
+    let Some(text) = asked else {
         let all: Vec<_> = terms.scopes.iter().filter(|scope| registered(scope)).cloned().collect();
-        return ScopeSet::try_from(all).map_err(|_| InvalidScope);
+        return ScopeSet::try_from(all).ok();
     };
-    let scopes: ScopeSet = text.parse().map_err(|_| InvalidScope)?;
+    let scopes: ScopeSet = text.parse().ok()?;
     let may = scopes.iter().all(|scope| identity::is_identity(scope) || registered(scope));
-    if may { Ok(scopes) } else { Err(InvalidScope) }
+    may.then_some(scopes)
 }
 
 fn prompts(request: &Request) -> Result<BTreeSet<Prompt>, AuthorizationError> {

@@ -18,8 +18,10 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use checks::asked_scopes;
 pub use checks::{CHECKS, Check, Checked, check};
 pub use model::{AuthorizationError, Prompt, ResponseMode, SignedIn, Unanswerable};
 pub use request::{Addressed, Request, addressed};
 pub use response::Response;
+pub(crate) use rules::{AUTHORIZE, consented, ticked_of};
 pub use rules::{Authorize, Granted, Next, Refused, Said, next};

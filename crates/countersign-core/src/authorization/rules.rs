@@ -9,7 +9,7 @@ use crate::client_terms::AuthMethod;
 use crate::context::Context;
 use crate::effect::{Effect, Outcome};
 use crate::exchange::Act;
-use crate::id::CredentialId;
+use crate::id::{CredentialId, OwnerId};
 use crate::identity;
 use crate::known::KnownOwner;
 use crate::question::ConsentTo;
@@ -23,7 +23,7 @@ use super::checks::Checked;
 use super::model::{AuthorizationError, Prompt, SignedIn};
 
 /// The name of the act in the audit.
-const AUTHORIZE: &str = "grant.authorize";
+pub(crate) const AUTHORIZE: &str = "grant.authorize";
 
 /// What comes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,7 +117,8 @@ impl Act for Authorize<'_> {
             .about(by.person.id().to_string())
             .detail("client", self.client.id().to_string());
         let granted = self.granted(by, found.as_ref()).and_then(|scopes| {
-            let consent = self.consent(context, by, found, &scopes);
+            let before = (self.client_hash, found);
+            let consent = consented(context, self.client, by.person.id(), before, &scopes);
             let code = self
                 .code(context, by, consent.id, &scopes)
                 .ok_or(Refused::Error(AuthorizationError::TemporarilyUnavailable))?;
@@ -158,10 +159,7 @@ impl Authorize<'_> {
         match &self.said {
             Said::No => Err(Refused::Error(AuthorizationError::AccessDenied)),
             Said::Yes(ticked) => {
-                let granted = ticked_of(asked, ticked);
-                // Nothing of what was asked for is no.
-                let denied = granted.is_empty() && !asked.is_empty();
-                if denied { Err(Refused::Error(AuthorizationError::AccessDenied)) } else { Ok(granted) }
+                ticked_of(asked, ticked).ok_or(Refused::Error(AuthorizationError::AccessDenied))
             }
             Said::Nothing => {
                 let same = found.filter(|before| before.client_hash.as_bytes() == &self.client_hash);
@@ -182,36 +180,6 @@ impl Authorize<'_> {
     fn is_unassured(&self) -> bool {
         let addressed = &self.checked.addressed;
         addressed.terms.auth_method == AuthMethod::None && !addressed.redirect_uri.starts_with("https://")
-    }
-
-    /// Adds to what the person allows the client; what was shown another client begins anew.
-    fn consent(
-        &self,
-        context: &mut Context<'_>,
-        by: &SignedIn,
-        found: Option<ConsentRecord>,
-        scopes: &ScopeSet,
-    ) -> ConsentRecord {
-        let client_hash = SecretHash::from_bytes(&self.client_hash).unwrap_or(SecretHash::UNSET);
-        match found {
-            Some(before) => {
-                let same = before.client_hash == client_hash;
-                let scopes = if same { before.scopes.union(scopes) } else { scopes.clone() };
-                let version = before.version.saturating_add(1);
-                ConsentRecord { scopes, client_hash, version, updated_at: context.now, ..before }
-            }
-            None => ConsentRecord {
-                id: CredentialId::random(GRANT, context.entropy),
-                client: self.client.id(),
-                subject: by.person.id(),
-                organisation: self.client.organisation(),
-                scopes: scopes.clone(),
-                client_hash,
-                version: 1,
-                created_at: context.now,
-                updated_at: context.now,
-            },
-        }
     }
 
     fn code(
@@ -255,7 +223,39 @@ impl Authorize<'_> {
     }
 }
 
-/// Of what is asked for, what was ticked. That somebody signs in is what the page is about: `openid` has no box.
-fn ticked_of(asked: &ScopeSet, ticked: &ScopeSet) -> ScopeSet {
-    asked.filter(|scope| scope.as_str() == identity::OPENID || ticked.contains(scope.as_str()))
+/// Of what is asked for, what was ticked; `None`: nothing of it, which is no. That somebody signs in is what the page is
+/// about: `openid` has no box.
+pub(crate) fn ticked_of(asked: &ScopeSet, ticked: &ScopeSet) -> Option<ScopeSet> {
+    let granted = asked.filter(|scope| scope.as_str() == identity::OPENID || ticked.contains(scope.as_str()));
+    (!granted.is_empty() || asked.is_empty()).then_some(granted)
+}
+
+/// Adds to what a person allows a client, whose hash is now `client_hash`; what was shown another client begins anew.
+pub(crate) fn consented(
+    context: &mut Context<'_>,
+    client: &KnownOwner,
+    subject: OwnerId,
+    (client_hash, found): ([u8; 32], Option<ConsentRecord>),
+    scopes: &ScopeSet,
+) -> ConsentRecord {
+    let client_hash = SecretHash::from_bytes(&client_hash).unwrap_or(SecretHash::UNSET);
+    match found {
+        Some(before) => {
+            let same = before.client_hash == client_hash;
+            let scopes = if same { before.scopes.union(scopes) } else { scopes.clone() };
+            let version = before.version.saturating_add(1);
+            ConsentRecord { scopes, client_hash, version, updated_at: context.now, ..before }
+        }
+        None => ConsentRecord {
+            id: CredentialId::random(GRANT, context.entropy),
+            client: client.id(),
+            subject,
+            organisation: client.organisation(),
+            scopes: scopes.clone(),
+            client_hash,
+            version: 1,
+            created_at: context.now,
+            updated_at: context.now,
+        },
+    }
 }

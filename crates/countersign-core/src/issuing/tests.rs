@@ -26,6 +26,7 @@ use crate::secret::Secret;
 use crate::signing_key::KeyPurpose;
 use crate::testing::{Ground, HOUR, ISSUER, NOW, at_once, signing_key};
 
+mod devices;
 mod people;
 
 const DEFAULT: &str = "https://localhost/";

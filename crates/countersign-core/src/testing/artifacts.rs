@@ -1,6 +1,7 @@
 //! What is handed out to clients, and what people allow them, as the store in memory finds it.
 
 use super::{Memory, Tables};
+use crate::device::{self, DeviceDecision, FoundDevice};
 use crate::ledger::{Find, FoundHandedOut, HandedOutBy, Unavailable};
 use crate::question::{ArtifactKey, ArtifactOf, ConsentOf, ConsentTo};
 use crate::record::{ArtifactRecord, ConsentRecord};
@@ -46,6 +47,15 @@ impl Find<ConsentTo> for Memory {
     ) -> Result<Option<ConsentRecord>, Unavailable> {
         let of_pair = |one: &&ConsentRecord| one.client == client && one.subject == subject;
         self.answer(|tables| tables.consents.values().find(of_pair).cloned())
+    }
+}
+
+impl Find<DeviceDecision> for Memory {
+    async fn find(&self, question: DeviceDecision) -> Result<FoundDevice, Unavailable> {
+        let DeviceDecision { family, client, subject } = question;
+        let consent = self.find(ConsentTo { client, subject }).await?;
+        let asked = ArtifactOf { kind: device::KIND, by: ArtifactKey::Family(family) };
+        self.answer(|tables| FoundDevice { record: tables.artifact(&asked), consent })
     }
 }
 

@@ -52,6 +52,7 @@ pub(crate) struct FileSettings {
     pub(crate) session: SessionSettings,
     pub(crate) signing_key: SigningKeySettings,
     pub(crate) refresh_token: RefreshTokenSettings,
+    pub(crate) device: DeviceSettings,
     pub(crate) retention: RetentionSettings,
     pub(crate) leaks: LeakSettings,
     pub(crate) egress: EgressSettings,
@@ -146,6 +147,13 @@ pub(crate) struct RefreshTokenSettings {
     pub(crate) idle: Option<String>,
     pub(crate) absolute: Option<String>,
     pub(crate) retry: Option<String>,
+}
+
+/// How devices are connected.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct DeviceSettings {
+    pub(crate) code_lifetime: Option<String>,
 }
 
 /// How long is kept what grows.

@@ -287,6 +287,7 @@ pub(crate) fn policy(file: &FileSettings) -> Result<Policy> {
     }
     let refresh = refresh(file, &default)?;
     Ok(Policy {
+        device_code_lifetime: device_code(file)?.unwrap_or(default.device_code_lifetime),
         refresh_idle: refresh.idle,
         refresh_absolute: refresh.absolute,
         refresh_retry: refresh.retry,
@@ -301,6 +302,19 @@ pub(crate) fn policy(file: &FileSettings) -> Result<Policy> {
         tenant_max_opaque_tokens: file.tenant.max_opaque_tokens.unwrap_or(default.tenant_max_opaque_tokens),
         people: people::policy(file)?,
     })
+}
+
+/// The shortest and the longest life of a device code: shorter, and nobody finds their telephone; longer, and whoever sends
+/// strangers a code has time to wait (RFC 8628 §5.4); bounds, not clauses.
+const DEVICE_CODE: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(60 * 60)];
+
+fn device_code(file: &FileSettings) -> Result<Option<Duration>> {
+    let [least, most] = DEVICE_CODE;
+    let lifetime = duration("device.code_lifetime", file.device.code_lifetime.as_ref())?;
+    if lifetime.is_some_and(|lifetime| !(least..=most).contains(&lifetime)) {
+        bail!("device.code_lifetime: expected {} to {}", format_duration(least), format_duration(most));
+    }
+    Ok(lifetime)
 }
 
 /// The longest time within which an answer is repeated: what is sealed under a token that a thief may have is not kept long;

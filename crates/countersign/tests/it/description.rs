@@ -357,6 +357,12 @@ fn tokens_answer_as_described(world: &mut World) {
     };
     let issued = world.check("issueToken", WHOLE, &with(json!({ "grant_type": "client_credentials" })), 200);
     world.check("issueToken", WHOLE, &with(json!({ "grant_type": "password" })), 400);
+    let device = "urn:ietf:params:oauth:grant-type:device_code";
+    let body = json!({ "name": "tv", "grant_types": [device], "token_endpoint_auth_method": "none" });
+    let id = world.check("createClient", WHOLE, &body, 201)["client_id"].clone();
+    world.check("authorizeDevice", WHOLE, &json!({ "client_id": id }), 200);
+    world.check("authorizeDevice", WHOLE, &json!({ "client_id": id, "scope": "a" }), 400);
+    world.check("authorizeDevice", WHOLE, &json!({}), 401);
     let token = json!({ "token": issued["access_token"] });
     assert_eq!(world.check("introspectToken", WHOLE, &with(token.clone()), 200)["active"], true);
     world.check("revokeToken", WHOLE, &with(token.clone()), 200);

@@ -62,6 +62,7 @@ const METHODS: [&str; 7] = [
 type Proof = fn(&World, &Value);
 
 const SERVER: &[(&str, Proof)] = &[
+    ("device_authorization_endpoint", devices),
     ("grant_types_supported", grants),
     ("introspection_endpoint", introspection),
     ("introspection_endpoint_auth_methods_supported", |world, value| {
@@ -274,6 +275,21 @@ fn grants(world: &World, value: &Value) {
 fn responses(world: &World, value: &Value) {
     assert_eq!(value, &json!([]), "there is no proof of an authorization endpoint");
     assert_eq!(get(&world.server.address("issuer"), "/oauth/authorize?response_type=code", "").status, 404);
+}
+
+fn devices(world: &World, value: &Value) {
+    let body = json!({ "name": "tv", "token_endpoint_auth_method": "none", "scopes": ["orders:read"],
+        "audiences": [DECLARED], "grant_types": ["urn:ietf:params:oauth:grant-type:device_code"] });
+    let client = world.server.manage("POST", "/v1/clients", &body).json()["client_id"].clone();
+    let asked = format!("client_id={}&scope=orders:read", client.as_str().unwrap());
+    let begun = world.post(&world.path(value), "", &asked);
+    assert_eq!(begun.status, 200, "{begun:?}");
+    let poll = format!("{asked}&device_code={}", begun.json()["device_code"].as_str().unwrap());
+    let poll = format!("{poll}&grant_type=urn:ietf:params:oauth:grant-type:device_code");
+    let answer = world.post("/oauth/token", "", &poll);
+    assert_eq!((answer.status, answer.json()["error"].clone()), (400, json!("authorization_pending")));
+    let other = world.client.post(&world.server, &world.path(value), "scope=orders:read");
+    assert_eq!(other.json()["error"], json!("unauthorized_client"), "{other:?}");
 }
 
 fn issuer(world: &World, value: &Value) {

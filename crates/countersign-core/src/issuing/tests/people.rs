@@ -46,7 +46,7 @@ fn terms() -> ClientTerms {
 }
 
 /// What is stored of a person.
-fn kept(person: &OwnerRecord) -> PersonRecord {
+pub(super) fn kept(person: &OwnerRecord) -> PersonRecord {
     PersonRecord {
         id: person.id,
         username: "ana".parse().unwrap(),
