@@ -10,6 +10,11 @@ use crate::harness::{Ground, Server};
 /// Where Debian puts the browser.
 const CHROMIUM: &str = "/usr/bin/chromium";
 
+/// Tells whether there is a browser, and what drives it.
+pub(crate) fn is_installed() -> bool {
+    installed().is_some()
+}
+
 /// Where what drives the browser is installed; `None`: it is not, and nobody asked for it.
 fn installed() -> Option<PathBuf> {
     let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/clients");
@@ -51,4 +56,10 @@ pub(crate) fn run(program: &str, server: &Server, environment: &[(&str, &str)]) 
 fn a_person_who_finds_nothing_gets_a_page_in_their_language() {
     let place = Ground::new();
     run("nothing_here.mjs", &place.up("data", &[]), &[]);
+}
+
+#[test]
+fn six_steps_from_an_application_to_its_api_in_a_browser() {
+    let place = Ground::new();
+    run("web_flow.mjs", &place.up("data", &[]), &[]);
 }

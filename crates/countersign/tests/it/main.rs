@@ -13,6 +13,7 @@
 mod harness;
 
 mod any_number;
+mod apache;
 mod assertions;
 mod attacks;
 mod browser;
@@ -37,6 +38,7 @@ mod limits;
 mod master_key;
 mod members;
 mod oauth;
+mod pages;
 mod people;
 mod readme;
 mod real_clients;
