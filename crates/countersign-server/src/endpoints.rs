@@ -34,8 +34,8 @@ use crate::tokens::{self, TokensRevoke};
 use crate::user_json::{MembershipView, UserAmend, UserCreate, UserReset, UserRoles, UserShown, UserView};
 use crate::userinfo::{self, UserInfo};
 use crate::{
-    api_key, audit, authorize, bulk, client, decision, issuer, logout, management_key, observe, openapi,
-    owner, reload, resource, sign_in, user,
+    api_key, audit, authorize, bulk, client, decision, device_page, issuer, logout, management_key, observe,
+    openapi, owner, reload, resource, sign_in, user,
 };
 
 macro_rules! shape {
@@ -94,6 +94,10 @@ const GRANTS: &[Parameter] = &[
     text("subject", "Only what this person allows."),
     LIMIT,
     CURSOR,
+];
+const DEVICE: &[Parameter] = &[
+    text("user_code", "The code that the device shows."),
+    text("ui_locales", "Languages, the best first (OpenID Connect Core 1.0 §3.1.2.1)."),
 ];
 const RECENT: &[Parameter] = &[LIMIT];
 
@@ -358,6 +362,26 @@ pub static ENDPOINTS: &[Endpoint] = &[
         by_any_name: true,
         answer: Answered::json(shape!(StatusView)),
         handler: open!(observe::health),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::get(ISSUER, "/device"),
+        id: "showDevice",
+        summary: "Shows people what a device asks for, once they have signed in and named its code.",
+        clause: "RFC 8628 §3.3",
+        parameters: DEVICE,
+        answer: Answered::page(),
+        handler: Handler::Open(|desk, received| Box::pin(device_page::show(&desk.app, received))),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::post(ISSUER, "/device"),
+        id: "decideDevice",
+        summary: "Takes the code that a device shows, or what a person decides about it.",
+        clause: "RFC 8628 §3.3",
+        answer: Answered::page(),
+        refusals: &[Problem::Forbidden, Problem::TooManyRequests],
+        handler: Handler::Open(|desk, received| Box::pin(device_page::take(&desk.app, received))),
         ..ROW
     },
     Endpoint {
@@ -1039,6 +1063,8 @@ mod tests {
         ("readCertificationAuthority", "a certificate is public; RFC 8555 clients fetch it first"),
         ("readGatewayHealth", "tells a balancer whether to send requests here, and no more"),
         ("readHealth", "tells a supervisor that the process lives, and no more"),
+        ("showDevice", "shows nothing before a sign-in"),
+        ("decideDevice", "the session and a form of ours are proven here"),
         ("showSignIn", "people come here to be proven"),
         ("signIn", "people are proven here; guesses are counted"),
         (

@@ -33,6 +33,7 @@ mod cors;
 mod csrf;
 mod decision;
 mod device;
+mod device_page;
 pub mod devices;
 pub mod failure;
 pub mod first_use;

@@ -94,6 +94,19 @@ impl OwnForm {
         received: Received,
         purpose: FormPurpose,
     ) -> Result<Self, Failure> {
+        Self::receive_for(app, received, |_| purpose).await
+    }
+
+    /// Takes a form whose fields say which of a place's forms it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::receive`].
+    pub(crate) async fn receive_for(
+        app: &App,
+        received: Received,
+        purpose: impl Fn(&Form) -> FormPurpose + Send,
+    ) -> Result<Self, Failure> {
         let address = received.address();
         let Received { head, body, .. } = received;
         if csrf::is_foreign(&head.headers, &app.issuer_url) {
@@ -102,6 +115,7 @@ impl OwnForm {
         }
         let body = app.intake.read(Sender::Address(address), body, MOST).await?;
         let form = read(&head.headers, &body)?;
+        let purpose = purpose(&form);
         Self::assertion(app, head, address, form, purpose)
     }
 

@@ -25,6 +25,7 @@ mod command_line;
 mod cors;
 mod crash;
 mod description;
+mod devices;
 mod discovery;
 mod encrypted_tokens;
 mod fairness;
