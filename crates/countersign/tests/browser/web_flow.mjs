@@ -21,8 +21,11 @@ async function signIn(page, username, password = PASSWORD) {
 const heading = (page) => page.textContent('h1');
 const ticked = (page) => page.$$eval('input[name=scope]', (boxes) => boxes.map((box) => box.value));
 
+// Keeps what is seen, where somebody asked for pictures: the sheet and what is right around it.
 async function picture(page, name) {
-  if (IMAGES) await page.screenshot({ path: `${IMAGES}/${name}.png` });
+  if (!IMAGES) return;
+  const { x, y, width, height } = await page.locator('main').boundingBox();
+  await page.screenshot({ path: `${IMAGES}/${name}.png`, clip: { x: x - 28, y: y - 64, width: width + 56, height: height + 96 } });
 }
 
 const FLOWS = {
@@ -31,13 +34,14 @@ const FLOWS = {
     await page.goto(app.url);
     await page.click('#start');
     assert.equal(await heading(page), 'Sign in to continue to Acme Invoices');
-    await auditEverywhere(page);
     await picture(page, 'sign-in');
+    await auditEverywhere(page);
     await signIn(page, await person('ana'));
     assert.equal(await heading(page), 'Allow Acme Invoices to use your account?');
-    assert.match(await page.textContent('main'), /Signed in as ana.*You will be sent to an app on this computer/s);
-    await auditEverywhere(page);
+    const told = await page.textContent('main');
+    assert.match(told, /Signed in as ana.*See your orders.*You will be sent to an app on this computer \(127\.0\.0\.1:/s);
     await picture(page, 'consent');
+    await auditEverywhere(page);
     await page.click('#allow');
     assert.equal(await heading(page), 'The API answered 200');
     // The second time nobody is asked anything.
@@ -155,6 +159,43 @@ const FLOWS = {
     }
   },
 
+  async 'who is somebody else says so'(browser, app) {
+    const page = await visitor(browser);
+    await page.goto(app.authorize());
+    await signIn(page, await person('jan'));
+    await page.click('#other-account');
+    assert.equal(await heading(page), 'Sign in to continue to Acme Invoices');
+    await signIn(page, await person('kim'));
+    assert.match(await page.textContent('main'), /Signed in as kim/);
+    await page.click('#allow');
+    assert.equal(await heading(page), 'The API answered 200');
+  },
+
+  async 'who signs out is signed out, and goes back where the application may send them'(browser, app) {
+    const page = await visitor(browser);
+    await page.goto(app.authorize());
+    await signIn(page, await person('lea'));
+    await page.click('#allow');
+    assert.equal(await heading(page), 'The API answered 200');
+    await page.goto(`${process.env.ISSUER}/oauth/logout`);
+    assert.equal(await heading(page), 'Do you want to sign out?');
+    await auditEverywhere(page);
+    await tabTo(page, 'sign-out');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('[role=status]');
+    assert.equal(await heading(page), 'You are signed out');
+    await page.goto(app.authorize());
+    await signIn(page, 'lea');
+    assert.equal(await heading(page), 'The API answered 200');
+    const asks = { id_token_hint: app.tokens.id_token, post_logout_redirect_uri: `${app.url}/bye` };
+    await page.goto(`${process.env.ISSUER}/oauth/logout?${new URLSearchParams(asks)}`);
+    if (await page.locator('#sign-out').count()) await page.click('#sign-out');
+    assert.equal(await heading(page), 'bye');
+    await page.goto(app.authorize());
+    assert.equal(await heading(page), 'Sign in to continue to Acme Invoices');
+    uncomplaining(page);
+  },
+
   async 'by a form, with its script and without'(browser, app) {
     app.asks = { response_mode: 'form_post' };
     await person('ida');
@@ -171,7 +212,7 @@ const FLOWS = {
   },
 };
 
-await withApp({}, async (app) => {
+await withApp({ audiences: ['https://api.example.com'] }, async (app) => {
   await withBrowser(async (browser) => {
     for (const [name, flow] of Object.entries(FLOWS)) {
       app.asks = {};

@@ -10,6 +10,18 @@ use crate::harness::{Ground, Server};
 /// Where Debian puts the browser.
 const CHROMIUM: &str = "/usr/bin/chromium";
 
+/// A resource that says in its own words what people allow, and its route.
+const SETTINGS: &str = r#"
+[[resource]]
+id = "https://api.example.com"
+scopes = { "orders:read" = "See your orders", "orders:write" = "Change your orders" }
+
+[[route]]
+path = "/{**}"
+upstream = "default"
+require = { access_token = { audience = "https://api.example.com", scope = "orders:read" } }
+"#;
+
 /// Tells whether there is a browser, and what drives it.
 pub(crate) fn is_installed() -> bool {
     installed().is_some()
@@ -61,5 +73,6 @@ fn a_person_who_finds_nothing_gets_a_page_in_their_language() {
 #[test]
 fn six_steps_from_an_application_to_its_api_in_a_browser() {
     let place = Ground::new();
-    run("web_flow.mjs", &place.up("data", &[]), &[]);
+    let config = place.write("c.toml", SETTINGS);
+    run("web_flow.mjs", &place.up("data", &["--config", config.to_str().unwrap()]), &[]);
 }
