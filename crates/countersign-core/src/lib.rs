@@ -66,6 +66,7 @@ pub mod leak;
 pub mod learned;
 pub mod ledger;
 pub mod lifecycle;
+pub mod mailed;
 pub mod management_key;
 pub mod meter;
 pub mod minting;

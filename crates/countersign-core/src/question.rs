@@ -410,3 +410,20 @@ pub struct FoundMembership {
     /// What the one is in the other.
     pub membership: Option<Membership>,
 }
+
+/// What is stored of this link, and of the person whom it was mailed to?
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkOf(pub ArtifactOf);
+
+impl Question for LinkOf {
+    type Answer = Option<FoundLink>;
+}
+
+/// The answer to [`LinkOf`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundLink {
+    /// The link; asked for before the person, so that who advances the person that was found has seen it.
+    pub record: ArtifactRecord,
+    /// The person, if they are there.
+    pub person: Option<FoundPerson>,
+}

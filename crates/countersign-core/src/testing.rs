@@ -48,10 +48,11 @@ use crate::own::Evidence;
 use crate::presentation::{kinds_of, recognise};
 use crate::principal::{Principal, Proof};
 use crate::question::{
-    ClientAndSecrets, Creation, Enrolment, FoundCreation, FoundEnrolment, FoundInstallation, FoundMembership,
-    FoundOwner, FoundPerson, FoundRegistered, FoundRegistration, FoundResource, FoundRotation, FoundUse,
-    Holder, HolderOf, IncarnationOf, Installation, KeysOf, MarkOf, MembershipOf, OwnerAndKeys, PersonNamed,
-    PersonOf, RecordOf, Registration, ResourceOf, Rotation, TokensOf, UseOf,
+    ClientAndSecrets, Creation, Enrolment, FoundCreation, FoundEnrolment, FoundInstallation, FoundLink,
+    FoundMembership, FoundOwner, FoundPerson, FoundRegistered, FoundRegistration, FoundResource,
+    FoundRotation, FoundUse, Holder, HolderOf, IncarnationOf, Installation, KeysOf, LinkOf, MarkOf,
+    MembershipOf, OwnerAndKeys, PersonNamed, PersonOf, RecordOf, Registration, ResourceOf, Rotation,
+    TokensOf, UseOf,
 };
 use crate::record::{
     ArtifactRecord, ConsentRecord, CredentialRecord, EndedToken, MarkRecord, Membership, OwnerRecord,
@@ -952,6 +953,16 @@ impl Find<PersonNamed> for Memory {
         self.answer(|tables| {
             let named = tables.persons.values().find(|one| one.username == name)?;
             tables.person(named.id)
+        })
+    }
+}
+
+impl Find<LinkOf> for Memory {
+    async fn find(&self, LinkOf(asked): LinkOf) -> Result<Option<FoundLink>, Unavailable> {
+        let Some(record) = self.find(asked).await? else { return Ok(None) };
+        self.answer(|tables| {
+            let person = record.subject.and_then(|person| tables.person(person));
+            Some(FoundLink { record, person })
         })
     }
 }

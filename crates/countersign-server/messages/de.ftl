@@ -122,3 +122,10 @@ for-operators = Für die Betreiber der Anwendung
 error-code = Fehler
 error-detail = Einzelheit
 reference = Kennung
+
+# Mail
+mail-reset-subject = Neues Passwort wählen
+mail-reset-words = Jemand, wahrscheinlich Sie, möchte ein neues Passwort für Ihr Konto wählen. Öffnen Sie dazu innerhalb von 30 Minuten diese Seite:
+mail-verify-subject = E-Mail-Adresse bestätigen
+mail-verify-words = Öffnen Sie innerhalb eines Tages diese Seite, um zu bestätigen, dass dies Ihre Adresse ist:
+mail-ignore = Wenn Sie diese Mail nicht erwarten, tun Sie nichts: Es ändert sich nichts.

@@ -122,3 +122,10 @@ for-operators = For the people who run the application
 error-code = Error
 error-detail = Detail
 reference = Reference
+
+# Mail
+mail-reset-subject = Choose a new password
+mail-reset-words = Somebody, probably you, wants to choose a new password for your account. To do so, open this page within 30 minutes:
+mail-verify-subject = Confirm your e-mail address
+mail-verify-words = To confirm that this is your address, open this page within a day:
+mail-ignore = If you do not expect this mail, do nothing: nothing changes.

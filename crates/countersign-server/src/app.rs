@@ -10,6 +10,8 @@ use countersign_core::context::{Clock, Context, Entropy, Policy};
 use countersign_core::decision::Requirement;
 use countersign_core::exchange::{self, Act};
 use countersign_core::ledger::{Find, Unavailable};
+use countersign_core::password::{NotHashed, Password, PasswordHash, ProvenPassword};
+use countersign_core::question::FoundPerson;
 use countersign_core::timestamp::Timestamp;
 use countersign_edge::metrics::Metrics;
 use countersign_store::Store;
@@ -21,7 +23,8 @@ use crate::devices::Devices;
 use crate::failure::Failure;
 use crate::guesses::Guesses;
 use crate::intake::Intake;
-use crate::passwords::Passwords;
+use crate::mail::MailQueue;
+use crate::passwords::{Busy, Passwords};
 use crate::schema::{DecisionView, ReloadView, RouteView};
 use crate::signing::Signing;
 
@@ -79,6 +82,8 @@ pub struct App {
     pub guesses: Arc<Guesses>,
     /// What is remembered of devices.
     pub devices: Arc<Devices>,
+    /// Letters that are asked for.
+    pub mail: Arc<MailQueue>,
     /// What signs.
     pub signing: Arc<Signing>,
     /// What clients publish.
@@ -195,5 +200,23 @@ impl App {
         let policy = self.policy.load_full();
         let mut context = self.context(&policy, entropy.as_mut(), None);
         exchange::rehearse(self.store.as_ref(), &mut context, by, act).await.map(|outcome| outcome.answer)
+    }
+
+    /// Hashes a password for keeping.
+    pub(crate) async fn hash(&self, password: &Password) -> Result<PasswordHash, Failure> {
+        let hashing = self.with_context(None, |context| password.hashing(context));
+        let hashed = self.passwords.work(|| hashing.run()).await?;
+        hashed.map_err(|NotHashed| Busy.into())
+    }
+
+    /// Compares a password with a person's; `None`: with nobody's, for as long.
+    pub(crate) async fn prove(
+        &self,
+        password: &Password,
+        person: Option<&FoundPerson>,
+    ) -> Result<Option<ProvenPassword>, Busy> {
+        let stored = person.and_then(|found| Some((found.owner.id, found.person.password.as_ref()?)));
+        let checking = password.checking(self.store.snapshot().peppers(), stored);
+        self.passwords.work(|| checking.run()).await
     }
 }

@@ -204,7 +204,7 @@ fn sign_in(app: &App, asked: &Asked, username: &str, wrong: Option<Wrong>) -> Re
         redirect: Some(&asked.addressed.redirect_uri),
         username,
         wrong,
-        forgotten: false,
+        forgotten: app.mail.is_open(),
     })
 }
 

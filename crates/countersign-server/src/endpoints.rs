@@ -31,11 +31,13 @@ use crate::signing_key::{self, SigningKeyRotate, SigningKeyView};
 use crate::token::{self, GrantParameters, TokenView};
 use crate::token_state::{self, TokenParameters, TokenState};
 use crate::tokens::{self, TokensRevoke};
-use crate::user_json::{MembershipView, UserAmend, UserCreate, UserReset, UserRoles, UserShown, UserView};
+use crate::user_json::{
+    MembershipView, UserAmend, UserCreate, UserMail, UserReset, UserRoles, UserShown, UserView,
+};
 use crate::userinfo::{self, UserInfo};
 use crate::{
-    api_key, audit, authorize, bulk, client, decision, device_page, issuer, logout, management_key, observe,
-    openapi, owner, reload, resource, sign_in, user,
+    api_key, audit, authorize, bulk, client, decision, device_page, issuer, logout, mailed, management_key,
+    observe, openapi, owner, reload, resource, sign_in, user,
 };
 
 macro_rules! shape {
@@ -99,6 +101,7 @@ const DEVICE: &[Parameter] = &[
     text("user_code", "The code that the device shows."),
     text("ui_locales", "Languages, the best first (OpenID Connect Core 1.0 §3.1.2.1)."),
 ];
+const MAILED: &[Parameter] = &[text("token", "What the mailed link holds.")];
 const RECENT: &[Parameter] = &[LIMIT];
 
 const fn text(name: &'static str, meaning: &'static str) -> Parameter {
@@ -431,6 +434,29 @@ pub static ENDPOINTS: &[Endpoint] = &[
         answer: Answered::json(shape!(StatusView)),
         refusals: &[Problem::Unavailable],
         handler: open!(observe::readiness),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::get(ISSUER, "/reset-password"),
+        id: "askForReset",
+        summary: "Asks whose password was forgotten, or, of who follows a mailed link, for a new one; where mail is sent.",
+        clause: "OWASP ASVS 5.0 §6.4.3",
+        parameters: MAILED,
+        answer: Answered::page(),
+        refusals: &[Problem::Forbidden],
+        offered: |desk| desk.app.mail.is_open(),
+        handler: Handler::Open(|desk, received| Box::pin(mailed::ask_reset(&desk.app, received))),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::post(ISSUER, "/reset-password"),
+        id: "resetPassword",
+        summary: "Has a link mailed, if there is somebody to mail it to, or takes a new password of who has one.",
+        clause: "OWASP ASVS 5.0 §6.4.3",
+        answer: Answered::page(),
+        refusals: &[Problem::Forbidden, Problem::TooManyRequests, Problem::Unavailable],
+        offered: |desk| desk.app.mail.is_open(),
+        handler: Handler::Open(|desk, received| Box::pin(mailed::reset(&desk.app, received))),
         ..ROW
     },
     Endpoint {
@@ -1012,6 +1038,18 @@ pub static ENDPOINTS: &[Endpoint] = &[
         ..ROW
     },
     Endpoint {
+        place: Place::post(API, "/v1/users/{id}/mail"),
+        id: "mailUser",
+        summary: "Has a link mailed to a user: to choose a new password, or to confirm their address.",
+        clause: "OWASP ASVS 5.0 §6.4.3",
+        callers: Callers::Management(Some(ManagementScope::UsersWrite)),
+        body: body(shape!(UserMail)),
+        answer: Answered::ACCEPTED,
+        refusals: &[Problem::Conflict, Problem::Unavailable],
+        handler: permitted!(user::mail),
+        ..ROW
+    },
+    Endpoint {
         place: Place::post(API, "/v1/users/{id}/reset"),
         id: "resetUser",
         summary: "Replaces a user's password, and ends all that was obtained in their name.",
@@ -1033,6 +1071,29 @@ pub static ENDPOINTS: &[Endpoint] = &[
         answer: Answered::json(shape!(MembershipView)),
         refusals: &[Problem::Conflict],
         handler: permitted!(user::set_roles),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::get(ISSUER, "/verify-email"),
+        id: "askForVerification",
+        summary: "Asks who follows a mailed link whether the address is theirs; where mail is sent.",
+        clause: "OpenID Connect Core 1.0 §5.1",
+        parameters: MAILED,
+        answer: Answered::page(),
+        refusals: &[Problem::Forbidden],
+        offered: |desk| desk.app.mail.is_open(),
+        handler: Handler::Open(|desk, received| Box::pin(mailed::ask_verification(&desk.app, received))),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::post(ISSUER, "/verify-email"),
+        id: "verifyEmail",
+        summary: "Takes that an address is of who has the link that was mailed to it.",
+        clause: "OpenID Connect Core 1.0 §5.1",
+        answer: Answered::page(),
+        refusals: &[Problem::Forbidden],
+        offered: |desk| desk.app.mail.is_open(),
+        handler: Handler::Open(|desk, received| Box::pin(mailed::verify(&desk.app, received))),
         ..ROW
     },
 ];
@@ -1066,6 +1127,10 @@ mod tests {
         ("showDevice", "shows nothing before a sign-in"),
         ("decideDevice", "the session and a form of ours are proven here"),
         ("showSignIn", "people come here to be proven"),
+        ("askForReset", "whoever forgot their password is proven by no other means than the mail"),
+        ("resetPassword", "the same; a link is proof of who reads the mail, and works once"),
+        ("askForVerification", "the link is the proof"),
+        ("verifyEmail", "the same"),
         ("signIn", "people are proven here; guesses are counted"),
         (
             "readMetrics",

@@ -30,6 +30,10 @@ const OF_ADDRESS: Pace = Pace { most: 30, every: Duration::from_secs(10) };
 const OF_BOTH: Pace = Pace { most: 5, every: Duration::from_secs(60) };
 /// Of a username, from everywhere but known browsers: a hundred at once (NIST SP 800-63B-4 §3.2.2), then ten an hour.
 const OF_USERNAME: Pace = Pace { most: 100, every: Duration::from_secs(360) };
+/// Letters to a username: three at once, then one every ten minutes.
+const OF_MAILBOX: Pace = Pace { most: 3, every: Duration::from_secs(600) };
+/// Letters from an address: ten at once, then one a minute.
+const OF_SENDER: Pace = Pace { most: 10, every: Duration::from_secs(60) };
 /// Of a browser that is known: ten at once, then one a minute.
 const OF_BROWSER: Pace = Pace { most: 10, every: Duration::from_secs(60) };
 
@@ -41,6 +45,8 @@ pub struct Guesses {
     both: Table,
     usernames: Table,
     browsers: Table,
+    mailboxes: Table,
+    senders: Table,
 }
 
 /// Who tries, and as whom.
@@ -67,6 +73,8 @@ impl Default for Guesses {
             both: Table::new(OF_BOTH),
             usernames: Table::new(OF_USERNAME),
             browsers: Table::new(OF_BROWSER),
+            mailboxes: Table::new(OF_MAILBOX),
+            senders: Table::new(OF_SENDER),
         }
     }
 }
@@ -87,6 +95,13 @@ impl Guesses {
             ],
             now,
         )
+    }
+
+    /// Takes what a letter needs that anybody may ask for, for good; else returns how long to wait.
+    pub(crate) fn take_letter(&self, attempt: Attempt<'_>, now: Monotonic) -> Result<(), Duration> {
+        let sender = self.by.hash_one(attempt.address.map(network));
+        let mailbox = self.by.hash_one(attempt.username.to_ascii_lowercase());
+        self.all(&[(&self.senders, sender), (&self.mailboxes, mailbox)], now).map(|_taken| ())
     }
 
     fn all<'a>(&self, asked: &[(&'a Table, u64)], now: Monotonic) -> Result<Taken<'a>, Duration> {

@@ -51,6 +51,8 @@ mod key_filter;
 mod known_browser;
 pub mod leaks;
 mod logout;
+pub mod mail;
+mod mailed;
 mod management_key;
 mod metadata;
 mod owner;

@@ -6,13 +6,10 @@
 
 use std::sync::Arc;
 
-use countersign_core::password::{NotHashed, Password, PasswordHash, ProvenPassword};
-use countersign_core::question::FoundPerson;
 use countersign_edge::wire_error::Problem;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-use crate::app::App;
 use crate::failure::Failure;
 
 /// How many wait for each core; a bound, not a clause: at some 20 ms a hash, who waits longest waits a third of a second.
@@ -62,26 +59,6 @@ impl Passwords {
         });
         // It ends otherwise when the process does.
         done.await.map_err(|_| Busy)
-    }
-}
-
-impl App {
-    /// Hashes a password for keeping.
-    pub(crate) async fn hash(&self, password: &Password) -> Result<PasswordHash, Failure> {
-        let hashing = self.with_context(None, |context| password.hashing(context));
-        let hashed = self.passwords.work(|| hashing.run()).await?;
-        hashed.map_err(|NotHashed| Busy.into())
-    }
-
-    /// Compares a password with a person's; `None`: with nobody's, for as long.
-    pub(crate) async fn prove(
-        &self,
-        password: &Password,
-        person: Option<&FoundPerson>,
-    ) -> Result<Option<ProvenPassword>, Busy> {
-        let stored = person.and_then(|found| Some((found.owner.id, found.person.password.as_ref()?)));
-        let checking = password.checking(self.store.snapshot().peppers(), stored);
-        self.passwords.work(|| checking.run()).await
     }
 }
 

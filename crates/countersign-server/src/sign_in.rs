@@ -78,7 +78,7 @@ fn plain(app: &App, visit: &Visit, request: &str, username: &str, wrong: Option<
         redirect: None,
         username,
         wrong,
-        forgotten: false,
+        forgotten: app.mail.is_open(),
     })
 }
 

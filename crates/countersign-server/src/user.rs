@@ -2,6 +2,7 @@
 
 use countersign_core::id::OwnerId;
 use countersign_core::ledger::Find as _;
+use countersign_core::mailed::Link;
 use countersign_core::owner::SwitchOwner;
 use countersign_core::password::{Password, PasswordHash};
 use countersign_core::person::{AmendPerson, DeletePerson, Enrol, ResetPerson, SetRoles, Vouched, visible};
@@ -11,14 +12,19 @@ use countersign_core::reach::reach;
 use countersign_core::refusal::Refusal;
 use countersign_core::secret::Secret;
 use countersign_core::switching::Switch;
+use countersign_edge::wire_error::Problem;
 use countersign_store::PageRequest;
 
 use crate::app::App;
 use crate::call::{Call, member, optional};
 use crate::failure::Failure;
+use crate::mail::{Job, To};
+use crate::pages::language::Locale;
 use crate::reply::Reply;
 use crate::schema::Page;
-use crate::user_json::{MembershipView, UserAmend, UserCreate, UserReset, UserRoles, UserShown, UserView};
+use crate::user_json::{
+    MailedLink, MembershipView, UserAmend, UserCreate, UserMail, UserReset, UserRoles, UserShown, UserView,
+};
 
 pub(crate) async fn create(app: &App, call: Call) -> Result<Reply, Failure> {
     let body: UserCreate = call.json()?;
@@ -148,4 +154,26 @@ pub(crate) async fn delete(app: &App, call: Call) -> Result<Reply, Failure> {
     }
     app.perform(&call.permit, &DeletePerson { id: owner.id }).await?;
     Ok(Reply::nothing())
+}
+
+/// Has a link mailed.
+pub(crate) async fn mail(app: &App, call: Call) -> Result<Reply, Failure> {
+    let body: UserMail = call.json()?;
+    let FoundPerson { owner, person, .. } = find(app, &call).await?;
+    if !app.mail.is_open() {
+        let detail = "No mail is sent here: set mail.url, and ask the running server".to_owned();
+        return Err(Failure::Refused { problem: Problem::Conflict, detail });
+    }
+    if person.email.is_none() {
+        let detail = "The user has no e-mail address".to_owned();
+        return Err(Failure::Refused { problem: Problem::Conflict, detail });
+    }
+    let link = match body.link {
+        MailedLink::Reset => Link::Reset,
+        MailedLink::Verify => Link::Verify,
+    };
+    let locale = person.profile.claims().find(|(claim, _)| *claim == "locale").map(|(_, locale)| locale);
+    let locale = Locale::negotiate(locale, None);
+    app.mail.ask(Job { to: To::Person(owner.id), link, locale })?;
+    Ok(Reply::accepted())
 }

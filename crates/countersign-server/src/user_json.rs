@@ -83,6 +83,24 @@ pub(crate) struct UserRoles {
     pub(crate) roles: Option<Vec<String>>,
 }
 
+/// Has a link mailed to a user, in the language of their `locale`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UserMail {
+    /// What the link is for.
+    pub(crate) link: MailedLink,
+}
+
+/// What a mailed link is for.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum MailedLink {
+    /// To choose a new password; good for 30 minutes.
+    Reset,
+    /// To confirm the address; good for a day.
+    Verify,
+}
+
 /// Reads what must not be printed; `null` is nothing.
 fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret<String>>, D::Error> {
     Ok(Option::<String>::deserialize(deserializer)?.map(Secret::new))

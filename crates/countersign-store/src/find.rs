@@ -6,10 +6,10 @@ use countersign_core::device::{self, DeviceDecision, FoundDevice};
 use countersign_core::ledger::{Find, Unavailable};
 use countersign_core::question::{
     ArtifactKey, ArtifactOf, ClientAndSecrets, ConsentOf, ConsentTo, Creation, Enrolment, FirstUse,
-    FoundCreation, FoundEnrolment, FoundFirstUse, FoundInstallation, FoundMembership, FoundOwner,
+    FoundCreation, FoundEnrolment, FoundFirstUse, FoundInstallation, FoundLink, FoundMembership, FoundOwner,
     FoundPerson, FoundRegistered, FoundRegistration, FoundResource, FoundRotation, FoundUse, Holder,
-    HolderOf, IncarnationOf, Installation, KeysOf, MarkOf, MembershipOf, OwnerAndKeys, PersonNamed, PersonOf,
-    RecordOf, Registration, ResourceOf, Rotation, TokensOf, UseOf,
+    HolderOf, IncarnationOf, Installation, KeysOf, LinkOf, MarkOf, MembershipOf, OwnerAndKeys, PersonNamed,
+    PersonOf, RecordOf, Registration, ResourceOf, Rotation, TokensOf, UseOf,
 };
 use countersign_core::record::{ArtifactRecord, ConsentRecord, CredentialRecord, MarkRecord, TakenOver};
 use countersign_core::secret::SecretHash;
@@ -234,5 +234,17 @@ impl Find<Enrolment> for Store {
 impl Find<MembershipOf> for Store {
     async fn find(&self, question: MembershipOf) -> Result<FoundMembership, Unavailable> {
         membership::find(&self.database, question).await
+    }
+}
+
+impl Find<LinkOf> for Store {
+    async fn find(&self, LinkOf(asked): LinkOf) -> Result<Option<FoundLink>, Unavailable> {
+        // In this order: who advances the person that was found here has seen the link.
+        let Some(record) = self.find(asked).await? else { return Ok(None) };
+        let person = match record.subject {
+            Some(person) => person::find(&self.database, person).await?,
+            None => None,
+        };
+        Ok(Some(FoundLink { record, person }))
     }
 }

@@ -738,6 +738,16 @@ pub(crate) enum User {
         #[command(flatten)]
         remote: Remote,
     },
+    /// Has a link mailed to a user, where mail is sent
+    Mail {
+        /// The user's id
+        id: String,
+        /// What it is for: to choose a new password, or to confirm their address
+        #[arg(long, value_name = "reset|verify")]
+        link: String,
+        #[command(flatten)]
+        remote: Remote,
+    },
     /// Says what a user is in an organisation
     Roles {
         /// The user's id

@@ -199,6 +199,7 @@ async fn assemble(
         passwords: Arc::new(Passwords::new(available_parallelism().map_or(1, NonZero::get))),
         guesses: Arc::default(),
         devices: Arc::default(),
+        mail: Arc::default(),
         signing: Arc::new(Signing::new(keyring)),
         client_keys: Arc::new(ClientKeys::new(Arc::new(SystemClock))),
         metrics: Arc::new(Metrics::new()),

@@ -19,11 +19,12 @@ use countersign_gateway::resource::Identity;
 use countersign_gateway::route::RouteTable;
 use countersign_gateway::sources::Refresh;
 use countersign_gateway::upstream::UpstreamLimits;
-use countersign_server::app::ReloadRequest;
+use countersign_server::app::{App, ReloadRequest};
 use countersign_server::due::{self, Ahead};
 use countersign_server::endpoint::Desk;
 use countersign_server::first_use;
 use countersign_server::leaks::{self, Leaks};
+use countersign_server::mail::{self, Mailer};
 use countersign_server::signers;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
@@ -41,6 +42,7 @@ use crate::node::{Node, entropy};
 use crate::reload::{Live, Reload};
 use crate::reports::Reports;
 use crate::routing::Routing;
+use crate::settings::file::MailSettings;
 use crate::settings::resolved::{ListenerAddress, Settings};
 use crate::system::SystemClock;
 use crate::view::{BehindGateway, OfGateway, SignsAssertions};
@@ -207,6 +209,7 @@ impl Running {
         node.snapshot.resources().declare(declared);
         node.app.prepare_signing().await?;
         let signing_work = tokio::spawn(signers::work(Arc::clone(&node.app)));
+        let mail_work = mail_work(&node.app, &settings.mail)?;
         tracing::info!(
             issuer = urls.issuer,
             gateway = urls.gateway,
@@ -220,7 +223,10 @@ impl Running {
             gateway,
             serving,
             reload_asked,
-            beside: vec![renewal, due_work, first_uses, signing_work, reloading],
+            beside: [renewal, due_work, first_uses, signing_work, reloading]
+                .into_iter()
+                .chain(mail_work)
+                .collect(),
             reports: leaks_work,
             echo,
         })
@@ -307,6 +313,16 @@ impl Parts {
             echo: self.echo,
         }
     }
+}
+
+/// Starts to send mail, if the settings say how.
+fn mail_work(app: &Arc<App>, settings: &MailSettings) -> Result<Option<JoinHandle<()>>> {
+    let Some(url) = &settings.url else { return Ok(None) };
+    let issuer: Url = app.issuer_url.parse()?;
+    let host = issuer.host_str().unwrap_or("localhost");
+    let from = settings.from.clone().unwrap_or_else(|| format!("Countersign <no-reply@{host}>"));
+    let mailer = Mailer::new(url, &from)?;
+    Ok(Some(tokio::spawn(mail::work(Arc::clone(app), mailer, app.mail.open()))))
 }
 
 /// Callers' connections that are enough for most: who has asked for no number is not told of fewer than the default.

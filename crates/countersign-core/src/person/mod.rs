@@ -12,6 +12,7 @@ mod model;
 mod rules;
 
 pub use model::{AmendPerson, DeletePerson, Enrol, Enrolled, ResetPerson, SetRoles, Vouched};
+pub(crate) use rules::reset;
 pub use rules::visible;
 
 #[cfg(test)]

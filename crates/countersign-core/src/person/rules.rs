@@ -209,7 +209,7 @@ impl Act for ResetPerson {
 }
 
 /// Returns a person with another password, who has to sign in anew everywhere (OWASP ASVS 5.0 §7.4.3).
-pub(super) fn reset(
+pub(crate) fn reset(
     context: &Context<'_>,
     owner: OwnerRecord,
     person: PersonRecord,

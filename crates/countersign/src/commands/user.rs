@@ -40,6 +40,10 @@ pub(crate) async fn run(command: User) -> Result<ExitCode> {
             let body = without_null(json!({ "password": password(password_stdin)? }));
             object(&remote, &call(&remote, Method::POST, &path(&id, "/reset")?, Some(&body)).await?)
         }
+        User::Mail { id, link, remote } => {
+            let body = json!({ "link": link });
+            done(&remote, &call(&remote, Method::POST, &path(&id, "/mail")?, Some(&body)).await?)
+        }
         User::Roles { id, roles, organisation, leave, remote } => {
             let mut body = without_null(json!({ "organisation": organisation }));
             if let Some(members) = body.as_object_mut() {

@@ -50,6 +50,7 @@ pub(crate) struct FileSettings {
     pub(crate) tenant: TenantSettings,
     pub(crate) password: PasswordSettings,
     pub(crate) session: SessionSettings,
+    pub(crate) mail: MailSettings,
     pub(crate) signing_key: SigningKeySettings,
     pub(crate) refresh_token: RefreshTokenSettings,
     pub(crate) device: DeviceSettings,
@@ -130,6 +131,14 @@ pub(crate) struct PasswordSettings {
 pub(crate) struct SessionSettings {
     pub(crate) idle: Option<String>,
     pub(crate) lifetime: Option<String>,
+}
+
+/// How mail is sent.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct MailSettings {
+    pub(crate) url: Option<String>,
+    pub(crate) from: Option<String>,
 }
 
 /// How long signing keys live.

@@ -26,7 +26,7 @@ use url::Url;
 
 use super::defaults::{COST, DRAIN, EGRESS_TIMEOUT, FEED_MAX_AGE, GITHUB_KEYS, WARN_BEFORE};
 use super::file::{
-    self, EgressSettings, FileSettings, HealthSettings, LeakSettings, Listener, RouteSettings,
+    self, EgressSettings, FileSettings, HealthSettings, LeakSettings, Listener, MailSettings, RouteSettings,
     UpstreamSettings,
 };
 use super::resources::ResourceSpec;
@@ -50,6 +50,7 @@ pub(crate) struct Settings {
     pub(crate) gateway: ListenerAddress,
     pub(crate) mtls: ListenerAddress,
     pub(crate) admin: ListenerAddress,
+    pub(crate) mail: MailSettings,
     pub(crate) issuer_url: Option<Url>,
     pub(crate) admin_hosts: Vec<String>,
     pub(crate) workers: Option<usize>,
@@ -172,6 +173,7 @@ impl Settings {
             trust: gateway::trust(&file.gateway)?,
             workers: file.gateway.workers,
             store: up.store.clone().or(file.store.url),
+            mail: file.mail,
             feed_max_age: duration("feed.max_age", file.feed.max_age.as_ref())?.unwrap_or(FEED_MAX_AGE),
             policy,
             retention: retention::retention(&file.retention)?,
