@@ -185,8 +185,8 @@ async fn decide(app: &App, form: &OwnForm, decision: Decision) -> Result<Reply, 
     let Some(by) = session::current(app, &form.head.headers).await? else {
         return Ok(sign_in(app, &form.visit, &typed));
     };
-    let (code, asking) = match find(app, &typed, (form.address, &by)).await? {
-        Ok(found) => found,
+    let asking = match find(app, &typed, (form.address, &by)).await? {
+        Ok((_, asking)) => asking,
         Err(wrong) => return Ok(enter(app, &form.visit, &typed, Some(wrong))),
     };
     let act = DecideDevice {
@@ -196,7 +196,6 @@ async fn decide(app: &App, form: &OwnForm, decision: Decision) -> Result<Reply, 
         incarnation: app.store.snapshot().incarnation(),
         decision,
     };
-    drop(code);
     let kind = match app.attempt(&by, &act).await? {
         Ok(Decision::Allow(_)) => NoticeKind::DeviceAllowed,
         Ok(Decision::Deny) => NoticeKind::DeviceDenied,

@@ -46,6 +46,8 @@ pub(crate) enum Command {
     /// What people allow clients
     #[command(subcommand)]
     Grant(Grant),
+    /// Signs a person in with any browser, and keeps the tokens for `token get`
+    Login(Box<Login>),
     /// Tokens: what they say, whether they are good, and how they end
     #[command(subcommand)]
     Token(Token),
@@ -902,6 +904,35 @@ pub(crate) enum Token {
     Revoke(TokenRevoke),
 }
 
+/// Signs a person in.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Login {
+    /// The issuer; it is asked for its metadata (RFC 8414)
+    #[arg(long, value_name = "URL", default_value = "http://localhost:8080")]
+    pub(crate) issuer: Url,
+    /// The public client to sign in with; by default the one that every installation registers for this
+    #[arg(long, value_name = "ID", default_value = countersign_core::client::COMMAND_LINE)]
+    pub(crate) client_id: String,
+    /// A scope to ask for; repeat for several; by default openid and offline_access
+    #[arg(long = "scope", value_name = "SCOPE")]
+    pub(crate) scopes: Vec<String>,
+    /// The resource that tokens shall be for
+    #[arg(long, value_name = "URI")]
+    pub(crate) audience: Option<String>,
+    /// The data directory, whose certification authority is believed too
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "COUNTERSIGN_DATA",
+        hide_env_values = true,
+        default_value = "countersign-data"
+    )]
+    pub(crate) data: PathBuf,
+    /// Prints JSON: a line with the code, and one when it is done
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// Verifies a token.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct TokenVerify {
@@ -963,9 +994,9 @@ pub(crate) struct TokenGet {
     /// The issuer; it is asked for its metadata (RFC 8414)
     #[arg(long, value_name = "URL", default_value = "http://localhost:8080")]
     pub(crate) issuer: Url,
-    /// The client
+    /// The client; without one, what `countersign login` has obtained at the issuer is printed, renewed where that is due
     #[arg(long, value_name = "ID")]
-    pub(crate) client_id: String,
+    pub(crate) client_id: Option<String>,
     /// The file that holds its secret, `-` for standard input; by default the variable COUNTERSIGN_CLIENT_SECRET
     #[arg(long, value_name = "FILE")]
     pub(crate) client_secret_file: Option<PathBuf>,
@@ -1102,7 +1133,7 @@ pub(crate) enum Route {
 /// Plays a scenario.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Demo {
-    /// The scenario: `developer-key` or `service-to-service`
+    /// The scenario: `developer-key`, `service-to-service`, `third-party-app` or `cli`
     pub(crate) scenario: String,
     /// Prints JSON lines instead of the story
     #[arg(long)]

@@ -221,19 +221,33 @@ where
     Ok((head.status, body.to_bytes()))
 }
 
+/// Sends one request in clear to a loopback address; the whole answer.
+///
+/// # Errors
+///
+/// If nobody answers.
+pub(crate) async fn whole(
+    authority: &str,
+    request: Request<Full<Bytes>>,
+) -> Result<(http::StatusCode, http::HeaderMap, Bytes)> {
+    let stream = TcpStream::connect(authority).await.with_context(|| format!("cannot reach {authority}"))?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let driver = tokio::spawn(connection);
+    let answer = sender.send_request(request).await?;
+    let headers = answer.headers().clone();
+    let (status, body) = received(answer).await?;
+    driver.abort();
+    Ok((status, headers, body))
+}
+
 /// Sends one request in clear to a loopback address; the answer's status, challenge and JSON body.
 ///
 /// # Errors
 ///
 /// If nobody answers.
 pub(crate) async fn plain(authority: &str, request: Request<Full<Bytes>>) -> Result<(u16, String, Value)> {
-    let stream = TcpStream::connect(authority).await.with_context(|| format!("cannot reach {authority}"))?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    let driver = tokio::spawn(connection);
-    let answer = sender.send_request(request).await?;
-    let challenge = answer.headers().get(header::WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
+    let (status, headers, body) = whole(authority, request).await?;
+    let challenge = headers.get(header::WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
     let challenge = challenge.unwrap_or_default().to_owned();
-    let (status, body) = received(answer).await?;
-    driver.abort();
     Ok((status.as_u16(), challenge, serde_json::from_slice(&body).unwrap_or(Value::Null)))
 }

@@ -25,6 +25,7 @@ mod running;
 mod settings;
 mod system;
 mod tls;
+mod tokens;
 mod view;
 
 use std::process::ExitCode;
@@ -61,6 +62,7 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::Grant(grant) => commands::grant::run(grant).await,
         Command::SigningKey(key) => commands::signing_key::run(key).await,
         Command::Token(token) => commands::token::run(token).await,
+        Command::Login(login) => commands::login::run(*login).await,
         Command::Audit(audit) => commands::audit::run(audit).await,
         Command::Route(route) => commands::route::run(route).await,
         Command::Reload { remote } => commands::reload::run(&remote).await,

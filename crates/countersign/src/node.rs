@@ -8,9 +8,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use arc_swap::ArcSwap;
+use countersign_core::client::RegisterCommandLine;
 use countersign_core::context::{self, Clock, Entropy, Policy};
+use countersign_core::exchange::{self, System};
 use countersign_core::keyring::{Keyring, SealedPlace};
 use countersign_core::kinds::KINDS;
+use countersign_core::ledger::Find as _;
 use countersign_core::management_key::first_key;
 use countersign_core::owner::first_organisation;
 use countersign_core::resource::Declared;
@@ -190,6 +193,7 @@ async fn assemble(
     let ca_pem = authority.certificate_pem().to_owned();
     write_durably(&directory.ca(), ca_pem.as_bytes())?;
     let management_key = initialise(&store, snapshot.peppers(), &place.policy).await?;
+    register_command_line(&store, snapshot.peppers(), &place.policy).await?;
     let app = App {
         store: Arc::clone(&store),
         clock: Arc::new(SystemClock),
@@ -281,6 +285,22 @@ fn seal_authority(keyring: &Keyring) -> Result<Vec<u8>> {
     let made = Authority::generate(AUTHORITY, serial, tls::validity(&SystemClock, tls::AUTHORITY_LIFE)?)?;
     let text = json!({ "certificate": made.certificate_pem, "key": made.key_pem.as_str() }).to_string();
     Ok(keyring.seal(&CA, &Secret::new(text.into_bytes()), &mut SystemEntropy)?)
+}
+
+/// Registers the client of `countersign login`, once in a store's life: whoever disabled it or renamed it finds it so.
+async fn register_command_line(store: &Store, peppers: &Peppers, policy: &Policy) -> Result<()> {
+    let act = RegisterCommandLine::new()?;
+    let mut entropy = SystemEntropy;
+    let mut context =
+        context::Context { now: SystemClock.now(), entropy: &mut entropy, peppers, policy, address: None };
+    if store.find(act.question()).await?.is_some() {
+        return Ok(());
+    }
+    match exchange::perform(store, &mut context, &System, &act).await {
+        // Another node was first.
+        Err(_) if store.find(act.question()).await?.is_some() => Ok(()),
+        answer => answer?.map(drop).map_err(anyhow::Error::from),
+    }
 }
 
 /// Makes the first organisation and its management key, once in a store's life.

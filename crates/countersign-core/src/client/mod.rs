@@ -9,11 +9,13 @@
 //! What it does not do: prove a client ([`crate::client_authentication`]), or enable and disable one, which is an owner's
 //! matter ([`crate::owner`]).
 
+mod command_line;
 mod declaration;
 mod model;
 mod rules;
 mod terms;
 
+pub use command_line::{COMMAND_LINE, RegisterCommandLine};
 pub use model::{AmendClient, Declare, Register, Registered, Rekey, RotateSecret, SecretRotated, Undeclare};
 pub use rules::{asked, visible};
 

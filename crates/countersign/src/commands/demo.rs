@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{Demo, Up};
 use crate::client::{self, Connection};
-use crate::commands::demo_service;
+use crate::commands::{demo_app, demo_cli, demo_service};
 use crate::data_directory::DataDirectory;
 use crate::node::{Node, NodeConfig};
 use crate::output;
@@ -29,6 +29,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The scenario of services that call each other.
 const SERVICE: &str = "service-to-service";
+/// That of an app of somebody else, which acts for a person.
+const APP: &str = "third-party-app";
+/// That of a tool without a browser.
+const CLI: &str = "cli";
 
 const SETTINGS: &str = r#"
 [[route]]
@@ -48,16 +52,18 @@ require = { api_key = { scope = "refunds:write" } }
 pub(crate) async fn run(demo: &Demo) -> Result<ExitCode> {
     let settings = match demo.scenario.as_str() {
         "developer-key" => SETTINGS,
-        SERVICE => demo_service::SETTINGS,
-        other => bail!("unknown scenario `{other}`; there are: developer-key, {SERVICE}"),
+        SERVICE | APP | CLI => demo_service::SETTINGS,
+        other => bail!("unknown scenario `{other}`; there are: developer-key, {SERVICE}, {APP}, {CLI}"),
     };
     let directory = Scratch::make()?;
     let running = start(&directory.0, settings).await?;
     let connection = Connection::Socket(crate::data_directory::socket(&directory.0.join("data")));
-    let mut story = Story { json: demo.json, step: 0, failed: 0, gateway: running.urls.gateway.clone() };
-    let issuer = running.urls.issuer.clone();
+    let (gateway, issuer) = (running.urls.gateway.clone(), running.urls.issuer.clone());
+    let mut story = Story { json: demo.json, step: 0, failed: 0, gateway, issuer: issuer.clone() };
     let told = match demo.scenario.as_str() {
         SERVICE => demo_service::play(&mut story, &connection, &issuer).await,
+        APP => demo_app::play(&mut story, &connection, &issuer).await,
+        CLI => demo_cli::play(&mut story, &connection, &issuer).await,
         _ => developer_key(&mut story, &connection).await,
     };
     running.stop(Duration::from_secs(5)).await?;
@@ -209,9 +215,45 @@ pub(crate) struct Story {
     step: usize,
     failed: usize,
     gateway: String,
+    issuer: String,
 }
 
 impl Story {
+    /// Returns the issuer's URL.
+    pub(super) fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// Enters a person; returns their id.
+    pub(super) async fn person(&self, provider: &Connection, name: &str, password: &str) -> Result<String> {
+        if !self.json {
+            output::line(&format!("   provider   POST /v1/users {{\"username\":\"{name}\",…}}"))?;
+        }
+        let body = json!({ "username": name, "password": password });
+        text(&provider.call(Method::POST, "/v1/users", Some(&body)).await?, "id")
+    }
+
+    /// Posts a form to the issuer, and tells what it was answered.
+    pub(super) async fn post(
+        &mut self,
+        path: &str,
+        what: &str,
+        form: &str,
+        (status, code): (u16, &str),
+    ) -> Result<Value> {
+        let authority = self.issuer.trim_start_matches("http://");
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(path)
+            .header(header::HOST, authority)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Full::new(Bytes::from(form.to_owned())))?;
+        let (found, _, answer) = client::plain(authority, request).await?;
+        let error = answer.get("error").and_then(Value::as_str).unwrap_or_default();
+        self.told(&format!("POST {path}"), what, (found, error), found == status && error == code)?;
+        Ok(answer)
+    }
+
     pub(super) fn scene(&mut self, title: &str) -> Result<()> {
         self.step += 1;
         if self.json { Ok(()) } else { output::line(&format!("\n{}. {title}", self.step)) }

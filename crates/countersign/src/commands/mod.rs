@@ -3,11 +3,16 @@
 pub(crate) mod audit;
 pub(crate) mod client;
 pub(crate) mod demo;
+mod demo_app;
+mod demo_cli;
+mod demo_person;
 mod demo_service;
 pub(crate) mod grant;
+mod issuer;
 pub(crate) mod key;
 pub(crate) mod key_import;
 pub(crate) mod key_rules;
+pub(crate) mod login;
 pub(crate) mod management_key;
 pub(crate) mod master_key;
 mod offline;

@@ -5,43 +5,73 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, anyhow, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
-use http::{Method, Request, header};
-use http_body_util::Full;
-use serde_json::Value;
-use url::Url;
+use serde_json::{Value, json};
 use url::form_urlencoded::{Serializer, byte_serialize};
 use zeroize::Zeroizing;
 
 use crate::cli::TokenGet;
-use crate::client::over_web;
+use crate::commands::issuer::{Issuer, posted};
 use crate::commands::offline;
 use crate::environment;
 use crate::output;
+use crate::tokens::{Kept, Tokens};
 
 pub(crate) async fn run(get: TokenGet) -> Result<ExitCode> {
-    let secret = secret(&get)?;
-    let endpoint = token_endpoint(&get).await?;
-    let request = Request::builder()
-        .method(Method::POST)
-        .uri(endpoint.path())
-        .header(header::AUTHORIZATION, basic(&get.client_id, &secret).as_str())
-        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-        .body(Full::new(Bytes::from(form(&get))))?;
-    let (status, body) = over_web(&endpoint, &get.data, request).await?;
-    let answer: Value = serde_json::from_slice(&body).context("the token endpoint answers no JSON")?;
-    let member = |name: &str| answer.get(name).and_then(Value::as_str);
-    if !status.is_success() {
-        let words = member("error_description").unwrap_or_default();
-        bail!("{}: {words}", member("error").unwrap_or("the token endpoint refuses"));
-    }
-    let token = member("access_token").ok_or_else(|| anyhow!("the answer holds no access_token"))?;
+    let answer = match &get.client_id {
+        Some(client) => of_client(&get, client).await?,
+        None => of_person(&get).await?,
+    };
     if get.json {
         output::line(&answer.to_string())?;
     } else {
-        output::line(token)?;
+        let token = answer.get("access_token").and_then(Value::as_str);
+        output::line(token.ok_or_else(|| anyhow!("the answer holds no access_token"))?)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Obtains a token by a client's secret.
+async fn of_client(get: &TokenGet, client: &str) -> Result<Value> {
+    let secret = secret(get)?;
+    let endpoint = Issuer::ask(&get.issuer, &get.data).await?.endpoint("token_endpoint")?;
+    posted(&endpoint, &get.data, form(get), Some(basic(client, &secret).as_str())).await?.granted()
+}
+
+/// Returns the token of whoever has signed in, renewed where it is due. Of two that ask at once, one renews, and the other
+/// finds what is new.
+async fn of_person(get: &TokenGet) -> Result<Value> {
+    if get.audience.is_some() || !get.scopes.is_empty() {
+        bail!("--audience and --scope go with --client-id; a person says them to `countersign login`");
+    }
+    let mut tokens = Tokens::lock().await?;
+    let sign_in = || anyhow!("nobody is signed in at {}: run `countersign login` first", get.issuer);
+    let kept = tokens.of(get.issuer.as_str()).cloned().ok_or_else(sign_in)?;
+    if kept.is_fresh() {
+        return Ok(json!({ "access_token": kept.access_token, "token_type": "Bearer" }));
+    }
+    let Some(refresh_token) = &kept.refresh_token else { return Err(sign_in()) };
+    let endpoint = Issuer::ask(&get.issuer, &get.data).await?.endpoint("token_endpoint")?;
+    let form = Serializer::new(String::new())
+        .append_pair("grant_type", "refresh_token")
+        .append_pair("refresh_token", refresh_token)
+        .append_pair("client_id", &kept.client_id)
+        .finish();
+    let answer = posted(&endpoint, &get.data, form, None).await?;
+    if answer.error() == Some("invalid_grant") {
+        tokens.forget(get.issuer.as_str());
+        tokens.save()?;
+        return Err(sign_in());
+    }
+    let answer = answer.granted()?;
+    let fresh = Kept::of(&kept.client_id, &answer)?;
+    // RFC 6749 §6: without a new one, the old one stays good.
+    let refresh_token = fresh.refresh_token.clone().or(kept.refresh_token);
+    tokens.keep(get.issuer.as_str(), Kept { refresh_token, ..fresh });
+    tokens.save()?;
+    let member = |name: &str| answer.get(name).cloned().unwrap_or(Value::Null);
+    // What renews it stays where it is kept.
+    Ok(json!({ "access_token": member("access_token"), "token_type": "Bearer",
+        "expires_in": member("expires_in"), "scope": member("scope") }))
 }
 
 fn form(get: &TokenGet) -> String {
@@ -72,24 +102,4 @@ fn basic(client: &str, secret: &str) -> Zeroizing<String> {
     let encoded = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
     let pair = Zeroizing::new(format!("{}:{}", encoded(client), encoded(secret)));
     Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())))
-}
-
-/// Asks the issuer for its token endpoint (RFC 8414 §3).
-async fn token_endpoint(get: &TokenGet) -> Result<Url> {
-    let issuer = get.issuer.as_str().trim_end_matches('/');
-    let mut at = get.issuer.clone();
-    let path = get.issuer.path().trim_end_matches('/').to_owned();
-    at.set_path(&format!("/.well-known/oauth-authorization-server{path}"));
-    let request = Request::builder().uri(at.path()).body(Full::default())?;
-    let (status, body) = over_web(&at, &get.data, request).await?;
-    if !status.is_success() {
-        bail!("{at} answers {status}: is that an issuer?");
-    }
-    let metadata: Value = serde_json::from_slice(&body).with_context(|| format!("{at} answers no JSON"))?;
-    let member = |name: &str| metadata.get(name).and_then(Value::as_str).unwrap_or_default();
-    // RFC 8414 §3.3: it must be the issuer that was asked.
-    if member("issuer").trim_end_matches('/') != issuer {
-        bail!("{at} speaks for another issuer: {}", member("issuer"));
-    }
-    member("token_endpoint").parse().with_context(|| format!("{at} names no token_endpoint"))
 }

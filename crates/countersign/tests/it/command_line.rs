@@ -201,6 +201,22 @@ fn the_demo_plays_and_every_attempt_to_break_in_is_refused() {
 }
 
 #[test]
+fn the_demos_of_people_play_and_every_attempt_to_break_in_is_refused() {
+    let place = Ground::new();
+    for (scenario, words) in [
+        ("third-party-app", ["with a stolen code", "with a guessed verifier", "the very next request"]),
+        ("cli", ["nobody has decided", "another client polls", "opening the link connects nothing"]),
+    ] {
+        let played = place.run(&["demo", scenario], &[]);
+        let story = String::from_utf8_lossy(&played.stdout);
+        assert!(played.status.success() && !story.contains("BAD"), "{story} {played:?}");
+        assert!(words.iter().all(|words| story.contains(words)), "{story}");
+        let lines = ok(&place.run(&["demo", scenario, "--json"], &[]));
+        assert!(lines.lines().all(|line| serde_json::from_str::<Value>(line).unwrap()["ok"] == json!(true)));
+    }
+}
+
+#[test]
 fn completions_and_help_are_printed() {
     let place = Ground::new();
     for shell in ["bash", "zsh", "fish"] {

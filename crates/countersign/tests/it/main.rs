@@ -36,6 +36,7 @@ mod imports;
 mod keys;
 mod leaks;
 mod limits;
+mod login;
 mod mails;
 mod master_key;
 mod members;

@@ -75,6 +75,34 @@ fn oauth4webapi_openid_client_authlib_and_pyjwt_obtain_introspect_and_revoke_tok
 }
 
 #[test]
+fn openid_client_oauth4webapi_and_authlib_sign_people_in_by_code_and_by_device() {
+    let place = Ground::new();
+    let server = place.up("data", &[]);
+    let callback = "https://app.example/cb";
+    let body = json!({ "name": "app", "redirect_uris": [callback], "token_endpoint_auth_method": "none",
+        "scopes": ["orders:read"], "grant_types": ["authorization_code", "refresh_token",
+            "urn:ietf:params:oauth:grant-type:device_code"] });
+    let client = server.manage("POST", "/v1/clients", &body).json()["client_id"].clone();
+    let person = json!({ "username": "ana", "password": "correct horse" });
+    assert_eq!(server.manage("POST", "/v1/users", &person).status, 201);
+    for program in ["openid-client-people.mjs", "oauth4webapi-people.mjs", "people.py"] {
+        run(
+            program,
+            &[],
+            &[
+                ("ISSUER", url(&server, "issuer")),
+                ("CLIENT_ID", client.as_str().unwrap()),
+                ("CALLBACK", callback),
+                ("SCOPE", "openid orders:read offline_access"),
+                ("USERNAME", "ana"),
+                ("PASSWORD", "correct horse"),
+                ("AUTHLIB_INSECURE_TRANSPORT", "1"),
+            ],
+        );
+    }
+}
+
+#[test]
 fn jose_and_pyjwt_verify_tokens_across_a_rotation_and_assertions() {
     let place = Ground::new();
     let server = place.up("data", &[]);
