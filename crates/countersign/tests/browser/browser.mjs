@@ -47,6 +47,14 @@ export async function tabTo(page, id, most = 30) {
   assert.fail(`the Tab key does not lead to #${id}: ${passed.join(' ')}`);
 }
 
+// Keeps what is seen, where somebody asked for pictures: the sheet and what is right around it.
+export async function picture(page, name) {
+  const { IMAGES } = process.env;
+  if (!IMAGES) return;
+  const { x, y, width, height } = await page.locator('main').boundingBox();
+  await page.screenshot({ path: `${IMAGES}/${name}.png`, clip: { x: x - 28, y: y - 64, width: width + 56, height: height + 96 } });
+}
+
 // Judges a page by what WCAG 2.2 says that a program can see: language, one heading, names, order, size, contrast, focus.
 export async function audit(page) {
   const wrong = await page.evaluate(findings);

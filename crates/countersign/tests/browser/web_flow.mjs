@@ -2,10 +2,9 @@
 // keyboard alone, without scripts; and everything people do on the way: go back, open two tabs, mistype, say no.
 import assert from 'node:assert/strict';
 import { manage, withApp } from './app.mjs';
-import { auditEverywhere, tabTo, uncomplaining, visitor, withBrowser } from './browser.mjs';
+import { auditEverywhere, picture, tabTo, uncomplaining, visitor, withBrowser } from './browser.mjs';
 
 const PASSWORD = 'correct horse battery staple';
-const { IMAGES } = process.env;
 
 async function person(username) {
   await manage('POST', '/v1/users', { username, password: PASSWORD });
@@ -20,13 +19,6 @@ async function signIn(page, username, password = PASSWORD) {
 
 const heading = (page) => page.textContent('h1');
 const ticked = (page) => page.$$eval('input[name=scope]', (boxes) => boxes.map((box) => box.value));
-
-// Keeps what is seen, where somebody asked for pictures: the sheet and what is right around it.
-async function picture(page, name) {
-  if (!IMAGES) return;
-  const { x, y, width, height } = await page.locator('main').boundingBox();
-  await page.screenshot({ path: `${IMAGES}/${name}.png`, clip: { x: x - 28, y: y - 64, width: width + 56, height: height + 96 } });
-}
 
 const FLOWS = {
   async 'with a mouse'(browser, app) {

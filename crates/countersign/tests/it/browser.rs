@@ -76,3 +76,10 @@ fn six_steps_from_an_application_to_its_api_in_a_browser() {
     let config = place.write("c.toml", SETTINGS);
     run("web_flow.mjs", &place.up("data", &["--config", config.to_str().unwrap()]), &[]);
 }
+
+#[test]
+fn rfc8628_a_device_is_connected_in_a_browser() {
+    let place = Ground::new();
+    let config = place.write("c.toml", SETTINGS);
+    run("device_flow.mjs", &place.up("data", &["--config", config.to_str().unwrap()]), &[]);
+}
