@@ -21,6 +21,9 @@ pub struct Authorized {
     /// How (RFC 8176).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub amr: Vec<String>,
+    /// Which claims the ID token shall say beside (OpenID Connect Core 1.0 §5.5).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub id_token_claims: Vec<String>,
     /// In which session of the browser.
     pub session: CredentialId,
     /// The generations of the installation, the client and the person, as they were.

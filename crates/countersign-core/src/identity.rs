@@ -42,6 +42,7 @@ pub(crate) struct Told<'a> {
     pub(crate) issuer: &'a str,
     pub(crate) client: OwnerId,
     pub(crate) delegated: &'a Delegated,
+    pub(crate) scopes: &'a ScopeSet,
     pub(crate) access_token: &'a str,
     pub(crate) algorithm: SignatureAlgorithm,
 }
@@ -53,7 +54,7 @@ pub(crate) fn is_asked_for(scopes: &ScopeSet) -> bool {
 
 /// Writes the claims of an ID token (§2) that is issued at `now`.
 pub(crate) fn claims(now: Timestamp, told: &Told<'_>) -> Map<String, Value> {
-    let Told { issuer, client, delegated, access_token, algorithm } = told;
+    let Told { issuer, client, delegated, scopes, access_token, algorithm } = told;
     let authorized = &delegated.authorized;
     let own = [
         ("iss", json!(issuer)),
@@ -67,6 +68,9 @@ pub(crate) fn claims(now: Timestamp, told: &Told<'_>) -> Map<String, Value> {
     ];
     let mut claims = Map::from_iter(own.map(|(name, value)| (name.to_owned(), value)));
     claims.extend(delegated.nonce.as_ref().map(|nonce| ("nonce".to_owned(), json!(nonce))));
+    let told = delegated.told.claims(scopes);
+    let asked = authorized.id_token_claims.iter();
+    claims.extend(asked.filter_map(|name| Some((name.clone(), told.get(name)?.clone()))));
     if !authorized.amr.is_empty() {
         claims.insert("amr".to_owned(), json!(authorized.amr));
     }

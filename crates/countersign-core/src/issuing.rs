@@ -281,6 +281,7 @@ impl Issuer<'_> {
             issuer: self.url,
             client: issuance.claims.client,
             delegated,
+            scopes: &issuance.claims.scopes,
             access_token: issuance.token.expose(),
             algorithm,
         };

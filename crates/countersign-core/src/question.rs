@@ -11,9 +11,10 @@ use crate::id::{CredentialId, OwnerId};
 use crate::kind::Kind;
 use crate::ledger::Question;
 use crate::person_terms::Username;
+pub use crate::record::FoundPerson;
 use crate::record::{
-    ArtifactRecord, ConsentRecord, CredentialRecord, MarkRecord, Membership, OwnerRecord, PersonRecord,
-    ResourceRecord, TakenOver,
+    ArtifactRecord, ConsentRecord, CredentialRecord, MarkRecord, Membership, OwnerRecord, ResourceRecord,
+    TakenOver,
 };
 use crate::resource::{Offered, ResourceId};
 use crate::secret::{Peppers, Purpose, SecretHash};
@@ -350,19 +351,6 @@ pub struct PersonNamed(pub Username);
 
 impl Question for PersonNamed {
     type Answer = Option<FoundPerson>;
-}
-
-/// The answer to [`PersonOf`] and [`PersonNamed`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FoundPerson {
-    /// The owner.
-    pub owner: OwnerRecord,
-    /// The owner's organisation.
-    pub organisation: OwnerRecord,
-    /// The person.
-    pub person: PersonRecord,
-    /// Where they belong, in the order of the organisations' ids; without those that are disabled.
-    pub memberships: Vec<Membership>,
 }
 
 /// What does the making of a person need?

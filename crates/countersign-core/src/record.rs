@@ -449,6 +449,19 @@ pub struct Membership {
     pub created_at: Timestamp,
 }
 
+/// A person, and what belongs to them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundPerson {
+    /// The owner.
+    pub owner: OwnerRecord,
+    /// The owner's organisation.
+    pub organisation: OwnerRecord,
+    /// The person.
+    pub person: PersonRecord,
+    /// Where they belong, in the order of the organisations' ids; without those that are disabled.
+    pub memberships: Vec<Membership>,
+}
+
 /// A resource as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResourceRecord {

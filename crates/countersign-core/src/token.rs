@@ -28,6 +28,9 @@ pub const GRANT: IdPrefix = IdPrefix::new("grt");
 /// What the names begin with of all that one authorization has obtained.
 pub const FAMILY: IdPrefix = IdPrefix::new("fam");
 
+/// What the names of sessions begin with in which people sign in.
+pub const SESSION: IdPrefix = IdPrefix::new("session");
+
 /// How far the clocks of issuer and verifier may differ, in seconds: RFC 7519 §4.1.4 lets a verifier have "some small
 /// leeway, usually no more than a few minutes".
 pub const LEEWAY: Duration = Duration::from_secs(60);

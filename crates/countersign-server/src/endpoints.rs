@@ -229,6 +229,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
         summary: "Takes what a person decides on the page that asks whether to sign out.",
         clause: "OpenID Connect RP-Initiated Logout 1.0 §2",
         answer: Answered::page(),
+        refusals: &[Problem::Forbidden, Problem::Unavailable],
         handler: Handler::Visit(|desk, received| Box::pin(logout::decided(&desk.app, received))),
         ..ROW
     },
@@ -238,6 +239,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
         summary: "Takes a client's request of a person: shows a page, or sends the browser back with a code.",
         clause: "RFC 6749 §3.1",
         answer: Answered::page(),
+        refusals: &[Problem::Unavailable],
         handler: Handler::Visit(|desk, received| Box::pin(authorize::authorize(&desk.app, received))),
         ..ROW
     },
@@ -247,6 +249,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
         summary: "Takes the same by a form.",
         clause: "OpenID Connect Core 1.0 §3.1.2.1",
         answer: Answered::page(),
+        refusals: &[Problem::Unavailable],
         handler: Handler::Visit(|desk, received| Box::pin(authorize::authorize(&desk.app, received))),
         ..ROW
     },
@@ -256,6 +259,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
         summary: "Takes what a person decides on the page that asks what a client may do.",
         clause: "RFC 6749 §4.1.1",
         answer: Answered::page(),
+        refusals: &[Problem::Forbidden, Problem::Unavailable],
         handler: Handler::Visit(|desk, received| Box::pin(authorize::consent(&desk.app, received))),
         ..ROW
     },
@@ -265,6 +269,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
         summary: "Signs a person out, also at a client's word, and asks them first where it brings no ID token of theirs.",
         clause: "OpenID Connect RP-Initiated Logout 1.0 §2",
         answer: Answered::page(),
+        refusals: &[Problem::Unavailable],
         handler: Handler::Visit(|desk, received| Box::pin(logout::logout(&desk.app, received))),
         ..ROW
     },
@@ -274,6 +279,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
         summary: "Takes the same by a form.",
         clause: "OpenID Connect RP-Initiated Logout 1.0 §2",
         answer: Answered::page(),
+        refusals: &[Problem::Unavailable],
         handler: Handler::Visit(|desk, received| Box::pin(logout::logout(&desk.app, received))),
         ..ROW
     },
@@ -284,6 +290,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
         clause: "OpenID Connect Core 1.0 §5.3",
         scripts: Scripts::Registered,
         answer: Answered::json(shape!(UserInfo)),
+        refusals: &[Problem::InvalidRequest, Problem::InvalidToken, Problem::Forbidden, Problem::Unavailable],
         handler: Handler::Visit(|desk, received| Box::pin(userinfo::userinfo(&desk.app, received))),
         ..ROW
     },
@@ -294,6 +301,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
         clause: "OpenID Connect Core 1.0 §5.3.1",
         scripts: Scripts::Registered,
         answer: Answered::json(shape!(UserInfo)),
+        refusals: &[Problem::InvalidRequest, Problem::InvalidToken, Problem::Forbidden, Problem::Unavailable],
         handler: Handler::Visit(|desk, received| Box::pin(userinfo::userinfo(&desk.app, received))),
         ..ROW
     },
@@ -1126,6 +1134,14 @@ mod tests {
         ("readHealth", "tells a supervisor that the process lives, and no more"),
         ("showDevice", "shows nothing before a sign-in"),
         ("decideDevice", "the session and a form of ours are proven here"),
+        ("authorize", "people come here, and are proven before anything is decided (RFC 6749 §3.1)"),
+        ("authorizeByForm", "the same"),
+        ("decideConsent", "the form is bound to the session of who was shown it"),
+        ("decideSignOut", "the same"),
+        ("signOut", "whoever is signed in is asked, or named by an ID token"),
+        ("signOutByForm", "the same"),
+        ("readUserInfo", "the access token is judged where it is read (OpenID Connect Core 1.0 §5.3)"),
+        ("readUserInfoByForm", "the same"),
         ("showSignIn", "people come here to be proven"),
         ("askForReset", "whoever forgot their password is proven by no other means than the mail"),
         ("resetPassword", "the same; a link is proof of who reads the mail, and works once"),

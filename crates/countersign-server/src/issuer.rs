@@ -15,7 +15,7 @@ pub(crate) async fn about(app: &App, paths: Vec<&'static str>) -> Result<Reply, 
         version: env!("CARGO_PKG_VERSION"),
         issuer: app.issuer_url.clone(),
         serves: paths.into_iter().filter(|path| *path != "/").collect(),
-        note: "People cannot sign in yet: OAuth is served for machines, OpenID Connect is not",
+        note: "OAuth 2.1 and OpenID Connect: /.well-known/openid-configuration tells the rest",
     })
 }
 

@@ -56,7 +56,6 @@ mod mailed;
 mod management_key;
 mod metadata;
 mod owner;
-#[expect(dead_code, reason = "the endpoints of people come next")]
 mod pages;
 pub mod passwords;
 pub mod received;

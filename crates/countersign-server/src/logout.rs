@@ -118,7 +118,7 @@ async fn asked(app: &App, form: Form) -> Result<Asked, Failure> {
     // §2: a client that is named has to be that of the token.
     let agree = named.is_none() || hint.as_ref().is_none_or(|hint| Some(hint.client) == named);
     let hint = hint.filter(|_| agree);
-    let client = match named.or(hint.as_ref().map(|hint| hint.client)) {
+    let client = match named.or_else(|| hint.as_ref().map(|hint| hint.client)) {
         Some(id) => app.store.find(HolderOf(Some(id))).await?.map(|holder| holder.owner),
         None => None,
     };

@@ -132,7 +132,7 @@ pub(crate) async fn server(desk: &Desk) -> Result<Reply, Failure> {
         subject_types_supported: vec!["public"],
         id_token_signing_alg_values_supported: SigningAlgorithm::ALL.iter().map(|one| one.name()).collect(),
         claims_supported: claims(),
-        claims_parameter_supported: false,
+        claims_parameter_supported: true,
         request_parameter_supported: false,
         request_uri_parameter_supported: false,
         ui_locales_supported: language::tags().collect(),

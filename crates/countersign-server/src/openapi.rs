@@ -296,6 +296,7 @@ mod tests {
                 let kinds = response["content"].as_object();
                 let problems = kinds.is_some_and(|kinds| {
                     kinds.contains_key("application/problem+json")
+                        || status.as_str() >= "400" && kinds.contains_key(crate::reply::HTML)
                         || kinds
                             .values()
                             .any(|kind| kind["schema"]["$ref"] == "#/components/schemas/OAuthError")

@@ -10,6 +10,7 @@ use crate::issuing::target;
 use crate::resource::{Resource, Resources};
 use crate::scope::{Scope, ScopeSet};
 
+use super::claims::ClaimsRequest;
 use super::model::{AuthorizationError, Prompt, ResponseMode};
 use super::request::{Addressed, Request};
 
@@ -38,6 +39,8 @@ pub struct Checked {
     pub resource: Arc<Resource>,
     /// What is asked for.
     pub scopes: ScopeSet,
+    /// Which claims are asked for by name.
+    pub claims: ClaimsRequest,
     /// What the client wants the person to be asked.
     pub prompts: BTreeSet<Prompt>,
     /// How many seconds ago the person may have signed in.
@@ -113,6 +116,11 @@ pub static CHECKS: &[Check] = &[
     Check { parameter: "resource", clause: "RFC 8707 §2", holds: |asked| resource(asked).map(drop) },
     Check { parameter: "scope", clause: "RFC 6749 §3.3", holds: |asked| scopes(asked).map(drop) },
     Check {
+        parameter: "claims",
+        clause: "OpenID Connect Core 1.0 §5.5",
+        holds: |asked| ClaimsRequest::read(asked.request).map(drop),
+    },
+    Check {
         parameter: "prompt",
         clause: "OpenID Connect Core 1.0 §3.1.2.1",
         holds: |asked| prompts(asked.request).map(drop),
@@ -137,13 +145,15 @@ pub fn check(
     let asked = Asked { request, addressed: &addressed, resources };
     CHECKS.iter().try_for_each(|row| (row.holds)(asked))?;
     let owned = |name| request.get(name).map(str::to_owned);
+    let claims = ClaimsRequest::read(request)?;
     Ok(Checked {
         mode: mode(request)?,
         state: owned("state"),
         nonce: owned("nonce"),
         challenge: owned("code_challenge"),
         resource: resource(asked)?,
-        scopes: scopes(asked)?,
+        scopes: claims.scopes(&scopes(asked)?),
+        claims,
         prompts: prompts(request)?,
         max_age: max_age(request)?,
         login_hint: owned("login_hint").filter(|hint| hint.len() <= MAX_ECHOED),

@@ -10,6 +10,7 @@
 //! allowed.
 
 mod checks;
+mod claims;
 mod model;
 mod request;
 mod response;
@@ -20,6 +21,7 @@ mod tests;
 
 pub(crate) use checks::asked_scopes;
 pub use checks::{CHECKS, Check, Checked, check};
+pub use claims::ClaimsRequest;
 pub use model::{AuthorizationError, Prompt, ResponseMode, SignedIn, Unanswerable};
 pub use request::{Addressed, Request, addressed};
 pub use response::Response;

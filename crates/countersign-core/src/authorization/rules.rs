@@ -44,7 +44,13 @@ pub fn next(now: Timestamp, checked: &Checked, signed_in: Option<&SignedIn>) -> 
         most.is_some_and(|most| now.since(signed_in.auth_time) > most)
     };
     let again = [Prompt::Login, Prompt::SelectAccount].iter().any(|prompt| checked.prompts.contains(prompt));
-    let stands = signed_in.is_some_and(|signed_in| signed_in.person.is_live() && !is_old(signed_in));
+    // §5.5.1: nobody else than who is asked for.
+    let is_meant = |signed_in: &SignedIn| {
+        let meant = checked.claims.subject.as_ref();
+        meant.is_none_or(|subject| *subject == signed_in.person.id().to_string())
+    };
+    let stands = signed_in
+        .is_some_and(|signed_in| signed_in.person.is_live() && !is_old(signed_in) && is_meant(signed_in));
     match (stands && !again, checked.prompts.contains(&Prompt::None)) {
         (true, _) => Next::Ask,
         (false, true) => Next::Refuse(AuthorizationError::LoginRequired),
@@ -196,6 +202,7 @@ impl Authorize<'_> {
                 scopes: scopes.clone(),
                 auth_time: by.auth_time,
                 amr: by.amr.clone(),
+                id_token_claims: self.checked.claims.id_token.iter().cloned().collect(),
                 session: by.session,
                 generations: Authorized::generations(self.incarnation, self.client, &by.person),
             },

@@ -150,7 +150,7 @@ fn attacks_1_to_8_nobody_is_sent_anywhere_while_client_and_redirect_are_not_prov
 #[test]
 fn rfc6749_4_1_2_1_each_row_of_the_table_refuses_what_it_says() {
     let long = "x".repeat(2049);
-    let rows: [(&[(&str, &str)], &str); 36] = [
+    let rows: [(&[(&str, &str)], &str); 37] = [
         (&[], ""),
         (&[("scope", "")], ""),
         (&[("state", "")], ""),
@@ -188,6 +188,7 @@ fn rfc6749_4_1_2_1_each_row_of_the_table_refuses_what_it_says() {
         (&[("prompt", "none login")], "invalid_request"),
         (&[("prompt", "create")], "invalid_request"),
         (&[("max_age", "-1")], "invalid_request"),
+        (&[("claims", "[]")], "invalid_request"),
     ];
     let world = World::new(terms());
     for (changes, expected) in rows {
@@ -232,6 +233,7 @@ fn openid_core_3_1_2_3_who_signs_in_and_who_is_asked() {
         (&[("max_age", "60")], 60, Next::SignIn, Next::Ask),
         (&[("max_age", "60")], 61, Next::SignIn, Next::SignIn),
         (&[("max_age", "60"), ("prompt", "none")], 61, login, login),
+        (&[("claims", r#"{"id_token":{"sub":{"value":"user_2"}}}"#)], 0, Next::SignIn, Next::SignIn),
     ] {
         let checked = world.check(changes).unwrap();
         let now = NOW.plus(Duration::from_secs(late));

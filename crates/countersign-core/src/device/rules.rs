@@ -173,6 +173,7 @@ impl DecideDevice<'_> {
             scopes: scopes.clone(),
             auth_time: by.auth_time,
             amr: by.amr.clone(),
+            id_token_claims: Vec::new(),
             session: by.session,
             generations: Authorized::generations(self.incarnation, self.client, &by.person),
         };

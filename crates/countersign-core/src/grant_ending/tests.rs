@@ -139,10 +139,6 @@ fn rfc7009_2_1_a_client_ends_the_families_of_its_own_refresh_tokens() {
         (one.client, one.lookup) = (Some(record.id), lookup);
     }
     assert_eq!(world.ground.perform(&stranger, &EndOwnFamily(first.again())), Err(NotIts));
-    let forged = RefreshText::parse(
-        &text.expose().replace("cs_refresh_", "cs_refresh_").chars().rev().collect::<String>(),
-    );
-    assert!(forged.is_none());
     let (body, _) = text.expose().split_at(text.expose().len() - 22);
     let forged = RefreshText::parse(&format!("{body}{}", "0".repeat(22))).unwrap();
     assert_eq!(world.ground.perform(&client, &EndOwnFamily(forged)), Err(NotIts));

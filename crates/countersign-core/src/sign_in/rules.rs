@@ -6,7 +6,7 @@ use crate::audit::{Actor, AuditEvent};
 use crate::context::Context;
 use crate::effect::{Effect, Outcome};
 use crate::exchange::{Act, System};
-use crate::id::{CredentialId, IdPrefix, OwnerId};
+use crate::id::{CredentialId, OwnerId};
 use crate::key_string::{KeyPrefix, KeyString};
 use crate::known::KnownOwner;
 use crate::password::ProvenPassword;
@@ -14,12 +14,10 @@ use crate::question::{ArtifactKey, ArtifactOf, FoundPerson, PersonOf};
 use crate::record::ArtifactRecord;
 use crate::secret::{Peppers, Secret};
 use crate::timestamp::Timestamp;
-use crate::token::PersonGenerations;
+use crate::token::{PersonGenerations, SESSION};
 
 /// What its artifacts are.
 const KIND: &str = "sign_in";
-/// What its names begin with.
-const SESSION: IdPrefix = IdPrefix::new("session");
 /// What its texts begin with.
 const PREFIX: &str = "cs_signin";
 /// How a password was asked for (RFC 8176 §2).

@@ -56,6 +56,12 @@ impl World {
             .unwrap_or_else(|| panic!("{id} is not described"))
     }
 
+    /// Tells whether people read its answer.
+    fn shows_page(&self, id: &str) -> bool {
+        let answer = self.operation(id).described["responses"]["200"]["content"].clone();
+        answer.as_object().is_some_and(|kinds| kinds.contains_key("text/html; charset=utf-8"))
+    }
+
     fn send(&self, operation: &Operation, path: &str, key: Option<&str>, body: &Value) -> Answer {
         let (method, body) =
             (&operation.method, if body.is_null() { String::new() } else { body.to_string() });
@@ -215,6 +221,8 @@ fn every_endpoint_answers_as_it_is_described() {
     owners_answer_as_described(&mut world);
     clients_answer_as_described(&mut world);
     tokens_answer_as_described(&mut world);
+    users_answer_as_described(&mut world);
+    pages_answer_as_described(&mut world);
     world.check("listAuditEvents", ("", "?limit=2"), &none, 200);
     let latest = world.check("listAuditEvents", ("", "?limit=2&last=true"), &none, 200);
     assert_eq!(latest["next_cursor"], Value::Null, "there is nothing after the latest");
@@ -231,9 +239,10 @@ fn every_endpoint_answers_as_it_is_described() {
     world.check("reportLeakedKeysFromGithub", WHOLE, &json!([]), 400);
 
     let ids: BTreeSet<_> = world.operations().into_iter().map(|operation| operation.id).collect();
-    let missing: Vec<_> = ids.difference(&world.answered).collect();
-    // Whose answer needs GitHub's signature: see `github`.
-    assert_eq!(missing, ["reportLeakedKeysFromGithub"], "each endpoint is called here");
+    let missing: Vec<_> = ids.difference(&world.answered).filter(|id| !world.shows_page(id)).collect();
+    // What takes a person, or GitHub's signature: see `people` and `github`. So do pages.
+    let elsewhere = ["readUserInfo", "readUserInfoByForm", "reportLeakedKeysFromGithub", "revokeGrant"];
+    assert_eq!(missing, elsewhere, "each endpoint is called here");
 }
 
 fn keys_answer_as_described(world: &mut World) {
@@ -377,6 +386,40 @@ fn tokens_answer_as_described(world: &mut World) {
     world.check("revokeTokens", WHOLE, &json!({}), 400);
     world.check("revokeTokens", WHOLE, &json!({ "token": "x" }), 404);
     world.check("revokeTokens", WHOLE, &json!({ "client": "client_0000000000000000000001" }), 404);
+}
+
+fn users_answer_as_described(world: &mut World) {
+    let none = Value::Null;
+    let body = json!({ "username": "ana", "password": "correct horse", "email": "ana@example.com",
+        "roles": ["billing"], "profile": { "locale": "de" } });
+    let id = text(&world.check("createUser", WHOLE, &body, 201), "id");
+    world.check("createUser", WHOLE, &body, 409);
+    world.check("createUser", WHOLE, &json!({ "username": "" }), 400);
+    world.check("listUsers", ("", "?limit=1"), &none, 200);
+    world.check("showUser", (&id, ""), &none, 200);
+    world.check("showUser", ("user_0000000000000000000001", ""), &none, 404);
+    world.check("updateUser", (&id, ""), &json!({ "name": "Ana", "email": null }), 200);
+    world.check("setRolesOfUser", (&id, ""), &json!({ "roles": ["admin"] }), 200);
+    world.check("resetUser", (&id, ""), &json!({ "password": "battery staple" }), 200);
+    world.check("disableUser", (&id, ""), &none, 200);
+    world.check("enableUser", (&id, ""), &none, 200);
+    world.check("disableUser", (&id, ""), &none, 200);
+    world.check("deleteUser", (&id, ""), &none, 204);
+    world.check("listGrants", ("", "?limit=1"), &none, 200);
+    world.check("listGrants", ("", "?client=x"), &none, 400);
+    world.check("revokeGrant", ("grt_0000000000000000000001", ""), &none, 404);
+    world.check("readUserInfo", WHOLE, &none, 401);
+    world.check("readUserInfoByForm", WHOLE, &none, 401);
+}
+
+fn pages_answer_as_described(world: &mut World) {
+    let none = Value::Null;
+    world.check("showSignIn", WHOLE, &none, 200);
+    world.check("signOut", WHOLE, &none, 200);
+    world.check("authorize", WHOLE, &none, 400);
+    for id in ["signIn", "decideConsent", "decideSignOut", "authorizeByForm"] {
+        world.check(id, WHOLE, &none, 400);
+    }
 }
 
 #[test]
