@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::secret::Peppers;
@@ -99,6 +100,8 @@ pub struct PeoplePolicy {
     /// The least characters of a password that is set. Default: 8, the least that OWASP ASVS 5.0 §6.2.1 allows. NIST SP
     /// 800-63B-4 §3.1.1.2 wants 15 where nothing else is asked for.
     pub password_min_length: usize,
+    /// A file of passwords that nobody may choose: read by who asks, not by a decision. Default: none.
+    pub known_passwords: Option<PathBuf>,
     /// How long a session at the issuer waits for its next use. Default: 30 min, the most that the OWASP Session Management
     /// Cheat Sheet gives applications of low risk.
     pub session_idle: Duration,
@@ -110,6 +113,7 @@ impl Default for PeoplePolicy {
     fn default() -> Self {
         Self {
             password_min_length: LEAST_PASSWORD,
+            known_passwords: None,
             session_idle: Duration::from_secs(30 * 60),
             session_lifetime: Duration::from_secs(8 * 60 * 60),
         }

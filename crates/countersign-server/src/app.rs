@@ -12,6 +12,7 @@ use countersign_core::exchange::{self, Act};
 use countersign_core::ledger::{Find, Unavailable};
 use countersign_core::password::{NotHashed, Password, PasswordHash, ProvenPassword};
 use countersign_core::question::FoundPerson;
+use countersign_core::secret::Secret;
 use countersign_core::timestamp::Timestamp;
 use countersign_edge::metrics::Metrics;
 use countersign_store::Store;
@@ -23,6 +24,7 @@ use crate::devices::Devices;
 use crate::failure::Failure;
 use crate::guesses::Guesses;
 use crate::intake::Intake;
+use crate::known_passwords;
 use crate::mail::MailQueue;
 use crate::passwords::{Busy, Passwords};
 use crate::schema::{DecisionView, ReloadView, RouteView};
@@ -207,6 +209,14 @@ impl App {
         let hashing = self.with_context(None, |context| password.hashing(context));
         let hashed = self.passwords.work(|| hashing.run()).await?;
         hashed.map_err(|NotHashed| Busy.into())
+    }
+
+    /// Tells whether a password is on the operator's list of known ones.
+    pub(crate) async fn is_known(&self, password: &Password) -> Result<bool, Failure> {
+        let Some(list) = self.policy.load().people.known_passwords.clone() else { return Ok(false) };
+        let text = Secret::new(password.text().to_owned());
+        let held = self.passwords.work(move || known_passwords::holds(&list, text.expose())).await?;
+        held.map_err(|error| Unavailable::Store(format!("password.known: {error}")).into())
     }
 
     /// Compares a password with a person's; `None`: with nobody's, for as long.

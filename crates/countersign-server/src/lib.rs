@@ -49,6 +49,7 @@ pub mod intake;
 pub mod json;
 mod key_filter;
 mod known_browser;
+mod known_passwords;
 pub mod leaks;
 mod logout;
 pub mod mail;

@@ -69,6 +69,9 @@ async fn replace(app: &App, form: &OwnForm, text: &str) -> Result<Reply, Failure
     let Ok(password) = Password::chosen(&typed, least, &about) else {
         return Ok(choose(app, visit, text, true));
     };
+    if app.is_known(&password).await? {
+        return Ok(choose(app, visit, text, true));
+    }
     let act = ReplacePassword { text: Secret::new(text.to_owned()), password: app.hash(&password).await? };
     match app.attempt(&System, &act).await? {
         Ok(_) => Ok(visit.reply(&Notice { locale: visit.locale, kind: NoticeKind::PasswordChanged })),

@@ -4,7 +4,7 @@ use countersign_core::id::OwnerId;
 use countersign_core::ledger::Find as _;
 use countersign_core::mailed::Link;
 use countersign_core::owner::SwitchOwner;
-use countersign_core::password::{Password, PasswordHash};
+use countersign_core::password::{Password, PasswordHash, Unfit};
 use countersign_core::person::{AmendPerson, DeletePerson, Enrol, ResetPerson, SetRoles, Vouched, visible};
 use countersign_core::person_terms::{Profile, Roles, Username};
 use countersign_core::question::{FoundPerson, PersonOf};
@@ -59,6 +59,9 @@ async fn chosen(
     let about: Vec<_> = about.iter().copied().flatten().collect();
     let least = app.policy.load().people.password_min_length;
     let password = Password::chosen(text, least, &about).map_err(Refusal::from)?;
+    if app.is_known(&password).await? {
+        return Err(Refusal::from(Unfit::Breached).into());
+    }
     app.hash(&password).await.map(Some)
 }
 

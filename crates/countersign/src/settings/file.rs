@@ -123,6 +123,7 @@ pub(crate) struct TenantSettings {
 #[serde(default)]
 pub(crate) struct PasswordSettings {
     pub(crate) min_length: Option<usize>,
+    pub(crate) known: Option<PathBuf>,
 }
 
 /// How long people stay signed in.

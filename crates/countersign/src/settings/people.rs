@@ -1,8 +1,9 @@
 //! The settings about people who sign in.
 
+use std::fs::File;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use countersign_core::context::{LEAST_PASSWORD, PeoplePolicy};
 
 use super::file::FileSettings;
@@ -20,11 +21,15 @@ pub(super) fn policy(file: &FileSettings) -> Result<PeoplePolicy> {
     if !(LEAST_PASSWORD..=MOST).contains(&password_min_length) {
         bail!("password.min_length: expected {LEAST_PASSWORD} to {MOST}, found {password_min_length}");
     }
+    let known_passwords = file.password.known.clone();
+    if let Some(list) = &known_passwords {
+        File::open(list).with_context(|| format!("password.known: {} cannot be read", list.display()))?;
+    }
     let sessions = &file.session;
     let session_idle = span("session.idle", sessions.idle.as_ref())?.unwrap_or(default.session_idle);
     let session_lifetime =
         span("session.lifetime", sessions.lifetime.as_ref())?.unwrap_or(default.session_lifetime);
-    Ok(PeoplePolicy { password_min_length, session_idle, session_lifetime })
+    Ok(PeoplePolicy { password_min_length, known_passwords, session_idle, session_lifetime })
 }
 
 /// Reads how long something lasts that people use: less than a minute, and nobody could.

@@ -135,3 +135,17 @@ fn the_least_length_of_a_password_is_a_setting() {
     place.write("c.toml", "[password]\nmin_length = 7\n");
     refused(&place.run(&["reload", "--data", "data"], &[]), "password.min_length: expected 8 to 64, found 7");
 }
+
+#[test]
+fn a_password_that_is_on_the_operators_list_is_refused() {
+    let place = Ground::new();
+    place.write("known.txt", "password1\ncorrect horse\n");
+    place.write("c.toml", "[password]\nknown = \"known.txt\"\n");
+    let server = place.up("data", &["--config", "c.toml"]);
+    let user = |name: &str, password: &str| {
+        server.manage("POST", "/v1/users", &json!({ "username": name, "password": password })).status
+    };
+    assert_eq!((user("ana", "correct horse"), user("ana", "correct horses")), (400, 201));
+    place.write("c.toml", "[password]\nknown = \"nowhere.txt\"\n");
+    refused(&place.run(&["reload", "--data", "data"], &[]), "password.known: nowhere.txt cannot be read");
+}
