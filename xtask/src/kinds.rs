@@ -17,17 +17,13 @@ use crate::rust::{Token, after, tokens, without_tests};
 use crate::workspace::{Workspace, read, rust_files};
 
 /// Files that may name or tell apart kinds outside their rooms, and why.
-const HOLDERS: [(&str, &str); 16] = [
+const HOLDERS: [(&str, &str); 15] = [
     ("crates/countersign-core/src/assertion.rs", "what assertions are named, which nobody presents"),
     ("crates/countersign-core/src/client/rules.rs", "a client is registered with its secret"),
     ("crates/countersign-core/src/imported/wire.rs", "an imported key is an API key"),
     ("crates/countersign-core/src/kinds.rs", "the register of kinds"),
     ("crates/countersign-core/src/owner.rs", "the kind is an owner's"),
     ("crates/countersign-core/src/mailed/rules.rs", "what mailed links are named, which nobody presents"),
-    (
-        "crates/countersign-core/src/sign_in/rules.rs",
-        "what sessions are named, which nobody presents to an API",
-    ),
     ("crates/countersign-core/src/signing_key.rs", "what signing keys are named, which nobody presents"),
     ("crates/countersign-core/src/token.rs", "what tokens are named, below their room"),
     ("crates/countersign-edge/src/frames.rs", "the kind is a frame's"),

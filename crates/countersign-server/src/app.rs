@@ -25,7 +25,7 @@ use crate::failure::Failure;
 use crate::guesses::Guesses;
 use crate::intake::Intake;
 use crate::known_passwords;
-use crate::mail::MailQueue;
+use crate::mail_queue::MailQueue;
 use crate::passwords::{Busy, Passwords};
 use crate::schema::{DecisionView, ReloadView, RouteView};
 use crate::signing::Signing;

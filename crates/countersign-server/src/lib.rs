@@ -53,6 +53,7 @@ mod known_passwords;
 pub mod leaks;
 mod logout;
 pub mod mail;
+pub mod mail_queue;
 mod mailed;
 mod management_key;
 mod metadata;

@@ -1,4 +1,4 @@
-//! Mail: how a letter is written and leaves, and the queue of those that are asked for.
+//! Mail: how a letter is written and leaves.
 //!
 //! **Invariant.** Whoever asks for a letter is answered before it is known whether there is anybody to write to: that is
 //! looked up here, afterwards. Links name the issuer as the settings do, never as a request did.
@@ -9,7 +9,7 @@ use std::fmt;
 use std::io::Write as _;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::exchange::System;
@@ -30,59 +30,11 @@ use tokio::sync::mpsc;
 use url::Url;
 
 use crate::app::App;
+use crate::mail_queue::{Job, To};
 use crate::pages::language::Locale;
 
-/// Letters that wait to be written.
-const WAITING: usize = 64;
 /// How long a mail server may take for each step of a conversation: whoever waits stands in the way of all others.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Who shall be written to.
-#[derive(Debug)]
-pub(crate) enum To {
-    /// Whoever signs in as what somebody has typed, if anybody.
-    Typed(String),
-    /// This person.
-    Person(OwnerId),
-}
-
-/// A letter that is asked for.
-#[derive(Debug)]
-pub struct Job {
-    pub(crate) to: To,
-    pub(crate) link: Link,
-    pub(crate) locale: Locale,
-}
-
-/// The letters that are asked for; closed where no mail is sent.
-#[derive(Debug, Default)]
-pub struct MailQueue(OnceLock<mpsc::Sender<Job>>);
-
-impl MailQueue {
-    /// Opens it, once.
-    #[must_use]
-    pub fn open(&self) -> mpsc::Receiver<Job> {
-        let (sender, jobs) = mpsc::channel(WAITING);
-        // INVARIANT: a process starts once; a second queue would be one that nobody fills.
-        let _opened_before = self.0.set(sender);
-        jobs
-    }
-
-    /// Tells whether mail is sent.
-    pub(crate) fn is_open(&self) -> bool {
-        self.0.get().is_some()
-    }
-
-    /// Asks for a letter.
-    ///
-    /// # Errors
-    ///
-    /// [`Unavailable`], if too many wait.
-    pub(crate) fn ask(&self, job: Job) -> Result<(), Unavailable> {
-        let asked = self.0.get().and_then(|queue| queue.try_send(job).ok());
-        asked.ok_or(Unavailable::Contended)
-    }
-}
 
 /// Sends mail.
 pub struct Mailer {

@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::csrf::FormPurpose;
 use crate::failure::Failure;
 use crate::guesses::Attempt;
-use crate::mail::{Job, To};
+use crate::mail_queue::{Job, To};
 use crate::pages::mail::{ResetAsk, ResetChoose, VerifyEmail};
 use crate::pages::notice::{Notice, NoticeKind};
 use crate::pages::problem::ProblemKind;

@@ -18,7 +18,7 @@ use countersign_store::PageRequest;
 use crate::app::App;
 use crate::call::{Call, member, optional};
 use crate::failure::Failure;
-use crate::mail::{Job, To};
+use crate::mail_queue::{Job, To};
 use crate::pages::language::Locale;
 use crate::reply::Reply;
 use crate::schema::Page;
