@@ -750,6 +750,7 @@ impl Tables {
             Effect::Undeclare(record) => self.resources.remove(&record.resource.id) == Some(record),
             Effect::Unregister(record) => {
                 self.memberships.retain(|(person, _), _| *person != record.id);
+                self.consents.retain(|_, consent| consent.subject != record.id);
                 self.persons.remove(&record.id) == Some(*record)
             }
             Effect::Leave(record) => {

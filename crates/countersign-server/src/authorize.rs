@@ -144,11 +144,11 @@ async fn proceed(
     said: Said,
 ) -> Result<Reply, Failure> {
     let checked = check(&asked.request, asked.addressed.clone(), app.store.snapshot().resources());
-    let checked = match checked {
+    let mut checked = match checked {
         Ok(checked) => checked,
         Err(error) => return answer_error(app, asked, error),
     };
-    let signed_in = signed_in.filter(|signed_in| is_hinted(app, &asked.request, signed_in));
+    checked.meant = hinted(app, &asked.request).or(checked.meant);
     match (next(app.now(), &checked, signed_in), signed_in) {
         (Next::Refuse(error), _) => answer_error(app, asked, error),
         (Next::SignIn, _) | (Next::Ask, None) => {
@@ -159,12 +159,12 @@ async fn proceed(
     }
 }
 
-/// Tells whether a person is the one that the client means (OpenID Connect Core 1.0 §3.1.2.1 `id_token_hint`). A token that
-/// is none of ours names nobody.
-fn is_hinted(app: &App, request: &Request, signed_in: &SignedIn) -> bool {
-    let Some(text) = request.get("id_token_hint") else { return true };
+/// Returns whom the client means (OpenID Connect Core 1.0 §3.1.2.1 `id_token_hint`). A token that is none of ours names
+/// nobody that there is.
+fn hinted(app: &App, request: &Request) -> Option<String> {
+    let text = request.get("id_token_hint")?;
     let hint = hint(text, &app.issuer_url, app.store.snapshot());
-    hint.is_some_and(|hint| hint.person == signed_in.person.id())
+    Some(hint.map_or_else(String::new, |hint| hint.person.to_string()))
 }
 
 async fn decide(

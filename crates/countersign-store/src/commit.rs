@@ -146,7 +146,10 @@ fn step(effect: &Effect, node: &str, now: Timestamp) -> Result<Vec<Step>, Unavai
             return Ok(vec![tally::remove(node, *credential), credential::remove(*credential)]);
         }
         Effect::Undeclare(record) => resource::remove(record),
-        Effect::Unregister(record) => return Ok(person::remove(record).into()),
+        Effect::Unregister(record) => {
+            let removed = person::remove(record).into_iter();
+            return Ok(removed.chain([consent::remove_of(record.id)]).collect());
+        }
         Effect::Leave(record) => membership::remove(record),
         Effect::TakeOver(record) => taken_over::insert(record),
         Effect::Mark(record) => mark::mark(record, now),

@@ -82,6 +82,13 @@ pub(crate) fn remove(id: CredentialId) -> Step {
     Step::any(&REMOVE, vec![id.into()])
 }
 
+static REMOVE_OF: Statement = Statement::new("DELETE FROM consent WHERE subject = $1");
+
+/// Removes everything that a person allows.
+pub(crate) fn remove_of(subject: OwnerId) -> Step {
+    Step::any(&REMOVE_OF, vec![subject.into()])
+}
+
 static BY_PAIR: Statement =
     Statement::new(concat!("SELECT ", columns!(), " FROM consent WHERE subject = $1 AND client = $2"));
 
@@ -171,4 +178,4 @@ pub(crate) async fn list(
 
 /// Every statement of this table.
 pub(crate) static STATEMENTS: &[&Statement] =
-    &[&INSERT, &ADVANCE, &REMOVE, &BY_PAIR, &BY_ID, &LIST, &LIST_OF_ORGANISATION, &LIST_OF_OWNER];
+    &[&INSERT, &ADVANCE, &REMOVE, &REMOVE_OF, &BY_PAIR, &BY_ID, &LIST, &LIST_OF_ORGANISATION, &LIST_OF_OWNER];

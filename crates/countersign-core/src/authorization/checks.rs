@@ -47,6 +47,8 @@ pub struct Checked {
     pub max_age: Option<u64>,
     /// Who the client thinks it is.
     pub login_hint: Option<String>,
+    /// Whom it has to be, by the `sub` of tokens (OpenID Connect Core 1.0 §5.5.1); `id_token_hint` says it too.
+    pub meant: Option<String>,
 }
 
 /// What a check looks at.
@@ -153,6 +155,7 @@ pub fn check(
         challenge: owned("code_challenge"),
         resource: resource(asked)?,
         scopes: claims.scopes(&scopes(asked)?),
+        meant: claims.subject.clone(),
         claims,
         prompts: prompts(request)?,
         max_age: max_age(request)?,

@@ -91,7 +91,7 @@ pub enum AuthorizationError {
     #[error("the resource is unknown, or the client is not registered for it, or has to name one")]
     InvalidTarget,
     /// The person would have to sign in.
-    #[error("the person has to sign in, which prompt=none forbids")]
+    #[error("the person has to sign in, which prompt=none forbids, or is another than was meant")]
     LoginRequired,
     /// There are no registrations in requests.
     #[error("the parameter registration is not supported")]

@@ -44,17 +44,16 @@ pub fn next(now: Timestamp, checked: &Checked, signed_in: Option<&SignedIn>) -> 
         most.is_some_and(|most| now.since(signed_in.auth_time) > most)
     };
     let again = [Prompt::Login, Prompt::SelectAccount].iter().any(|prompt| checked.prompts.contains(prompt));
-    // §5.5.1: nobody else than who is asked for.
+    let stands = signed_in.filter(|signed_in| !again && signed_in.person.is_live() && !is_old(signed_in));
     let is_meant = |signed_in: &SignedIn| {
-        let meant = checked.claims.subject.as_ref();
-        meant.is_none_or(|subject| *subject == signed_in.person.id().to_string())
+        checked.meant.as_ref().is_none_or(|meant| *meant == signed_in.person.id().to_string())
     };
-    let stands = signed_in
-        .is_some_and(|signed_in| signed_in.person.is_live() && !is_old(signed_in) && is_meant(signed_in));
-    match (stands && !again, checked.prompts.contains(&Prompt::None)) {
-        (true, _) => Next::Ask,
-        (false, true) => Next::Refuse(AuthorizationError::LoginRequired),
-        (false, false) => Next::SignIn,
+    match (stands, checked.prompts.contains(&Prompt::None)) {
+        // §3.1.2.1: nobody else than who is meant; whoever is another would sign in for ever.
+        (Some(signed_in), _) if !is_meant(signed_in) => Next::Refuse(AuthorizationError::LoginRequired),
+        (Some(_), _) => Next::Ask,
+        (None, true) => Next::Refuse(AuthorizationError::LoginRequired),
+        (None, false) => Next::SignIn,
     }
 }
 

@@ -233,7 +233,7 @@ fn openid_core_3_1_2_3_who_signs_in_and_who_is_asked() {
         (&[("max_age", "60")], 60, Next::SignIn, Next::Ask),
         (&[("max_age", "60")], 61, Next::SignIn, Next::SignIn),
         (&[("max_age", "60"), ("prompt", "none")], 61, login, login),
-        (&[("claims", r#"{"id_token":{"sub":{"value":"user_2"}}}"#)], 0, Next::SignIn, Next::SignIn),
+        (&[("claims", r#"{"id_token":{"sub":{"value":"user_2"}}}"#)], 0, Next::SignIn, login),
     ] {
         let checked = world.check(changes).unwrap();
         let now = NOW.plus(Duration::from_secs(late));

@@ -191,7 +191,7 @@ fn an_app_acts_for_a_person_who_has_signed_in_and_allowed_it() {
 #[test]
 fn safety_17_what_an_app_has_ends_in_each_way_at_the_next_request() {
     type End = fn(&World, &Value) -> Answer;
-    let ends: [(&str, End); 9] = [
+    let ends: [(&str, End); 10] = [
         ("the token", |world, tokens| world.ends(&json!({ "token": tokens["access_token"] }))),
         ("the family", |world, tokens| {
             world.ends(&json!({ "family": claims(&text(tokens, "access_token"))["family"] }))
@@ -215,6 +215,11 @@ fn safety_17_what_an_app_has_ends_in_each_way_at_the_next_request() {
         ("the person is disabled", |world, _| {
             world.server.manage("POST", &format!("/v1/users/{}/disable", world.person), &Value::Null)
         }),
+        ("the person is deleted", |world, _| {
+            let at = format!("/v1/users/{}", world.person);
+            assert_eq!(world.server.manage("POST", &format!("{at}/disable"), &Value::Null).status, 200);
+            world.server.manage("DELETE", &at, &Value::Null)
+        }),
     ];
     let place = Ground::new();
     let mut world = World::new(&place, &[], &json!({}));
@@ -226,10 +231,16 @@ fn safety_17_what_an_app_has_ends_in_each_way_at_the_next_request() {
         assert!(ended.status < 300, "{what}: {ended:?}");
         assert_eq!((world.calls(&access), world.userinfo(&access).status), (401, 401), "{what}");
         assert!(!world.app.is_active(&world.server, &access), "{what}");
+        if what == "the person is disabled" {
+            let at = format!("/v1/users/{}/enable", world.person);
+            assert_eq!(world.server.manage("POST", &at, &Value::Null).status, 200);
+        }
         // One token that ends leaves the others.
         let expected = if what == "the token" { 200 } else { 400 };
         assert_eq!(world.refresh(&refresh).status, expected, "{what}");
     }
+    let left = world.server.manage("GET", "/v1/grants", &Value::Null).json();
+    assert_eq!(left["data"], json!([]), "what a person allowed goes with them");
 }
 
 impl World {
@@ -311,6 +322,28 @@ fn attack_43_a_decision_is_bound_to_browser_session_and_request() {
     assert_eq!((denied["error"].as_str(), denied.contains_key("code")), ("access_denied", false));
     // The back button: the page that was shown before still does what it says.
     assert!(answer(&world.decide(&page, "allow")).contains_key("code"));
+}
+
+#[test]
+fn openid_core_3_1_2_1_whoever_is_not_meant_is_not_taken_for_who_is() {
+    let place = Ground::on_sqlite();
+    let mut world = World::new(&place, &[], &json!({}));
+    let id_token = text(&world.tokens(), "id_token");
+    let other = json!({ "username": "eve", "password": "battery staple" });
+    assert_eq!(world.server.manage("POST", "/v1/users", &other).status, 201);
+    let ours = world.request(&[("id_token_hint", &id_token), ("prompt", "none")]);
+    assert!(answer(&world.browser.get(&ours)).contains_key("code"));
+    let mut eve = Visitor::at(&world.server.address("issuer"));
+    let asked = world.request(&[("id_token_hint", &id_token)]);
+    let page = eve.get(&asked);
+    assert!(page.body.contains("id=\"sign-in\""), "{}", page.body);
+    let sent = eve.fill(&page, "/login", &[("username", "eve"), ("password", "battery staple")]);
+    let told = answer(&eve.get(&sent.header("location").unwrap()));
+    assert_eq!(told["error"], "login_required", "and is not asked to sign in for ever");
+    for hint in ["x", "a.b.c", &text(&world.tokens(), "access_token")] {
+        let told = world.request(&[("id_token_hint", hint)]);
+        assert_eq!(answer(&world.browser.get(&told))["error"], "login_required", "{hint}");
+    }
 }
 
 #[test]
