@@ -43,7 +43,7 @@ pub enum Effect {
     Withdraw(CredentialId),
     /// Removes a resource that still has this version.
     Undeclare(ResourceRecord),
-    /// Removes what is registered of a person that still has this version, and their memberships. The owner remains.
+    /// Removes what is registered of a person that still has this version, their memberships, and what they allow. The owner remains.
     Unregister(Box<PersonRecord>),
     /// Removes a membership that still has this version.
     Leave(Membership),

@@ -38,6 +38,9 @@ use crate::visit::{OwnForm, Visit, reference};
 /// The most bytes of a request that is posted; one in the address of a page is bounded by the head.
 const MOST: usize = 16 * 1024;
 
+/// The longest request that is sent on by an address: half of what is read of a head; a bound, not a clause.
+const MOST_QUERY: usize = 8 * 1024;
+
 /// A request at this browser, as far as it is proven whom an answer goes to.
 struct Asked {
     visit: Visit,
@@ -62,6 +65,10 @@ pub(crate) async fn authorize(app: &App, received: Received) -> Result<Reply, Fa
         head.uri.query().unwrap_or_default().as_bytes().to_vec()
     };
     let request = request(&text)?;
+    if head.method == Method::POST && request.to_query().len() <= MOST_QUERY {
+        // A browser does not bring our cookies along when another site posts, and does when it is sent on.
+        return see_other(&format!("/oauth/authorize?{}", request.to_query()));
+    }
     let visit = Visit::of(app, &head.headers, &request.to_query())?;
     let asked = asked(app, visit, request).await?;
     let signed_in = session::current(app, &head.headers).await?;

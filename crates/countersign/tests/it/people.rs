@@ -347,6 +347,35 @@ fn openid_core_3_1_2_1_whoever_is_not_meant_is_not_taken_for_who_is() {
 }
 
 #[test]
+fn openid_core_3_1_2_1_a_request_by_form_is_the_same_request() {
+    let place = Ground::on_sqlite();
+    let mut world = World::new(&place, &[], &json!({}));
+    world.tokens();
+    let request = world.request(&[]);
+    let (_, query) = request.split_once('?').unwrap();
+    let fields: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    let fields: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let mut elsewhere = Visitor::at(&world.server.address("issuer"));
+    let sent = elsewhere.post("/oauth/authorize", &fields);
+    assert_eq!(
+        (sent.status, sent.header("location")),
+        (303, Some(request)),
+        "our cookies come with the next one"
+    );
+    assert!(answer(&world.browser.get(&sent.header("location").unwrap())).contains_key("code"));
+    let long = "x".repeat(2000);
+    let scope = format!("openid orders:read {}", "y".repeat(9000));
+    let fields: Vec<_> = fields.into_iter().filter(|(name, _)| *name != "scope").collect();
+    let sent =
+        elsewhere.post("/oauth/authorize", &[&fields[..], &[("scope", &scope), ("x", &long)]].concat());
+    assert_eq!(
+        answer(&sent)["error"],
+        "invalid_scope",
+        "what is too long for an address is read as it comes"
+    );
+}
+
+#[test]
 fn oauth_form_post_response_mode_the_answer_is_a_form() {
     let place = Ground::on_sqlite();
     let mut world = World::new(&place, &[], &json!({}));
