@@ -22,19 +22,11 @@ use countersign_edge::wire_error::{self, Beside};
 use http::request::Parts;
 
 use crate::app::App;
+use crate::received::Caller;
 use crate::render::Answer;
 
 /// The action of the audit lines.
 const ACTION: &str = "management.decide";
-
-/// How a caller reached the management API.
-#[derive(Debug, Clone)]
-pub enum Caller {
-    /// Over a listener: a management key proves who it is.
-    Network(Arc<Connection>),
-    /// Over the local socket, or in this process: the operating system says who it is.
-    Local(LocalPeer),
-}
 
 /// Finds out who calls, and whether they may. A refusal is boxed: it is large and rare.
 pub(crate) async fn admit(

@@ -22,7 +22,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::Body;
 use serde::Deserialize;
 
-use crate::admission::{Caller, admit};
+use crate::admission::admit;
 use crate::app::App;
 use crate::call::Call;
 use crate::cors::Shared;
@@ -36,7 +36,7 @@ use crate::oauth;
 use crate::parameter::Query;
 use crate::placed::Placed;
 use crate::places::{Place, Sender};
-use crate::received::Received;
+use crate::received::{Caller, Received};
 use crate::render::render;
 use crate::reply::Reply;
 

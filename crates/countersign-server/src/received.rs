@@ -1,12 +1,13 @@
 //! A call of anybody: what endpoints get that prove nobody.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
+use countersign_core::carried::Connection;
+use countersign_core::management_key::LocalPeer;
 use http::request::Parts;
 use http_body_util::combinators::UnsyncBoxBody;
-
-use crate::admission::Caller;
 
 /// A call, not read further than its query.
 #[derive(Debug)]
@@ -24,4 +25,13 @@ impl Received {
             Caller::Local(_) => None,
         }
     }
+}
+
+/// How a caller reached us.
+#[derive(Debug, Clone)]
+pub enum Caller {
+    /// Over a listener: a management key proves who it is.
+    Network(Arc<Connection>),
+    /// Over the local socket, or in this process: the operating system says who it is.
+    Local(LocalPeer),
 }

@@ -13,11 +13,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::admission::{Caller, admit_for_person};
+use crate::admission::admit_for_person;
 use crate::app::App;
 use crate::failure::Failure;
 use crate::places::Sender;
-use crate::received::Received;
+use crate::received::{Caller, Received};
 use crate::reply::Reply;
 
 /// The most bytes of a form: a token of 12 KiB and its name.

@@ -3,7 +3,7 @@
 //! Kept by each node in memory: that a device polls too often is told to slow it down, and decides about nothing. What would
 //! be written for each poll would be written for nothing.
 //!
-//! **Invariant.** Memory is bounded: whoever is beyond [`MOST`] devices is told to slow down.
+//! **Invariant.** Memory is bounded: whoever is beyond `MOST` devices is told to slow down.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

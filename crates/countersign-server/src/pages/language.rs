@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn every_message_that_a_page_names_exists_and_none_is_left_over() {
         let (mut named, mut told) = (BTreeSet::new(), BTreeSet::new());
-        for folder in ["templates", "src/pages"] {
+        for folder in ["templates", "src", "src/pages"] {
             let folder = format!("{}/{folder}", env!("CARGO_MANIFEST_DIR"));
             let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
             for text in files.filter(|path| path.is_file()).map(|path| std::fs::read_to_string(path).unwrap())
