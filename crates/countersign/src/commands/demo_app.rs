@@ -80,6 +80,14 @@ async fn allow(ana: &mut Person, page: &Shown) -> Result<Shown> {
     ana.fill(page, "/consent", &fields).await
 }
 
+/// A token whose signature is another one's.
+pub(crate) fn altered(token: &str) -> String {
+    let (signed, signature) = token.rsplit_once('.').unwrap_or((token, ""));
+    // One character, so that it is well formed still.
+    let first = if signature.starts_with('A') { 'B' } else { 'A' };
+    format!("{signed}.{first}{}", signature.chars().skip(1).collect::<String>())
+}
+
 const TOKEN: &str = "/oauth/token";
 const BURNT: (u16, &str) = (400, "invalid_grant");
 
@@ -150,6 +158,7 @@ async fn break_in(story: &mut Story, ana: &mut Person, (app, rival): (&App, &App
 
 async fn replays(story: &mut Story, ana: &mut Person, app: &App, (used, token): (&str, &str)) -> Result<()> {
     story.call("beyond what was allowed", "/refunds/42", Some(token), 403, "insufficient_scope").await?;
+    story.call("altered", "/orders/42", Some(&altered(token)), 401, "invalid_token").await?;
     story.post(TOKEN, "with a refresh token that was used", &app.refreshing(used), BURNT).await?;
     story.call("which ends all that came of it", "/orders/42", Some(token), 401, "invalid_token").await?;
     let code = app.code(ana).await?;
@@ -171,8 +180,7 @@ async fn ends(
     let token = text(&tokens, "access_token")?;
     story.call("it is good", "/orders/42", Some(&token), 200, "").await?;
     let grants = story.manage(provider, Method::GET, "/v1/grants", None).await?;
-    let of_app =
-        |grant: &&Value| grant.get("client_id").or_else(|| grant.get("client")) == Some(&json!(app.id));
+    let of_app = |grant: &&Value| grant.get("client") == Some(&json!(app.id));
     let grants = grants.get("data").and_then(Value::as_array).cloned().unwrap_or_default();
     let grant = text(grants.iter().find(of_app).unwrap_or(&Value::Null), "id")?;
     story.manage(provider, Method::POST, &format!("/v1/grants/{grant}/revoke"), None).await?;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::client::Connection;
 use crate::commands::demo::{Story, text};
+use crate::commands::demo_app::altered;
 use crate::commands::demo_person::{Person, Shown};
 use crate::system::SystemEntropy;
 
@@ -79,6 +80,8 @@ pub(crate) async fn play(story: &mut Story, provider: &Connection, issuer: &str)
     story.call("with the new token", "/orders/42", Some(&token), 200, "").await?;
 
     story.scene("Now somebody tries to break in")?;
+    story.call("beyond what was allowed", "/refunds/42", Some(&token), 403, "insufficient_scope").await?;
+    story.call("altered", "/orders/42", Some(&altered(&token)), 401, "invalid_token").await?;
     asked.poll(story, "with the device code once more", BURNT).await?;
     story.call("which ends all that came of it", "/orders/42", Some(&token), 401, "invalid_token").await?;
     break_in(story, provider, &mut ana).await?;
