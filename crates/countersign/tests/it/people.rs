@@ -410,7 +410,7 @@ fn at_once(world: &World, form: &str, times: usize) -> Vec<Answer> {
 fn attacks_14_and_25_of_many_who_redeem_at_once_one_family_lives_or_none() {
     let place = Ground::new();
     let mut world = World::new(&place, &[], &json!({}));
-    let rounds: usize = std::env::var("COUNTERSIGN_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(50);
+    let rounds: usize = std::env::var("TEST_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(50);
     let mut token = text(&world.tokens(), "refresh_token");
     for round in 0..rounds {
         let answers = at_once(&world, &format!("grant_type=refresh_token&refresh_token={token}"), 64);
