@@ -7,14 +7,15 @@ use std::thread;
 
 use serde_json::{Value, json};
 
+use crate::browser;
 use crate::harness::{Ground, Server, get};
 use crate::visitor::Visitor;
 
 const PASSWORD: &str = "correct horse";
 const CLIENT: &str = "client_00000000CountersignCLI";
 
-/// Signs in as `login` asks, with a browser.
-fn login(place: &Ground, server: &Server, home: &str) {
+/// Signs in by `login`, as it asks: `in_browser` goes to the address that it shows. What it says at the end.
+fn login(place: &Ground, server: &Server, home: &str, in_browser: impl FnOnce(&str)) -> Value {
     let issuer = server.card["issuer"].as_str().unwrap();
     let mut child = place
         .command(&["login", "--issuer", issuer, "--json"], &[("XDG_CONFIG_HOME", home)])
@@ -23,17 +24,21 @@ fn login(place: &Ground, server: &Server, home: &str) {
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let told: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
-    let url = told["verification_uri_complete"].as_str().unwrap();
+    in_browser(told["verification_uri_complete"].as_str().unwrap());
+    let done = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+    assert!(child.wait().unwrap().success());
+    done
+}
+
+/// Goes to an address of the issuer, signs in there, and allows what is asked.
+fn allow(server: &Server, url: &str) {
     let mut browser = Visitor::at(&server.address("issuer"));
-    let page = browser.get(url.strip_prefix(issuer).unwrap());
+    let page = browser.get(url.strip_prefix(server.card["issuer"].as_str().unwrap()).unwrap());
     let sent = browser.fill(&page, "/login", &[("username", "ana"), ("password", PASSWORD)]);
     let page = browser.get(&sent.header("location").unwrap());
     assert!(page.body.contains("Countersign command line"), "{}", page.body);
     let decided = [("scope", "openid"), ("scope", "offline_access"), ("decision", "allow")];
     assert_eq!(browser.fill(&page, "/device", &decided).status, 200);
-    let done: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
-    assert_eq!(done["scope"], "offline_access openid");
-    assert!(child.wait().unwrap().success());
 }
 
 #[test]
@@ -49,7 +54,8 @@ fn rfc8628_a_person_signs_in_on_the_command_line_and_programs_get_fresh_tokens()
         (output.status.success(), String::from_utf8(output.stdout).unwrap().trim().to_owned())
     };
     assert!(!token().0, "nobody has signed in");
-    login(&place, &server, &home);
+    let done = login(&place, &server, &home, |url| allow(&server, url));
+    assert_eq!(done["scope"], "offline_access openid");
     let file = place.path("home/countersign/tokens.json");
     let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&file), mode(file.parent().unwrap())), (0o600, 0o700));
@@ -79,6 +85,25 @@ fn rfc8628_a_person_signs_in_on_the_command_line_and_programs_get_fresh_tokens()
     kept[format!("{issuer}/")]["expires_at"] = json!(0);
     std::fs::write(&file, kept.to_string()).unwrap();
     assert!(!token().0 && !token().0, "sign in again");
+}
+
+#[test]
+fn rfc8628_a_person_signs_in_on_the_command_line_with_a_real_browser() {
+    if !browser::is_installed() {
+        return;
+    }
+    let place = Ground::new();
+    let server = place.up("data", &[]);
+    let person = json!({ "username": "ana", "password": PASSWORD });
+    assert_eq!(server.manage("POST", "/v1/users", &person).status, 201);
+    let home = place.path("home").display().to_string();
+    let done = login(&place, &server, &home, |url| browser::run("login.mjs", &server, &[("ADDRESS", url)]));
+    assert_eq!(done["scope"], "offline_access openid");
+    let issuer = server.card["issuer"].as_str().unwrap();
+    let output = place.run(&["token", "get", "--issuer", issuer], &[("XDG_CONFIG_HOME", &home)]);
+    let token = String::from_utf8(output.stdout).unwrap();
+    let field = format!("Authorization: Bearer {}\r\n", token.trim());
+    assert_eq!(get(&server.address("gateway"), "/", &field).status, 200);
 }
 
 #[test]
