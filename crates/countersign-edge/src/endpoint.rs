@@ -1,7 +1,7 @@
 //! Where endpoints answer, and which of them a request names: what the tables of server and gateway share.
 //!
 //! **Invariant.** A path that a row names exactly is that row's, whatever pattern would match it too. HEAD is answered
-//! where GET is (RFC 9110 §9.3.2).
+//! where GET only reads (RFC 9110 §9.3.2).
 //!
 //! What it does not do: say who may call. That stands in each row, beside its [`Place`].
 
@@ -34,6 +34,8 @@ pub struct Place {
     pub listeners: &'static [ListenerName],
     /// The method.
     pub method: &'static str,
+    /// Whether reading is all that it does (RFC 9110 §9.2.1): HEAD is answered too.
+    pub safe: bool,
     /// The path's pattern: a segment `{name}` takes any text, and a last one `{*name}` all that is left.
     pub path: &'static str,
 }
@@ -95,25 +97,32 @@ impl Place {
     /// Names what is read.
     #[must_use]
     pub const fn get(listeners: &'static [ListenerName], path: &'static str) -> Self {
-        Self { listeners, method: "GET", path }
+        Self { listeners, method: "GET", safe: true, path }
+    }
+
+    /// Names what is asked for by an address and done: where a person's browser brings a client's request. A HEAD, which
+    /// machines send to look, does nothing there: 405.
+    #[must_use]
+    pub const fn asked(listeners: &'static [ListenerName], path: &'static str) -> Self {
+        Self { listeners, method: "GET", safe: false, path }
     }
 
     /// Names what is done.
     #[must_use]
     pub const fn post(listeners: &'static [ListenerName], path: &'static str) -> Self {
-        Self { listeners, method: "POST", path }
+        Self { listeners, method: "POST", safe: false, path }
     }
 
     /// Names what is changed.
     #[must_use]
     pub const fn patch(listeners: &'static [ListenerName], path: &'static str) -> Self {
-        Self { listeners, method: "PATCH", path }
+        Self { listeners, method: "PATCH", safe: false, path }
     }
 
     /// Names what is removed.
     #[must_use]
     pub const fn delete(listeners: &'static [ListenerName], path: &'static str) -> Self {
-        Self { listeners, method: "DELETE", path }
+        Self { listeners, method: "DELETE", safe: false, path }
     }
 
     /// Returns the names of the path's segments that take any text.
@@ -122,7 +131,7 @@ impl Place {
     }
 
     fn takes(&self, method: &Method) -> bool {
-        self.method == method.as_str() || (self.method == "GET" && *method == Method::HEAD)
+        self.method == method.as_str() || (self.safe && *method == Method::HEAD)
     }
 
     /// Matches a path with the pattern, segment by segment, and returns what the pattern names.
@@ -177,7 +186,7 @@ pub fn find<'t, E>(
     let mut methods = Vec::new();
     for (row, _) in matching() {
         let of_row: Option<Method> = place(row).method.parse().ok();
-        let head = (of_row == Some(Method::GET)).then_some(Method::HEAD);
+        let head = place(row).safe.then_some(Method::HEAD);
         methods.extend(of_row.into_iter().chain(head));
     }
     if methods.is_empty() { Matched::Nothing } else { Matched::OtherMethods(methods) }
@@ -214,6 +223,8 @@ mod tests {
             Place::post(ADMIN, "/v1/keys/{id}"),
             Place::get(&[ListenerName::Issuer], "/"),
             Place::get(ADMIN, "/of/{*path}"),
+            Place::asked(ADMIN, "/asked"),
+            Place::post(ADMIN, "/asked"),
         ];
         match find(&table, |row| row, ListenerName::Admin, method, path) {
             Matched::Endpoint(place, named) => format!("{place} {named:?}"),
@@ -242,11 +253,13 @@ mod tests {
     }
 
     #[test]
-    fn rfc9110_9_3_2_head_is_answered_where_get_is() {
+    fn rfc9110_9_3_2_head_is_answered_where_get_only_reads() {
         check(&Method::HEAD, "/v1/keys", "GET /v1/keys []");
         check(&Method::HEAD, "/v1/keys/a", "GET /v1/keys/{id} [(\"id\", \"a\")]");
         check(&Method::PUT, "/v1/keys", "[GET, HEAD, POST]");
         check(&Method::OPTIONS, "/v1/keys/a", "[GET, HEAD, POST]");
+        check(&Method::GET, "/asked", "GET /asked []");
+        check(&Method::HEAD, "/asked", "[GET, POST]");
     }
 
     #[test]

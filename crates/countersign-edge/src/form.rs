@@ -3,6 +3,8 @@
 //! **Invariant.** No name is there twice (RFC 6749 §3.1, §3.2), and nothing is read that could be read differently: what
 //! is not percent-encoded UTF-8 is an error, never a replacement character.
 
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
 use thiserror::Error;
 
 use crate::unknown::shown;
@@ -91,6 +93,19 @@ impl std::fmt::Debug for Form {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_list().entries(self.names()).finish()
     }
+}
+
+/// Returns the media type of what comes with these fields, without parameters; empty: they name none (RFC 9110 §8.3.1).
+#[must_use]
+pub fn media_type(headers: &HeaderMap) -> &str {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    kind.split(';').next().unwrap_or_default().trim()
+}
+
+/// Tells whether what comes with these fields is a form.
+#[must_use]
+pub fn is_form(headers: &HeaderMap) -> bool {
+    media_type(headers).eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
 /// Reads a segment of a path (RFC 3986 §3.3).

@@ -11,15 +11,14 @@ use countersign_core::authorization::{
     SignedIn, Unanswerable, addressed, check, next,
 };
 use countersign_core::id_token_hint::hint;
-use countersign_core::identity::{OFFLINE_ACCESS, OPENID};
+use countersign_core::identity::OFFLINE_ACCESS;
 use countersign_core::known::KnownOwner;
 use countersign_core::ledger::{Find as _, Ledger as _, Unavailable};
-use countersign_core::question::{HolderOf, PersonOf};
-use countersign_core::scope::ScopeSet;
+use countersign_core::question::HolderOf;
 use countersign_core::standing::Knows as _;
 use countersign_edge::form::Form;
-use http::header::{CONTENT_TYPE, HeaderValue};
-use http::{Method, StatusCode};
+use http::StatusCode;
+use http::header::HeaderValue;
 
 use crate::app::App;
 use crate::csrf::FormPurpose;
@@ -29,17 +28,10 @@ use crate::pages::consent::{AskedScope, Consent};
 use crate::pages::form_post::FormPost;
 use crate::pages::problem::{Problem, ProblemKind};
 use crate::pages::sign_in::{SignIn, Wrong};
-use crate::places::Sender;
 use crate::received::Received;
 use crate::reply::Reply;
 use crate::session;
 use crate::visit::{OwnForm, Visit, reference};
-
-/// The most bytes of a request that is posted; one in the address of a page is bounded by the head.
-const MOST: usize = 16 * 1024;
-
-/// The longest request that is sent on by an address: half of what is read of a head; a bound, not a clause.
-const MOST_QUERY: usize = 8 * 1024;
 
 /// A request at this browser, as far as it is proven whom an answer goes to.
 struct Asked {
@@ -50,25 +42,10 @@ struct Asked {
     addressed: Addressed,
 }
 
-/// Takes a request: of a client's page by the browser's address, or by a form (OpenID Connect Core 1.0 §3.1.2.1).
+/// Takes a request: by the address that a client sends the browser to.
 pub(crate) async fn authorize(app: &App, received: Received) -> Result<Reply, Failure> {
-    let address = received.address();
-    let Received { head, body, .. } = received;
-    let text = if head.method == Method::POST {
-        let kind = head.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-        if !kind.trim_start().to_ascii_lowercase().starts_with("application/x-www-form-urlencoded") {
-            let expected = "expected Content-Type: application/x-www-form-urlencoded";
-            return Err(Failure::Invalid(expected.to_owned()));
-        }
-        app.intake.read(Sender::Address(address), body, MOST).await?.to_vec()
-    } else {
-        head.uri.query().unwrap_or_default().as_bytes().to_vec()
-    };
-    let request = request(&text)?;
-    if head.method == Method::POST && request.to_query().len() <= MOST_QUERY {
-        // A browser does not bring our cookies along when another site posts, and does when it is sent on.
-        return see_other(&format!("/oauth/authorize?{}", request.to_query()));
-    }
+    let head = received.head;
+    let request = request(head.uri.query().unwrap_or_default().as_bytes())?;
     let visit = Visit::of(app, &head.headers, &request.to_query())?;
     let asked = asked(app, visit, request).await?;
     let signed_in = session::current(app, &head.headers).await?;
@@ -79,11 +56,7 @@ pub(crate) async fn authorize(app: &App, received: Received) -> Result<Reply, Fa
 pub(crate) async fn consent(app: &App, received: Received) -> Result<Reply, Failure> {
     let form = OwnForm::receive(app, received, FormPurpose::Consent).await?;
     let said = match form.get("decision") {
-        Some("allow") => {
-            let ticked: Result<Vec<_>, _> = form.all("scope").map(str::parse).collect();
-            let ticked = ticked.ok().and_then(|ticked| ScopeSet::try_from(ticked).ok());
-            Said::Yes(ticked.ok_or_else(|| Failure::Invalid("scope: expected scope-tokens".to_owned()))?)
-        }
+        Some("allow") => Said::Yes(form.ticked()?),
         Some("deny") => Said::No,
         Some(_) | None => return Err(Failure::Invalid("decision: expected `allow` or `deny`".to_owned())),
     };
@@ -217,18 +190,8 @@ fn sign_in(app: &App, asked: &Asked, username: &str, wrong: Option<Wrong>) -> Re
 
 /// Asks a person what the client may do.
 async fn ask(app: &App, asked: &Asked, checked: &Checked, signed_in: &SignedIn) -> Result<Reply, Failure> {
-    let found = app.store.find(PersonOf(signed_in.person.id())).await?;
-    let username = found.map(|found| found.person.username.as_str().to_owned()).unwrap_or_default();
-    let described = checked.resource.scopes.as_ref();
-    let scopes: Vec<_> = checked
-        .scopes
-        .iter()
-        .map(|scope| AskedScope {
-            name: scope.as_str(),
-            words: described.and_then(|all| all.get(scope)).map(String::as_str),
-            required: scope.as_str() == OPENID,
-        })
-        .collect();
+    let username = session::username(app, signed_in).await?;
+    let scopes = AskedScope::all(&checked.scopes, checked.resource.scopes.as_ref());
     Ok(asked.visit.reply(&Consent {
         locale: asked.visit.locale,
         bound: asked.visit.bound(app, FormPurpose::Consent, &asked.text),

@@ -10,11 +10,10 @@ use std::sync::Arc;
 use countersign_core::authorization::SignedIn;
 use countersign_core::device::{DecideDevice, Decision, DeviceState, Said, UserCode, asked_by};
 use countersign_core::id::CredentialId;
-use countersign_core::identity::{OFFLINE_ACCESS, OPENID};
+use countersign_core::identity::OFFLINE_ACCESS;
 use countersign_core::known::KnownOwner;
 use countersign_core::ledger::{Find as _, Unavailable};
-use countersign_core::question::{HolderOf, PersonOf};
-use countersign_core::scope::ScopeSet;
+use countersign_core::question::HolderOf;
 use countersign_core::standing::Knows as _;
 use countersign_edge::form::Form;
 use http::HeaderValue;
@@ -69,12 +68,7 @@ pub(crate) async fn take(app: &App, received: Received) -> Result<Reply, Failure
             let to = HeaderValue::try_from(format!("/{}", request(typed)));
             to.map(Reply::see_other).map_err(|_| Failure::Invalid("user_code: expected a code".to_owned()))
         }
-        Some("allow") => {
-            let ticked: Result<Vec<_>, _> = form.all("scope").map(str::parse).collect();
-            let ticked = ticked.ok().and_then(|ticked| ScopeSet::try_from(ticked).ok());
-            let ticked = ticked.ok_or_else(|| Failure::Invalid("scope: expected scope-tokens".to_owned()))?;
-            decide(app, &form, Decision::Allow(ticked)).await
-        }
+        Some("allow") => decide(app, &form, Decision::Allow(form.ticked()?)).await,
         Some("deny") => decide(app, &form, Decision::Deny).await,
         Some(_) => Err(Failure::Invalid("decision: expected `allow` or `deny`".to_owned())),
     }
@@ -150,20 +144,10 @@ async fn confirm(
     by: &SignedIn,
     (code, asking): (&UserCode, &Asking),
 ) -> Result<Reply, Failure> {
-    let found = app.store.find(PersonOf(by.person.id())).await?;
-    let username = found.map(|found| found.person.username.to_string()).unwrap_or_default();
+    let username = session::username(app, by).await?;
     let resource = app.store.snapshot().resources().find(&asking.state.audience);
     let described = resource.as_ref().and_then(|resource| resource.scopes.as_ref());
-    let scopes: Vec<_> = asking
-        .state
-        .scopes
-        .iter()
-        .map(|scope| AskedScope {
-            name: scope.as_str(),
-            words: described.and_then(|all| all.get(scope)).map(String::as_str),
-            required: scope.as_str() == OPENID,
-        })
-        .collect();
+    let scopes = AskedScope::all(&asking.state.scopes, described);
     let shown = code.shown();
     let address = asking.state.address.map(|address| address.to_canonical().to_string());
     Ok(visit.reply(&Confirm {

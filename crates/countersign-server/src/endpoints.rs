@@ -36,8 +36,8 @@ use crate::user_json::{
 };
 use crate::userinfo::{self, UserInfo};
 use crate::{
-    api_key, audit, authorize, bulk, client, decision, device_page, issuer, logout, mailed, management_key,
-    observe, openapi, owner, reload, resource, sign_in, user,
+    api_key, audit, authorize, bulk, by_form, client, decision, device_page, issuer, logout, mailed,
+    management_key, observe, openapi, owner, reload, resource, sign_in, user,
 };
 
 macro_rules! shape {
@@ -234,7 +234,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
         ..ROW
     },
     Endpoint {
-        place: Place::get(ISSUER, "/oauth/authorize"),
+        place: Place::asked(ISSUER, "/oauth/authorize"),
         id: "authorize",
         summary: "Takes a client's request of a person: shows a page, or sends the browser back with a code.",
         clause: "RFC 6749 §3.1",
@@ -250,7 +250,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
         clause: "OpenID Connect Core 1.0 §3.1.2.1",
         answer: Answered::page(),
         refusals: &[Problem::Unavailable],
-        handler: Handler::Visit(|desk, received| Box::pin(authorize::authorize(&desk.app, received))),
+        handler: Handler::Visit(|desk, received| Box::pin(by_form::send_on(&desk.app, received))),
         ..ROW
     },
     Endpoint {
@@ -264,7 +264,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
         ..ROW
     },
     Endpoint {
-        place: Place::get(ISSUER, "/oauth/logout"),
+        place: Place::asked(ISSUER, "/oauth/logout"),
         id: "signOut",
         summary: "Signs a person out, also at a client's word, and asks them first where it brings no ID token of theirs.",
         clause: "OpenID Connect RP-Initiated Logout 1.0 §2",
@@ -280,7 +280,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
         clause: "OpenID Connect RP-Initiated Logout 1.0 §2",
         answer: Answered::page(),
         refusals: &[Problem::Unavailable],
-        handler: Handler::Visit(|desk, received| Box::pin(logout::logout(&desk.app, received))),
+        handler: Handler::Visit(|desk, received| Box::pin(by_form::send_on(&desk.app, received))),
         ..ROW
     },
     Endpoint {

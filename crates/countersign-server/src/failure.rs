@@ -26,6 +26,13 @@ pub enum Failure {
     Unavailable(Unavailable),
 }
 
+impl Failure {
+    /// What is sent is no form, where one was expected.
+    pub(crate) fn no_form() -> Self {
+        Self::Invalid("expected Content-Type: application/x-www-form-urlencoded".to_owned())
+    }
+}
+
 impl From<NotRead> for Failure {
     fn from(error: NotRead) -> Self {
         Self::Invalid(format!("the body is not what was expected: {error}"))

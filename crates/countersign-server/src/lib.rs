@@ -24,6 +24,7 @@ mod api_key;
 mod audit;
 mod authorize;
 mod bulk;
+mod by_form;
 mod call;
 mod client;
 mod client_json;

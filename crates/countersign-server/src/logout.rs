@@ -8,13 +8,13 @@ use countersign_core::exchange::System;
 use countersign_core::id::OwnerId;
 use countersign_core::id_token_hint::{Hint, hint};
 use countersign_core::ledger::Find as _;
-use countersign_core::question::{HolderOf, PersonOf};
+use countersign_core::question::HolderOf;
 use countersign_core::record::OwnerRecord;
 use countersign_core::secret::Secret;
 use countersign_core::sign_in::SignOut;
 use countersign_edge::form::Form;
+use http::HeaderMap;
 use http::header::HeaderValue;
-use http::{HeaderMap, Method};
 use url::form_urlencoded::Serializer;
 
 use crate::app::App;
@@ -23,14 +23,10 @@ use crate::csrf::FormPurpose;
 use crate::failure::Failure;
 use crate::pages::notice::{Notice, NoticeKind};
 use crate::pages::sign_out as page;
-use crate::places::Sender;
 use crate::received::Received;
 use crate::reply::Reply;
 use crate::session;
 use crate::visit::{OwnForm, Visit};
-
-/// The most bytes of a request that is posted: an ID token of 8 KiB and what stands beside it.
-const MOST: usize = 16 * 1024;
 
 /// What a client asks, as far as it is proven.
 struct Asked {
@@ -45,14 +41,9 @@ struct Asked {
 
 /// Takes a request to sign out (§2).
 pub(crate) async fn logout(app: &App, received: Received) -> Result<Reply, Failure> {
-    let address = received.address();
-    let Received { head, body, .. } = received;
-    let text = if head.method == Method::POST {
-        app.intake.read(Sender::Address(address), body, MOST).await?.to_vec()
-    } else {
-        head.uri.query().unwrap_or_default().as_bytes().to_vec()
-    };
-    let form = Form::read(&text).map_err(|error| Failure::Invalid(error.to_string()))?;
+    let head = received.head;
+    let form = Form::read(head.uri.query().unwrap_or_default().as_bytes());
+    let form = form.map_err(|error| Failure::Invalid(error.to_string()))?;
     let asked = asked(app, form).await?;
     let visit = Visit::of(app, &head.headers, &asked.text)?;
     let Some(signed_in) = session::current(app, &head.headers).await? else {
@@ -90,8 +81,7 @@ async fn end(app: &App, headers: &HeaderMap, reply: Reply) -> Result<Reply, Fail
 }
 
 async fn ask(app: &App, visit: &Visit, asked: &Asked, signed_in: &SignedIn) -> Result<Reply, Failure> {
-    let found = app.store.find(PersonOf(signed_in.person.id())).await?;
-    let username = found.map(|found| found.person.username.as_str().to_owned()).unwrap_or_default();
+    let username = session::username(app, signed_in).await?;
     Ok(visit.reply(&page::SignOut {
         locale: visit.locale,
         bound: visit.bound(app, FormPurpose::SignOut, &asked.text),

@@ -10,10 +10,9 @@ use countersign_core::grant::{Form, GrantError};
 use countersign_core::ledger::Unavailable;
 use countersign_core::principal::Principal;
 use countersign_core::rejection::Rejection;
-use countersign_edge::form::Form as Parameters;
+use countersign_edge::form::{Form as Parameters, is_form, media_type};
 use countersign_edge::wire_error::{self, OAuthError};
 use http::HeaderMap;
-use http::header::CONTENT_TYPE;
 use serde_json::{Map, Value};
 
 use crate::app::App;
@@ -110,12 +109,10 @@ pub(crate) async fn receive(app: &App, received: Received) -> Result<ClientCall,
 
 /// Reads parameters: as RFC 6749 appendix B writes them, or as an object of JSON with the same members.
 fn form(headers: &HeaderMap, body: &Bytes) -> Result<Form, Refused> {
-    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let essence = kind.split(';').next().unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+    if is_form(headers) {
         let read = Parameters::read(body).map_err(|error| Refused::Request(error.to_string()))?;
         Ok(Form::new(read.into_pairs())?)
-    } else if essence.eq_ignore_ascii_case("application/json") {
+    } else if media_type(headers).eq_ignore_ascii_case("application/json") {
         let members: Map<String, Value> =
             json::object(body).map_err(|error| Refused::Request(error.to_string()))?;
         let text = |(name, value): (String, Value)| match value {

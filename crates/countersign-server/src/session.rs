@@ -3,6 +3,7 @@
 use countersign_core::authorization::SignedIn;
 use countersign_core::context::Context;
 use countersign_core::ledger::{Commit, Durable as _, Find as _, Ledger as _, Unavailable};
+use countersign_core::question::PersonOf;
 use countersign_core::secret::Secret;
 use countersign_core::sign_in::{Session, current as judged, question};
 use countersign_core::standing::Knows as _;
@@ -28,6 +29,16 @@ pub(crate) async fn current(app: &App, headers: &HeaderMap) -> Result<Option<Sig
     let person = app.store.snapshot().owner(session.person).ok_or(Unavailable::Stale)?;
     let Session { id, auth_time, amr, .. } = session;
     Ok(Some(SignedIn { session: id, person, auth_time, amr }))
+}
+
+/// Returns the name that somebody signs in by, for the pages that say who is signed in; one who is gone has none.
+///
+/// # Errors
+///
+/// [`Unavailable`].
+pub(crate) async fn username(app: &App, signed_in: &SignedIn) -> Result<String, Unavailable> {
+    let found = app.store.find(PersonOf(signed_in.person.id())).await?;
+    Ok(found.map(|found| found.person.username.to_string()).unwrap_or_default())
 }
 
 /// Finds the session whose text a browser has sent, if it counts.

@@ -4,10 +4,10 @@ use countersign_core::ledger::Find as _;
 use countersign_core::principal::Subject;
 use countersign_core::question::PersonOf;
 use countersign_core::rejection::Rejection;
-use countersign_edge::form::Form;
+use countersign_edge::form::{Form, is_form};
 use countersign_edge::wire_error::{self, Beside};
 use http::Method;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use http::header::{AUTHORIZATION, HeaderValue};
 use http::request::Parts;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -51,8 +51,7 @@ pub(crate) async fn userinfo(app: &App, received: Received) -> Result<Reply, Fai
 
 /// Takes a token that is sent in a form (RFC 6750 §2.2) for one in the field: both at once are two (§2).
 fn from_form(head: &mut Parts, body: &[u8]) -> Result<(), Failure> {
-    let kind = head.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    if !kind.trim_start().to_ascii_lowercase().starts_with("application/x-www-form-urlencoded") {
+    if !is_form(&head.headers) {
         return Ok(());
     }
     let form = Form::read(body).map_err(|error| Failure::Invalid(error.to_string()))?;

@@ -7,9 +7,10 @@ use std::net::IpAddr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use countersign_core::scope::ScopeSet;
 use countersign_core::secret::Secret;
-use countersign_edge::form::Form;
-use http::header::{ACCEPT_LANGUAGE, CONTENT_TYPE};
+use countersign_edge::form::{Form, is_form};
+use http::header::ACCEPT_LANGUAGE;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 
@@ -143,9 +144,15 @@ impl OwnForm {
         self.form.get(name)
     }
 
-    /// Returns all boxes of a name that were ticked.
-    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.form.all(name)
+    /// Returns the scopes whose boxes were ticked.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Invalid`]: they are no scopes.
+    pub(crate) fn ticked(&self) -> Result<ScopeSet, Failure> {
+        let ticked: Result<Vec<_>, _> = self.form.all("scope").map(str::parse).collect();
+        let ticked = ticked.ok().and_then(|ticked| ScopeSet::try_from(ticked).ok());
+        ticked.ok_or_else(|| Failure::Invalid("scope: expected scope-tokens".to_owned()))
     }
 
     /// Returns the query that the form goes on with.
@@ -187,11 +194,8 @@ pub(crate) fn locale(headers: &HeaderMap, request: &str) -> Locale {
 }
 
 fn read(headers: &HeaderMap, body: &[u8]) -> Result<Form, Failure> {
-    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let essence = kind.split(';').next().unwrap_or_default().trim();
-    if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-        let expected = "expected Content-Type: application/x-www-form-urlencoded";
-        return Err(Failure::Invalid(expected.to_owned()));
+    if !is_form(headers) {
+        return Err(Failure::no_form());
     }
     Form::read_repeating(body, &["scope"]).map_err(|error| Failure::Invalid(error.to_string()))
 }

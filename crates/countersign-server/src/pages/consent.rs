@@ -1,6 +1,10 @@
 //! The page on which people decide what an application may do. Posts `scope`, `decision`, `request` and `csrf` to `/consent`.
 
+use std::collections::BTreeMap;
+
 use askama::Template;
+use countersign_core::identity::OPENID;
+use countersign_core::scope::{Scope, ScopeSet};
 use url::form_urlencoded::{Serializer, parse};
 
 use super::language::Locale;
@@ -37,7 +41,17 @@ pub(crate) struct AskedScope<'a> {
     pub(crate) required: bool,
 }
 
-impl AskedScope<'_> {
+impl<'a> AskedScope<'a> {
+    /// Returns how each of `scopes` is shown, in the words of its resource.
+    pub(crate) fn all(scopes: &'a ScopeSet, described: Option<&'a BTreeMap<Scope, String>>) -> Vec<Self> {
+        let shown = |scope: &'a Scope| Self {
+            name: scope.as_str(),
+            words: described.and_then(|all| all.get(scope)).map(String::as_str),
+            required: scope.as_str() == OPENID,
+        };
+        scopes.iter().map(shown).collect()
+    }
+
     /// Says what it means: in the resource's words, in ours for the scopes of OpenID Connect, or by its name.
     pub(crate) fn words(&self, locale: &Locale) -> String {
         let ours = format!("scope-{}", self.name);

@@ -363,16 +363,21 @@ fn openid_core_3_1_2_1_a_request_by_form_is_the_same_request() {
         "our cookies come with the next one"
     );
     assert!(answer(&world.browser.get(&sent.header("location").unwrap())).contains_key("code"));
-    let long = "x".repeat(2000);
-    let scope = format!("openid orders:read {}", "y".repeat(9000));
-    let fields: Vec<_> = fields.into_iter().filter(|(name, _)| *name != "scope").collect();
-    let sent =
-        elsewhere.post("/oauth/authorize", &[&fields[..], &[("scope", &scope), ("x", &long)]].concat());
-    assert_eq!(
-        answer(&sent)["error"],
-        "invalid_scope",
-        "what is too long for an address is read as it comes"
-    );
+    let long = "x".repeat(9000);
+    assert_eq!(elsewhere.post("/oauth/authorize", &[("client_id", &long)]).status, 413);
+}
+
+#[test]
+fn rfc9110_9_2_1_a_head_neither_authorizes_nor_signs_out() {
+    let place = Ground::on_sqlite();
+    let mut world = World::new(&place, &[], &json!({}));
+    let hint = text(&world.tokens(), "id_token");
+    let request = world.request(&[]);
+    for path in [request.clone(), format!("/oauth/logout?id_token_hint={hint}")] {
+        let told = world.browser.head(&path);
+        assert_eq!((told.status, told.header("allow").as_deref()), (405, Some("GET, POST")), "{path}");
+    }
+    assert!(answer(&world.browser.get(&request)).contains_key("code"), "signed in as before");
 }
 
 #[test]
@@ -508,6 +513,14 @@ fn openid_rp_initiated_logout_ends_the_session_and_sends_on_only_by_an_id_token(
     assert!(answer(&world.browser.get(&request)).contains_key("code"), "nobody is signed out yet");
     let gone = world.browser.get(&to(&id_token, out));
     assert_eq!(gone.header("location").as_deref(), Some("https://app.example/out?state=s"));
+    assert_eq!(answer(&world.browser.get(&request))["error"], "login_required");
+    // By a form of the client's page, with which a browser does not bring our cookies.
+    let id_token = text(&world.tokens(), "id_token");
+    let fields = [("id_token_hint", id_token.as_str()), ("post_logout_redirect_uri", out)];
+    let sent = Visitor::at(&world.server.address("issuer")).post("/oauth/logout", &fields);
+    assert_eq!(sent.status, 303, "{sent:?}");
+    let gone = world.browser.get(&sent.header("location").unwrap());
+    assert_eq!(gone.header("location").as_deref(), Some(out));
     assert_eq!(answer(&world.browser.get(&request))["error"], "login_required");
     let evil = world.browser.get(&to(&id_token, "https://evil.example/"));
     assert_eq!((evil.status, evil.header("location")), (200, None), "attack 9");

@@ -21,8 +21,17 @@ impl Visitor {
 
     /// Goes to a page.
     pub(crate) fn get(&mut self, path: &str) -> Answer {
+        self.send("GET", path)
+    }
+
+    /// Asks whether there is a page, as what guards browsers does.
+    pub(crate) fn head(&mut self, path: &str) -> Answer {
+        self.send("HEAD", path)
+    }
+
+    fn send(&mut self, method: &str, path: &str) -> Answer {
         let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/html\r\n{}Connection: close\r\n\r\n",
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/html\r\n{}Connection: close\r\n\r\n",
             self.cookie()
         );
         self.keep(raw(&self.address, &request))
