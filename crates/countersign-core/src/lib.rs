@@ -110,6 +110,7 @@ pub mod token_cap;
 pub mod token_ending;
 #[cfg(test)]
 mod toys;
+pub mod typed_name;
 pub(crate) mod uri;
 pub mod verification;
 pub mod widening;

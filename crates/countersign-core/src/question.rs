@@ -21,6 +21,7 @@ use crate::secret::{Peppers, Purpose, SecretHash};
 use crate::signing_key::{SigningKeyRecord, Slot};
 use crate::tally::Tally;
 use crate::token_cap::KeptTokens;
+use crate::typed_name::TypedName;
 
 /// What is stored of a credential?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -345,9 +346,9 @@ impl Question for PersonOf {
     type Answer = Option<FoundPerson>;
 }
 
-/// What is stored of the person who signs in as this?
+/// What is stored of the person whom somebody means by what they have typed?
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PersonNamed(pub Username);
+pub struct PersonNamed(pub TypedName);
 
 impl Question for PersonNamed {
     type Answer = Option<FoundPerson>;
@@ -371,7 +372,7 @@ impl Question for Enrolment {
 pub struct FoundEnrolment {
     /// The organisation, if there is one of that name.
     pub holder: Option<Holder>,
-    /// Whether somebody signs in as that.
+    /// Whether somebody signs in as that, by username or by an address that they have proven.
     pub is_taken: bool,
 }
 

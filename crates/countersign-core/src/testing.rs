@@ -70,6 +70,7 @@ use crate::timestamp::Timestamp;
 use crate::token::StoredClaims;
 use crate::token_cap::{Counted, KeptTokens};
 use crate::token_ending::Nothing;
+use crate::typed_name::TypedName;
 use std::sync::LazyLock;
 
 mod artifacts;
@@ -952,8 +953,8 @@ impl Find<PersonOf> for Memory {
 impl Find<PersonNamed> for Memory {
     async fn find(&self, PersonNamed(name): PersonNamed) -> Result<Option<FoundPerson>, Unavailable> {
         self.answer(|tables| {
-            let named = tables.persons.values().find(|one| one.username == name)?;
-            tables.person(named.id)
+            let named = name.meant(tables.persons.values())?;
+            tables.person(named)
         })
     }
 }
@@ -972,7 +973,10 @@ impl Find<Enrolment> for Memory {
     async fn find(&self, question: Enrolment) -> Result<FoundEnrolment, Unavailable> {
         self.answer(|tables| FoundEnrolment {
             holder: question.organisation.or(tables.first).and_then(|owner| tables.holder(owner)),
-            is_taken: tables.persons.values().any(|one| one.username == question.username),
+            is_taken: tables.persons.values().any(|one| {
+                let name: TypedName = question.username.clone().into();
+                one.username == question.username || name.is_address_of(one)
+            }),
         })
     }
 }

@@ -30,6 +30,7 @@ pub(crate) static MIGRATIONS: &[Migration] = &[
     Migration { number: 11, text: include_str!("schema/0011_token_caps.sql") },
     Migration { number: 12, text: include_str!("schema/0012_consent.sql") },
     Migration { number: 13, text: include_str!("schema/0013_persons.sql") },
+    Migration { number: 14, text: include_str!("schema/0014_person_addresses.sql") },
 ];
 
 /// Returns the newest schema that this version knows.

@@ -16,8 +16,8 @@ use countersign_core::exchange::System;
 use countersign_core::id::OwnerId;
 use countersign_core::ledger::{Find as _, Unavailable};
 use countersign_core::mailed::{Letter, Link, MailLink};
-use countersign_core::person_terms::Username;
 use countersign_core::question::PersonNamed;
+use countersign_core::typed_name::TypedName;
 use countersign_edge::form::path_segment;
 use lettre::message::Mailbox;
 use lettre::transport::smtp::authentication::Credentials;
@@ -213,8 +213,8 @@ async fn letter(app: &App, job: &Job) -> Result<Option<Letter>, Unavailable> {
 }
 
 async fn named(app: &App, typed: &str) -> Result<Option<OwnerId>, Unavailable> {
-    let Ok(username) = typed.parse::<Username>() else { return Ok(None) };
-    Ok(app.store.find(PersonNamed(username)).await?.map(|found| found.owner.id))
+    let Ok(typed) = typed.parse::<TypedName>() else { return Ok(None) };
+    Ok(app.store.find(PersonNamed(typed)).await?.map(|found| found.owner.id))
 }
 
 #[cfg(test)]

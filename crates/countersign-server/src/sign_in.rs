@@ -6,11 +6,11 @@ use countersign_core::audit::{Actor, AuditEvent};
 use countersign_core::exchange::System;
 use countersign_core::ledger::{Find as _, Ledger as _};
 use countersign_core::password::{Password, ProvenPassword};
-use countersign_core::person_terms::Username;
 use countersign_core::question::{FoundPerson, PersonNamed};
 use countersign_core::secret::Secret;
 use countersign_core::sign_in::{Begun, SignIn};
 use countersign_core::standing::Knows as _;
+use countersign_core::typed_name::TypedName;
 use http::HeaderValue;
 
 use crate::app::App;
@@ -84,8 +84,8 @@ fn plain(app: &App, visit: &Visit, request: &str, username: &str, wrong: Option<
 
 /// Whoever is there or not, and may or not, costs the same and hears the same.
 async fn proven(app: &App, form: &OwnForm) -> Result<Result<(Begun, FoundPerson), Wrong>, Failure> {
-    let found = match username(form).parse::<Username>() {
-        Ok(username) => app.store.find(PersonNamed(username)).await?,
+    let found = match username(form).parse::<TypedName>() {
+        Ok(typed) => app.store.find(PersonNamed(typed)).await?,
         Err(_) => None,
     };
     let taken = match take_one(app, form, found.as_ref()) {

@@ -219,8 +219,8 @@ impl Find<PersonOf> for Store {
 }
 
 impl Find<PersonNamed> for Store {
-    async fn find(&self, PersonNamed(username): PersonNamed) -> Result<Option<FoundPerson>, Unavailable> {
-        person::find_named(&self.database, &username).await
+    async fn find(&self, PersonNamed(typed): PersonNamed) -> Result<Option<FoundPerson>, Unavailable> {
+        person::find_named(&self.database, &typed).await
     }
 }
 

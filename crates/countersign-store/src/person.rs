@@ -7,6 +7,7 @@ use countersign_core::person_terms::{EmailAddress, Username};
 use countersign_core::question::FoundPerson;
 use countersign_core::reach::Reach;
 use countersign_core::record::{OwnerRecord, PersonRecord};
+use countersign_core::typed_name::TypedName;
 
 use crate::page::{Cursor, Page, PageRequest};
 use crate::{membership, owner};
@@ -145,7 +146,24 @@ macro_rules! select {
 }
 
 static FIND: Statement = Statement::new(select!("p.id = $1"));
-static FIND_NAMED: Statement = Statement::new(select!("p.username = $1"));
+
+/// The ids of all who can be meant by one text: at most three, each found through an index.
+macro_rules! called {
+    () => {
+        "SELECT id
+         FROM person
+         WHERE username = $1
+         UNION ALL
+         SELECT id
+         FROM (SELECT id
+               FROM person
+               WHERE lower(email) = $1
+                 AND email_verified_at IS NOT NULL
+               LIMIT 2) AS by_address"
+    };
+}
+
+static FIND_NAMED: Statement = Statement::new(select!(concat!("p.id IN (", called!(), ")")));
 
 /// Finds one person.
 ///
@@ -156,16 +174,20 @@ pub(crate) async fn find(database: &Database, id: OwnerId) -> Result<Option<Foun
     found(database, database.read_one(&FIND, vec![id.into()]).await?).await
 }
 
-/// Finds who signs in as this.
+/// Finds who is meant by what somebody has typed.
 ///
 /// # Errors
 ///
 /// [`Unavailable`].
 pub(crate) async fn find_named(
     database: &Database,
-    username: &Username,
+    typed: &TypedName,
 ) -> Result<Option<FoundPerson>, Unavailable> {
-    found(database, database.read_one(&FIND_NAMED, vec![username.as_str().into()]).await?).await
+    let rows = database.read(&FIND_NAMED, vec![typed.as_str().into()]).await?;
+    let persons = rows.iter().map(|row| Ok(pair(row)?.1)).collect::<Result<Vec<_>, Unavailable>>()?;
+    let meant = typed.meant(&persons);
+    let row = rows.into_iter().zip(&persons).find(|(_, person)| Some(person.id) == meant);
+    found(database, row.map(|(row, _)| row)).await
 }
 
 async fn found(database: &Database, row: Option<Row>) -> Result<Option<FoundPerson>, Unavailable> {
@@ -182,15 +204,15 @@ fn pair(row: &Row) -> Result<(OwnerRecord, PersonRecord), Unavailable> {
     Ok((owner, person))
 }
 
-static TAKEN: Statement = Statement::new("SELECT id FROM person WHERE username = $1");
+static TAKEN: Statement = Statement::new(called!());
 
-/// Tells whether somebody signs in as this.
+/// Tells whether somebody signs in as this, by username or by an address that they have proven.
 ///
 /// # Errors
 ///
 /// [`Unavailable`].
 pub(crate) async fn is_taken(database: &Database, username: &Username) -> Result<bool, Unavailable> {
-    Ok(database.read_one(&TAKEN, vec![username.as_str().into()]).await?.is_some())
+    Ok(!database.read(&TAKEN, vec![username.as_str().into()]).await?.is_empty())
 }
 
 macro_rules! list {

@@ -39,7 +39,7 @@ fn membership(person: OwnerId, organisation: OwnerId) -> Membership {
 async fn found(store: &Store, id: OwnerId) -> Option<(OwnerRecord, PersonRecord, Vec<Membership>)> {
     let by_id = store.find(PersonOf(id)).await.unwrap();
     if let Some(found) = &by_id {
-        let by_name = store.find(PersonNamed(found.person.username.clone())).await.unwrap();
+        let by_name = store.find(PersonNamed(found.person.username.clone().into())).await.unwrap();
         assert_eq!(by_name, by_id);
     }
     by_id.map(|found| (found.owner, found.person, found.memberships))
@@ -126,6 +126,56 @@ async fn a_username_is_one_persons_whoever_comes_at_the_same_time() {
         let free = Enrolment { username: "bo".parse().unwrap(), ..asked };
         let free = store.find(free).await.unwrap();
         assert_eq!((free.is_taken, free.holder.unwrap().tally.members), (false, 1), "nothing else was kept");
+        store.close().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_is_found_by_an_address_that_they_alone_have_proven() {
+    each_database(async |fixture| {
+        let store = fixture.open("a").await;
+        let mut records = Records::new(1);
+        let (home, other) = (records.organisation(), records.organisation());
+        done(commit(&store, [&home, &other].map(insert_owner).to_vec()).await);
+        let mut enter = async |home: &OwnerRecord, username: &str, email: &str, verified: Option<i64>| {
+            let owner = records.user(home);
+            let email_verified_at = verified.map(Timestamp::from_millis);
+            let person =
+                PersonRecord { email: email.parse().ok(), email_verified_at, ..person(&owner, username) };
+            done(commit(&store, vec![insert_owner(&owner), Effect::Insert(person.clone().into())]).await);
+            person
+        };
+        let named = async |typed: &str| {
+            let found = store.find(PersonNamed(typed.parse().unwrap())).await.unwrap();
+            found.map(|found| found.person.username.to_string())
+        };
+        let taken = async |username: &str| {
+            let username = username.parse().unwrap();
+            store.find(Enrolment { organisation: Some(home.id), username }).await.unwrap().is_taken
+        };
+        enter(&other, "eve", "ana@example.com", None).await;
+        assert_eq!(named("ana@example.com").await, None, "nobody has proven it");
+        assert!(!taken("ana@example.com").await);
+        enter(&other, "ana@example.com", "eve@example.com", Some(5)).await;
+        assert_eq!(named("ana@example.com").await.as_deref(), Some("ana@example.com"));
+        let ana = enter(&home, "ana", "Ana@Example.com", Some(6)).await;
+        for typed in ["ana@example.com", "ANA@EXAMPLE.COM", "ana"] {
+            assert_eq!(named(typed).await.as_deref(), Some("ana"), "{typed}");
+        }
+        assert!(taken("Eve@example.com").await && !taken("bo@example.com").await);
+        enter(&other, "ana2", "ana@example.com", Some(7)).await;
+        enter(&other, "ana3", "ana@example.com", Some(7)).await;
+        enter(&other, "ana4", "ana@example.com", Some(7)).await;
+        assert_eq!(
+            named("ana@example.com").await.as_deref(),
+            Some("ana@example.com"),
+            "it is no name of them"
+        );
+        assert_eq!(named("ana").await.as_deref(), Some("ana"));
+        let moved = PersonRecord { email: None, email_verified_at: None, version: 2, ..ana };
+        done(commit(&store, vec![Effect::Advance(moved.into())]).await);
+        assert_eq!(named("ana").await.as_deref(), Some("ana"));
         store.close().await;
     })
     .await;

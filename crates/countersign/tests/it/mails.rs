@@ -97,6 +97,33 @@ fn a_forgotten_password_is_replaced_by_a_link_that_works_once_and_ends_every_ses
 }
 
 #[test]
+fn an_address_is_a_name_of_whoever_has_proven_it_and_of_nobody_before() {
+    let place = Ground::new();
+    let server = with_files(&place);
+    let (ana, issuer) = (user(&server, "ana"), server.address("issuer"));
+    let eve = json!({ "username": "eve", "password": NEW, "email": "ana@example.com" });
+    assert_eq!(server.manage("POST", "/v1/users", &eve).status, 201);
+    let sign_in = |typed: &str, password: &str| Visitor::at(&issuer).sign_in(typed, password).status;
+    assert_eq!([sign_in("ana@example.com", OLD), sign_in("ana@example.com", NEW)], [403, 403]);
+    let mail = json!({ "link": "verify" });
+    assert_eq!(server.manage("POST", &format!("/v1/users/{ana}/mail"), &mail).status, 202);
+    let link = link(&letters(&place, 1).remove(0));
+    let mut visitor = Visitor::at(&issuer);
+    let page = visitor.get(&link);
+    assert_eq!(visitor.fill(&page, "/verify-email", &[("token", token(&link))]).status, 200);
+    for typed in ["Ana@Example.com", " ana@example.com ", "ana"] {
+        assert_eq!(sign_in(typed, OLD), 303, "{typed}");
+    }
+    assert_eq!(sign_in("ana@example.com", NEW), 403, "who only says that it is theirs");
+    let squatter = json!({ "username": "Ana@example.com" });
+    assert_eq!(server.manage("POST", "/v1/users", &squatter).status, 409);
+    assert_eq!(ask(&mut visitor, "ANA@EXAMPLE.COM"), 200);
+    let letters = letters(&place, 2);
+    let reset = letters.iter().find(|letter| letter.contains("/reset-password")).unwrap();
+    assert!(reset.contains("To: ana@example.com"), "as it is registered, not as it was typed");
+}
+
+#[test]
 fn user_enumeration_whoever_asks_for_a_link_hears_the_same_and_nobody_is_flooded() {
     let place = Ground::new();
     let server = with_files(&place);
@@ -106,7 +133,7 @@ fn user_enumeration_whoever_asks_for_a_link_hears_the_same_and_nobody_is_flooded
     let issuer = server.address("issuer");
     let mut eve = Visitor::at(&issuer);
     let page = eve.get("/reset-password");
-    let said: Vec<_> = ["ana", "nobody", "cy", "no username"]
+    let said: Vec<_> = ["ana", "nobody", "cy", "no username", "ana@example.com", "nobody@example.com"]
         .iter()
         .map(|username| eve.fill(&page, "/reset-password", &[("username", username)]))
         .map(|answer| (answer.status, answer.body))
