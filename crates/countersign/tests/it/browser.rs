@@ -83,3 +83,11 @@ fn rfc8628_a_device_is_connected_in_a_browser() {
     let config = place.write("c.toml", SETTINGS);
     run("device_flow.mjs", &place.up("data", &["--config", config.to_str().unwrap()]), &[]);
 }
+
+#[test]
+fn a_password_is_replaced_and_an_address_confirmed_by_mailed_links_in_a_browser() {
+    let place = Ground::new();
+    let mail = place.path("mail").display().to_string();
+    place.write("c.toml", &format!("[mail]\nurl = \"file:{mail}\"\n"));
+    run("mail_links.mjs", &place.up("data", &["--config", "c.toml"]), &[("MAIL", &mail)]);
+}
