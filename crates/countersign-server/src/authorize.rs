@@ -30,8 +30,8 @@ use crate::pages::problem::{Problem, ProblemKind};
 use crate::pages::sign_in::{SignIn, Wrong};
 use crate::received::Received;
 use crate::reply::Reply;
-use crate::session;
 use crate::visit::{OwnForm, Visit, reference};
+use crate::{logout, session};
 
 /// A request at this browser, as far as it is proven whom an answer goes to.
 struct Asked {
@@ -58,7 +58,10 @@ pub(crate) async fn consent(app: &App, received: Received) -> Result<Reply, Fail
     let said = match form.get("decision") {
         Some("allow") => Said::Yes(form.ticked()?),
         Some("deny") => Said::No,
-        Some(_) | None => return Err(Failure::Invalid("decision: expected `allow` or `deny`".to_owned())),
+        Some("other") => return logout::for_another(app, &form).await,
+        Some(_) | None => {
+            return Err(Failure::Invalid("decision: expected `allow`, `deny` or `other`".to_owned()));
+        }
     };
     let (request, signed_in) =
         (request(form.request().as_bytes())?, session::current(app, &form.head.headers).await?);

@@ -27,8 +27,8 @@ use crate::pages::notice::{Notice, NoticeKind};
 use crate::pages::sign_in::SignIn;
 use crate::received::Received;
 use crate::reply::Reply;
-use crate::session;
 use crate::visit::{OwnForm, Visit};
+use crate::{logout, session};
 
 /// What asks, as it is shown.
 struct Asking {
@@ -70,7 +70,8 @@ pub(crate) async fn take(app: &App, received: Received) -> Result<Reply, Failure
         }
         Some("allow") => decide(app, &form, Decision::Allow(form.ticked()?)).await,
         Some("deny") => decide(app, &form, Decision::Deny).await,
-        Some(_) => Err(Failure::Invalid("decision: expected `allow` or `deny`".to_owned())),
+        Some("other") => logout::for_another(app, &form).await,
+        Some(_) => Err(Failure::Invalid("decision: expected `allow`, `deny` or `other`".to_owned())),
     }
 }
 

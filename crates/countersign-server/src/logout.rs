@@ -4,29 +4,24 @@
 //! brings none is asked, and sent nowhere.
 
 use countersign_core::authorization::SignedIn;
-use countersign_core::exchange::System;
 use countersign_core::id::OwnerId;
 use countersign_core::id_token_hint::{Hint, hint};
 use countersign_core::ledger::Find as _;
 use countersign_core::question::HolderOf;
 use countersign_core::record::OwnerRecord;
-use countersign_core::secret::Secret;
-use countersign_core::sign_in::SignOut;
 use countersign_edge::form::Form;
-use http::HeaderMap;
 use http::header::HeaderValue;
 use url::form_urlencoded::Serializer;
 
 use crate::app::App;
-use crate::cookie::{Cookie, SESSION};
 use crate::csrf::FormPurpose;
 use crate::failure::Failure;
 use crate::pages::notice::{Notice, NoticeKind};
 use crate::pages::sign_out as page;
 use crate::received::Received;
 use crate::reply::Reply;
-use crate::session;
 use crate::visit::{OwnForm, Visit};
+use crate::{pages, session};
 
 /// What a client asks, as far as it is proven.
 struct Asked {
@@ -51,7 +46,8 @@ pub(crate) async fn logout(app: &App, received: Received) -> Result<Reply, Failu
     };
     // §2: who brings no ID token of this session is asked.
     if asked.hint.as_ref().is_some_and(|hint| hint.session == signed_in.session) {
-        return end(app, &head.headers, onward(&visit, &asked)?).await;
+        let gone = session::end(app, &head.headers).await?;
+        return Ok(onward(&visit, &asked)?.with_cookie(&gone));
     }
     ask(app, &visit, &asked, &signed_in).await
 }
@@ -62,22 +58,22 @@ pub(crate) async fn decided(app: &App, received: Received) -> Result<Reply, Fail
     let notice = Notice { locale: form.visit.locale, kind: NoticeKind::SignedOut };
     match form.get("decision") {
         Some("allow") => {
-            let reply = form.visit.reply(&notice);
-            end(app, &form.head.headers, reply).await
+            let gone = session::end(app, &form.head.headers).await?;
+            Ok(form.visit.reply(&notice).with_cookie(&gone))
         }
         Some("deny") => Ok(Reply::see_other(HeaderValue::from_static("/"))),
         Some(_) | None => Err(Failure::Invalid("decision: expected `allow` or `deny`".to_owned())),
     }
 }
 
-/// Ends the session of this browser, and takes its cookie away.
-async fn end(app: &App, headers: &HeaderMap, reply: Reply) -> Result<Reply, Failure> {
-    if let Some(session) = session::find(app, headers).await? {
-        // Whoever was quicker has ended it too.
-        let _ended = app.attempt(&System, &SignOut(session)).await?;
-    }
-    let gone = Cookie { name: SESSION, value: Secret::new(String::new()), max_age: Some(0) };
-    Ok(reply.with_cookie(&gone))
+/// Signs out whoever is signed in and says that they are somebody else: the form's request begins again, with a sign-in.
+///
+/// Takes the form of a page, bound to the session: no link of a stranger signs anybody out.
+pub(crate) async fn for_another(app: &App, form: &OwnForm) -> Result<Reply, Failure> {
+    let to = HeaderValue::try_from(pages::onward(form.request()));
+    let to = to.map_err(|_| Failure::Invalid("an address with strange characters".to_owned()))?;
+    let gone = session::end(app, &form.head.headers).await?;
+    Ok(Reply::see_other(to).with_cookie(&gone))
 }
 
 async fn ask(app: &App, visit: &Visit, asked: &Asked, signed_in: &SignedIn) -> Result<Reply, Failure> {

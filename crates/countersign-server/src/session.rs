@@ -2,15 +2,16 @@
 
 use countersign_core::authorization::SignedIn;
 use countersign_core::context::Context;
+use countersign_core::exchange::System;
 use countersign_core::ledger::{Commit, Durable as _, Find as _, Ledger as _, Unavailable};
 use countersign_core::question::PersonOf;
 use countersign_core::secret::Secret;
-use countersign_core::sign_in::{Session, current as judged, question};
+use countersign_core::sign_in::{Session, SignOut, current as judged, question};
 use countersign_core::standing::Knows as _;
 use http::HeaderMap;
 
 use crate::app::App;
-use crate::cookie::Cookies;
+use crate::cookie::{Cookie, Cookies, SESSION};
 
 /// Returns who is signed in, and says that the session is in use. Whoever has two sessions has none.
 ///
@@ -39,6 +40,19 @@ pub(crate) async fn current(app: &App, headers: &HeaderMap) -> Result<Option<Sig
 pub(crate) async fn username(app: &App, signed_in: &SignedIn) -> Result<String, Unavailable> {
     let found = app.store.find(PersonOf(signed_in.person.id())).await?;
     Ok(found.map(|found| found.person.username.to_string()).unwrap_or_default())
+}
+
+/// Ends the session of a browser. Returns the cookie that takes its text away.
+///
+/// # Errors
+///
+/// [`Unavailable`].
+pub(crate) async fn end(app: &App, headers: &HeaderMap) -> Result<Cookie, Unavailable> {
+    if let Some(session) = find(app, headers).await? {
+        // Whoever was quicker has ended it too.
+        let _ended = app.attempt(&System, &SignOut(session)).await?;
+    }
+    Ok(Cookie { name: SESSION, value: Secret::new(String::new()), max_age: Some(0) })
 }
 
 /// Finds the session whose text a browser has sent, if it counts.

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use askama::Template;
 use countersign_core::identity::OPENID;
 use countersign_core::scope::{Scope, ScopeSet};
-use url::form_urlencoded::{Serializer, parse};
 
 use super::language::Locale;
 use super::{Bound, Page};
@@ -60,14 +59,6 @@ impl<'a> AskedScope<'a> {
             None if locale.knows(&ours) => locale.tell(&ours),
             None => self.name.to_owned(),
         }
-    }
-}
-
-impl Consent<'_> {
-    /// Returns the request, asking for another sign-in (OpenID Connect Core 1.0 §3.1.2.1 `prompt`).
-    fn other_account(&self) -> String {
-        let kept = parse(self.bound.request.as_bytes()).filter(|(name, _)| name != "prompt");
-        Serializer::new(String::new()).extend_pairs(kept).append_pair("prompt", "login").finish()
     }
 }
 

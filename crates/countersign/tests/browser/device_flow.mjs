@@ -14,7 +14,7 @@ const client = await manage('POST', '/v1/clients', {
   audiences: ['https://api.example.com'],
   token_endpoint_auth_method: 'none',
 });
-await manage('POST', '/v1/users', { username: 'ana', password: PASSWORD });
+for (const username of ['ana', 'bo']) await manage('POST', '/v1/users', { username, password: PASSWORD });
 
 const post = async (path, parameters) => {
   const body = new URLSearchParams({ client_id: client.client_id, ...parameters });
@@ -24,8 +24,8 @@ const ask = () => post('/oauth/device_authorization', { scope: 'orders:read orde
 const poll = (device) => post('/oauth/token', { grant_type: GRANT, device_code: device.device_code });
 const heading = (page) => page.textContent('h1');
 
-async function signIn(page) {
-  await page.fill('#username', 'ana');
+async function signIn(page, username = 'ana') {
+  await page.fill('#username', username);
   await page.fill('#password', PASSWORD);
   await page.click('#sign-in');
 }
@@ -82,6 +82,17 @@ await withBrowser(async (browser) => {
   await other.click('#allow');
   assert.equal(await heading(other), 'Ihr Gerät ist verbunden');
   assert.equal((await poll(device)).token_type, 'Bearer');
+
+  // Who is somebody else says so, and is asked about the same device; without scripts, in German.
+  device = await ask();
+  await other.goto(device.verification_uri_complete);
+  await tabTo(other, 'other-account');
+  await other.keyboard.press('Enter');
+  await other.waitForSelector('#sign-in');
+  await signIn(other, 'bo');
+  assert.match(await other.textContent('main'), /Angemeldet als bo/);
+  await other.click('#allow');
+  assert.equal(await heading(other), 'Ihr Gerät ist verbunden');
 });
 
 console.log('good');

@@ -155,8 +155,17 @@ const FLOWS = {
     const page = await visitor(browser);
     await page.goto(app.authorize());
     await signIn(page, await person('jan'));
-    await page.click('#other-account');
+    await page.waitForSelector('#allow');
+    await tabTo(page, 'other-account');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('#sign-in');
     assert.equal(await heading(page), 'Sign in to continue to Acme Invoices');
+    assert.equal(await page.inputValue('#username'), '');
+    // Who it was is signed out, also in the page from before.
+    const other = await page.context().newPage();
+    await other.goto(app.authorize());
+    assert.equal(await other.locator('#sign-in').count(), 1);
+    await page.goto(app.authorize());
     await signIn(page, await person('kim'));
     assert.match(await page.textContent('main'), /Signed in as kim/);
     await page.click('#allow');

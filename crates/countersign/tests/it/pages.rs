@@ -229,6 +229,42 @@ fn consent_csrf_a_decision_is_bound_to_session_request_and_purpose() {
 }
 
 #[test]
+fn logout_csrf_who_is_somebody_else_says_so_on_the_page_and_no_link_says_it_for_them() {
+    let world = World::new("Acme");
+    let mut ana = Browser::new(&world.server);
+    let shown = Form::of(&ana.sign_in(&world.client, "ana"));
+    let other = shown.clone().with("decision", "other");
+    let session = |browser: &Browser<'_>| browser.cookies.clone();
+    let before = session(&ana);
+    for (origin, form) in [
+        ("no token", other.clone().without("csrf")),
+        ("another request", other.clone().with("request", "client_id=other")),
+        ("the token of another purpose", other.clone().with("csrf", &"0".repeat(64))),
+    ] {
+        refused(origin, &ana.post("/consent", &form), 403);
+        refused(origin, &ana.post("/device", &form), 403);
+    }
+    let answer =
+        ana.send("POST", "/consent", &format!("{FORM}Sec-Fetch-Site: cross-site\r\n"), &other.body());
+    refused("a form of another site", &answer, 403);
+    for target in ["/consent", "/device"] {
+        let link = ana.get(&format!("{target}?{}", other.body()));
+        assert!(!link.head.to_ascii_lowercase().contains("set-cookie"), "{link:?}");
+    }
+    assert!(ana.get(&authorize(&world.client, "")).body.contains("Signed in as ana"), "she is still there");
+
+    let answer = ana.post("/consent", &other);
+    let to = answer.header("location").unwrap();
+    assert_eq!((answer.status, to.as_str()), (303, &*format!("/oauth/authorize?{}", shown.get("request"))));
+    assert!(answer.head.contains("__Host-countersign-session=; ") && answer.head.contains("Max-Age=0"));
+    assert!(ana.get(&to).body.contains("id=\"sign-in\""), "the same request asks who they are");
+    let mut thief = Browser::new(&world.server);
+    thief.cookies = before;
+    assert!(thief.get(&to).body.contains("id=\"sign-in\""), "the session has ended, not its cookie alone");
+    assert!(ana.sign_in(&world.client, "eve").body.contains("Signed in as eve"));
+}
+
+#[test]
 fn reflected_text_and_clickjacking_every_page_escapes_and_is_shown_in_no_frame() {
     let world = World::new("<img src=x onerror=alert(1)>\"'&");
     let hint = "&login_hint=%22%3E%3Cscript%3Ealert%281%29%3C%2Fscript%3E";
