@@ -10,6 +10,7 @@ use countersign_jose::algorithm::SignatureAlgorithm;
 use countersign_jose::base64url;
 use serde_json::{Map, Value, json};
 
+use crate::authentication_context::acr;
 use crate::delegation::Delegated;
 use crate::id::OwnerId;
 use crate::scope::{Scope, ScopeSet};
@@ -71,6 +72,7 @@ pub(crate) fn claims(now: Timestamp, told: &Told<'_>) -> Map<String, Value> {
     let told = delegated.told.claims(scopes);
     let asked = authorized.id_token_claims.iter();
     claims.extend(asked.filter_map(|name| Some((name.clone(), told.get(name)?.clone()))));
+    claims.extend(acr(&authorized.amr).map(|acr| ("acr".to_owned(), json!(acr))));
     if !authorized.amr.is_empty() {
         claims.insert("amr".to_owned(), json!(authorized.amr));
     }

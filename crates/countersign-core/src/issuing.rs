@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 use crate::access_token::{OPAQUE_PREFIX, TYPE};
 use crate::audit::AuditEvent;
+use crate::authentication_context::acr;
 use crate::authorized::Authorized;
 use crate::client_authentication::Confidential;
 use crate::client_terms::{ClientTerms, GrantType};
@@ -211,6 +212,7 @@ impl Issuer<'_> {
         let scopes = granted(&terms, &resource, delegated).map_err(plainly)?;
         let mut further = mapped(&resource, &terms);
         further.extend(roles(owner, delegated));
+        further.extend(strength(authorized));
         let claims = AccessClaims {
             subject: person.id(),
             delegation: Some(delegated.delegation()),
@@ -417,6 +419,13 @@ fn roles(client: &KnownOwner, delegated: &Delegated) -> Option<(String, Value)> 
     let here = memberships.iter().find(|one| one.organisation == client.organisation())?;
     let names: Vec<_> = here.roles.names().map(Value::from).collect();
     (!names.is_empty()).then(|| ("roles".to_owned(), Value::from(names)))
+}
+
+/// Returns when and how well the person has signed in (RFC 9068 §2.2.1): a resource may ask for more (RFC 9470).
+fn strength(authorized: &Authorized) -> impl Iterator<Item = (String, Value)> {
+    let auth_time = authorized.auth_time.millis().div_euclid(1000);
+    let acr = acr(&authorized.amr).map(|acr| ("acr".to_owned(), Value::from(acr)));
+    acr.into_iter().chain([("auth_time".to_owned(), Value::from(auth_time))])
 }
 
 /// Makes the next refresh token of a family, or its first, where the client may have one.

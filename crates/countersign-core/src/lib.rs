@@ -13,6 +13,7 @@ pub mod access_token;
 pub mod api_key;
 pub mod assertion;
 pub mod audit;
+pub mod authentication_context;
 pub mod authenticators;
 pub mod authority;
 pub mod authorization;

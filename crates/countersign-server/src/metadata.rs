@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use countersign_core::authentication_context::CONTEXTS;
 use countersign_core::authorization::{Prompt, ResponseMode};
 use countersign_core::client_authentication::CLIENT_AUTHENTICATION;
 use countersign_core::grants::GRANTS;
@@ -53,6 +54,7 @@ pub(crate) struct ServerMetadata {
     code_challenge_methods_supported: Vec<&'static str>,
     /// RFC 9207 §3.
     authorization_response_iss_parameter_supported: bool,
+    acr_values_supported: Vec<&'static str>,
     prompt_values_supported: Vec<&'static str>,
     subject_types_supported: Vec<&'static str>,
     id_token_signing_alg_values_supported: Vec<&'static str>,
@@ -86,7 +88,7 @@ pub(crate) async fn keys(app: &App) -> Result<Reply, Failure> {
 
 /// Returns what may be told of people and of ID tokens.
 fn claims() -> Vec<&'static str> {
-    let own = ["sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "amr", "sid", "at_hash"];
+    let own = ["sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash"];
     let of_people = ["name", "preferred_username", "updated_at", "organisations", "email", "email_verified"];
     own.into_iter().chain(of_people).chain(PROFILE_CLAIMS).collect()
 }
@@ -128,6 +130,7 @@ pub(crate) async fn server(desk: &Desk) -> Result<Reply, Failure> {
         response_modes_supported: ResponseMode::ALL.iter().map(|mode| mode.name()).collect(),
         code_challenge_methods_supported: vec!["S256"],
         authorization_response_iss_parameter_supported: true,
+        acr_values_supported: CONTEXTS.iter().map(|context| context.acr).collect(),
         prompt_values_supported: Prompt::ALL.iter().map(|prompt| prompt.name()).collect(),
         subject_types_supported: vec!["public"],
         id_token_signing_alg_values_supported: SigningAlgorithm::ALL.iter().map(|one| one.name()).collect(),

@@ -16,7 +16,7 @@ use super::request::{Addressed, Request};
 
 use AuthorizationError::{
     InvalidRequest, InvalidScope, InvalidTarget, RegistrationNotSupported, RequestNotSupported,
-    RequestUriNotSupported, UnauthorizedClient, UnsupportedResponseType,
+    RequestUriNotSupported, UnauthorizedClient, UnmetAuthenticationRequirements, UnsupportedResponseType,
 };
 
 /// The longest `state` and `nonce`: they go through a browser's address and are stored; a bound, not a clause.
@@ -121,6 +121,17 @@ pub static CHECKS: &[Check] = &[
         parameter: "claims",
         clause: "OpenID Connect Core 1.0 §5.5",
         holds: |asked| ClaimsRequest::read(asked.request).map(drop),
+    },
+    Check {
+        parameter: "claims (acr)",
+        clause: "OpenID Connect Core 1.0 §5.5.1.1",
+        holds: |asked| {
+            let essential = ClaimsRequest::read(asked.request)?.essential;
+            unless(
+                essential.is_some_and(|essential| !essential.can_be_met()),
+                UnmetAuthenticationRequirements,
+            )
+        },
     },
     Check {
         parameter: "prompt",

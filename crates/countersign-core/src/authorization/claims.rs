@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::model::AuthorizationError;
 use super::request::Request;
+use crate::authentication_context::Essential;
 use crate::identity::OPENID;
 use crate::person_terms::PROFILE_CLAIMS;
 use crate::scope::ScopeSet;
@@ -25,6 +26,8 @@ pub struct ClaimsRequest {
     userinfo: BTreeSet<String>,
     /// Whom it has to be about (§5.5.1).
     pub subject: Option<String>,
+    /// How that person has to have signed in (§5.5.1.1).
+    pub essential: Option<Essential>,
 }
 
 impl ClaimsRequest {
@@ -54,6 +57,7 @@ impl ClaimsRequest {
         };
         Ok(Self {
             subject: value(&id_token).or_else(|| value(&userinfo)),
+            essential: essential(&id_token),
             id_token: names(&id_token),
             userinfo: names(&userinfo),
         })
@@ -66,6 +70,19 @@ impl ClaimsRequest {
         let scopes = ScopeSet::try_from(scopes).unwrap_or_default();
         if asked.contains(OPENID) { asked.union(&scopes) } else { asked.clone() }
     }
+}
+
+/// Reads which authentication contexts are insisted on. One that is only wished for changes nothing: a sign-in tells what it has
+/// reached in any case.
+fn essential(members: &Map<String, Value>) -> Option<Essential> {
+    let asked = members.get("acr")?.as_object()?;
+    let values: Vec<_> = match (asked.get("value"), asked.get("values")) {
+        (None, None) => return None,
+        (one, Some(Value::Array(several))) => one.into_iter().chain(several).collect(),
+        (one, other) => one.into_iter().chain(other).collect(),
+    };
+    let named = values.into_iter().filter_map(|value| value.as_str().map(str::to_owned));
+    (asked.get("essential") == Some(&Value::Bool(true))).then(|| Essential(named.collect()))
 }
 
 /// Returns the scope that a claim belongs to (§5.4).
@@ -115,5 +132,29 @@ mod tests {
             check(text, None);
         }
         check(&format!(r#"{{"x":"{}"}}"#, "x".repeat(4096)), None);
+    }
+
+    #[test]
+    fn openid_core_5_5_1_1_an_essential_acr_is_one_of_its_values() {
+        for (acr, expected) in [
+            ("null", None),
+            (r#"{"essential":true}"#, None),
+            (r#"{"values":["a","b"]}"#, None),
+            (r#"{"essential":false,"value":"a"}"#, None),
+            (r#"{"essential":"true","value":"a"}"#, None),
+            (r#"{"essential":true,"value":"a"}"#, Some("a")),
+            (r#"{"essential":true,"values":["b","a"]}"#, Some("a b")),
+            (r#"{"essential":true,"value":"c","values":["b","a"]}"#, Some("a b c")),
+            // Nothing that is a name: nothing can meet it.
+            (r#"{"essential":true,"values":[]}"#, Some("")),
+            (r#"{"essential":true,"values":[1,"a"]}"#, Some("a")),
+            (r#"{"essential":true,"value":1}"#, Some("")),
+        ] {
+            let claims = format!(r#"{{"id_token":{{"acr":{acr}}}}}"#);
+            let request = Request::new([("claims".to_owned(), claims)]);
+            let essential = ClaimsRequest::read(&request).unwrap().essential;
+            let names = essential.map(|essential| essential.0.into_iter().collect::<Vec<_>>().join(" "));
+            assert_eq!(names.as_deref(), expected, "{acr}");
+        }
     }
 }

@@ -108,6 +108,9 @@ pub enum AuthorizationError {
     /// The client may not use the code grant.
     #[error("the client is not registered for the grant authorization_code")]
     UnauthorizedClient,
+    /// Nobody can sign in here as the client insists (OpenID Connect Core Unmet Authentication Requirements 1.0 §2).
+    #[error("no sign-in here has one of the essential acr values: see acr_values_supported")]
+    UnmetAuthenticationRequirements,
     /// It is not `code`.
     #[error("expected response_type=code; tokens are not sent through a browser")]
     UnsupportedResponseType,
@@ -129,6 +132,7 @@ impl AuthorizationError {
             Self::RequestUriNotSupported => "request_uri_not_supported",
             Self::TemporarilyUnavailable => "temporarily_unavailable",
             Self::UnauthorizedClient => "unauthorized_client",
+            Self::UnmetAuthenticationRequirements => "unmet_authentication_requirements",
             Self::UnsupportedResponseType => "unsupported_response_type",
         }
     }

@@ -44,7 +44,12 @@ pub fn next(now: Timestamp, checked: &Checked, signed_in: Option<&SignedIn>) -> 
         most.is_some_and(|most| now.since(signed_in.auth_time) > most)
     };
     let again = [Prompt::Login, Prompt::SelectAccount].iter().any(|prompt| checked.prompts.contains(prompt));
-    let stands = signed_in.filter(|signed_in| !again && signed_in.person.is_live() && !is_old(signed_in));
+    let is_enough = |signed_in: &SignedIn| {
+        checked.claims.essential.as_ref().is_none_or(|essential| essential.is_met_by(&signed_in.amr))
+    };
+    let stands =
+        |signed_in: &&SignedIn| signed_in.person.is_live() && !is_old(signed_in) && is_enough(signed_in);
+    let stands = signed_in.filter(|signed_in| !again && stands(signed_in));
     let is_meant = |signed_in: &SignedIn| {
         checked.meant.as_ref().is_none_or(|meant| *meant == signed_in.person.id().to_string())
     };

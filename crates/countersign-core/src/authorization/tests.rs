@@ -150,7 +150,7 @@ fn attacks_1_to_8_nobody_is_sent_anywhere_while_client_and_redirect_are_not_prov
 #[test]
 fn rfc6749_4_1_2_1_each_row_of_the_table_refuses_what_it_says() {
     let long = "x".repeat(2049);
-    let rows: [(&[(&str, &str)], &str); 37] = [
+    let rows: [(&[(&str, &str)], &str); 41] = [
         (&[], ""),
         (&[("scope", "")], ""),
         (&[("state", "")], ""),
@@ -189,6 +189,19 @@ fn rfc6749_4_1_2_1_each_row_of_the_table_refuses_what_it_says() {
         (&[("prompt", "create")], "invalid_request"),
         (&[("max_age", "-1")], "invalid_request"),
         (&[("claims", "[]")], "invalid_request"),
+        (&[("acr_values", "phr 0")], ""),
+        (&[("claims", r#"{"id_token":{"acr":{"values":["phr"]}}}"#)], ""),
+        (
+            &[(
+                "claims",
+                r#"{"id_token":{"acr":{"essential":true,"values":["phr","urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"]}}}"#,
+            )],
+            "",
+        ),
+        (
+            &[("claims", r#"{"id_token":{"acr":{"essential":true,"value":"phr"}}}"#)],
+            "unmet_authentication_requirements",
+        ),
     ];
     let world = World::new(terms());
     for (changes, expected) in rows {
@@ -240,6 +253,12 @@ fn openid_core_3_1_2_3_who_signs_in_and_who_is_asked() {
         assert_eq!(next(now, &checked, None), anonymous, "{changes:?}");
         assert_eq!(next(now, &checked, Some(&signed_in)), known, "{changes:?}");
     }
+    // A session that is not enough is no reason to refuse: to sign in again may do.
+    let password = r#"{"id_token":{"acr":{"essential":true,"value":"urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"}}}"#;
+    let checked = world.check(&[("claims", password)]).unwrap();
+    let weaker = SignedIn { amr: vec!["otp".to_owned()], ..signed_in.clone() };
+    assert_eq!(next(NOW, &checked, Some(&weaker)), Next::SignIn);
+    assert_eq!(next(NOW, &checked, Some(&signed_in)), Next::Ask);
     let person = world.person.clone();
     world.ground.disable(&person);
     let disabled = world.signed_in();

@@ -66,6 +66,7 @@ type Proof = fn(&World, &Value);
 
 const SERVER: &[(&str, Proof)] = &[
     ("device_authorization_endpoint", devices),
+    ("acr_values_supported", people::contexts),
     ("authorization_endpoint", people::authorization_endpoint),
     ("authorization_response_iss_parameter_supported", people::iss),
     ("claims_parameter_supported", people::claims_parameter),

@@ -190,6 +190,9 @@ fn rfc6749_4_1_3_a_code_becomes_tokens_for_the_person_who_allowed_it() {
     assert_eq!(claims["nonce"], "n-0S6_WzA2Mj");
     assert_eq!(claims["auth_time"], NOW.millis() / 1000);
     assert_eq!(claims["amr"], serde_json::json!(["pwd"]));
+    let password = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport";
+    assert_eq!((&claims["acr"], &issued.claims.further["acr"]), (&password.into(), &password.into()));
+    assert_eq!(issued.claims.further["auth_time"], NOW.millis() / 1000, "RFC 9068 §2.2.1");
     let hash = digest(&SHA256, issued.token.expose().as_bytes());
     assert_eq!(claims["at_hash"], base64url::encode(hash.as_ref().split_at(16).0));
 }

@@ -84,6 +84,29 @@ pub(super) fn prompts(world: &World, value: &Value) {
     }
 }
 
+pub(super) fn contexts(world: &World, value: &Value) {
+    assert!(!texts(value).is_empty());
+    for acr in [texts(value), vec!["phr", "phrh", "0", "urn:mace:incommon:iap:silver"]].concat() {
+        let essential = json!({ "id_token": { "acr": { "essential": true, "value": acr } } }).to_string();
+        if !texts(value).contains(&acr) {
+            let refused = world.error(&[("claims", &essential)]);
+            assert_eq!(refused, "unmet_authentication_requirements", "{acr}");
+            continue;
+        }
+        let asks: [&[(&str, &str)]; 3] =
+            [&[("claims", &essential)], &[("acr_values", acr)], &[("acr_values", "phr")]];
+        for changes in asks {
+            let tokens = world.tokens(changes);
+            assert_eq!(
+                super::claims(&text(&tokens, "id_token"))["acr"],
+                acr,
+                "{changes:?}: what it is, not what is wished"
+            );
+            assert_eq!(super::claims(&text(&tokens, "access_token"))["acr"], acr, "RFC 9470 §6.1");
+        }
+    }
+}
+
 pub(super) fn refused(world: &World, value: &Value, parameter: &str) {
     assert_eq!(value, &json!(false), "OpenID Connect Discovery 1.0 §3");
     assert_eq!(world.error(&[(parameter, "x")]), format!("{parameter}_not_supported"));
