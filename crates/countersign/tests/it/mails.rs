@@ -16,9 +16,13 @@ const NEW: &str = "battery staple";
 
 /// A server that writes its mail into files.
 fn with_files(place: &Ground) -> Server {
-    let folder = place.path("mail").display().to_string();
-    place.write("c.toml", &format!("[mail]\nurl = \"file:{folder}\"\n"));
+    place.write("c.toml", &settings(place, ""));
     place.up("data", &["--config", "c.toml", "--issuer-url", "https://auth.example.com"])
+}
+
+/// Settings by which mail is written into files, and `more`.
+fn settings(place: &Ground, more: &str) -> String {
+    format!("[mail]\nurl = \"file:{}\"\n{more}", place.path("mail").display())
 }
 
 fn user(server: &Server, name: &str) -> String {
@@ -84,6 +88,12 @@ fn a_forgotten_password_is_replaced_by_a_link_that_works_once_and_ends_every_ses
     let fill = |visitor: &mut Visitor, password: &str| {
         visitor.fill(&page, "/reset-password", &[("token", token(&link)), ("password", password)]).status
     };
+    place.write("c.toml", &settings(&place, "[password]\nmin_length = 15\n"));
+    assert!(place.run(&["reload", "--data", "data"], &[]).status.success());
+    assert!(ana.get(&link).body.contains("at least 15 characters"), "as the setting is now");
+    assert_eq!(fill(&mut ana, NEW), 422);
+    place.write("c.toml", &settings(&place, ""));
+    assert!(place.run(&["reload", "--data", "data"], &[]).status.success());
     assert_eq!(fill(&mut ana, "short"), 422);
     assert_eq!(fill(&mut ana, "ana@example.com"), 422);
     assert_eq!(fill(&mut ana, NEW), 200);
