@@ -114,7 +114,7 @@ async fn person(app: &App, asked: Link, text: &str) -> Result<Result<FoundPerson
 }
 
 fn stale(app: &App, visit: &Visit) -> Failure {
-    let (kind, status) = (ProblemKind::Stale, StatusCode::FORBIDDEN);
+    let (kind, status) = (ProblemKind::Link, StatusCode::FORBIDDEN);
     told(app, &Told { locale: visit.locale, kind, status, again: None })
 }
 

@@ -31,6 +31,8 @@ pub(crate) struct Problem<'a> {
 pub(crate) enum ProblemKind {
     /// Another site sent a form of ours.
     Foreign,
+    /// A mailed link was used, or is too old.
+    Link,
     /// There were too many attempts.
     Many,
     /// It takes another method.
@@ -61,6 +63,7 @@ impl ProblemKind {
     const fn title(self) -> &'static str {
         match self {
             Self::Foreign => "problem-foreign",
+            Self::Link => "problem-link",
             Self::Many => "problem-many",
             Self::Method => "problem-method",
             Self::Missing => "problem-missing",
@@ -73,6 +76,7 @@ impl ProblemKind {
     const fn words(self) -> &'static str {
         match self {
             Self::Foreign => "problem-foreign-words",
+            Self::Link => "problem-link-words",
             Self::Many => "problem-many-words",
             Self::Method => "problem-method-words",
             Self::Missing => "problem-missing-words",

@@ -9,7 +9,7 @@ import { auditEverywhere, tabTo, uncomplaining, visitor, withBrowser } from './b
 const { ISSUER, MAIL } = process.env;
 const OLD = 'correct horse battery staple';
 const NEW = 'a heron stands in the rain';
-const STALE = 'This page is out of date';
+const STALE = 'This link is no longer good';
 
 const ana = await manage('POST', '/v1/users', { username: 'ana', password: OLD, email: 'Ana@example.com' });
 const heading = (page) => page.textContent('h1');
@@ -71,7 +71,7 @@ const LINKS = {
     assert.ok((await manage('GET', `/v1/users/${ana.id}`)).email_verified_at);
     // The browser that was slower, and whoever opens it again.
     await other.click('#continue');
-    assert.equal(await heading(other), 'Diese Seite ist veraltet');
+    assert.equal(await heading(other), 'Dieser Link gilt nicht mehr');
     await page.goto(link);
     assert.equal(await heading(page), STALE);
     await auditEverywhere(page);
@@ -144,9 +144,9 @@ const LINKS = {
     await page.click('#reset');
     assert.equal(await heading(page), 'Ihr Passwort ist geändert');
     await other.click('#reset');
-    assert.equal(await heading(other), 'Diese Seite ist veraltet');
+    assert.equal(await heading(other), 'Dieser Link gilt nicht mehr');
     await page.goBack();
-    assert.equal(await heading(page), 'Diese Seite ist veraltet');
+    assert.equal(await heading(page), 'Dieser Link gilt nicht mehr');
     await signIn(page, 'ana', OLD);
     assert.ok(await isSignedIn(page));
   },
