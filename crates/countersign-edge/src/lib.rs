@@ -12,6 +12,7 @@ pub mod body;
 mod chunks;
 mod closing;
 mod connection;
+pub mod cookie;
 pub mod descriptors;
 pub mod drain;
 pub mod endpoint;

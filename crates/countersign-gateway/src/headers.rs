@@ -3,14 +3,16 @@
 //! **Invariants.** The upstream sees under `Countersign-*` and `X-Forwarded-*` only what the gateway has set, in
 //! whatever spelling a client tried, and nothing under the names that others' upstreams believe ([`DroppedFields`]). Hop-by-hop fields end here (RFC 9110 §7.6.1), those named by `Connection`
 //! first, so that no client can have an identity field removed. Field names are letters, digits and `-`: some
-//! upstreams fold everything else into `-` or `_`, so that `Countersign_Subject` would become ours.
+//! upstreams fold everything else into `-` or `_`, so that `Countersign_Subject` would become ours. Cookies of ours reach no
+//! upstream, since the ports of one host share them, and none sets one (SAFETY 15).
 
 use std::fmt::{Display, Write as _};
 
 use countersign_core::principal::Principal;
+use countersign_edge::cookie::{Left, sets_ours, without_ours};
 use http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderMap, PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderName, HeaderValue};
 
@@ -83,9 +85,12 @@ pub fn upstream(received: HeaderMap, call: &Call<'_>) -> HeaderMap {
         if let Some(name) = name {
             current = crosses(&name, &named, call).then_some(name);
         }
-        if let Some(name) = &current {
-            headers.append(name.clone(), value);
-        }
+        let Some(name) = &current else { continue };
+        match if *name == COOKIE { without_ours(&value) } else { Left::All } {
+            Left::All => headers.append(name.clone(), value),
+            Left::Some(left) => headers.append(name.clone(), left),
+            Left::Nothing => continue,
+        };
     }
     describe(&mut headers, host, call);
     headers
@@ -151,6 +156,14 @@ pub fn downstream(headers: &mut HeaderMap) {
         .collect();
     for name in removed {
         headers.remove(name);
+    }
+    if headers.get_all(SET_COOKIE).iter().any(sets_ours) {
+        let kept: Vec<_> =
+            headers.get_all(SET_COOKIE).iter().filter(|field| !sets_ours(field)).cloned().collect();
+        headers.remove(SET_COOKIE);
+        for field in kept {
+            headers.append(SET_COOKIE, field);
+        }
     }
 }
 

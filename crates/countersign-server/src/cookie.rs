@@ -1,12 +1,11 @@
-//! Cookies of our own: how they are set, and how they are found in a request (RFC 6265bis).
+//! The issuer's cookies: their names, and how they are found in a request.
 //!
-//! **Invariant.** A cookie is bound to the host that sets it: its name begins with `__Host-`, so that no other host, port
-//! without TLS, or path can set it (§4.1.3.2). One that a request names twice was tossed in by somebody, and neither is
-//! taken. The names differ from those of other listeners: the ports of one host share their cookies (SAFETY 15).
+//! **Invariant.** One that a request names twice was tossed in by somebody, and neither is taken (RFC 6265bis §8.6).
 
 use countersign_core::secret::Secret;
-use http::header::COOKIE;
-use http::{HeaderMap, HeaderValue};
+pub use countersign_edge::cookie::Cookie;
+use countersign_edge::cookie::ours;
+use http::HeaderMap;
 
 /// The name of the cookie that tells browsers apart which nobody signed in with; random, and proof of nothing.
 pub(crate) const BROWSER: &str = "countersign-browser";
@@ -15,31 +14,6 @@ pub(crate) const SESSION: &str = "countersign-session";
 
 /// The name of the cookie that says who has signed in with this browser before; it proves nobody, and lasts.
 pub(crate) const KNOWN: &str = "countersign-known";
-
-/// A cookie that is set: out of reach of scripts and of plain HTTP, and not sent with what another site starts, but for
-/// following a link.
-#[derive(Debug)]
-pub struct Cookie {
-    /// The name, without `__Host-`.
-    pub name: &'static str,
-    /// The value: letters, digits, `-` and `_`.
-    pub value: Secret<String>,
-    /// How many seconds a browser keeps it; 0 takes it away, `None` ends it with the browser.
-    pub max_age: Option<u64>,
-}
-
-impl Cookie {
-    /// Writes it as `Set-Cookie`.
-    pub(crate) fn field(&self) -> Option<HeaderValue> {
-        let Self { name, value, max_age } = self;
-        let age = max_age.map(|seconds| format!("; Max-Age={seconds}")).unwrap_or_default();
-        let text = format!("{PREFIX}{name}={}; Path=/; Secure; HttpOnly; SameSite=Lax{age}", value.expose());
-        // INVARIANT: the value is letters and digits, so that this never fails.
-        let mut field = HeaderValue::try_from(text).ok()?;
-        field.set_sensitive(true);
-        Some(field)
-    }
-}
 
 /// Our cookies in a request.
 #[derive(Debug, Default)]
@@ -57,16 +31,14 @@ pub(crate) struct Cookies {
 pub(crate) struct Tossed;
 
 impl Cookies {
-    /// Finds our cookies; other ones are not looked at. HTTP/2 divides them over fields (RFC 9113 §8.2.3).
+    /// Finds our cookies; other ones are not looked at.
     ///
     /// # Errors
     ///
     /// [`Tossed`].
     pub(crate) fn read(headers: &HeaderMap) -> Result<Self, Tossed> {
         let mut cookies = Self::default();
-        let pairs =
-            headers.get_all(COOKIE).iter().flat_map(|field| field.as_bytes().split(|byte| *byte == b';'));
-        for (name, value) in pairs.filter_map(own) {
+        for (name, value) in ours(headers) {
             let place = match name {
                 BROWSER => &mut cookies.browser,
                 SESSION => &mut cookies.session,
@@ -81,20 +53,12 @@ impl Cookies {
     }
 }
 
-/// Reads a pair whose name is ours, up to its prefix.
-fn own(pair: &[u8]) -> Option<(&str, &str)> {
-    let (name, value) = str::from_utf8(pair).ok()?.split_once('=')?;
-    Some((name.trim().strip_prefix(PREFIX)?, value.trim()))
-}
-
-const PREFIX: &str = "__Host-";
-
 #[cfg(test)]
 mod tests {
     use countersign_core::secret::Secret;
     use http::{HeaderMap, HeaderValue};
 
-    use super::{Cookie, Cookies, SESSION, Tossed};
+    use super::{Cookies, Tossed};
 
     #[track_caller]
     fn check(fields: &[&str], expected: Result<(Option<&str>, Option<&str>), Tossed>) {
@@ -131,14 +95,5 @@ mod tests {
         check(&[twice], Err(Tossed));
         check(&["__Host-countersign-session=a", "__Host-countersign-session=a"], Err(Tossed));
         check(&["__Host-countersign-browser=a; x=1;__Host-countersign-browser=b"], Err(Tossed));
-    }
-
-    #[test]
-    fn rfc6265_4_1_3_2_a_cookie_is_bound_to_its_host_and_printed_nowhere() {
-        let cookie = |max_age| Cookie { name: SESSION, value: Secret::new("s3cret".to_owned()), max_age };
-        assert!(!format!("{:?} {:?}", cookie(None), cookie(None).field()).contains("s3cret"));
-        let start = "__Host-countersign-session=s3cret; Path=/; Secure; HttpOnly; SameSite=Lax";
-        assert_eq!(cookie(None).field().unwrap(), start);
-        assert_eq!(cookie(Some(0)).field().unwrap(), format!("{start}; Max-Age=0"));
     }
 }

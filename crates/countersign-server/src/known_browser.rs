@@ -21,7 +21,7 @@ pub(crate) fn cookie(app: &App, person: &FoundPerson) -> Cookie {
     let name: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     let tag =
         hex(&app.store.snapshot().peppers().current().hash(Purpose::KnownBrowser, &bound(&name, person)));
-    Cookie { name: KNOWN, value: Secret::new(format!("{name}{tag}")), max_age: Some(KEPT) }
+    Cookie { name: KNOWN.into(), value: Secret::new(format!("{name}{tag}")), max_age: Some(KEPT) }
 }
 
 /// Returns the name of a browser, if the person has signed in with it.

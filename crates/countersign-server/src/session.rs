@@ -52,7 +52,7 @@ pub(crate) async fn end(app: &App, headers: &HeaderMap) -> Result<Cookie, Unavai
         // Whoever was quicker has ended it too.
         let _ended = app.attempt(&System, &SignOut(session)).await?;
     }
-    Ok(Cookie { name: SESSION, value: Secret::new(String::new()), max_age: Some(0) })
+    Ok(Cookie::gone(SESSION))
 }
 
 /// Finds the session whose text a browser has sent, if it counts.

@@ -42,7 +42,7 @@ pub(crate) async fn take(app: &App, received: Received) -> Result<Reply, Failure
         Ok((begun, person)) => {
             let to = HeaderValue::try_from(onward(form.request())?);
             let to = to.map_err(|_| Failure::Invalid("an address with strange characters".to_owned()))?;
-            let kept = Cookie { name: SESSION, value: begun.text, max_age: None };
+            let kept = Cookie { name: SESSION.into(), value: begun.text, max_age: None };
             let known = known_browser::cookie(app, &person);
             Ok(Reply::see_other(to).with_cookie(&kept).with_cookie(&known))
         }

@@ -203,7 +203,7 @@ fn read(headers: &HeaderMap, body: &[u8]) -> Result<Form, Failure> {
 fn new_browser(app: &App) -> Cookie {
     let mut bytes = [0; 32];
     (app.entropy)().fill(&mut bytes);
-    Cookie { name: cookie::BROWSER, value: Secret::new(URL_SAFE_NO_PAD.encode(bytes)), max_age: None }
+    Cookie { name: cookie::BROWSER.into(), value: Secret::new(URL_SAFE_NO_PAD.encode(bytes)), max_age: None }
 }
 
 /// The most bytes of a form: a request of 8 KiB, percent-encoded once more, and the fields beside it.

@@ -71,6 +71,32 @@ fn what_concerns_the_resource_crosses() {
 }
 
 #[test]
+fn safety_15_our_cookies_reach_no_upstream() {
+    for credential in [CredentialFields::Removed, CredentialFields::Kept] {
+        check(
+            &[
+                ("cookie", "a=1; __Host-countersign-session=s"),
+                ("cookie", "__Host-countersign-known=k"),
+                ("cookie", "b=2"),
+            ],
+            credential,
+            &["cookie: a=1", "cookie: b=2"],
+        );
+    }
+}
+
+#[test]
+fn safety_15_no_upstream_sets_our_cookies() {
+    let mut headers = fields(&[
+        ("set-cookie", "a=1"),
+        ("set-cookie", "__Host-countersign-session=evil; Path=/; Secure"),
+        ("set-cookie", "b=2"),
+    ]);
+    downstream(&mut headers);
+    assert_eq!(text(&headers), ["set-cookie: a=1", "set-cookie: b=2"]);
+}
+
+#[test]
 fn rfc9110_7_6_1_hop_by_hop_fields_end_here() {
     check(
         &[

@@ -533,6 +533,20 @@ fn openid_rp_initiated_logout_ends_the_session_and_sends_on_only_by_an_id_token(
 }
 
 #[test]
+fn safety_15_an_upstream_on_another_port_of_the_host_is_told_no_cookie_of_ours() {
+    let place = Ground::on_sqlite();
+    let mut world = World::new(&place, &[], &json!({}));
+    let token = text(&world.tokens(), "access_token");
+    let cookies: Vec<_> =
+        world.browser.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    assert!(cookies.len() >= 2, "{cookies:?}");
+    let field = format!("Authorization: Bearer {token}\r\nCookie: theme=dark; {}\r\n", cookies.join("; "));
+    let told = get(&world.server.address("gateway"), "/", &field);
+    assert_eq!(told.status, 200);
+    assert!(told.body.contains("theme=dark") && !told.body.contains("__Host-"), "{}", told.body);
+}
+
+#[test]
 fn openid_core_5_3_userinfo_is_told_in_each_way_and_to_nobody_else() {
     let place = Ground::on_sqlite();
     let mut world = World::new(&place, &[], &json!({}));
