@@ -38,6 +38,11 @@ pub trait Judge: fmt::Debug + PartialEq + Send + Sync + 'static {
     ///
     /// What stands against it.
     fn meets(&self, own: &Self::Own) -> Result<(), OwnDenial>;
+
+    /// Returns how well a person has to sign in (`acr`), where nothing else stands against it (RFC 9470 §3).
+    fn step_up(&self, _own: &Self::Own) -> Option<&str> {
+        None
+    }
 }
 
 /// What a condition asks of evidence whose type it does not know. Implemented once, for every [`Judge`].
@@ -51,7 +56,10 @@ impl<J: Judge> Criteria for J {
         // The one downcast. Another kind's evidence meets no criteria: closed.
         let own = own.get::<J::Own>().ok_or(Denial::WrongScheme)?;
         self.believes(own).map_err(Denial::Disbelieved)?;
-        self.meets(own).map_err(Denial::Own)
+        self.meets(own).map_err(|denial| match self.step_up(own) {
+            Some(acr) => Denial::InsufficientAuthentication { acr: acr.into() },
+            None => Denial::Own(denial),
+        })
     }
 
     fn same(&self, other: &dyn Criteria) -> bool {
@@ -317,6 +325,12 @@ pub enum Denial {
     /// It proves nothing here.
     #[error("{0}")]
     Disbelieved(Rejection),
+    /// The person has not signed in well enough (RFC 9470 §3 `insufficient_user_authentication`).
+    #[error("a sign-in of the context {acr} is required")]
+    InsufficientAuthentication {
+        /// What would be enough.
+        acr: Box<str>,
+    },
     /// It lacks a scope (RFC 6750 §3.1 `insufficient_scope`).
     #[error("the scope {missing} is required")]
     InsufficientScope {
@@ -348,6 +362,7 @@ impl Denial {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Disbelieved(rejection) => rejection.code(),
+            Self::InsufficientAuthentication { .. } => "insufficient_user_authentication",
             Self::InsufficientScope { .. } => "insufficient_scope",
             Self::Own(denial) => denial.code,
             Self::OwnersDisagree => "owners_disagree",
@@ -362,6 +377,7 @@ impl Denial {
         match self {
             Self::OwnersDisagree => (5, 0),
             Self::InsufficientScope { .. } => (4, 0),
+            Self::InsufficientAuthentication { .. } => (3, 1),
             Self::WrongAudience => (3, 0),
             Self::WrongOwner => (2, 0),
             Self::Own(denial) => (1, denial.nearness),

@@ -252,6 +252,7 @@ pub fn from_denial(denial: &Denial, beside: Beside<'_>) -> Response<Full<Bytes>>
         Denial::Disbelieved(rejection) => return from_rejection(*rejection, beside),
         // RFC 9068 §4, RFC 6750 §3.1: it is no token here, whatever else it is good for.
         Denial::WrongAudience => return from_rejection(Rejection::NOT_ACCEPTED, beside),
+        Denial::InsufficientAuthentication { acr } => return step_up(acr, beside),
         // A scope-token holds neither quote nor backslash (RFC 6749 §3.3).
         Denial::InsufficientScope { necessary, .. } => {
             ("The credential lacks a scope that is required here", format!(", scope=\"{necessary}\""))
@@ -263,6 +264,16 @@ pub fn from_denial(denial: &Denial, beside: Beside<'_>) -> Response<Full<Bytes>>
     let mut response = problem(Problem::Forbidden, detail, beside.instance);
     let metadata = metadata(beside);
     let value = format!("Bearer realm=\"{REALM}\", error=\"insufficient_scope\"{scope}{metadata}");
+    with(&mut response, WWW_AUTHENTICATE, &value);
+    response
+}
+
+/// Sends a client back to have the person sign in another way (RFC 9470 §3). An `acr` holds neither quote nor backslash.
+fn step_up(acr: &str, beside: Beside<'_>) -> Response<Full<Bytes>> {
+    let detail = "The person has to sign in another way for this: see acr_values in WWW-Authenticate";
+    let mut response = problem(Problem::CredentialRequired, detail, beside.instance);
+    let (error, metadata) = ("insufficient_user_authentication", metadata(beside));
+    let value = format!("Bearer realm=\"{REALM}\", error=\"{error}\", acr_values=\"{acr}\"{metadata}");
     with(&mut response, WWW_AUTHENTICATE, &value);
     response
 }
@@ -559,6 +570,10 @@ mod tests {
             (from_rejection(Rejection::EXPIRED, beside), "error=\"invalid_token\""),
             (from_denial(&Denial::Disbelieved(Rejection::UNKNOWN), beside), "error=\"invalid_token\""),
             (from_denial(&Denial::WrongAudience, beside), "error=\"invalid_token\""),
+            (
+                from_denial(&Denial::InsufficientAuthentication { acr: "phr".into() }, beside),
+                "error=\"insufficient_user_authentication\", acr_values=\"phr\"",
+            ),
             (from_denial(&lacking, beside), "error=\"insufficient_scope\", scope=\"orders:read\""),
         ] {
             let found = response.headers()["www-authenticate"].to_str().unwrap();

@@ -21,7 +21,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         name: "claims",
         holds: "table of values",
         default: "none",
-        meaning: "The claims that the token must hold, each with this value, or with a list that holds it.",
+        meaning: "The claims that the token must hold, each with this value, or with a list that holds it. Where a person's `acr` alone is another, the client is told which (RFC 9470).",
     },
 ];
 
@@ -35,15 +35,30 @@ impl Judge for TokenCriteria {
     type Own = AccessClaims;
 
     fn meets(&self, own: &AccessClaims) -> Result<(), OwnDenial> {
-        let holds = |(name, wanted): (&String, &Value)| match own.further.get(name) {
+        if self.missing(own).next().is_none() {
+            return Ok(());
+        }
+        Err(OwnDenial { code: "wrong_claims", why: "the token lacks a claim that is required", nearness: 0 })
+    }
+
+    fn step_up(&self, own: &AccessClaims) -> Option<&str> {
+        let mut missing = self.missing(own);
+        match (missing.next(), missing.next(), &own.delegation) {
+            (Some((name, Value::String(acr))), None, Some(_)) if name == ACR => Some(acr),
+            _ => None,
+        }
+    }
+}
+
+impl TokenCriteria {
+    /// Returns the claims that a token does not hold as they are asked for.
+    fn missing(&self, own: &AccessClaims) -> impl Iterator<Item = (&String, &Value)> {
+        let holds = |name: &String, wanted: &Value| match own.further.get(name) {
             Some(Value::Array(list)) if !wanted.is_array() => list.contains(wanted),
             Some(held) => held == wanted,
             None => false,
         };
-        if self.claims.iter().all(holds) {
-            return Ok(());
-        }
-        Err(OwnDenial { code: "wrong_claims", why: "the token lacks a claim that is required", nearness: 0 })
+        self.claims.iter().filter(move |(name, wanted)| !holds(name, wanted))
     }
 }
 
@@ -76,10 +91,24 @@ pub fn userinfo() -> Condition {
 pub(super) fn criteria(settings: &Map<String, Value>) -> Result<Asked, NotACondition> {
     let own = match settings.get("claims") {
         None => OwnCriteria::NONE,
+        Some(Value::Object(claims)) if claims.get(ACR).is_some_and(|acr| !is_acr(acr)) => {
+            return Err(
+                KIND.not("claims", "expected `acr` to be a text without spaces, quotes and backslashes")
+            );
+        }
         Some(Value::Object(claims)) => OwnCriteria::new(TokenCriteria { claims: claims.clone() }),
         Some(_) => return Err(KIND.not("claims", "expected a table of values")),
     };
     let audience: Option<String> = read(settings, "audience").map_err(|why| KIND.not("audience", why))?;
     let token = TokenSource { issuer: Issuer::Own, audience: audience.map(Into::into) };
     Ok(Asked { own, token: Some(token) })
+}
+
+/// The claim that says how well a person has signed in.
+const ACR: &str = "acr";
+
+/// What may be named in a challenge (RFC 9470 §3, RFC 9110 §5.6.4), where spaces part values.
+fn is_acr(value: &Value) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_graphic() && !b"\"\\".contains(&byte);
+    value.as_str().is_some_and(|text| !text.is_empty() && text.bytes().all(allowed))
 }

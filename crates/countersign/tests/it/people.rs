@@ -595,3 +595,31 @@ fn two_nodes_agree_within_a_second_on_what_has_ended() {
     let took = eventually("the other node refuses it", || there(&access) == 401);
     assert!(took < Duration::from_secs(1), "{took:?}");
 }
+
+#[test]
+fn rfc9470_3_a_route_asks_for_another_sign_in_and_the_issuer_says_whether_there_is_one() {
+    const STRONG: &str = "phr";
+    let route = |path: &str, acr: &str| {
+        format!(
+            "[[route]]\npath = \"{path}\"\nupstream = \"default\"\nrequire = {{ access_token = {{ claims = {{ acr = \"{acr}\" }} }} }}\n"
+        )
+    };
+    let place = Ground::new();
+    let password = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport";
+    place.write("c.toml", &[route("/strong/{**}", STRONG), route("/{**}", password)].concat());
+    let mut world = World::new(&place, &["--config", "c.toml"], &json!({}));
+    let token = world.tokens()["access_token"].as_str().unwrap().to_owned();
+    assert_eq!(world.calls(&token), 200);
+    let field = format!("Authorization: Bearer {token}\r\n");
+    let refused = get(&world.server.address("gateway"), "/strong/1", &field);
+    let challenge = refused.header("www-authenticate").unwrap();
+    assert_eq!(refused.status, 401, "{refused:?}");
+    let expected = "error=\"insufficient_user_authentication\", acr_values=\"phr\"";
+    assert!(challenge.starts_with("Bearer ") && challenge.contains(expected), "{challenge}");
+    // What the app does of it: it asks for that sign-in, and hears that there is none.
+    let wish = world.request(&[("acr_values", STRONG)]);
+    assert!(world.allow(&wish).contains_key("code"), "a wish is none but that");
+    let essential = json!({ "id_token": { "acr": { "essential": true, "value": STRONG } } }).to_string();
+    let insists = world.request(&[("claims", &essential)]);
+    assert_eq!(world.allow(&insists)["error"], "unmet_authentication_requirements");
+}

@@ -1,9 +1,13 @@
 //! Tokens that act for a person, as tables.
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::World;
+use crate::access_token::criteria::criteria;
+use crate::access_token::kind::SCHEME;
 use crate::authenticators::GATEWAY;
+use crate::decision::{Audience, Condition, Requirement, rehearse};
+use crate::few::Few;
 use crate::id::{CredentialId, OwnerId, OwnerKind};
 use crate::principal::Subject;
 use crate::record::{EndedToken, OwnerRecord};
@@ -84,5 +88,43 @@ fn what_says_half_of_a_delegation_is_none_of_ours() {
 impl World {
     fn end(&mut self, token: CredentialId) {
         self.ground.store.tables().ended.push(EndedToken { token, until: NOW.plus(HOUR) });
+    }
+}
+
+/// Reads what a route asks of claims.
+fn asked(claims: &Value) -> Result<Requirement, String> {
+    let settings = Map::from_iter([("claims".to_owned(), claims.clone())]);
+    let asked = criteria(&settings).map_err(|error| error.to_string())?;
+    Ok(Requirement::Any(vec![Condition { audience: Audience::Any, ..Condition::of(SCHEME, asked) }]))
+}
+
+#[test]
+fn rfc9470_3_a_sign_in_that_is_not_enough_is_told_from_a_token_that_is_not() {
+    const MORE: Result<(), &str> = Err("insufficient_user_authentication");
+    const WRONG: Result<(), &str> = Err("wrong_claims");
+    for (held, wanted, of_person, expected) in [
+        (json!({ "acr": "pwd" }), json!({ "acr": "pwd" }), true, Ok(())),
+        (json!({ "acr": "pwd" }), json!({ "acr": "phr" }), true, MORE),
+        (json!({}), json!({ "acr": "phr" }), true, MORE),
+        (json!({ "role": "a" }), json!({ "acr": "phr", "role": "a" }), true, MORE),
+        // Another sign-in would not help.
+        (json!({ "acr": "pwd", "role": "b" }), json!({ "acr": "phr", "role": "a" }), true, WRONG),
+        (json!({ "acr": "phr", "role": "b" }), json!({ "acr": "phr", "role": "a" }), true, WRONG),
+        (json!({}), json!({ "acr": "phr" }), false, WRONG),
+    ] {
+        let (mut world, _, _) = delegated();
+        if !of_person {
+            (world.claims.subject, world.claims.delegation) = (world.client.id, None);
+        }
+        world.claims.further = held.as_object().unwrap().clone();
+        let field = format!("Bearer {}", world.signed());
+        let principal = world.ground.present(GATEWAY, &[("authorization", &field)]).unwrap().unwrap();
+        let found = rehearse(Some(&Few::one(principal)), &asked(&wanted).unwrap());
+        assert_eq!(found, expected, "{held} {wanted}");
+    }
+    for named in
+        [json!(""), json!("a b"), json!("a\"b"), json!("a\\b"), json!("\u{e4}"), json!(1), json!(["a"])]
+    {
+        assert!(asked(&json!({ "acr": named })).unwrap_err().contains("acr"), "{named}");
     }
 }
