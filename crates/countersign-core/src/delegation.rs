@@ -13,8 +13,9 @@ use crate::issued::MEMORY;
 use crate::known::KnownOwner;
 use crate::question::FoundPerson;
 use crate::record::{ArtifactRecord, EndedToken};
-use crate::refreshing::{self, RefreshState, RefreshText};
+use crate::refreshing::{self, RefreshState};
 use crate::scope::ScopeSet;
+use crate::tagged::TaggedText;
 use crate::timestamp::Timestamp;
 use crate::token::{Delegation, PersonGenerations};
 
@@ -69,7 +70,7 @@ pub struct Redeemable {
     /// What that says.
     pub state: RefreshState,
     /// The token.
-    pub presented: RefreshText,
+    pub presented: TaggedText,
 }
 
 /// Ends a family: its access tokens, and its refresh token.

@@ -15,8 +15,9 @@ use crate::principal::Principal;
 use crate::question::{ArtifactKey, ArtifactOf, ConsentOf, ConsentTo};
 use crate::reach::{Reach, reach};
 use crate::record::{ArtifactRecord, ConsentRecord};
-use crate::refreshing::{KIND, RefreshText};
+use crate::refreshing::KIND;
 use crate::refusal::Refusal;
+use crate::tagged::TaggedText;
 
 /// Ends what a person allows a client, by its name.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +33,7 @@ pub struct EndFamily(pub CredentialId);
 
 /// Ends the family of a refresh token at its client's word (RFC 7009 §2.1).
 #[derive(Debug)]
-pub struct EndOwnFamily(pub RefreshText);
+pub struct EndOwnFamily(pub TaggedText);
 
 /// It is no refresh token of the client's that counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

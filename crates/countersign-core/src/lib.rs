@@ -72,6 +72,7 @@ pub mod management_key;
 pub mod meter;
 pub mod minting;
 pub mod network;
+mod our_token;
 pub mod own;
 pub mod owner;
 pub mod password;
@@ -101,6 +102,7 @@ pub mod signing_keys;
 pub mod snapshot;
 pub mod standing;
 pub mod switching;
+pub mod tagged;
 mod takeover;
 pub mod tally;
 #[cfg(test)]

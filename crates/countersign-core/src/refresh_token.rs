@@ -14,22 +14,23 @@ use crate::issuing::ISSUE;
 use crate::ledger::{FoundHandedOut, HandedOutBy, Lookup};
 use crate::principal::Principal;
 use crate::record::ArtifactRecord;
-use crate::refreshing::{KIND, RefreshState, RefreshText, opened};
+use crate::refreshing::{self, KIND, RefreshState, opened};
 use crate::secret::Secret;
+use crate::tagged::TaggedText;
 
 /// The register's row.
 pub const ROW: Grant = Grant { grant_type: "refresh_token", parse };
 
 #[derive(Debug)]
 struct RefreshRequest {
-    token: RefreshText,
+    token: TaggedText,
     asked: Asked,
 }
 
 fn parse(form: &Form) -> Result<Box<dyn TokenRequest>, GrantError> {
     let text = form.required("refresh_token")?;
     // RFC 6749 §5.2: what is no token is an invalid grant, not an invalid request.
-    let token = RefreshText::parse(text).ok_or(GrantError::InvalidGrant)?;
+    let token = refreshing::parse(text).ok_or(GrantError::InvalidGrant)?;
     Ok(Box::new(RefreshRequest { token, asked: Asked::read(form)? }))
 }
 

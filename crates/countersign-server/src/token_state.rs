@@ -11,7 +11,7 @@ use countersign_core::grant_ending::EndOwnFamily;
 use countersign_core::id::OwnerId;
 use countersign_core::ledger::{Answer as _, FoundToken, Ledger as _, Unavailable};
 use countersign_core::principal::Principal;
-use countersign_core::refreshing::RefreshText;
+use countersign_core::refreshing;
 use countersign_core::token::AccessClaims;
 use countersign_core::token_ending::EndOwn;
 use schemars::JsonSchema;
@@ -96,7 +96,7 @@ fn is_named(app: &App, client: OwnerId, audience: &str) -> bool {
 /// Ends a token at its client's word (RFC 7009 §2). One that is none, or another client's, is answered likewise (§2.2).
 pub(crate) async fn revoke(app: &App, call: ClientCall) -> Result<Reply, Failure> {
     let text = call.form.required("token").map_err(|error: GrantError| Refused::from(error))?;
-    if let Some(refresh) = RefreshText::parse(text) {
+    if let Some(refresh) = refreshing::parse(text) {
         let _refusals_are_filed =
             app.attempt(&call.client, &EndOwnFamily(refresh)).await.map_err(Refused::from)?;
         return Ok(Reply::done());

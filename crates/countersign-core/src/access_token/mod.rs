@@ -10,12 +10,11 @@
 
 mod criteria;
 mod kind;
-mod rules;
 #[cfg(test)]
 mod tests;
 mod wire;
 
+pub use crate::our_token::{Good, judge};
 pub use criteria::userinfo;
 pub use kind::{KIND, OPAQUE_PREFIX, SCHEME};
-pub use rules::{Good, judge};
 pub use wire::{ROW, TYPE, Told, told};

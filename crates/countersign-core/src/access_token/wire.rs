@@ -5,24 +5,21 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use countersign_jose::jwe;
-use countersign_jose::jws::Compact;
-use countersign_jose::jwt::Claims;
 use serde_json::Value;
 
 use crate::carried::{Carried, DeclaredSets, Way};
 use crate::context::Context;
 use crate::credential::{Presented, Recognition, Row, Verified, Verify};
 use crate::effect::Use;
-use crate::id::CredentialId;
 use crate::key_string::KeyText;
+use crate::kind::Kind;
 use crate::ledger::{FoundToken, Lookup, TokenAsked};
+use crate::our_token::{self, Typ};
 use crate::rejection::Rejection;
-use crate::signed_text::{self, SignedText};
 use crate::timestamp::Timestamp;
 use crate::token::AccessClaims;
 
 use super::kind::{KIND, OPAQUE_PREFIX};
-use super::rules;
 
 /// The register's row for access tokens of ours.
 pub const ROW: Row = Row { kind: &KIND, ways: &[Way::Bearer], recognise };
@@ -37,16 +34,18 @@ const MAX_TOKEN: usize = 8 * 1024;
 /// The longest encrypted one: what is signed grows by a third, and its header comes beside; a bound, not a clause.
 const MAX_ENCRYPTED: usize = 12 * 1024;
 
-/// A signed token, not yet believed.
-pub(super) type SignedToken<'a> = SignedText<'a, Said>;
+/// Access tokens, by their `typ`.
+struct AccessToken;
 
-/// What a signed token says.
-pub(super) struct Said {
-    issuer: String,
-    /// The name of the key in its header.
-    pub(super) key: CredentialId,
-    pub(super) claims: Arc<AccessClaims>,
+impl Typ for AccessToken {
+    const TYP: &'static str = TYPE;
+    const WRONG: Rejection =
+        Rejection::new("wrong_type", "the token's `typ` is not at+jwt: it is no access token (RFC 9068 §4)");
+    const KIND: &'static Kind = &KIND;
 }
+
+/// A signed token, not yet believed.
+type SignedToken<'a> = our_token::SignedToken<'a, AccessToken>;
 
 /// A token that is known by the digest of its text.
 struct StoredToken<'a>(&'a str);
@@ -121,28 +120,12 @@ impl Told<'_> {
     ) -> Result<(Arc<AccessClaims>, Option<Use>), Rejection> {
         match &self.0 {
             Form::Signed(token) => {
-                let is_good = rules::prove_signed(now, token, found)?;
-                let noted = (!is_good).then(|| rules::good_signature(token));
+                let is_good = our_token::prove_signed(now, token, found)?;
+                let noted = (!is_good).then(|| our_token::good_signature(token));
                 Ok((Arc::clone(&token.said.claims), noted))
             }
-            Form::Stored(_) => Ok((Arc::clone(&rules::prove_stored(now, found)?.claims), None)),
+            Form::Stored(_) => Ok((Arc::clone(&our_token::prove_stored(now, found)?.claims), None)),
         }
-    }
-}
-
-impl signed_text::Said for Said {
-    fn read(message: &Compact<'_>, issuer: String, claims: Claims) -> Result<Self, Rejection> {
-        // RFC 9068 §4: `at+jwt` or `application/at+jwt`; any other value is refused, so that no ID token passes here.
-        if !message.header().is_typ(TYPE) {
-            return Err(rules::WRONG_TYPE);
-        }
-        let key = message.header().kid().and_then(|kid| kid.parse().ok()).ok_or(rules::UNKNOWN_KEY)?;
-        let claims = Arc::new(AccessClaims::read(claims).map_err(|_| rules::CLAIMS)?);
-        Ok(Self { issuer, key, claims })
-    }
-
-    fn issuer(&self) -> &str {
-        &self.issuer
     }
 }
 
@@ -150,12 +133,11 @@ impl Verify for SignedToken<'_> {
     type Answer = FoundToken;
 
     fn lookup(&self) -> Lookup<'_> {
-        let Said { key, claims, .. } = &*self.said;
-        Lookup::Token(TokenAsked::Signed { key: *key, claims, digest: &self.digest })
+        our_token::asked(self)
     }
 
     fn verify(&self, context: &mut Context<'_>, found: FoundToken, _: Option<&Bytes>) -> Verified {
-        rules::verify_signed(context, self, &found)
+        our_token::verify_signed(context, self, &found)
     }
 }
 
@@ -167,6 +149,6 @@ impl Verify for StoredToken<'_> {
     }
 
     fn verify(&self, context: &mut Context<'_>, found: FoundToken, _: Option<&Bytes>) -> Verified {
-        rules::verify_stored(context, &found)
+        our_token::verify_stored(context, &KIND, &found)
     }
 }

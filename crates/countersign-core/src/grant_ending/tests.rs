@@ -6,7 +6,7 @@ use crate::effect::Effect;
 use crate::id::{CredentialId, OwnerKind};
 use crate::question::ConsentTo;
 use crate::record::{ArtifactRecord, ConsentRecord, OwnerRecord};
-use crate::refreshing::{KIND, RefreshText, mint};
+use crate::refreshing::{self, KIND, mint};
 use crate::refusal::Refusal;
 use crate::secret::{Purpose, SecretHash};
 use crate::testing::{Caller, Ground, HOUR, NOW};
@@ -130,7 +130,7 @@ fn rfc7009_2_1_a_client_ends_the_families_of_its_own_refresh_tokens() {
     let family = world.family;
     let token = |world: &mut World, number| {
         let text = mint(&mut world.ground.context(), family, number);
-        RefreshText::parse(text.expose()).unwrap()
+        refreshing::parse(text.expose()).unwrap()
     };
     let (first, second) = (token(&mut world, 0), token(&mut world, 1));
     let text = mint(&mut world.ground.context(), family, 2);
@@ -140,7 +140,7 @@ fn rfc7009_2_1_a_client_ends_the_families_of_its_own_refresh_tokens() {
     }
     assert_eq!(world.ground.perform(&stranger, &EndOwnFamily(first.again())), Err(NotIts));
     let (body, _) = text.expose().split_at(text.expose().len() - 22);
-    let forged = RefreshText::parse(&format!("{body}{}", "0".repeat(22))).unwrap();
+    let forged = refreshing::parse(&format!("{body}{}", "0".repeat(22))).unwrap();
     assert_eq!(world.ground.perform(&client, &EndOwnFamily(forged)), Err(NotIts));
     assert_eq!(world.left().1, 2);
     assert_eq!(world.ground.perform(&client, &EndOwnFamily(second)), Ok(()), "one that was used before too");

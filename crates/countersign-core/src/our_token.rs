@@ -1,6 +1,13 @@
-//! The decisions about access tokens (RFC 9068 §4).
+//! Signed tokens of ours: what proves one, and whether it is good now, whatever it is for.
+//!
+//! **Invariants.** A token is believed by the key that its `kid` names and by nothing else, and as what its `typ` says alone
+//! (RFC 8725 §3.11): an access token is no session, and a session no access token. What can change is judged at every use.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
+
+use countersign_jose::jws::Compact;
+use countersign_jose::jwt::Claims;
 
 use crate::audit::{Actor, AuditEvent};
 use crate::context::Context;
@@ -8,22 +15,59 @@ use crate::credential::{Proven, Unproven, Verified};
 use crate::effect::Use;
 use crate::good_signatures::SignedBy;
 use crate::id::CredentialId;
+use crate::kind::Kind;
 use crate::known::KnownOwner;
-use crate::ledger::{Acting, FoundToken, TokenProof};
+use crate::ledger::{Acting, FoundToken, Lookup, TokenAsked, TokenProof};
 use crate::own::Evidence;
 use crate::principal::{Principal, Proof, Subject};
 use crate::rejection::Rejection;
+use crate::signed_text::{self, SignedText};
 use crate::signing_key::{KeyPurpose, KnownKey};
 use crate::standing::{Standing, Watch};
 use crate::timestamp::Timestamp;
 use crate::token::{AccessClaims, Generations, LEEWAY, PersonGenerations, StoredClaims};
 use crate::verification::refuse;
 
-use super::kind::{KIND, SCHEME};
-use super::wire::SignedToken;
+/// What a signed token is for.
+pub(crate) trait Typ: Send + Sync + 'static {
+    /// Its `typ`.
+    const TYP: &'static str;
+    /// Why another one is refused.
+    const WRONG: Rejection;
+    /// The kind of credential that it is.
+    const KIND: &'static Kind;
+}
+
+/// A signed token of ours, not yet believed.
+pub(crate) type SignedToken<'a, T> = SignedText<'a, Said<T>>;
+
+/// What a signed token says.
+pub(crate) struct Said<T> {
+    issuer: String,
+    /// The name of the key in its header.
+    pub(crate) key: CredentialId,
+    pub(crate) claims: Arc<AccessClaims>,
+    typ: PhantomData<fn() -> T>,
+}
+
+impl<T: Typ> signed_text::Said for Said<T> {
+    fn read(message: &Compact<'_>, issuer: String, claims: Claims) -> Result<Self, Rejection> {
+        // RFC 9068 §4: with or without `application/`; any other value is refused, so that no ID token passes here.
+        if !message.header().is_typ(T::TYP) {
+            return Err(T::WRONG);
+        }
+        let key = message.header().kid().and_then(|kid| kid.parse().ok()).ok_or(UNKNOWN_KEY)?;
+        let claims = Arc::new(AccessClaims::read(claims).map_err(|_| CLAIMS)?);
+        Ok(Self { issuer, key, claims, typ: PhantomData })
+    }
+
+    fn issuer(&self) -> &str {
+        &self.issuer
+    }
+}
 
 /// Its claims are not those of an access token of ours.
-pub(super) const CLAIMS: Rejection =
+pub(crate) const CLAIMS: Rejection =
     Rejection::new("claims", "the token lacks claims of RFC 9068 §2.2, or they are of a wrong type");
 /// The key that signed it was revoked, or has ended.
 const KEY_REVOKED: Rejection =
@@ -31,34 +75,40 @@ const KEY_REVOKED: Rejection =
 /// Its signature is not good.
 const SIGNATURE: Rejection = Rejection::new("signature", "the token's signature is not good");
 /// There is no signing key of this name.
-pub(super) const UNKNOWN_KEY: Rejection =
+pub(crate) const UNKNOWN_KEY: Rejection =
     Rejection::new("unknown_key", "no signing key has the name that the token's header states as `kid`");
-/// It is another kind of JWT.
-pub(super) const WRONG_TYPE: Rejection =
-    Rejection::new("wrong_type", "the token's `typ` is not at+jwt: it is no access token (RFC 9068 §4)");
+/// The question that a signed token asks.
+pub(crate) fn asked<'t, T: Typ>(token: &'t SignedToken<'_, T>) -> Lookup<'t> {
+    let Said { key, claims, .. } = &*token.said;
+    Lookup::Token(TokenAsked::Signed { key: *key, claims, digest: &token.digest })
+}
 
 /// Decides whether a signed token proves its client and subject.
-pub(super) fn verify_signed(context: &Context<'_>, token: &SignedToken<'_>, found: &FoundToken) -> Verified {
+pub(crate) fn verify_signed<T: Typ>(
+    context: &Context<'_>,
+    token: &SignedToken<'_, T>,
+    found: &FoundToken,
+) -> Verified {
     let claims = &token.said.claims;
     let proven = prove_signed(context.now, token, found);
     let judged = proven.and_then(|is_good| Ok((is_good, judge(context.now, claims, found)?)));
     let (is_good, good) = match judged {
         Ok(judged) => judged,
-        Err(rejection) => return refused(context, claims, rejection),
+        Err(rejection) => return refused(context, T::KIND, claims, rejection),
     };
     let uses = if is_good { Vec::new() } else { vec![good_signature(token)] };
-    Ok(Proven { principal: principal(claims, good, Some(token.said.key)), uses })
+    Ok(Proven { principal: principal(T::KIND, claims, good, Some(token.said.key)), uses })
 }
 
 /// Asks that the signature of a token be remembered, which was found good now.
-pub(super) fn good_signature(token: &SignedToken<'_>) -> Use {
+pub(crate) fn good_signature<T: Typ>(token: &SignedToken<'_, T>) -> Use {
     token.good_signature(SignedBy::Ours(token.said.key), token.said.claims.expires_at)
 }
 
 /// Demands that a signed token was issued here; tells whether its signature was found good before.
-pub(super) fn prove_signed(
+pub(crate) fn prove_signed<T: Typ>(
     now: Timestamp,
-    token: &SignedToken<'_>,
+    token: &SignedToken<'_, T>,
     found: &FoundToken,
 ) -> Result<bool, Rejection> {
     match &found.proof {
@@ -70,7 +120,7 @@ pub(super) fn prove_signed(
 }
 
 /// Demands that a token was issued here which is known by its digest; one that was signed ends with its key.
-pub(super) fn prove_stored(now: Timestamp, found: &FoundToken) -> Result<&StoredClaims, Rejection> {
+pub(crate) fn prove_stored(now: Timestamp, found: &FoundToken) -> Result<&StoredClaims, Rejection> {
     let TokenProof::Stored { token: Some(stored), key } = &found.proof else {
         return Err(Rejection::UNKNOWN);
     };
@@ -79,9 +129,9 @@ pub(super) fn prove_stored(now: Timestamp, found: &FoundToken) -> Result<&Stored
 }
 
 /// Demands a signature by a key that is trusted now, for this purpose. The algorithm is the key's.
-fn by_signature(
+fn by_signature<T: Typ>(
     now: Timestamp,
-    token: &SignedToken<'_>,
+    token: &SignedToken<'_, T>,
     key: Option<&KnownKey>,
     is_good: bool,
 ) -> Result<(), Rejection> {
@@ -93,14 +143,14 @@ fn by_signature(
 }
 
 /// Decides whether a token that is known by its digest proves its client and subject.
-pub(super) fn verify_stored(context: &Context<'_>, found: &FoundToken) -> Verified {
+pub(crate) fn verify_stored(context: &Context<'_>, kind: &'static Kind, found: &FoundToken) -> Verified {
     let StoredClaims { claims, signed_by } = match prove_stored(context.now, found) {
         Ok(stored) => stored,
-        Err(rejection) => return refuse(context, KIND.verbs.verify, rejection),
+        Err(rejection) => return refuse(context, kind.verbs.verify, rejection),
     };
     match judge(context.now, claims, found) {
-        Ok(good) => Ok(Proven { principal: principal(claims, good, *signed_by), uses: Vec::new() }),
-        Err(rejection) => refused(context, claims, rejection),
+        Ok(good) => Ok(Proven { principal: principal(kind, claims, good, *signed_by), uses: Vec::new() }),
+        Err(rejection) => refused(context, kind, claims, rejection),
     }
 }
 
@@ -147,13 +197,18 @@ pub struct Good<'f> {
     pub person: Option<&'f Arc<KnownOwner>>,
 }
 
-fn refused(context: &Context<'_>, claims: &AccessClaims, rejection: Rejection) -> Verified {
-    let audit = AuditEvent::refused(context.now, KIND.verbs.verify, Actor::UNVERIFIED, rejection.code());
+fn refused(context: &Context<'_>, kind: &Kind, claims: &AccessClaims, rejection: Rejection) -> Verified {
+    let audit = AuditEvent::refused(context.now, kind.verbs.verify, Actor::UNVERIFIED, rejection.code());
     let audit = audit.about(claims.id.to_string());
     Err(Unproven { rejection, uses: Vec::new(), audit: Box::new(audit) })
 }
 
-fn principal(claims: &Arc<AccessClaims>, good: Good<'_>, key: Option<CredentialId>) -> Principal {
+fn principal(
+    kind: &Kind,
+    claims: &Arc<AccessClaims>,
+    good: Good<'_>,
+    key: Option<CredentialId>,
+) -> Principal {
     let standing = TokenStanding {
         claims: Arc::clone(claims),
         client: Arc::clone(good.client),
@@ -161,7 +216,7 @@ fn principal(claims: &Arc<AccessClaims>, good: Good<'_>, key: Option<CredentialI
         key,
     };
     Principal::assertion(Proof {
-        scheme: SCHEME,
+        scheme: kind.scheme,
         subject: Some(Subject::Owner(claims.subject)),
         client: Some(claims.client),
         credential: Some(claims.id),
