@@ -3,10 +3,13 @@
 //! **Invariant.** At most one row recognises any value that is carried, in whatever way.
 
 use crate::credential::Row;
-use crate::{access_token, api_key, client_authentication, foreign_token, imported, management_key};
+use crate::{
+    access_token, api_key, client_authentication, foreign_token, imported, management_key, web_session,
+};
 
 /// Who is recognised at the gateway. A new kind of credential is one line here.
-pub static GATEWAY: &[Row] = &[api_key::ROW, imported::ROW, access_token::ROW, foreign_token::ROW];
+pub static GATEWAY: &[Row] =
+    &[api_key::ROW, imported::ROW, access_token::ROW, foreign_token::ROW, web_session::ROW];
 
 /// Who is recognised at the management API.
 pub static MANAGEMENT: &[Row] = &[management_key::ROW];

@@ -105,6 +105,8 @@ pub struct RequestHead<'a> {
     pub key_fields: &'a [HeaderName],
     /// Which texts are imported keys.
     pub sets: &'a dyn DeclaredSets,
+    /// The session token that stands for what the browser has sent, if there is one.
+    pub session: Option<&'a str>,
 }
 
 impl fmt::Debug for RequestHead<'_> {
@@ -128,6 +130,8 @@ pub enum Way {
     Dpop,
     /// `X-API-Key`, or the field of an imported set.
     KeyField,
+    /// By a session token, which an edge keeps or has read from a cookie.
+    Session,
     /// In the signature fields of a webhook.
     Signature,
     /// Told rather than carried: to the verify API, in a report of leaked keys, at introspection.
@@ -136,13 +140,14 @@ pub enum Way {
 
 impl Way {
     /// Every way.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Basic,
         Self::Bearer,
         Self::Certificate,
         Self::Cookie,
         Self::Dpop,
         Self::KeyField,
+        Self::Session,
         Self::Signature,
         Self::Told,
     ];
@@ -152,7 +157,7 @@ impl Way {
     #[must_use]
     pub const fn is_ambient(self) -> bool {
         match self {
-            Self::Certificate | Self::Cookie | Self::Signature => true,
+            Self::Certificate | Self::Cookie | Self::Session | Self::Signature => true,
             Self::Basic | Self::Bearer | Self::Dpop | Self::KeyField | Self::Told => false,
         }
     }
@@ -188,6 +193,8 @@ pub enum Carried<'a> {
         /// The text.
         text: &'a str,
     },
+    /// The session token that stands for what a browser has sent.
+    Session(&'a str),
     /// The signatures of a message.
     Signature {
         /// The message's id.
@@ -210,6 +217,7 @@ impl<'a> Carried<'a> {
             Self::Cookie { .. } => Way::Cookie,
             Self::Dpop { .. } => Way::Dpop,
             Self::KeyField { .. } => Way::KeyField,
+            Self::Session(_) => Way::Session,
             Self::Signature { .. } => Way::Signature,
             Self::Told(_) => Way::Told,
         }
@@ -227,6 +235,7 @@ impl<'a> Carried<'a> {
             | Self::Certificate(..)
             | Self::Cookie { .. }
             | Self::Dpop { .. }
+            | Self::Session(_)
             | Self::Signature { .. } => None,
         }
     }
@@ -308,6 +317,7 @@ impl<'a> RequestHead<'a> {
         certificate
             .into_iter()
             .chain(pairs.map(|(name, value)| Carried::Cookie { name, value }))
+            .chain(self.session.map(Carried::Session))
             .chain(signature.map(|(id, signatures)| Carried::Signature { id, signatures }))
     }
 }

@@ -153,6 +153,8 @@ names! {
     /// How a client proves itself, by the registered `token_endpoint_auth_method` (RFC 7591 §2, OpenID Connect Core §9);
     /// `client_secret` is ours.
     AuthMethod, "client_secret, client_secret_basic, client_secret_post, private_key_jwt or none" {
+        /// By no request: the gateway redeems what it is given, in this process ([`crate::web_app`]). Nobody registers it.
+        Gateway = "gateway",
         /// By a secret, in either way.
         ClientSecret = "client_secret",
         /// By a secret in the `Authorization` field.
@@ -179,7 +181,7 @@ impl AuthMethod {
     pub const fn has_secret(self) -> bool {
         match self {
             Self::ClientSecret | Self::ClientSecretBasic | Self::ClientSecretPost => true,
-            Self::PrivateKeyJwt | Self::None => false,
+            Self::Gateway | Self::PrivateKeyJwt | Self::None => false,
         }
     }
 
@@ -187,9 +189,11 @@ impl AuthMethod {
     #[must_use]
     pub const fn is_confidential(self) -> bool {
         match self {
-            Self::ClientSecret | Self::ClientSecretBasic | Self::ClientSecretPost | Self::PrivateKeyJwt => {
-                true
-            }
+            Self::Gateway
+            | Self::ClientSecret
+            | Self::ClientSecretBasic
+            | Self::ClientSecretPost
+            | Self::PrivateKeyJwt => true,
             Self::None => false,
         }
     }

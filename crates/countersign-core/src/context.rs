@@ -92,6 +92,31 @@ pub struct Policy {
     pub tenant_max_opaque_tokens: u64,
     /// What holds for people who sign in.
     pub people: PeoplePolicy,
+    /// What holds for sessions at web apps.
+    pub web_sessions: WebSessionPolicy,
+}
+
+/// The settings that decisions about sessions at web apps read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebSessionPolicy {
+    /// How long a session waits for its next use, to the lifetime of its token. Default: 30 min, as
+    /// [`PeoplePolicy::session_idle`].
+    pub idle: Duration,
+    /// How long a session lives at most. Default: 8 h, as [`PeoplePolicy::session_lifetime`].
+    pub lifetime: Duration,
+    /// How long a session token is good before it is renewed. Default: 5 min, a third of an access token's life. What ends
+    /// one early is known at every request: this bounds how long a session is in use without saying so.
+    pub token_lifetime: Duration,
+}
+
+impl Default for WebSessionPolicy {
+    fn default() -> Self {
+        Self {
+            idle: Duration::from_secs(30 * 60),
+            lifetime: Duration::from_secs(8 * 60 * 60),
+            token_lifetime: Duration::from_secs(5 * 60),
+        }
+    }
 }
 
 /// The settings that decisions about people read.
@@ -137,6 +162,7 @@ impl Default for Policy {
             client_max_opaque_tokens: 10_000,
             tenant_max_opaque_tokens: 100_000,
             people: PeoplePolicy::default(),
+            web_sessions: WebSessionPolicy::default(),
         }
     }
 }

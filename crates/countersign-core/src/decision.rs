@@ -16,6 +16,7 @@ use crate::principal::Principal;
 use crate::rejection::Rejection;
 use crate::scheme::Scheme;
 use crate::scope::{Scope, ScopeSet};
+use crate::web_app::WebApp;
 
 /// What a kind asks of its own evidence: written by its room, typed on both sides.
 pub trait Judge: fmt::Debug + PartialEq + Send + Sync + 'static {
@@ -136,11 +137,13 @@ pub struct Asked {
     pub own: OwnCriteria,
     /// Where a client gets what is asked for; `None`: not from an authorization server.
     pub token: Option<TokenSource>,
+    /// The web app that people have to be signed in to; `None`: it is not asked of people.
+    pub web_app: Option<WebApp>,
 }
 
 impl From<OwnCriteria> for Asked {
     fn from(own: OwnCriteria) -> Self {
-        Self { own, token: None }
+        Self { own, token: None, web_app: None }
     }
 }
 
@@ -210,6 +213,7 @@ pub struct Condition {
     pub(crate) owner: Option<OwnerId>,
     pub(crate) audience: Audience,
     pub(crate) token: Option<TokenSource>,
+    pub(crate) web_app: Option<WebApp>,
     pub(crate) own: OwnCriteria,
 }
 
@@ -233,15 +237,16 @@ impl Condition {
 
     /// Asks for a credential of `scheme` that meets what its kind asks.
     pub(crate) fn of(scheme: Scheme, asked: impl Into<Asked>) -> Self {
-        let Asked { own, token } = asked.into();
-        let audience = match &token {
-            // What others issue, and for whom, is their kind's to judge.
-            None | Some(TokenSource { issuer: Issuer::Foreign(_), .. }) => Audience::Any,
-            Some(TokenSource { issuer: Issuer::Own, audience }) => {
-                audience.clone().map_or(Audience::Default, Audience::Named)
+        let Asked { own, token, web_app } = asked.into();
+        let named = |audience: &Option<Box<str>>| audience.clone().map_or(Audience::Default, Audience::Named);
+        let audience = match (&token, &web_app) {
+            (Some(TokenSource { issuer: Issuer::Own, audience }), _) | (_, Some(WebApp { audience, .. })) => {
+                named(audience)
             }
+            // What others issue, and for whom, is their kind's to judge.
+            (None | Some(TokenSource { issuer: Issuer::Foreign(_), .. }), None) => Audience::Any,
         };
-        Self { scheme, scopes: ScopeSet::default(), owner: None, audience, token, own }
+        Self { scheme, scopes: ScopeSet::default(), owner: None, audience, token, web_app, own }
     }
 
     /// Asks for these scopes too, all of them.
@@ -281,6 +286,12 @@ impl Condition {
     #[must_use]
     pub const fn token(&self) -> Option<&TokenSource> {
         self.token.as_ref()
+    }
+
+    /// Returns the web app that people have to be signed in to, if it asks for that.
+    #[must_use]
+    pub const fn web_app(&self) -> Option<&WebApp> {
+        self.web_app.as_ref()
     }
 
     fn judge(&self, principal: &Principal) -> Result<(), Denial> {

@@ -60,6 +60,8 @@ pub enum GoingOn {
     Begins,
     /// By the next refresh token.
     From(Box<Redeemable>),
+    /// As a session at a web app: what is kept of it.
+    Session(Box<ArtifactRecord>),
 }
 
 /// A refresh token that was redeemed.
@@ -73,10 +75,14 @@ pub struct Redeemable {
     pub presented: TaggedText,
 }
 
-/// Ends a family: its access tokens, and its refresh token.
+/// What is kept of sessions at web apps, among artifacts.
+pub const WEB_SESSION: &str = "web_session";
+
+/// Ends a family: its access tokens, and what they are renewed by.
 #[must_use]
 pub fn end_family(now: Timestamp, family: CredentialId) -> Vec<Effect> {
-    vec![end(now, family), Effect::Discard { kind: refreshing::KIND, family }]
+    let kept = [refreshing::KIND, WEB_SESSION].map(|kind| Effect::Discard { kind, family });
+    std::iter::once(end(now, family)).chain(kept).collect()
 }
 
 /// Ends what a person allows a client: its access tokens, and everything else that was handed out for it.

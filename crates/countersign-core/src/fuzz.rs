@@ -52,7 +52,7 @@ fn presented(register: &'static [Row], headers: &HeaderMap) -> Result<usize, Rej
     let connection =
         Connection { peer: None, server_name: None, certificate: None, version: Version::HTTP_11 };
     let (connection, key_fields) = (&Arc::new(connection), &[HeaderName::from_static("x-acme-key")]);
-    let head = RequestHead { method, target, headers, connection, key_fields, sets: &NoSets };
+    let head = RequestHead { method, target, headers, connection, key_fields, sets: &NoSets, session: None };
     let asked = kinds_of(register).map(|kind| Condition::of(kind.scheme, OwnCriteria::NONE));
     recognise(register, &head, &Requirement::Any(asked.collect())).map(|found| found.members().count())
 }

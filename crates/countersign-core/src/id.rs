@@ -6,6 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
@@ -210,6 +211,14 @@ pub struct OwnerId {
 }
 
 impl OwnerId {
+    /// Returns the id of whatever is called so, the same everywhere.
+    #[must_use]
+    pub fn named(kind: OwnerKind, name: &str) -> Self {
+        let digest = digest(&SHA256, name.as_bytes());
+        let bits = digest.as_ref().first_chunk().map_or(0, |half: &[u8; 16]| u128::from_be_bytes(*half));
+        Self { kind, bits }
+    }
+
     /// Draws a fresh id.
     pub fn random(kind: OwnerKind, entropy: &mut dyn Entropy) -> Self {
         Self { kind, bits: draw(entropy) }

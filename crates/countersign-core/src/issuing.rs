@@ -90,10 +90,10 @@ impl fmt::Debug for Issuer<'_> {
 }
 
 /// What a token is decided to be, before it is written.
-struct Due {
-    resource: Arc<Resource>,
+pub(crate) struct Due {
+    pub(crate) resource: Arc<Resource>,
     terms: Arc<ClientTerms>,
-    claims: AccessClaims,
+    pub(crate) claims: AccessClaims,
 }
 
 impl Due {
@@ -109,7 +109,7 @@ impl Due {
         }
     }
 
-    fn told(&self, line: AuditEvent) -> AuditEvent {
+    pub(crate) fn told(&self, line: AuditEvent) -> AuditEvent {
         let AccessClaims { id, subject, audience, scopes, expires_at, delegation, .. } = &self.claims;
         let line = line
             .about(id.to_string())
@@ -124,7 +124,7 @@ impl Due {
 }
 
 /// Why nothing is issued: what the client is told, and what the audit.
-type Refused = (GrantError, &'static str);
+pub(crate) type Refused = (GrantError, &'static str);
 
 fn plainly(error: GrantError) -> Refused {
     (error, error.reason())
@@ -190,7 +190,11 @@ impl Issuer<'_> {
     }
 
     /// Decides what a client gets for a person: what was granted, as far as it may still have it.
-    fn delegated(
+    ///
+    /// # Errors
+    ///
+    /// What the client is told, and what the audit.
+    pub(crate) fn delegated(
         &self,
         context: &mut Context<'_>,
         client: &Principal,
@@ -352,7 +356,7 @@ impl Issuer<'_> {
     }
 }
 
-fn unwritten() -> Unavailable {
+pub(crate) fn unwritten() -> Unavailable {
     Unavailable::Corrupt("a token cannot be written".to_owned())
 }
 
@@ -442,6 +446,8 @@ fn next_refresh_token(
                 || delegated.authorized.scopes.contains(identity::OFFLINE_ACCESS);
             lasts.then(|| first_refresh_token(context, client, delegated, issuance)).transpose()
         }
+        // It is no token that could be handed out.
+        GoingOn::Session(_) => Ok(None),
         GoingOn::From(before) => {
             successor(context, client, before, issuance).map(|next| Some(Effect::Advance(next.into())))
         }

@@ -305,7 +305,7 @@ pub(crate) fn head(headers: &HeaderMap) -> Head<'_> {
     });
     static TARGET: LazyLock<Uri> = LazyLock::new(Uri::default);
     let (method, target, connection) = (&Method::GET, &*TARGET, &*CONNECTION);
-    Head { method, target, headers, connection, key_fields: &[], sets: &NoSets }
+    Head { method, target, headers, connection, key_fields: &[], sets: &NoSets, session: None }
 }
 
 pub(crate) fn scopes(text: &str) -> ScopeSet {

@@ -220,6 +220,19 @@ impl AccessClaims {
         claims
     }
 
+    /// Returns what of `wanted` it does not say: this value, or a list that holds it.
+    pub(crate) fn lacking<'w>(
+        &self,
+        wanted: &'w Map<String, Value>,
+    ) -> impl Iterator<Item = (&'w String, &'w Value)> {
+        let holds = |name: &String, wanted: &Value| match self.further.get(name) {
+            Some(Value::Array(list)) if !wanted.is_array() => list.contains(wanted),
+            Some(held) => held == wanted,
+            None => false,
+        };
+        wanted.iter().filter(move |(name, wanted)| !holds(name, wanted))
+    }
+
     /// Reads what [`Self::to_json`] wrote; `iss` is the caller's to compare.
     ///
     /// # Errors

@@ -59,6 +59,14 @@ pub const GATEWAY_HEALTH: Place =
 pub const GATEWAY_KEYS: Place =
     Place::get(&[ListenerName::Gateway, ListenerName::Mtls], "/.countersign/jwks.json");
 
+/// Where browsers are sent from to sign in to a web app.
+pub const WEB_LOGIN: Place =
+    Place::asked(&[ListenerName::Gateway, ListenerName::Mtls], "/.countersign/login");
+
+/// Where they come back to.
+pub const WEB_CALLBACK: Place =
+    Place::asked(&[ListenerName::Gateway, ListenerName::Mtls], "/.countersign/callback");
+
 /// Where the gateway describes the resource whose identifier has no path (RFC 9728 §3).
 pub const RESOURCE_METADATA: Place =
     Place::get(&[ListenerName::Gateway, ListenerName::Mtls], "/.well-known/oauth-protected-resource");

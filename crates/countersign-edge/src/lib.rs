@@ -9,6 +9,7 @@
 //! What it does not do: decide who may do what, or read the operating system's clock.
 
 pub mod body;
+pub mod browser;
 mod chunks;
 mod closing;
 mod connection;
@@ -34,4 +35,5 @@ pub mod serve;
 pub mod tls;
 pub mod unix;
 pub mod unknown;
+pub mod whence;
 pub mod wire_error;

@@ -40,6 +40,7 @@ const ACTION: &str = "gateway.decide";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Refusal {
     Folded,
+    Foreign,
     Forwarded,
     Host(HostRefusal),
     Method,
@@ -55,6 +56,7 @@ impl Refusal {
     pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::Folded => "target_folds",
+            Self::Foreign => "foreign_site",
             Self::Forwarded => "forwarded",
             Self::Host(HostRefusal::Invalid) => "host_invalid",
             Self::Host(HostRefusal::Foreign) => "host_foreign",
@@ -74,6 +76,11 @@ impl Refusal {
             Self::Folded => wire_error::problem(
                 Problem::BadRequest,
                 "The path could be read as another one, in other case or without what stands at its end",
+                instance,
+            ),
+            Self::Foreign => wire_error::problem(
+                Problem::Forbidden,
+                "Another site has started this, or the browser does not say whence it comes: send Countersign-CSRF: 1",
                 instance,
             ),
             Self::Forwarded => wire_error::problem(
@@ -126,6 +133,8 @@ pub(crate) struct Received<'a> {
     pub(crate) caller: &'a Caller,
     /// The header fields that carry imported keys.
     pub(crate) key_fields: &'a [HeaderName],
+    /// The session token that stands for what a browser has shown.
+    pub(crate) session: Option<&'a str>,
 }
 
 /// What a row may know to select by.
@@ -161,6 +170,7 @@ impl<'a> Received<'a> {
             connection: self.connection,
             key_fields: self.key_fields,
             sets,
+            session: self.session,
         }
     }
 }

@@ -27,6 +27,7 @@ use crate::route::RouteTable;
 use crate::sources::Refresh;
 use crate::sources::Sources;
 use crate::upstream::UpstreamLimits;
+use crate::web::Web;
 use crate::worker::{Node, Reception, Worker};
 
 /// How often a worker does what is due.
@@ -70,6 +71,8 @@ pub struct GatewayConfig {
     pub identity: Identity,
     /// What signs the assertions of callers.
     pub signs: Arc<dyn Signs>,
+    /// The issuer's side of browsers.
+    pub web: Arc<dyn Web>,
     /// The hosts that are served; `None`: all.
     pub hosts: Option<Hosts>,
     /// What verifiers know.
@@ -207,6 +210,8 @@ fn node(config: &GatewayConfig) -> Node {
         routes: Arc::clone(&config.routes),
         identity: Arc::new(config.identity.clone()),
         signs: Arc::clone(&config.signs),
+        web: Arc::clone(&config.web),
+        keeper: Arc::default(),
         hosts: config.hosts.clone(),
         metrics: Arc::clone(&config.metrics),
         limits: config.limits.clone(),

@@ -17,6 +17,7 @@ use countersign_core::authenticators::GATEWAY;
 use countersign_core::decision::{Condition, Requirement};
 use countersign_core::presentation::recognises;
 use countersign_core::scheme::Scheme;
+use countersign_core::web_app::WebApp;
 use countersign_edge::host::{Host, Hosts, canonical};
 use countersign_edge::metrics::{Counter, Metrics};
 use http::Method;
@@ -172,6 +173,12 @@ pub enum RouteError {
         /// The kind.
         scheme: &'static str,
     },
+    /// It names two web apps.
+    #[error("route {route}: expected one web app; people are signed in to one at a time")]
+    TwoWebApps {
+        /// The route.
+        route: String,
+    },
     /// There is no such upstream.
     #[error("route {route}: there is no upstream number {upstream}")]
     UnknownUpstream {
@@ -210,6 +217,7 @@ pub struct CompiledRoute {
     upgrade: Vec<Protocol>,
     dropped: Arc<DroppedFields>,
     issuers: ForeignIssuers,
+    web_app: Option<WebApp>,
     permitted: Vec<(Scheme, OnceLock<Counter>)>,
 }
 
@@ -372,6 +380,7 @@ impl CompiledRoute {
         let Some(upstream) = upstreams.get(route.upstream).cloned() else {
             return Err(RouteError::UnknownUpstream { route: route.name, upstream: route.upstream });
         };
+        let web_app = web_app(&route)?;
         let schemes = route.requirement.conditions().map(Condition::scheme);
         let permitted = schemes.map(|scheme| (scheme, OnceLock::new())).collect();
         let hosts = route.hosts.as_deref().map(|hosts| compile_hosts(&route.name, hosts)).transpose()?;
@@ -390,6 +399,7 @@ impl CompiledRoute {
             upgrade: route.upgrade,
             dropped: Arc::clone(&front.dropped),
             issuers: front.issuers.clone(),
+            web_app,
             permitted,
         })
     }
@@ -397,6 +407,11 @@ impl CompiledRoute {
     /// Returns whose tokens are taken, on all routes alike.
     pub(crate) const fn issuers(&self) -> &ForeignIssuers {
         &self.issuers
+    }
+
+    /// Returns the web app that people may be signed in to.
+    pub(crate) const fn web_app(&self) -> Option<&WebApp> {
+        self.web_app.as_ref()
     }
 
     /// Returns which header fields of callers end here.
@@ -517,6 +532,16 @@ fn decidable(route: &Route, requirement: &Requirement) -> Result<(), RouteError>
 /// Tells whether a method holds no letter in lower case, as every registered one (RFC 9110 §9.1).
 pub(crate) fn is_upper_case(method: &Method) -> bool {
     !method.as_str().bytes().any(|byte| byte.is_ascii_lowercase())
+}
+
+/// Returns the web app that a route's people may be signed in to.
+fn web_app(route: &Route) -> Result<Option<WebApp>, RouteError> {
+    let mut apps = route.requirement.conditions().filter_map(Condition::web_app);
+    let first = apps.next();
+    if apps.any(|other| Some(other) != first) {
+        return Err(RouteError::TwoWebApps { route: route.name.clone() });
+    }
+    Ok(first.cloned())
 }
 
 fn compile_hosts(route: &str, hosts: &[String]) -> Result<Hosts, RouteError> {

@@ -26,22 +26,24 @@ use countersign_edge::metrics::Metrics;
 use countersign_edge::rate_limit;
 use countersign_edge::serve::{Peer, Serve, Tunnel};
 use countersign_edge::wire_error::{self, Beside, Problem};
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, SET_COOKIE};
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use serde_json::json;
 use tokio::sync::Semaphore;
 
 use crate::assertions::{Assertions, Making, Signs};
+use crate::browse::{self, Browsed, Browsing};
 use crate::enforce::{self, Refusal, Refused};
 use crate::forward::{Forwarded, Ready, Received, forward, prepare};
 use crate::forward_error::ForwardError;
 use crate::health;
 use crate::intermediary;
 use crate::journal::{Journal, Permitted, RefusedRequest, Told};
+use crate::keeper::Keeper;
 use crate::lent::Lent;
 use crate::names;
 use crate::pool::Pool;
@@ -50,6 +52,7 @@ use crate::route::{CompiledRoute, RouteTable};
 use crate::sources::Sources;
 use crate::tether::{Judge, Tether, Tethered};
 use crate::upstream::{Upstream, UpstreamLimits};
+use crate::web::Web;
 
 /// Paths that are ours on every gateway.
 const OWN: &str = "/.countersign";
@@ -82,6 +85,9 @@ pub(crate) struct Node {
     pub(crate) routes: Arc<ArcSwap<RouteTable>>,
     pub(crate) identity: Arc<Identity>,
     pub(crate) signs: Arc<dyn Signs>,
+    pub(crate) web: Arc<dyn Web>,
+    /// The session tokens of browsers, over all workers.
+    pub(crate) keeper: Arc<Keeper>,
     pub(crate) hosts: Option<Hosts>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) limits: Limits,
@@ -192,7 +198,12 @@ impl Worker {
             return self.refuse(refused, None, &head.method, target.path(), &peer);
         };
         if is_own(&table, target.path()) {
-            return self.own(&OwnCall { head: &head, table: &table, path: target.path() }, target.query());
+            let call = OwnCall { head: &head, table: &table, path: target.path() };
+            if let Some(answer) = self.own(&call, target.query()) {
+                return answer;
+            }
+            drop(table);
+            return self.node.web.answer(Request::from_parts(head, body), peer).await.map(GatewayBody::Own);
         }
         let route = match enforce::route(&table, &head, target.path()) {
             Ok(route) => route,
@@ -205,11 +216,19 @@ impl Worker {
         let mut entropy = Drawn(&self.entropy);
         let sources = &self.node.sources;
         let key_headers = sources.snapshot.key_headers();
+        let browsed = match self.browse(&route, &head, &key_headers).await {
+            Ok(browsed) => browsed,
+            Err(refusal) => {
+                let refused = Refused::unproven(now, refusal);
+                return self.refuse_browser(refused, &route, (&head, &target), &peer);
+            }
+        };
         let judged = enforce::Received {
             head: &head,
             connection: peer.connection(),
             caller: &caller,
             key_fields: &key_headers,
+            session: browsed.token.as_deref().map(|token| token.expose().as_str()),
         };
         match enforce::authorise(sources, &mut entropy, &route, judged).await {
             Ok(admitted) => {
@@ -225,12 +244,16 @@ impl Worker {
                     tether: None,
                 };
                 // All that was received is consumed before anything is waited for: no future carries it.
-                match self.prepare(admitted, &route, received) {
+                let answer = match self.prepare(admitted, &route, received) {
                     Ok(exchange) => self.exchange(exchange, &route).await,
                     Err(answer) => *answer,
-                }
+                };
+                with_cookie(answer, browsed.cookie)
             }
-            Err(refused) => self.refuse(refused, Some(&route), &head.method, target.path(), &peer),
+            Err(refused) => {
+                let answer = self.refuse_browser(refused, &route, (&head, &target), &peer);
+                with_cookie(answer, browsed.cookie)
+            }
         }
     }
 
@@ -242,9 +265,38 @@ impl Worker {
         Ok(target)
     }
 
-    /// Answers under the paths that are ours.
-    fn own(&self, call: &OwnCall<'_>, asked: Option<&str>) -> Response<GatewayBody> {
-        match find(ENDPOINTS, |row| &row.place, ListenerName::Gateway, &call.head.method, call.path) {
+    /// Reads what a browser has shown, where a route's people are signed in to a web app.
+    async fn browse(
+        &self,
+        route: &CompiledRoute,
+        head: &Parts,
+        key_fields: &[HeaderName],
+    ) -> Result<Browsed, Refusal> {
+        let Some(app) = route.web_app() else { return Ok(Browsed::default()) };
+        let Node { sources, keeper, web, .. } = &self.node;
+        let (snapshot, now) = (&*sources.snapshot, sources.clock.now());
+        Browsing { app, snapshot, keeper, web: &**web, now }.browse(head, key_fields).await
+    }
+
+    /// Refuses; a person at a web app is sent to sign in, if that may help.
+    fn refuse_browser(
+        &self,
+        refused: Refused,
+        route: &CompiledRoute,
+        (head, target): (&Parts, &PathAndQuery),
+        peer: &Peer,
+    ) -> Response<GatewayBody> {
+        let app = route.web_app().filter(|_| browse::may_sign_in(&refused.refusal));
+        let mut answer = self.refuse(refused, Some(route), &head.method, target.path(), peer);
+        if let Some(app) = app {
+            browse::answer_browser(&mut answer, head, app, target.as_str());
+        }
+        answer
+    }
+
+    /// Answers under the paths that are ours; `None`: the issuer answers there.
+    fn own(&self, call: &OwnCall<'_>, asked: Option<&str>) -> Option<Response<GatewayBody>> {
+        Some(match find(ENDPOINTS, |row| &row.place, ListenerName::Gateway, &call.head.method, call.path) {
             Matched::Endpoint(endpoint, _) => match query(asked, &[]) {
                 Ok(_none) => (endpoint.answer)(self, call),
                 Err(detail) => wire_error::problem(Problem::BadRequest, &detail, None).map(GatewayBody::Own),
@@ -252,8 +304,8 @@ impl Worker {
             Matched::OtherMethods(allowed) => {
                 wire_error::method_not_allowed(&allowed, None).map(GatewayBody::Own)
             }
-            Matched::Nothing => wire_error::problem(Problem::NotFound, "", None).map(GatewayBody::Own),
-        }
+            Matched::Nothing => return None,
+        })
     }
 
     fn resource(&self, call: &OwnCall<'_>) -> Response<GatewayBody> {
@@ -399,6 +451,14 @@ impl Worker {
         let beside = Beside { instance: Some(id), resource_metadata: described_at.as_deref() };
         refusal.response(beside).map(GatewayBody::Own)
     }
+}
+
+/// Has a browser keep something too.
+fn with_cookie(mut answer: Response<GatewayBody>, cookie: Option<HeaderValue>) -> Response<GatewayBody> {
+    if let Some(cookie) = cookie {
+        answer.headers_mut().append(SET_COOKIE, cookie);
+    }
+    answer
 }
 
 fn status(code: StatusCode, text: &'static str) -> Response<GatewayBody> {

@@ -105,6 +105,8 @@ form-post-words = Wählen Sie „{ continue }“, um zur Anwendung zurückzukehr
 # Was schiefging
 problem-request = Dieser Link funktioniert nicht
 problem-request-words = Die Anwendung hat Sie mit einer Anfrage hierher geschickt, der wir nicht folgen können. Es wurde nichts weitergegeben. Gehen Sie zur Anwendung zurück und versuchen Sie es noch einmal; wenn es wieder geschieht, sagen Sie es denen, die sie betreiben.
+problem-sign-in = Sie sind nicht angemeldet
+problem-sign-in-words = Die Anmeldung wurde nicht abgeschlossen: Sie wurde abgebrochen, hat zu lange gedauert oder begann in einem anderen Browser. Nichts ging verloren. Bitte versuchen Sie es noch einmal.
 problem-stale = Diese Seite ist veraltet
 problem-stale-words = Vielleicht haben Sie sich in einem anderen Tab an- oder abgemeldet, oder die Seite war zu lange offen. Es wurde nichts geändert.
 problem-link = Dieser Link gilt nicht mehr

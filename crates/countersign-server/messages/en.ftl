@@ -105,6 +105,8 @@ form-post-words = Choose “{ continue }” to go back to the application.
 # What went wrong
 problem-request = This link does not work
 problem-request-words = The application sent you here with a request that we cannot follow. Nothing was shared. Go back to the application and try again; if it happens again, tell the people who run it.
+problem-sign-in = You are not signed in
+problem-sign-in-words = Signing in was not finished: it was stopped, took too long, or began in another browser. Nothing was lost. Please try again.
 problem-stale = This page is out of date
 problem-stale-words = You may have signed in or out in another tab, or the page was open for too long. Nothing was changed.
 problem-link = This link is no longer good

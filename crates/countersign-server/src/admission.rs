@@ -90,6 +90,7 @@ async fn presented(
         connection,
         key_fields: &[],
         sets,
+        session: None,
     };
     let presentation = recognise(rows, &presented, requirement)
         .map_err(|rejection: Rejection| Box::new(wire_error::from_rejection(rejection, Beside::default())))?;

@@ -29,6 +29,7 @@ use crate::mail_queue::MailQueue;
 use crate::passwords::{Busy, Passwords};
 use crate::schema::{DecisionView, ReloadView, RouteView};
 use crate::signing::Signing;
+use crate::web_apps::WebApps;
 
 /// Opens a source of entropy for one request.
 pub type EntropySource = Arc<dyn Fn() -> Box<dyn Entropy> + Send + Sync>;
@@ -96,6 +97,8 @@ pub struct App {
     pub gateway: Option<Arc<dyn GatewayView>>,
     /// What reloads the settings; `None` when no server runs.
     pub reload: Option<mpsc::Sender<ReloadRequest>>,
+    /// The web apps of the routes in force; replaced by a reload.
+    pub web_apps: Arc<ArcSwap<WebApps>>,
     /// The issuer's URL: the `iss` of everything issued.
     pub issuer_url: String,
     /// The certification authority's certificate, PEM.

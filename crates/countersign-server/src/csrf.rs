@@ -7,8 +7,9 @@
 //! **Invariant.** The token of another browser, session, purpose or request is none.
 
 use countersign_core::secret::{Peppers, Purpose, SecretHash};
-use http::header::{HOST, ORIGIN};
-use http::{HeaderMap, HeaderName};
+use countersign_edge::whence::{Whence, authority, whence};
+use http::HeaderMap;
+use http::header::HOST;
 use url::Url;
 
 use crate::cookie::Cookies;
@@ -78,19 +79,14 @@ pub(crate) fn is_token(
 ///
 /// An `Origin` counts as ours by its authority, as the request names it or the issuer: who ends TLS before us knows the scheme.
 pub(crate) fn is_foreign(headers: &HeaderMap, issuer_url: &str) -> bool {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let issuer = Url::parse(issuer_url).map(|issuer| issuer.origin().ascii_serialization());
+    let is_issuer = |origin: &str| issuer.as_ref().is_ok_and(|issuer| issuer == origin);
     let ours = |origin: &str| {
-        let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-        let issuer = Url::parse(issuer_url).map(|issuer| issuer.origin().ascii_serialization());
-        let authority = origin.split_once("://").map(|(_, authority)| authority);
-        authority.is_some() && (authority == host || issuer.is_ok_and(|issuer| issuer == origin))
+        let authority = authority(origin);
+        authority.is_some() && (authority == host || is_issuer(origin))
     };
-    let site = |site: &str| matches!(site, "same-origin" | "none");
-    !said(headers, &SITE, site) || !said(headers, &ORIGIN, ours)
-}
-
-/// Tells whether all that a field says is `good`.
-fn said(headers: &HeaderMap, name: &HeaderName, good: impl Fn(&str) -> bool) -> bool {
-    headers.get_all(name).iter().all(|value| value.to_str().is_ok_and(&good))
+    whence(headers, ours) == Whence::Elsewhere
 }
 
 /// Writes what a token is bound to, each part after its length, so that no two are written alike.
@@ -114,8 +110,6 @@ fn unhex(text: &str) -> Option<SecretHash> {
         .collect();
     SecretHash::from_bytes(&bytes?)
 }
-
-const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 #[cfg(test)]
 mod tests {

@@ -98,9 +98,13 @@ impl Desk {
         answer.map(|body| Placed::new(body, place))
     }
 
-    /// Returns the person who waits for an answer, if it is one. Only the issuer has pages.
+    /// Returns the person who waits for an answer, if it is one. The issuer has pages, and the gateway for web apps.
     fn reader(&self, head: &Parts) -> Option<Reader> {
-        let (ListenerName::Issuer, path) = (self.listener, head.uri.path()) else { return None };
+        let path = head.uri.path();
+        match self.listener {
+            ListenerName::Issuer | ListenerName::Gateway | ListenerName::Mtls => {}
+            ListenerName::Admin | ListenerName::Local => return None,
+        }
         match find(self.table, |row| &row.place, self.listener, &head.method, path) {
             Matched::Endpoint(row, _) if row.answers_with_page() => Some(Reader::asking(head)),
             Matched::Endpoint(..) | Matched::OtherMethods(_) | Matched::Nothing => Reader::of(head),

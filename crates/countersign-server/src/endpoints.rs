@@ -4,7 +4,8 @@
 use countersign_core::reach::ManagementScope;
 use countersign_edge::endpoint::ListenerName::{Admin, Issuer, Local};
 use countersign_edge::endpoint::{
-    GATEWAY_HEALTH, GATEWAY_KEYS, ListenerName, Place, RESOURCE_METADATA, RESOURCE_METADATA_OF,
+    GATEWAY_HEALTH, GATEWAY_KEYS, ListenerName, Place, RESOURCE_METADATA, RESOURCE_METADATA_OF, WEB_CALLBACK,
+    WEB_LOGIN,
 };
 use countersign_edge::wire_error::Problem;
 use schemars::SchemaGenerator;
@@ -35,9 +36,10 @@ use crate::user_json::{
     MembershipView, UserAmend, UserCreate, UserMail, UserReset, UserRoles, UserShown, UserView,
 };
 use crate::userinfo::{self, UserInfo};
+use crate::web_account::{self, SessionView};
 use crate::{
     api_key, audit, authorize, bulk, by_form, client, decision, device_page, issuer, logout, mailed,
-    management_key, observe, openapi, owner, reload, resource, sign_in, user,
+    management_key, observe, openapi, owner, reload, resource, sign_in, user, web_login,
 };
 
 macro_rules! shape {
@@ -61,6 +63,10 @@ macro_rules! open {
 /// Where the management API answers.
 const API: &[ListenerName] = &[Admin, Local];
 const ISSUER: &[ListenerName] = &[Issuer];
+/// Where people see pages.
+const PAGES: &[ListenerName] = &[Issuer, ListenerName::Gateway, ListenerName::Mtls];
+/// Where web apps are.
+const GATEWAY: &[ListenerName] = &[ListenerName::Gateway, ListenerName::Mtls];
 
 const LIMIT: Parameter = Parameter {
     name: "limit",
@@ -100,6 +106,12 @@ const GRANTS: &[Parameter] = &[
 const DEVICE: &[Parameter] = &[
     text("user_code", "The code that the device shows."),
     text("ui_locales", "Languages, the best first (OpenID Connect Core 1.0 §3.1.2.1)."),
+];
+const WEB_SESSION: &[Parameter] =
+    &[text("client", "The web app; where the routes name one alone it may be left out.")];
+const LOGIN: &[Parameter] = &[
+    text("client", "The web app; where the routes name one alone it may be left out."),
+    text("return_to", "The path to go on to."),
 ];
 const MAILED: &[Parameter] = &[text("token", "What the mailed link holds.")];
 const RECENT: &[Parameter] = &[LIMIT];
@@ -182,7 +194,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
         ..ROW
     },
     Endpoint {
-        place: Place::get(ISSUER, "/assets/countersign.css"),
+        place: Place::get(PAGES, "/.countersign/assets/countersign.css"),
         id: "readStylesheet",
         summary: "Gives the stylesheet of the pages.",
         clause: "RFC 9111 §5.2.2.4",
@@ -191,7 +203,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
         ..ROW
     },
     Endpoint {
-        place: Place::get(ISSUER, "/assets/countersign.svg"),
+        place: Place::get(PAGES, "/.countersign/assets/countersign.svg"),
         id: "readPicture",
         summary: "Gives the picture on the pages.",
         clause: "RFC 9111 §5.2.2.4",
@@ -328,6 +340,47 @@ pub static ENDPOINTS: &[Endpoint] = &[
         answer: Answered::json(shape!(TokenView)),
         refusals: &[Problem::TooManyRequests],
         handler: Handler::Client(|desk, call| Box::pin(token::issue_token(&desk.app, call))),
+        ..ROW
+    },
+    Endpoint {
+        place: WEB_LOGIN,
+        id: "beginWebSession",
+        summary: "Sends a browser to sign in to a web app, and remembers where it wanted to go.",
+        clause: "RFC 6749 §4.1.1",
+        parameters: LOGIN,
+        answer: Answered::page(),
+        handler: Handler::Open(|desk, received| Box::pin(web_login::begin(&desk.app, received))),
+        ..ROW
+    },
+    Endpoint {
+        place: WEB_CALLBACK,
+        id: "finishWebSession",
+        summary: "Takes a browser back that has signed in, and begins its session.",
+        clause: "RFC 6749 §4.1.2",
+        answer: Answered::page(),
+        refusals: &[Problem::Unavailable],
+        handler: Handler::Visit(|desk, received| Box::pin(web_login::finish(&desk.app, received))),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::get(GATEWAY, "/.countersign/session"),
+        id: "readWebSession",
+        summary: "Tells a front end who is signed in.",
+        clause: "RFC 6265 §8.4",
+        parameters: WEB_SESSION,
+        answer: Answered::json(shape!(SessionView)),
+        refusals: &[Problem::CredentialRequired, Problem::InvalidToken, Problem::Unavailable],
+        handler: Handler::Open(|desk, received| Box::pin(web_account::show(&desk.app, received))),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::post(GATEWAY, "/.countersign/logout"),
+        id: "endWebSession",
+        summary: "Signs a person out of the web apps of this gateway, or of one, and of the issuer.",
+        clause: "OWASP ASVS 5.0 §7.4.1",
+        answer: Answered::NOTHING,
+        refusals: &[Problem::Forbidden, Problem::Unavailable],
+        handler: Handler::Visit(|desk, received| Box::pin(web_account::sign_out(&desk.app, received))),
         ..ROW
     },
     Endpoint {
@@ -1152,6 +1205,10 @@ mod tests {
             "readMetrics",
             "counts, with labels from registers alone; whoever may not see them is kept off the listener",
         ),
+        ("beginWebSession", "people come here to be sent to the issuer, and are promised nothing"),
+        ("finishWebSession", "the browser's own attempt and a code are proven here"),
+        ("readWebSession", "the session is proven here"),
+        ("endWebSession", "the same; a page of the same origin alone may do it"),
         ("readPicture", "part of every page, and the same for all"),
         ("readStylesheet", "the same"),
         ("readSigningKeys", "public keys, published so that tokens are verified"),
@@ -1182,8 +1239,10 @@ mod tests {
             assert_eq!(permitted, matches!(row.handler, Handler::Permitted(_)), "{row:?}");
             let client = row.callers == Callers::Client;
             assert_eq!(client, matches!(row.handler, Handler::Client(_)), "{row:?}");
-            let gateways = matches!(row.handler, Handler::Gateway);
-            assert_eq!(gateways, row.place.listeners.contains(&ListenerName::Gateway), "{row:?}");
+            // What the gateway does not answer itself, it has answered from here.
+            if matches!(row.handler, Handler::Gateway) {
+                assert!(row.place.listeners.contains(&ListenerName::Gateway), "{row:?}");
+            }
         }
     }
 

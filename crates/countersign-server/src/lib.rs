@@ -81,3 +81,8 @@ mod user;
 mod user_json;
 mod userinfo;
 mod visit;
+mod web_account;
+pub mod web_app;
+pub mod web_apps;
+mod web_login;
+pub mod web_session;

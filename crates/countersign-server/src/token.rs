@@ -3,11 +3,12 @@
 use std::sync::{Mutex, PoisonError};
 
 use countersign_core::exchange::issue;
-use countersign_core::grant::parse;
+use countersign_core::grant::{GrantError, Issue, TokenRequest, parse};
 use countersign_core::grants::GRANTS;
 use countersign_core::issuance::Issuance;
 use countersign_core::issuing::{Draft, Issuer, Written};
 use countersign_core::ledger::Unavailable;
+use countersign_core::principal::Principal;
 use countersign_core::secret::Secret;
 use countersign_core::standing::Knows as _;
 use countersign_core::timestamp::Timestamp;
@@ -61,6 +62,41 @@ pub(crate) async fn issue_token(app: &App, call: ClientCall) -> Result<Reply, Fa
 
 async fn redeem(app: &App, call: &ClientCall) -> Result<Issuance, Refused> {
     let request = parse(GRANTS, &call.form)?;
+    let code = call.form.get("device_code").unwrap_or_default();
+    let paced = |error| app.devices.paced(code, app.clock.monotonic(), error);
+    issue_by(app, &call.client, &*request, &Tokens).await?.map_err(|error| paced(error).into())
+}
+
+/// What is issued by an issuer of this moment.
+pub(crate) trait IssuesBy: Sync {
+    /// What is issued.
+    type Issued: Send;
+    /// What decides on it.
+    type By<'a>: Issue<Issued = Self::Issued>;
+
+    /// Lets it decide by `issuer`.
+    fn by<'a>(&self, issuer: Issuer<'a>) -> Self::By<'a>;
+}
+
+/// Tokens, as clients get them.
+struct Tokens;
+
+impl IssuesBy for Tokens {
+    type Issued = Issuance;
+    type By<'a> = Issuer<'a>;
+
+    fn by<'a>(&self, issuer: Issuer<'a>) -> Issuer<'a> {
+        issuer
+    }
+}
+
+/// Redeems a request of a proven client. Where a slot has no key that signs, one is made.
+pub(crate) async fn issue_by<M: IssuesBy>(
+    app: &App,
+    client: &Principal,
+    request: &dyn TokenRequest,
+    what: &M,
+) -> Result<Result<M::Issued, GrantError>, Unavailable> {
     let mut entropy = (app.entropy)();
     let policy = app.policy.load_full();
     let mut context = app.context(&policy, entropy.as_mut(), None);
@@ -72,26 +108,22 @@ async fn redeem(app: &App, call: &ClientCall) -> Result<Issuance, Refused> {
     };
     // A token and an ID token may each lack a key.
     for retried in [false, false, true] {
-        let issuer = Issuer {
+        let issuer = what.by(Issuer {
             url: &app.issuer_url,
             resources: snapshot.resources(),
             incarnation: snapshot.incarnation(),
             writer: &writer,
-        };
-        match issue(app.store.as_ref(), &mut context, &issuer, &call.client, &*request).await {
+        });
+        match issue(app.store.as_ref(), &mut context, &issuer, client, request).await {
             // Another node may have made the key a moment ago.
             Err(Unavailable::NoSigningKey) if !retried => {
                 let slot = missing.lock().unwrap_or_else(PoisonError::into_inner).take();
                 app.prepare_slot(slot.ok_or(Unavailable::NoSigningKey)?).await?;
             }
-            answer => {
-                let code = call.form.get("device_code").unwrap_or_default();
-                let paced = |error| app.devices.paced(code, app.clock.monotonic(), error);
-                return answer?.map_err(|error| paced(error).into());
-            }
+            answer => return answer,
         }
     }
-    Err(Unavailable::NoSigningKey.into())
+    Err(Unavailable::NoSigningKey)
 }
 
 /// Writes the token that a client is given.

@@ -27,6 +27,7 @@ mod system;
 mod tls;
 mod tokens;
 mod view;
+mod web;
 
 use std::process::ExitCode;
 

@@ -209,6 +209,7 @@ async fn assemble(
         metrics: Arc::new(Metrics::new()),
         gateway: None,
         reload: None,
+        web_apps: Arc::default(),
         issuer_url: String::new(),
         ca_pem,
     };

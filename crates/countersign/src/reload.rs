@@ -30,6 +30,7 @@ use crate::settings::difference::{Change, difference, replaced};
 use crate::settings::register::Mark;
 use crate::settings::resolved::{self, Settings};
 use crate::system::SystemClock;
+use crate::web::{register, web_apps};
 
 /// How often the files are looked at. A file is read when two looks in a row find it the same, so that one that is
 /// still being written is left alone; a person who saves it waits for at most twice this.
@@ -59,6 +60,8 @@ pub(crate) struct Live {
     pub(crate) admin_hosts: Arc<ArcSwap<Hosts>>,
     /// The URL by which the gateway is called.
     pub(crate) gateway: String,
+    /// What tokens are for where nothing is said.
+    pub(crate) resource: String,
     /// What handlers stand on: the operator's policy, the store, the metrics.
     pub(crate) app: Arc<App>,
 }
@@ -87,6 +90,13 @@ impl Reload {
             files.forget();
             let (by, answer) = request.map_or((Actor::SYSTEM, None), |one| (one.by, Some(one.answer)));
             let reloaded = self.reload(by, &mut files);
+            let app = &self.live.app;
+            if let Err(error) = register(app, &app.web_apps.load_full()).await {
+                tracing::error!(
+                    error = format!("{error:#}"),
+                    "nobody can sign in to a web app of the routes"
+                );
+            }
             if let Some(answer) = answer {
                 let _gone = answer.send(reloaded);
             }
@@ -123,6 +133,7 @@ impl Reload {
         let routing = self.live.routing.prepare(&settings)?;
         let app = Arc::clone(&self.live.app);
         let resources = app.store.snapshot().resources();
+        let web_apps = web_apps(&settings, &self.live.gateway, &self.live.resource)?;
         let declared = settings.resources.declared(&self.live.gateway)?;
         resources.admits(&declared)?;
 
@@ -132,6 +143,7 @@ impl Reload {
         self.live.reports.put(reports);
         app.client_keys.put(client_keys);
         resources.declare(declared);
+        app.web_apps.store(Arc::new(web_apps));
         self.live.admin_hosts.store(Arc::new(hosts::admin(&settings)));
         app.policy.store(Arc::new(settings.policy.clone()));
         settings.log.set_level();

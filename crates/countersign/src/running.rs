@@ -19,6 +19,7 @@ use countersign_gateway::resource::Identity;
 use countersign_gateway::route::RouteTable;
 use countersign_gateway::sources::Refresh;
 use countersign_gateway::upstream::UpstreamLimits;
+use countersign_gateway::web::Web;
 use countersign_server::app::{App, ReloadRequest};
 use countersign_server::due::{self, Ahead};
 use countersign_server::endpoint::Desk;
@@ -46,6 +47,7 @@ use crate::settings::file::MailSettings;
 use crate::settings::resolved::{ListenerAddress, Settings};
 use crate::system::SystemClock;
 use crate::view::{BehindGateway, OfGateway, SignsAssertions};
+use crate::web::{OfIssuer, register, web_apps};
 
 /// Reloads that may be asked for while one is under way.
 const RELOADS: usize = 4;
@@ -174,7 +176,9 @@ impl Running {
         let listeners = gateway_listeners(sockets.gateway, sockets.mtls, &certificates);
         let issuer_url = settings.issuer_url.as_ref().map_or_else(|| urls.issuer.clone(), identifier);
         let identity = Identity { issuer: issuer_url.clone(), resource: resource.clone() };
-        let front = Front { listeners, identity };
+        let web = Arc::new(OfIssuer::default());
+        let front = Front { listeners, identity, web: Arc::<OfIssuer>::clone(&web) };
+        let web_apps = web_apps(settings, &urls.gateway, &resource)?;
         let config = gateway_config(node, settings, &routing.table, front, &shares);
         let gateway = Arc::new(Gateway::start(config)?);
         let (reload_asked, reload_requests) = mpsc::channel(RELOADS);
@@ -185,6 +189,7 @@ impl Running {
         let leaks_work = tokio::spawn(leaks::work(Arc::clone(&node.app), taken));
         reports.put(from_github);
         node.app.client_keys.put(for_client_keys);
+        web.serve(&node.app, web_apps);
         let [issuer, admin, local] = desks(node, settings, leaks, &reports);
         let admin_hosts = Arc::clone(&admin.hosts);
         let tcp = |socket| Socket::Tcp(socket, certificates.https.clone());
@@ -198,6 +203,7 @@ impl Running {
             reports,
             admin_hosts,
             gateway: urls.gateway.clone(),
+            resource,
             app: Arc::clone(&node.app),
         };
         let reloading = tokio::spawn(Reload::new(up, settings, live).work(reload_requests));
@@ -208,6 +214,7 @@ impl Running {
         node.snapshot.resources().admits(&declared)?;
         node.snapshot.resources().declare(declared);
         node.app.prepare_signing().await?;
+        register(&node.app, &node.app.web_apps.load_full()).await?;
         let signing_work = tokio::spawn(signers::work(Arc::clone(&node.app)));
         let mail_work = mail_work(&node.app, &settings.mail)?;
         tracing::info!(
@@ -403,6 +410,7 @@ fn identifier(url: &Url) -> String {
 struct Front {
     listeners: Vec<GatewayListener>,
     identity: Identity,
+    web: Arc<dyn Web>,
 }
 
 fn gateway_config(
@@ -418,6 +426,7 @@ fn gateway_config(
         listeners: front.listeners,
         identity: front.identity,
         signs: Arc::new(SignsAssertions(Arc::clone(&node.app))),
+        web: front.web,
         workers: settings.workers.unwrap_or(0),
         routes: Arc::clone(table),
         hosts: None,

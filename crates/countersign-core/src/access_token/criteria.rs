@@ -25,6 +25,10 @@ pub(super) static SETTINGS: &[Setting] = &[
     },
 ];
 
+/// It lacks a claim.
+pub(crate) const WRONG_CLAIMS: OwnDenial =
+    OwnDenial { code: "wrong_claims", why: "the token lacks a claim that is required", nearness: 0 };
+
 /// What is asked of a token itself.
 #[derive(Debug, Clone, PartialEq)]
 struct TokenCriteria {
@@ -35,30 +39,15 @@ impl Judge for TokenCriteria {
     type Own = AccessClaims;
 
     fn meets(&self, own: &AccessClaims) -> Result<(), OwnDenial> {
-        if self.missing(own).next().is_none() {
-            return Ok(());
-        }
-        Err(OwnDenial { code: "wrong_claims", why: "the token lacks a claim that is required", nearness: 0 })
+        if own.lacking(&self.claims).next().is_none() { Ok(()) } else { Err(WRONG_CLAIMS) }
     }
 
     fn step_up(&self, own: &AccessClaims) -> Option<&str> {
-        let mut missing = self.missing(own);
+        let mut missing = own.lacking(&self.claims);
         match (missing.next(), missing.next(), &own.delegation) {
             (Some((name, Value::String(acr))), None, Some(_)) if name == ACR => Some(acr),
             _ => None,
         }
-    }
-}
-
-impl TokenCriteria {
-    /// Returns the claims that a token does not hold as they are asked for.
-    fn missing(&self, own: &AccessClaims) -> impl Iterator<Item = (&String, &Value)> {
-        let holds = |name: &String, wanted: &Value| match own.further.get(name) {
-            Some(Value::Array(list)) if !wanted.is_array() => list.contains(wanted),
-            Some(held) => held == wanted,
-            None => false,
-        };
-        self.claims.iter().filter(move |(name, wanted)| !holds(name, wanted))
     }
 }
 
@@ -82,7 +71,7 @@ impl Judge for OfPerson {
 #[must_use]
 pub fn userinfo() -> Condition {
     let token = TokenSource { issuer: Issuer::Own, audience: None };
-    let asked = Asked { own: OwnCriteria::new(OfPerson), token: Some(token) };
+    let asked = Asked { own: OwnCriteria::new(OfPerson), token: Some(token), web_app: None };
     let condition = Condition { audience: Audience::Any, ..Condition::of(SCHEME, asked) };
     condition.holding(OPENID.parse().unwrap_or_default())
 }
@@ -101,7 +90,7 @@ pub(super) fn criteria(settings: &Map<String, Value>) -> Result<Asked, NotACondi
     };
     let audience: Option<String> = read(settings, "audience").map_err(|why| KIND.not("audience", why))?;
     let token = TokenSource { issuer: Issuer::Own, audience: audience.map(Into::into) };
-    Ok(Asked { own, token: Some(token) })
+    Ok(Asked { own, token: Some(token), web_app: None })
 }
 
 /// The claim that says how well a person has signed in.

@@ -15,6 +15,7 @@ mod tests;
 mod wire;
 
 pub use crate::our_token::{Good, judge};
+pub(crate) use criteria::WRONG_CLAIMS;
 pub use criteria::userinfo;
 pub use kind::{KIND, OPAQUE_PREFIX, SCHEME};
 pub use wire::{ROW, TYPE, Told, told};

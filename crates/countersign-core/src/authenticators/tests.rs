@@ -18,6 +18,7 @@ use crate::presentation::{kinds_of, recognise, recognise_told, recognises};
 use crate::rejection::Rejection;
 use crate::scheme::Scheme;
 use crate::testing::{asking_for_key, head, headers, scopes};
+use crate::web_session;
 
 fn key(prefix: &str) -> String {
     KeyString::mint(&prefix.parse().unwrap(), &mut SeededEntropy::new(1)).into_secret().expose().clone()
@@ -131,7 +132,7 @@ fn an_imported_key_is_one_that_a_set_claims() {
 fn a_register_knows_its_kinds() {
     assert_eq!(
         kinds_of(GATEWAY).collect::<Vec<_>>(),
-        [&api_key::KIND, &access_token::KIND, &foreign_token::KIND]
+        [&api_key::KIND, &access_token::KIND, &foreign_token::KIND, &web_session::KIND]
     );
     assert!(recognises(GATEWAY, api_key::SCHEME) && !recognises(GATEWAY, management_key::SCHEME));
     assert!(recognises(MANAGEMENT, management_key::SCHEME) && !recognises(MANAGEMENT, Scheme::ANONYMOUS));
@@ -164,7 +165,7 @@ proptest! {
 }
 
 /// `text`, carried in every way that carries a text.
-fn every_way(text: &str) -> [Carried<'_>; 8] {
+fn every_way(text: &str) -> [Carried<'_>; 9] {
     [
         Carried::Basic(text),
         Carried::Bearer(text),
@@ -172,6 +173,7 @@ fn every_way(text: &str) -> [Carried<'_>; 8] {
         Carried::Dpop { token: text, proof: text },
         Carried::KeyField { field: "x-api-key", text },
         Carried::KeyField { field: "x-other-key", text },
+        Carried::Session(text),
         Carried::Signature { id: text, signatures: text },
         Carried::Told(text),
     ]

@@ -171,6 +171,8 @@ impl Authorize<'_> {
             Said::Yes(ticked) => {
                 ticked_of(asked, ticked).ok_or(Refused::Error(AuthorizationError::AccessDenied))
             }
+            // It is the installation's own: nobody is asked whether the house may know its guests.
+            Said::Nothing if self.is_own() => Ok(asked.clone()),
             Said::Nothing => {
                 let same = found.filter(|before| before.client_hash.as_bytes() == &self.client_hash);
                 let covers = same.is_some_and(|before| before.scopes.first_missing(asked).is_none());
@@ -183,6 +185,11 @@ impl Authorize<'_> {
                 }
             }
         }
+    }
+
+    /// Tells whether the client is a web app of the installation's own.
+    fn is_own(&self) -> bool {
+        self.checked.addressed.terms.auth_method == AuthMethod::Gateway
     }
 
     /// Tells whether anybody may pass for the client: what proves nothing and is not called back at a host of its own (RFC 8252

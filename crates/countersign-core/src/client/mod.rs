@@ -14,10 +14,12 @@ mod declaration;
 mod model;
 mod rules;
 mod terms;
+mod web_app;
 
 pub use command_line::{COMMAND_LINE, RegisterCommandLine};
 pub use model::{AmendClient, Declare, Register, Registered, Rekey, RotateSecret, SecretRotated, Undeclare};
 pub use rules::{asked, visible};
+pub use web_app::{AmendWebApp, Disagree, RegisterWebApp, Wanted, WebAppTerms, wanted};
 
 #[cfg(test)]
 mod tests;

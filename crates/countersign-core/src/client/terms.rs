@@ -132,6 +132,10 @@ const MISTAKES: &[Mistake] = &[
         },
         "private_key_jwt needs jwks or jwks_uri, and these are for private_key_jwt",
     ),
+    (
+        |terms| terms.auth_method == AuthMethod::Gateway,
+        "gateway is how the web apps of routes are proven, which nobody registers and whose terms follow the routes",
+    ),
     (|terms| terms.grants.is_empty(), "expected at least one grant"),
     (
         |terms| !terms.auth_method.is_confidential() && terms.grants.contains(&GrantType::ClientCredentials),

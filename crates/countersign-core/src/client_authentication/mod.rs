@@ -11,6 +11,7 @@
 //! What it does not do: decide what the client may have.
 
 mod decoy;
+mod gateway;
 mod kind;
 mod private_key_jwt;
 mod public;
@@ -30,6 +31,7 @@ use crate::credential::Presented;
 use crate::grant::Form;
 use crate::rejection::Rejection;
 
+pub use gateway::OnBehalfOf;
 pub use kind::KIND;
 #[cfg(test)]
 pub(crate) use rules::proof;

@@ -36,6 +36,6 @@ impl Verify for Named {
     }
 
     fn verify(&self, context: &mut Context<'_>, found: FoundClient, _: Option<&Bytes>) -> Verified {
-        rules::by_name(context, &found)
+        rules::by_name(context, AuthMethod::None, &found)
     }
 }

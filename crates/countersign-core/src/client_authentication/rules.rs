@@ -58,7 +58,8 @@ impl<'a> Confidential<'a> {
         let ClientEvidence(method) = principal.own()?;
         match method {
             AuthMethod::None => None,
-            AuthMethod::ClientSecret
+            AuthMethod::Gateway
+            | AuthMethod::ClientSecret
             | AuthMethod::ClientSecretBasic
             | AuthMethod::ClientSecretPost
             | AuthMethod::PrivateKeyJwt => Some(Self(principal)),
@@ -92,10 +93,10 @@ pub(super) fn by_secret(context: &Context<'_>, method: AuthMethod, found: &Found
     Ok(Proven { principal: Principal::assertion(proof), uses: Vec::new() })
 }
 
-/// Decides whether the client that is named is a public one.
-pub(super) fn by_name(context: &Context<'_>, found: &FoundClient) -> Verified {
-    let (owner, _) = registered(context, found, AuthMethod::None)?;
-    Ok(Proven { principal: Principal::assertion(proof(owner, AuthMethod::None)), uses: Vec::new() })
+/// Decides whether the client that is named is registered for a method by which a name is enough, where that is used.
+pub(super) fn by_name(context: &Context<'_>, method: AuthMethod, found: &FoundClient) -> Verified {
+    let (owner, _) = registered(context, found, method)?;
+    Ok(Proven { principal: Principal::assertion(proof(owner, method)), uses: Vec::new() })
 }
 
 /// Returns the client that was named, if it is enabled and registered for the method that has verified.

@@ -117,7 +117,7 @@ pub(super) fn criteria(settings: &Map<String, Value>) -> Result<Asked, NotACondi
     let source = TokenSource { issuer: Issuer::Foreign(foreign), audience: Some(audience.clone()) };
     let (typ, claims) = (typ(settings)?, claims(settings)?);
     let own = OwnCriteria::new(TokenCriteria { issuer, audience, algorithms, typ, claims });
-    Ok(Asked { own, token: Some(source) })
+    Ok(Asked { own, token: Some(source), web_app: None })
 }
 
 fn missing(name: &'static str) -> NotACondition {

@@ -28,6 +28,7 @@ use crate::testing::{Ground, HOUR, ISSUER, NOW, at_once, signing_key};
 
 mod devices;
 mod people;
+mod sessions;
 
 const DEFAULT: &str = "https://localhost/";
 const ORDERS: &str = "https://api.example.com";

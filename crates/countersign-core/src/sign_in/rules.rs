@@ -17,7 +17,7 @@ use crate::timestamp::Timestamp;
 use crate::token::{PersonGenerations, SESSION};
 
 /// What its artifacts are.
-const KIND: &str = "sign_in";
+pub(crate) const KIND: &str = "sign_in";
 /// What its texts begin with.
 const PREFIX: &str = "cs_signin";
 /// How a password was asked for (RFC 8176 §2).

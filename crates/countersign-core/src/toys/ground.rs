@@ -264,6 +264,6 @@ impl Call {
 
     pub(super) fn head<'a>(&'a self, sets: &'a Snapshot) -> RequestHead<'a> {
         let Self { method, target, headers, connection } = self;
-        RequestHead { method, target, headers, connection, key_fields: &[], sets }
+        RequestHead { method, target, headers, connection, key_fields: &[], sets, session: None }
     }
 }

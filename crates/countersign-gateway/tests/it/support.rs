@@ -35,6 +35,7 @@ use countersign_gateway::resource::Identity;
 use countersign_gateway::route::{Protocol, Route, RouteTable, Trust};
 use countersign_gateway::sources::Refresh;
 use countersign_gateway::upstream::{Upstream, UpstreamLimits};
+use countersign_gateway::web::NoWeb;
 use countersign_jose::jwk::SigningKey;
 
 use crate::client::{Answer, Client};
@@ -218,6 +219,7 @@ impl World {
             routes: Arc::clone(&routes),
             identity: identity(),
             signs: Arc::<Signer>::clone(&signer),
+            web: Arc::new(NoWeb),
             hosts: None,
             snapshot: Arc::clone(&snapshot),
             feed: Arc::<Prepared>::clone(&feed),

@@ -53,7 +53,7 @@ pub(crate) trait Page: Template {
 /// Returns where a request goes on to: the device page if it names that, or else the authorization endpoint. Nowhere else,
 /// whatever it holds.
 pub(crate) fn onward(request: &str) -> String {
-    match is_device(request) {
+    match is_device(request) || request.starts_with(".countersign/") {
         true => format!("/{request}"),
         false => format!("/oauth/authorize?{request}"),
     }

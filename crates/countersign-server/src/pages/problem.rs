@@ -41,6 +41,8 @@ pub(crate) enum ProblemKind {
     Missing,
     /// A request cannot be followed.
     Request,
+    /// Somebody did not finish signing in.
+    SignIn,
     /// A form is not the browser's any more.
     Stale,
     /// It cannot be done now.
@@ -68,6 +70,7 @@ impl ProblemKind {
             Self::Method => "problem-method",
             Self::Missing => "problem-missing",
             Self::Request => "problem-request",
+            Self::SignIn => "problem-sign-in",
             Self::Stale => "problem-stale",
             Self::Unavailable => "problem-unavailable",
         }
@@ -81,6 +84,7 @@ impl ProblemKind {
             Self::Method => "problem-method-words",
             Self::Missing => "problem-missing-words",
             Self::Request => "problem-request-words",
+            Self::SignIn => "problem-sign-in-words",
             Self::Stale => "problem-stale-words",
             Self::Unavailable => "problem-unavailable-words",
         }

@@ -50,6 +50,7 @@ pub(crate) struct FileSettings {
     pub(crate) tenant: TenantSettings,
     pub(crate) password: PasswordSettings,
     pub(crate) session: SessionSettings,
+    pub(crate) web_session: WebSessionSettings,
     pub(crate) mail: MailSettings,
     pub(crate) signing_key: SigningKeySettings,
     pub(crate) refresh_token: RefreshTokenSettings,
@@ -545,4 +546,12 @@ mod tests {
             ]
         );
     }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct WebSessionSettings {
+    pub(crate) idle: Option<String>,
+    pub(crate) lifetime: Option<String>,
+    pub(crate) token_lifetime: Option<String>,
 }

@@ -4,13 +4,15 @@ use std::fs::File;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use countersign_core::context::{LEAST_PASSWORD, PeoplePolicy};
+use countersign_core::context::{LEAST_PASSWORD, PeoplePolicy, WebSessionPolicy};
 
 use super::file::FileSettings;
 use super::resolved::duration;
 
 /// The most that `password.min_length` may ask for: nobody remembers more, and every password manager makes as many.
 const MOST: usize = 64;
+/// The longest life of a session token: that of an access token; what ends one is remembered for as long.
+const LONGEST_TOKEN: Duration = Duration::from_secs(60 * 60);
 /// The least of what people use.
 const LEAST_SPAN: Duration = Duration::from_secs(60);
 
@@ -30,6 +32,21 @@ pub(super) fn policy(file: &FileSettings) -> Result<PeoplePolicy> {
     let session_lifetime =
         span("session.lifetime", sessions.lifetime.as_ref())?.unwrap_or(default.session_lifetime);
     Ok(PeoplePolicy { password_min_length, known_passwords, session_idle, session_lifetime })
+}
+
+/// Resolves what decisions about sessions at web apps read.
+pub(super) fn web_sessions(file: &FileSettings) -> Result<WebSessionPolicy> {
+    let (settings, default) = (&file.web_session, WebSessionPolicy::default());
+    let token_lifetime = span("web_session.token_lifetime", settings.token_lifetime.as_ref())?;
+    let resolved = WebSessionPolicy {
+        idle: span("web_session.idle", settings.idle.as_ref())?.unwrap_or(default.idle),
+        lifetime: span("web_session.lifetime", settings.lifetime.as_ref())?.unwrap_or(default.lifetime),
+        token_lifetime: token_lifetime.unwrap_or(default.token_lifetime),
+    };
+    if !(resolved.token_lifetime <= resolved.idle && resolved.token_lifetime <= LONGEST_TOKEN) {
+        bail!("web_session.token_lifetime: expected at most web_session.idle and 1h");
+    }
+    Ok(resolved)
 }
 
 /// Reads how long something lasts that people use: less than a minute, and nobody could.

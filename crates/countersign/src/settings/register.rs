@@ -1,7 +1,7 @@
 //! `SETTINGS`: every setting, its default and its meaning, as one table.
 
 use countersign_core::authenticators::GATEWAY;
-use countersign_core::context::{PeoplePolicy, Policy};
+use countersign_core::context::{PeoplePolicy, Policy, WebSessionPolicy};
 use countersign_core::duration::format_duration;
 use countersign_core::presentation::kinds_of;
 use countersign_core::resource::{LIFETIME, SigningAlgorithm};
@@ -103,6 +103,7 @@ pub(crate) const SETTINGS: &[Setting] = settings![
     "issuer.listen" "address" = (address(ListenerName::Issuer)), "Where the issuer listens."
     "issuer.danger_plaintext" "boolean" = (false), "Lets the issuer speak plain HTTP beyond loopback."
     "gateway.listen" "address" = (address(ListenerName::Gateway)), "Where the gateway listens."
+    "gateway.url" "URL" "the origin of the default resource" live, "The origin by which browsers know the gateway: where people come back to who have signed in to a web app."
     "gateway.workers" "number" "one per core", "Threads that forward; each has its own connections to the upstreams."
     "gateway.danger_plaintext" "boolean" = (false), "Lets the gateway speak plain HTTP beyond loopback."
     "gateway.trusted_proxies" "list of addresses and CIDR blocks" "none" live, "Proxies whose word about the client's address and scheme is believed; an empty list believes nobody."
@@ -132,6 +133,9 @@ pub(crate) const SETTINGS: &[Setting] = settings![
     "password.known" "path" "none" live, "A file of passwords that nobody may choose: SHA-1 hashes, sorted, as Have I Been Pwned publishes them (any size), or a password a line."
     "session.idle" "duration" = (format_duration(PeoplePolicy::default().session_idle)) live, "How long somebody who does nothing stays signed in at the issuer: the most that the OWASP Session Management Cheat Sheet gives applications of low risk. At least 1m; it holds for the sessions that there are."
     "session.lifetime" "duration" = (format_duration(PeoplePolicy::default().session_lifetime)) live, "How long anybody stays signed in at the issuer, whatever they do: the most that the same sheet gives a working day. At least 1m; it holds for the sessions that there are."
+    "web_session.idle" "duration" = (format_duration(WebSessionPolicy::default().idle)) live, "How long somebody who does nothing stays signed in to a web app, as `session.idle`; counted by renewals, so to `web_session.token_lifetime`. At least 1m; it holds for the sessions that there are."
+    "web_session.lifetime" "duration" = (format_duration(WebSessionPolicy::default().lifetime)) live, "How long anybody stays signed in to a web app, whatever they do, as `session.lifetime`. At least 1m; it holds for the sessions that there are."
+    "web_session.token_lifetime" "duration" = (format_duration(WebSessionPolicy::default().token_lifetime)) live, "How long a session token is good before it is renewed from what the server keeps; 1m to 1h. What ends a session is known at the next request whatever it is."
     "mail.url" "URL" "no mail is sent" secret, "How mail is sent that lets users choose a new password or confirm an address: `smtps://user:password@host` (TLS), `smtp://user:password@host` (STARTTLS, and not without it; to this machine in clear), or for development `file:DIRECTORY` (a file for each) and `console` (standard error)."
     "mail.from" "address" "`Countersign <no-reply@…>` at the issuer's host", "Who it is from."
     "retention.audit" "duration" "for ever", "How long audit events are kept. What is older is removed from the beginning of each node's chain, and the removal is an event itself; the rest is still verified."

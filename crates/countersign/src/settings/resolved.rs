@@ -52,6 +52,8 @@ pub(crate) struct Settings {
     pub(crate) admin: ListenerAddress,
     pub(crate) mail: MailSettings,
     pub(crate) issuer_url: Option<Url>,
+    /// How browsers know the gateway.
+    pub(crate) gateway_url: Option<String>,
     pub(crate) admin_hosts: Vec<String>,
     pub(crate) workers: Option<usize>,
     pub(crate) trust: Trust,
@@ -166,6 +168,7 @@ impl Settings {
             gateway: address(ListenerName::Gateway, &file.gateway, up.gateway_listen.as_ref())?,
             mtls: address(ListenerName::Mtls, &file.mtls, up.mtls_listen.as_ref())?,
             admin: address(ListenerName::Admin, &file.admin, up.admin_listen.as_ref())?,
+            gateway_url: file.gateway.url.clone(),
             issuer_url: issuer_url
                 .map(|url| url.parse().with_context(|| format!("issuer.url: {url}")))
                 .transpose()?,
@@ -303,6 +306,7 @@ pub(crate) fn policy(file: &FileSettings) -> Result<Policy> {
         client_max_opaque_tokens: file.client.max_opaque_tokens.unwrap_or(default.client_max_opaque_tokens),
         tenant_max_opaque_tokens: file.tenant.max_opaque_tokens.unwrap_or(default.tenant_max_opaque_tokens),
         people: people::policy(file)?,
+        web_sessions: people::web_sessions(file)?,
     })
 }
 

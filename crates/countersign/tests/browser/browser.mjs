@@ -57,6 +57,8 @@ export async function picture(page, name) {
 
 // Judges a page by what WCAG 2.2 says that a program can see: language, one heading, names, order, size, contrast, focus.
 export async function audit(page) {
+  // A page reads before it looks like itself.
+  await page.waitForLoadState();
   const wrong = await page.evaluate(findings);
   for (const id of await page.evaluate(focusable)) {
     await page.evaluate((at) => document.querySelectorAll('a,button,input:not([type=hidden]),summary')[at].focus({ focusVisible: true }), id);

@@ -56,4 +56,5 @@ mod tokens;
 mod up;
 mod users;
 mod visitor;
+mod web_sessions;
 mod whole;

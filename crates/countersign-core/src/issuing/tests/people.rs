@@ -22,20 +22,20 @@ use crate::record::{Membership, OwnerRecord, PersonRecord};
 use crate::refreshing;
 use crate::testing::{HOUR, NOW, at_once};
 
-const CALLBACK: &str = "https://app.example/cb";
-const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+pub(super) const CALLBACK: &str = "https://app.example/cb";
+pub(super) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const ALL: &str = "openid orders:read settle offline_access";
 
 /// A client that acts for people, and a person.
-struct People {
-    world: World,
-    client: Principal,
-    record: OwnerRecord,
-    person: OwnerRecord,
+pub(super) struct People {
+    pub(super) world: World,
+    pub(super) client: Principal,
+    pub(super) record: OwnerRecord,
+    pub(super) person: OwnerRecord,
     terms: ClientTerms,
 }
 
-fn terms() -> ClientTerms {
+pub(super) fn terms() -> ClientTerms {
     ClientTerms {
         grants: [GrantType::AuthorizationCode].into(),
         scopes: "orders:read settle".parse().unwrap(),
@@ -65,7 +65,7 @@ fn challenge() -> String {
 }
 
 impl People {
-    fn new(terms: ClientTerms) -> Self {
+    pub(super) fn new(terms: ClientTerms) -> Self {
         let mut world = World::new();
         world.ground.store.tables().incarnation = 3;
         let (record, client) = world.ground.client(terms.clone());
@@ -87,7 +87,7 @@ impl People {
     }
 
     /// Lets the person allow `scope`; returns the code.
-    fn code(&mut self, scope: &str) -> String {
+    pub(super) fn code(&mut self, scope: &str) -> String {
         let asked = [
             ("client_id", self.record.id.to_string()),
             ("redirect_uri", CALLBACK.to_owned()),
@@ -119,7 +119,7 @@ impl People {
         ground.perform(&by, &act).unwrap().code.expose().clone()
     }
 
-    fn redeem(&mut self, code: &str, changes: &[(&str, &str)]) -> Result<Issuance, &'static str> {
+    pub(super) fn redeem(&mut self, code: &str, changes: &[(&str, &str)]) -> Result<Issuance, &'static str> {
         let mut asked = vec![
             ("grant_type", "authorization_code"),
             ("code", code),
@@ -143,7 +143,7 @@ impl People {
     }
 
     /// Tells whether an access token is good at the gateway.
-    fn calls(&mut self, issued: &Issuance) -> Result<(), &'static str> {
+    pub(super) fn calls(&mut self, issued: &Issuance) -> Result<(), &'static str> {
         let field = format!("Bearer {}", issued.token.expose());
         let gateway = crate::authenticators::GATEWAY;
         let presented = self.world.ground.present(gateway, &[("authorization", &field)]);
@@ -157,7 +157,7 @@ impl People {
     }
 
     /// Counts what is kept of a kind.
-    fn kept(&self, kind: &str) -> usize {
+    pub(super) fn kept(&self, kind: &str) -> usize {
         self.world.ground.store.tables().artifacts.iter().filter(|one| one.kind == kind).count()
     }
 }

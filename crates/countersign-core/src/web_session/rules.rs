@@ -1,0 +1,336 @@
+//! The decisions about sessions at web apps.
+
+use serde::{Deserialize, Serialize};
+
+use crate::audit::{Actor, AuditEvent};
+use crate::authorized::Authorized;
+use crate::context::Context;
+use crate::delegation::{Delegated, GoingOn, WEB_SESSION, end_family};
+use crate::effect::{Effect, Outcome};
+use crate::exchange::{Act, System};
+use crate::grant::{GrantError, Granting, Issue, Redeem, Redeemed};
+use crate::id::CredentialId;
+use crate::issuing::{Draft, Due, Issuer, unwritten};
+use crate::ledger::{Answer as _, Found, FoundHandedOut, FoundToken, HandedOutBy, Lookup, Unavailable};
+use crate::our_token::prove_signed;
+use crate::principal::Principal;
+use crate::question::{ArtifactKey, ArtifactOf};
+use crate::record::{ArtifactRecord, Record};
+use crate::rejection::Rejection;
+use crate::secret::{Purpose, Secret};
+use crate::sign_in;
+use crate::signing_key::{KeyPurpose, Slot};
+use crate::tagged::{self, TaggedText};
+use crate::timestamp::Timestamp;
+use crate::token::AccessClaims;
+
+use super::wire::{Form, MAX_TOKEN, PREFIX, PresentedSession, TYPE};
+
+/// How often a session that is in use says so: no request buys a commit each time.
+const TOUCHES: u32 = 10;
+
+/// What is kept of a session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SessionState {
+    authorized: Authorized,
+    began_at: Timestamp,
+    seen_at: Timestamp,
+}
+
+/// A session that goes on.
+#[derive(Debug)]
+pub struct WebSession {
+    /// What its token says.
+    pub claims: AccessClaims,
+    /// The session token.
+    pub token: Secret<String>,
+    /// The text that says nothing; only when it begins.
+    pub text: Option<Secret<String>>,
+    /// When it ends at the latest.
+    pub ends_at: Timestamp,
+}
+
+/// What is made of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Regard {
+    /// It begins, and this one of the same browser ends.
+    Begins(Option<CredentialId>),
+    /// It is in use.
+    Used,
+    /// It is looked at, which is no use of it.
+    Looked,
+}
+
+/// Issues sessions: what is decided of an access token is decided of a session token.
+#[derive(Debug, Clone, Copy)]
+pub struct SessionIssuer<'a> {
+    /// Who issues.
+    pub issuer: Issuer<'a>,
+    /// What is made of it.
+    pub regard: Regard,
+}
+
+impl Issue for SessionIssuer<'_> {
+    type Issued = WebSession;
+
+    fn issue(
+        &self,
+        context: &mut Context<'_>,
+        client: &Principal,
+        redeemed: &Redeemed,
+        grant: Granting,
+    ) -> Result<Outcome<WebSession, GrantError>, Unavailable> {
+        let line = AuditEvent { action: ACTION.into(), ..grant.audit };
+        let refuse = |line: AuditEvent, error: GrantError, reason| {
+            Ok(Outcome::refused(error, Vec::new(), line.turned_down(reason)))
+        };
+        let Redeemed::Delegated(delegated) = redeemed else {
+            return refuse(line, GrantError::UnauthorizedClient, "no_person");
+        };
+        let due = match self.issuer.delegated(context, client, delegated, grant.grant_type) {
+            Ok(due) => due,
+            Err((error, reason)) => return refuse(line, error, reason),
+        };
+        let line = due.told(line).detail("family", delegated.family.to_string());
+        match (&delegated.going_on, self.regard) {
+            (GoingOn::Begins, Regard::Begins(replaces)) => {
+                let begun = self.begin(context, client, (due, delegated), replaces)?;
+                Ok(Outcome::granted(begun.0, begun.1, line))
+            }
+            (GoingOn::Session(kept), Regard::Used | Regard::Looked) => {
+                let renewed = self.renew(context, due, kept)?;
+                Ok(Outcome::granted(renewed.0, renewed.1, line))
+            }
+            (GoingOn::Begins | GoingOn::Session(_) | GoingOn::From(_), _) => {
+                refuse(line, GrantError::InvalidGrant, "no_session")
+            }
+        }
+    }
+}
+
+impl SessionIssuer<'_> {
+    fn begin(
+        &self,
+        context: &mut Context<'_>,
+        client: &Principal,
+        (due, delegated): (Due, &Delegated),
+        replaces: Option<CredentialId>,
+    ) -> Result<(WebSession, Vec<Effect>), Unavailable> {
+        let now = context.now;
+        let text = tagged::mint(context, PREFIX, delegated.family, 0);
+        let state = SessionState { authorized: delegated.authorized.clone(), began_at: now, seen_at: now };
+        let record = ArtifactRecord {
+            kind: WEB_SESSION,
+            lookup: context.peppers.current().hash(Purpose::Credential, text.expose()),
+            second_lookup: None,
+            version: 1,
+            family: delegated.family,
+            grant: Some(delegated.grant),
+            client: Some(due.claims.client),
+            subject: Some(due.claims.subject),
+            organisation: client.organisation().ok_or_else(unwritten)?,
+            expires_at: now.plus(context.policy.web_sessions.lifetime),
+            payload: written(&state)?,
+        };
+        let session = self.signed(context, due, record.expires_at)?;
+        let ended = replaces.into_iter().flat_map(|family| end_family(now, family));
+        let effects = ended.chain([Effect::Insert(Record::Artifact(Box::new(record)))]).collect();
+        Ok((WebSession { text: Some(text), ..session }, effects))
+    }
+
+    fn renew(
+        &self,
+        context: &mut Context<'_>,
+        due: Due,
+        kept: &ArtifactRecord,
+    ) -> Result<(WebSession, Vec<Effect>), Unavailable> {
+        let state: SessionState = serde_json::from_str(&kept.payload).map_err(|_| unwritten())?;
+        let session = self.signed(context, due, kept.expires_at)?;
+        let after = context.policy.web_sessions.idle / TOUCHES;
+        let mut effects = Vec::new();
+        if self.regard == Regard::Used && context.now >= state.seen_at.plus(after) {
+            let payload = written(&SessionState { seen_at: context.now, ..state })?;
+            let version = kept.version.saturating_add(1);
+            effects.push(Effect::Advance(ArtifactRecord { version, payload, ..kept.clone() }.into()));
+        }
+        Ok((session, effects))
+    }
+
+    /// Signs the token of a session that ends at `ends_at`, for as long as one is good.
+    fn signed(&self, context: &Context<'_>, due: Due, ends_at: Timestamp) -> Result<WebSession, Unavailable> {
+        let Due { resource, claims, .. } = due;
+        let expires_at = claims.issued_at.plus(context.policy.web_sessions.token_lifetime).min(ends_at);
+        let claims = AccessClaims { expires_at, ..claims };
+        let slot = Slot { purpose: KeyPurpose::AccessToken, algorithm: resource.algorithm.into() };
+        let draft = Draft { slot, typ: TYPE, claims: claims.to_json(self.issuer.url), reader: None };
+        let token = (self.issuer.writer)(&draft)?.text;
+        if token.expose().len() > MAX_TOKEN {
+            return Err(Unavailable::Corrupt(format!(
+                "the session token {} is too long for a cookie",
+                claims.id
+            )));
+        }
+        Ok(WebSession { claims, token, text: None, ends_at })
+    }
+}
+
+fn written(state: &SessionState) -> Result<String, Unavailable> {
+    serde_json::to_string(state).map_err(|_| unwritten())
+}
+
+/// Asks for a session's next token: proven to be a session of ours, not yet found.
+#[derive(Debug)]
+pub struct Renewal {
+    family: CredentialId,
+    /// What the browser keeps, unless that was proven by its signature.
+    text: Option<TaggedText>,
+}
+
+/// Proves what a browser has shown, as far as nobody has to be asked who knows sessions: guesses cost nothing.
+///
+/// # Errors
+///
+/// Why it is no session of ours.
+pub fn renewal(
+    context: &Context<'_>,
+    presented: PresentedSession<'_>,
+    found: Found,
+) -> Result<Result<Renewal, Rejection>, Unavailable> {
+    match presented.0 {
+        Form::Text(text) if text.is_ours(context.peppers) => {
+            Ok(Ok(Renewal { family: text.family, text: Some(text) }))
+        }
+        Form::Text(_) => Ok(Err(Rejection::UNKNOWN)),
+        Form::Signed(token) => {
+            let found = FoundToken::of(found)?;
+            let proven = prove_signed(context.now, &token, &found);
+            let family = token.said.claims.delegation.as_ref().map(|one| one.family);
+            Ok(proven.and_then(|_| {
+                let family = family.filter(|_| !found.is_ended).ok_or(Rejection::REVOKED)?;
+                Ok(Renewal { family, text: None })
+            }))
+        }
+    }
+}
+
+impl Renewal {
+    /// Returns the session that is meant.
+    #[must_use]
+    pub const fn family(&self) -> CredentialId {
+        self.family
+    }
+
+    fn judge(
+        &self,
+        context: &Context<'_>,
+        client: &Principal,
+        record: &ArtifactRecord,
+    ) -> Result<SessionState, &'static str> {
+        if self.text.as_ref().is_some_and(|text| !text.counts(context.peppers, record)) {
+            return Err("unknown_session");
+        }
+        if record.client != client.client() {
+            return Err("another_clients_session");
+        }
+        let state: SessionState = serde_json::from_str(&record.payload).map_err(|_| "unknown_session")?;
+        let policy = &context.policy.web_sessions;
+        // Both as the settings are now: who shortens them means the sessions that there are.
+        if context.now >= record.expires_at.min(state.began_at.plus(policy.lifetime)) {
+            return Err("session_expired");
+        }
+        if context.now >= state.seen_at.plus(policy.idle) {
+            return Err("session_idle");
+        }
+        Ok(state)
+    }
+}
+
+impl Redeem for Renewal {
+    type Answer = FoundHandedOut;
+
+    fn grant_type(&self) -> &'static str {
+        crate::refresh_token::ROW.grant_type
+    }
+
+    fn lookup(&self) -> Lookup<'_> {
+        Lookup::HandedOut { kind: WEB_SESSION, by: HandedOutBy::Family(self.family) }
+    }
+
+    fn decide(
+        &self,
+        context: &mut Context<'_>,
+        client: &Principal,
+        found: FoundHandedOut,
+    ) -> Outcome<Redeemed, GrantError> {
+        let line = AuditEvent::granted(context.now, ACTION, Actor::of(client))
+            .within(client.organisation())
+            .detail("family", self.family.to_string());
+        let refuse = |line: AuditEvent, reason| {
+            Outcome::refused(GrantError::InvalidGrant, Vec::new(), line.turned_down(reason))
+        };
+        let FoundHandedOut { record: Some(record), subject: Some(person), person: Some(told) } = found else {
+            return refuse(line, "unknown_session");
+        };
+        let Some(grant) = record.grant else { return refuse(line, "unknown_session") };
+        let state = match self.judge(context, client, &record) {
+            Ok(state) => state,
+            Err(reason) => return refuse(line, reason),
+        };
+        let delegated = Delegated {
+            person,
+            told,
+            grant,
+            family: record.family,
+            authorized: state.authorized,
+            narrowed: None,
+            resource: None,
+            nonce: None,
+            going_on: GoingOn::Session(record),
+        };
+        Outcome::granted(Redeemed::Delegated(Box::new(delegated)), Vec::new(), line)
+    }
+}
+
+/// Signs a person out of a web app, and out of the issuer where they had signed in for it.
+#[derive(Debug)]
+pub struct EndSession(pub Renewal);
+
+impl Act for EndSession {
+    type Question = ArtifactOf;
+    type By = System;
+    type Answer = ();
+    type Reason = Rejection;
+
+    fn question(&self, _: &Context<'_>, _: &System) -> ArtifactOf {
+        ArtifactOf { kind: WEB_SESSION, by: ArtifactKey::Family(self.0.family) }
+    }
+
+    fn decide(
+        &self,
+        context: &mut Context<'_>,
+        _: &System,
+        found: Option<ArtifactRecord>,
+    ) -> Outcome<(), Rejection> {
+        let Self(Renewal { family, text }) = self;
+        let line =
+            AuditEvent::granted(context.now, "session.end", Actor::UNVERIFIED).about(family.to_string());
+        let counts =
+            |record: &ArtifactRecord| text.as_ref().is_none_or(|text| text.counts(context.peppers, record));
+        let Some(record) = found.filter(counts) else {
+            return Outcome::refused(
+                Rejection::UNKNOWN,
+                Vec::new(),
+                line.turned_down(Rejection::UNKNOWN.code()),
+            );
+        };
+        let begun: Option<SessionState> = serde_json::from_str(&record.payload).ok();
+        let signed_in =
+            begun.map(|state| Effect::Discard { kind: sign_in::KIND, family: state.authorized.session });
+        let effects = end_family(context.now, *family).into_iter().chain(signed_in).collect();
+        Outcome::granted((), effects, line.within(Some(record.organisation)))
+    }
+}
+
+/// The name of the act in the audit.
+const ACTION: &str = "session.issue";
