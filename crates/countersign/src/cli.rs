@@ -1133,7 +1133,7 @@ pub(crate) enum Route {
 /// Plays a scenario.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Demo {
-    /// The scenario: `developer-key`, `service-to-service`, `third-party-app` or `cli`
+    /// The scenario: `developer-key`, `service-to-service`, `third-party-app`, `first-party-web` or `cli`
     pub(crate) scenario: String,
     /// Prints JSON lines instead of the story
     #[arg(long)]

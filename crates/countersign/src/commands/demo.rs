@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{Demo, Up};
 use crate::client::{self, Connection};
-use crate::commands::{demo_app, demo_cli, demo_service};
+use crate::commands::{demo_app, demo_cli, demo_service, demo_web};
 use crate::data_directory::DataDirectory;
 use crate::node::{Node, NodeConfig};
 use crate::output;
@@ -31,6 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const SERVICE: &str = "service-to-service";
 /// That of an app of somebody else, which acts for a person.
 const APP: &str = "third-party-app";
+/// That of the provider's own web app.
+const WEB: &str = "first-party-web";
 /// That of a tool without a browser.
 const CLI: &str = "cli";
 
@@ -53,7 +55,10 @@ pub(crate) async fn run(demo: &Demo) -> Result<ExitCode> {
     let settings = match demo.scenario.as_str() {
         "developer-key" => SETTINGS,
         SERVICE | APP | CLI => demo_service::SETTINGS,
-        other => bail!("unknown scenario `{other}`; there are: developer-key, {SERVICE}, {APP}, {CLI}"),
+        WEB => demo_web::SETTINGS,
+        other => {
+            bail!("unknown scenario `{other}`; there are: developer-key, {SERVICE}, {APP}, {WEB}, {CLI}")
+        }
     };
     let directory = Scratch::make()?;
     let running = start(&directory.0, settings).await?;
@@ -63,6 +68,7 @@ pub(crate) async fn run(demo: &Demo) -> Result<ExitCode> {
     let told = match demo.scenario.as_str() {
         SERVICE => demo_service::play(&mut story, &connection, &issuer).await,
         APP => demo_app::play(&mut story, &connection, &issuer).await,
+        WEB => demo_web::play(&mut story, &connection, &issuer).await,
         CLI => demo_cli::play(&mut story, &connection, &issuer).await,
         _ => developer_key(&mut story, &connection).await,
     };
@@ -219,6 +225,11 @@ pub(crate) struct Story {
 }
 
 impl Story {
+    /// Returns the gateway's URL.
+    pub(super) fn gateway(&self) -> &str {
+        &self.gateway
+    }
+
     /// Returns the issuer's URL.
     pub(super) fn issuer(&self) -> &str {
         &self.issuer

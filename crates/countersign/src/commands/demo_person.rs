@@ -10,6 +10,9 @@ use url::form_urlencoded::{Serializer, parse};
 
 use crate::client;
 
+/// What a browser says that goes to a page.
+const PAGE: &[(&str, &str)] = &[("accept", "text/html")];
+
 /// Whoever sits before the browser.
 pub(super) struct Person {
     authority: String,
@@ -21,6 +24,8 @@ pub(super) struct Shown {
     pub(super) status: u16,
     pub(super) location: String,
     pub(super) page: String,
+    /// The `Set-Cookie` fields.
+    pub(super) kept: Vec<String>,
 }
 
 impl Person {
@@ -30,7 +35,27 @@ impl Person {
 
     /// Goes to a page.
     pub(super) async fn open(&mut self, path: &str) -> Result<Shown> {
-        self.send(Method::GET, path, String::new()).await
+        self.send(Method::GET, path, (PAGE, String::new())).await
+    }
+
+    /// Lets a script of a page call, with these fields beside the cookies.
+    pub(super) async fn call(
+        &mut self,
+        method: Method,
+        path: &str,
+        fields: &[(&str, &str)],
+    ) -> Result<Shown> {
+        self.send(method, path, (fields, String::new())).await
+    }
+
+    /// Reads a cookie.
+    pub(super) fn cookie(&self, name: &str) -> Option<&str> {
+        self.cookies.get(name).map(String::as_str)
+    }
+
+    /// Puts a cookie into the browser, as a thief would.
+    pub(super) fn put(&mut self, name: &str, value: &str) {
+        self.cookies.insert(name.to_owned(), value.to_owned());
     }
 
     /// Fills in the form of a page.
@@ -38,7 +63,7 @@ impl Person {
         let (csrf, request) = (page.hidden("csrf"), page.hidden("request"));
         let hidden = [("csrf", csrf.as_str()), ("request", request.as_str())];
         let form = Serializer::new(String::new()).extend_pairs(hidden).extend_pairs(fields).finish();
-        self.send(Method::POST, path, form).await
+        self.send(Method::POST, path, (PAGE, form)).await
     }
 
     /// Signs in on a page that asks for it, and goes on.
@@ -47,29 +72,38 @@ impl Person {
         self.open(&sent.location).await
     }
 
-    async fn send(&mut self, method: Method, path: &str, form: String) -> Result<Shown> {
+    async fn send(
+        &mut self,
+        method: Method,
+        path: &str,
+        (fields, form): (&[(&str, &str)], String),
+    ) -> Result<Shown> {
         let pairs: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let request = Request::builder()
             .method(method)
             .uri(path)
             .header(header::HOST, &self.authority)
-            .header(header::ACCEPT, "text/html")
             .header(header::COOKIE, pairs.join("; "))
-            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(Full::new(Bytes::from(form)))?;
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let request = fields.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let request = request.body(Full::new(Bytes::from(form)))?;
         let (status, headers, body) = client::whole(&self.authority, request).await?;
         self.keep(&headers);
         let location = headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
         let location = location.unwrap_or_default().to_owned();
         let page = String::from_utf8_lossy(&body).into_owned();
-        Ok(Shown { status: status.as_u16(), location, page })
+        let kept = headers.get_all(header::SET_COOKIE).iter().filter_map(|value| value.to_str().ok());
+        let kept = kept.map(str::to_owned).collect();
+        Ok(Shown { status: status.as_u16(), location, page, kept })
     }
 
     fn keep(&mut self, headers: &HeaderMap) {
         for field in headers.get_all(header::SET_COOKIE).iter().filter_map(|value| value.to_str().ok()) {
             let pair = field.split(';').next().unwrap_or_default();
-            if let Some((name, value)) = pair.split_once('=') {
-                self.cookies.insert(name.to_owned(), value.to_owned());
+            match pair.split_once('=') {
+                Some((name, "")) => drop(self.cookies.remove(name)),
+                Some((name, value)) => drop(self.cookies.insert(name.to_owned(), value.to_owned())),
+                None => {}
             }
         }
     }

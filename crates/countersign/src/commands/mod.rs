@@ -7,6 +7,7 @@ mod demo_app;
 mod demo_cli;
 mod demo_person;
 mod demo_service;
+mod demo_web;
 pub(crate) mod grant;
 mod issuer;
 pub(crate) mod key;

@@ -205,6 +205,7 @@ fn the_demos_of_people_play_and_every_attempt_to_break_in_is_refused() {
     let place = Ground::new();
     for (scenario, words) in [
         ("third-party-app", ["with a stolen code", "with a guessed verifier", "the very next request"]),
+        ("first-party-web", ["from another site", "altered cookie", "after she has signed out"]),
         ("cli", ["nobody has decided", "another client polls", "opening the link connects nothing"]),
     ] {
         let played = place.run(&["demo", scenario], &[]);
