@@ -27,6 +27,12 @@ pub fn whence(headers: &HeaderMap, is_ours: impl Fn(&str) -> bool) -> Whence {
     if is_said { Whence::Here } else { Whence::Unsaid }
 }
 
+/// Tells whether the browser says itself that a page of the same origin has started a request: no page can make it say so.
+#[must_use]
+pub fn is_same_origin(headers: &HeaderMap) -> bool {
+    headers.contains_key(&SITE) && said(headers, &SITE, |site| site == "same-origin")
+}
+
 /// Returns the authority of an origin (RFC 6454 §6.2): `null` has none.
 #[must_use]
 pub fn authority(origin: &str) -> Option<&str> {
@@ -42,7 +48,7 @@ fn said(headers: &HeaderMap, name: &HeaderName, good: impl Fn(&str) -> bool) -> 
 mod tests {
     use http::{HeaderMap, HeaderName, HeaderValue};
 
-    use super::{Whence, authority, whence};
+    use super::{Whence, authority, is_same_origin, whence};
 
     #[track_caller]
     fn check(fields: &[(&'static str, &'static str)], expected: Whence) {
@@ -69,5 +75,24 @@ mod tests {
         check(&[("sec-fetch-site", "same-origin"), ("origin", "https://evil.example")], Whence::Elsewhere);
         check(&[("sec-fetch-site", "cross-site"), ("origin", "https://app.example")], Whence::Elsewhere);
         check(&[("sec-fetch-site", "same-origin"), ("sec-fetch-site", "cross-site")], Whence::Elsewhere);
+    }
+
+    #[test]
+    fn fetch_metadata_2_only_the_browsers_own_word_is_one() {
+        for (sites, expected) in [
+            (vec!["same-origin"], true),
+            (vec![], false),
+            (vec!["none"], false),
+            (vec!["same-site"], false),
+            (vec!["cross-site"], false),
+            (vec!["same-origin", "cross-site"], false),
+        ] {
+            let mut headers = HeaderMap::new();
+            for site in &sites {
+                headers.append("sec-fetch-site", HeaderValue::from_static(site));
+            }
+            headers.append("origin", HeaderValue::from_static("https://app.example"));
+            assert_eq!(is_same_origin(&headers), expected, "{sites:?}");
+        }
     }
 }

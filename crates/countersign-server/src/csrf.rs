@@ -46,6 +46,17 @@ impl FormPurpose {
         }
     }
 
+    /// Tells whether it is a form of whoever looks at it, and not of somebody who is signed in.
+    ///
+    /// Such a form is taken without its token too where the browser itself says that a page of ours has sent it: of several tabs
+    /// that somebody opens at once before they were ever here, the last one's cookie is the browser's.
+    pub(crate) const fn is_anybodys(self) -> bool {
+        match self {
+            Self::DeviceCode | Self::Reset | Self::SignIn | Self::Verify => true,
+            Self::Consent | Self::DeviceDecision | Self::SignOut => false,
+        }
+    }
+
     /// Returns the cookie that its token is bound to: the session where one is needed, which another tab cannot have
     /// replaced unnoticed, or else the browser, which stays the same while people sign in and out.
     fn cookie(self, cookies: &Cookies) -> Option<&str> {

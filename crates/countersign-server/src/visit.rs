@@ -1,7 +1,7 @@
 //! A person's visit to a page: their language, the cookies of ours that their browser sent, and the forms they send back.
 //!
-//! **Invariant.** An [`OwnForm`] comes from a page of ours that was shown in this browser, for this purpose and this request.
-//! There is no other way to make one.
+//! **Invariant.** An [`OwnForm`] comes from a page of ours that was shown in this browser, for this purpose and this request, by
+//! its token or, where nobody is signed in yet, by the browser's own word. There is no other way to make one.
 
 use std::net::IpAddr;
 
@@ -10,6 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_core::scope::ScopeSet;
 use countersign_core::secret::Secret;
 use countersign_edge::form::{Form, is_form};
+use countersign_edge::whence::is_same_origin;
 use http::header::ACCEPT_LANGUAGE;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
@@ -131,7 +132,9 @@ impl OwnForm {
         let visit = Visit::of(app, &head.headers, request)?;
         let peppers = app.store.snapshot().peppers();
         let sent = form.get("csrf").unwrap_or_default();
-        if !csrf::is_token(peppers, &visit.cookies, (purpose, request), sent) {
+        let is_own = csrf::is_token(peppers, &visit.cookies, (purpose, request), sent)
+            || purpose.is_anybodys() && is_same_origin(&head.headers);
+        if !is_own {
             let again = Some(request).filter(|request| !request.is_empty());
             let (locale, status) = (visit.locale, StatusCode::FORBIDDEN);
             return Err(told(app, &Told { locale, kind: ProblemKind::Stale, status, again }));

@@ -22,6 +22,7 @@ export async function withBrowser(act) {
 export async function visitor(browser, options = {}) {
   const context = await browser.newContext({ locale: 'en-GB', viewport: { width: 900, height: 820 }, ...options });
   context.setDefaultTimeout(20_000);
+  await context.addInitScript(watchStorage);
   const page = await context.newPage();
   page.complaints = [];
   page.on('console', (message) => {
@@ -29,6 +30,22 @@ export async function visitor(browser, options = {}) {
   });
   page.on('pageerror', (error) => page.complaints.push(String(error)));
   return page;
+}
+
+// Runs in every page before it does: notes whoever touches what a browser keeps for scripts.
+function watchStorage() {
+  const touched = [];
+  Object.defineProperty(window, '__touched', { value: touched });
+  for (const name of ['localStorage', 'sessionStorage', 'indexedDB', 'caches']) {
+    const found = Object.getOwnPropertyDescriptor(window, name) ?? Object.getOwnPropertyDescriptor(Window.prototype, name);
+    if (!found?.get) continue;
+    Object.defineProperty(window, name, { configurable: true, get() { touched.push(name); return found.get.call(window); } });
+  }
+}
+
+// Returns what a page has touched of what a browser keeps for scripts.
+export async function untouched(page) {
+  return page.evaluate(() => window.__touched);
 }
 
 export function uncomplaining(page) {

@@ -91,3 +91,11 @@ fn a_password_is_replaced_and_an_address_confirmed_by_mailed_links_in_a_browser(
     place.write("c.toml", &format!("[mail]\nurl = \"file:{mail}\"\n"));
     run("mail_links.mjs", &place.up("data", &["--config", "c.toml"]), &[("MAIL", &mail)]);
 }
+
+#[test]
+fn people_at_a_web_app_of_the_house_and_other_sites_that_try_to_use_them() {
+    let place = Ground::new();
+    let config = place.write("c.toml", "");
+    let config = config.to_str().unwrap();
+    run("web_app.mjs", &place.up("data", &["--config", config]), &[("CONFIG", config)]);
+}
