@@ -27,7 +27,8 @@ fn faketime() -> PathBuf {
     found.find(|library| library.exists()).expect("faketime is needed (apt-get install faketime)")
 }
 
-fn second(place: &Ground, store: &str, one: &Server, ahead: i64) -> Server {
+/// Starts a second node beside `one`, whose clock is `ahead` by so many seconds.
+pub(crate) fn second(place: &Ground, store: &str, (one, ahead): (&Server, i64), more: &[&str]) -> Server {
     let master_key = place.path("one/master.key").display().to_string();
     let url = |name: &str| one.card[name].as_str().unwrap();
     let arguments = [
@@ -43,7 +44,14 @@ fn second(place: &Ground, store: &str, one: &Server, ahead: i64) -> Server {
     let (library, ahead) = (faketime().display().to_string(), format!("{ahead:+}s"));
     let environment =
         [("LD_PRELOAD", &*library), ("FAKETIME", &*ahead), ("FAKETIME_DONT_FAKE_MONOTONIC", "1")];
+    let arguments = [&arguments[..], more].concat();
     place.try_up("two", &arguments, &environment).unwrap_or_else(|log| panic!("{ahead}: {log}"))
+}
+
+/// Makes the second node's data directory.
+pub(crate) fn make_second(place: &Ground) {
+    std::fs::create_dir(place.path("two")).unwrap();
+    std::fs::set_permissions(place.path("two"), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
 }
 
 #[test]
@@ -51,11 +59,10 @@ fn rfc7519_4_1_4_nodes_whose_clocks_differ_take_each_others_tokens_within_the_le
     let Some(postgres) = Postgres::start() else { return };
     let (place, store) = (Ground::on_sqlite(), postgres.url());
     let one = place.up("one", &["--store", &store]);
-    std::fs::create_dir(place.path("two")).unwrap();
-    std::fs::set_permissions(place.path("two"), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    make_second(&place);
     let client = Client::register(&one, &json!({}));
     for (ahead, of_first, of_second) in ROWS {
-        let two = second(&place, &store, &one, ahead);
+        let two = second(&place, &store, (&one, ahead), &[]);
         let tokens = [client.token(&one), client.token(&two)];
         let claims = crate::discovery::claims(&tokens[1]);
         let apart =
@@ -82,11 +89,10 @@ fn a_key_that_is_rotated_by_a_node_whose_clock_is_wrong_signs_nothing_that_the_o
     let Some(postgres) = Postgres::start() else { return };
     let (place, store) = (Ground::on_sqlite(), postgres.url());
     let one = place.up("one", &["--store", &store]);
-    std::fs::create_dir(place.path("two")).unwrap();
-    std::fs::set_permissions(place.path("two"), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    make_second(&place);
     let client = Client::register(&one, &json!({}));
     for ahead in [45, -45, 600, -600] {
-        let two = second(&place, &store, &one, ahead);
+        let two = second(&place, &store, (&one, ahead), &[]);
         let admin = two.address("admin");
         let rotated = manage(&admin, &one.management_key(), "POST", "/v1/signing-keys/rotate", &json!({}));
         assert_eq!(rotated.status, 201, "{ahead}: {rotated:?}");

@@ -1,8 +1,13 @@
 //! People at a web app of the installation's own, over the real listeners: signed in at the gateway, and signed out.
 
+use std::thread;
+use std::time::Duration;
+
+use countersign_testkit::Postgres;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Ground, Server};
+use crate::clocks::{make_second, second};
+use crate::harness::{Answer, Ground, Server, eventually, get, raw};
 use crate::visitor::Visitor;
 
 const PASSWORD: &str = "correct horse";
@@ -15,20 +20,25 @@ struct World {
     issuer: Visitor,
 }
 
-impl World {
-    fn new(place: &Ground, token: &str) -> Self {
-        let config = place.write(
-            "c.toml",
-            &format!(
-                r#"
+/// The route of the web app.
+fn settings(token: &str) -> String {
+    format!(
+        r#"
 [[route]]
 path = "/{{**}}"
 upstream = "default"
 require = {{ any = [ {{ session = {{ client = "web", token = "{token}" }} }}, {{ access_token = {{}} }} ] }}
 "#
-            ),
-        );
-        let server = place.up("data", &["--config", config.to_str().unwrap()]);
+    )
+}
+
+impl World {
+    fn new(place: &Ground, token: &str) -> Self {
+        let config = place.write("c.toml", &settings(token));
+        Self::of(place.up("data", &["--config", config.to_str().unwrap()]))
+    }
+
+    fn of(server: Server) -> Self {
         let made = server.manage("POST", "/v1/users", &json!({ "username": "ana", "password": PASSWORD }));
         assert_eq!(made.status, 201, "{made:?}");
         let person = made.json()["id"].as_str().unwrap().to_owned();
@@ -60,6 +70,13 @@ require = {{ any = [ {{ session = {{ client = "web", token = "{token}" }} }}, {{
 
     fn asked(&mut self) -> Answer {
         self.app.get("/.countersign/session")
+    }
+
+    fn client(&self) -> String {
+        let clients = self.server.manage("GET", "/v1/clients", &Value::Null).json();
+        let all = clients["data"].as_array().unwrap();
+        let web = all.iter().find(|one| one["name"] == "web").unwrap();
+        web["client_id"].as_str().unwrap().to_owned()
     }
 
     fn cookie(&self) -> String {
@@ -94,4 +111,153 @@ fn people_sign_in_to_a_web_app_and_out_of_it() {
         assert_eq!(again.status, 303, "{again:?}");
         assert!(!world.app.cookies.contains_key("__Host-countersign-app-web"), "and is taken away");
     }
+}
+
+/// A script's call with a cookie.
+fn call(server: &Server, cookie: &str) -> Answer {
+    get(&server.address("gateway"), "/api", &format!("Cookie: __Host-countersign-app-web={cookie}\r\n"))
+}
+
+/// What a browser is given to keep.
+fn given(answer: &Answer) -> Option<String> {
+    let field = answer.header("set-cookie")?;
+    Some(field.strip_prefix("__Host-countersign-app-web=")?.split(';').next()?.to_owned())
+}
+
+#[test]
+fn ten_tabs_renew_a_session_at_another_node_at_once_and_what_ends_there_has_ended_here() {
+    for token in ["jwt", "opaque"] {
+        let Some(postgres) = Postgres::start() else { return };
+        let (place, store) = (Ground::on_sqlite(), postgres.url());
+        let config = place.write("c.toml", &settings(token));
+        let config = ["--config", config.to_str().unwrap()];
+        let mut world = World::of(place.up("one", &[&["--store", &*store], &config[..]].concat()));
+        make_second(&place);
+        // A session token of five minutes is over there.
+        let two = second(&place, &store, (&world.server, 400), &config);
+        assert_eq!(world.enter("/").status, 200);
+        let cookie = world.cookie();
+        let answers: Vec<_> = thread::scope(|scope| {
+            let asked: Vec<_> = (0..10).map(|_| scope.spawn(|| call(&two, &cookie))).collect();
+            asked.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        let kept: Vec<_> = answers.iter().map(given).collect();
+        assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
+        assert!(
+            kept.iter().all(|one| *one == kept[0] && one.is_some() == (token == "jwt")),
+            "one for all: {kept:?}"
+        );
+        assert_eq!(call(&world.server, &cookie).status, 200, "and nobody is hurt");
+        let renewed = kept[0].clone().unwrap_or_else(|| cookie.clone());
+        let field = format!(
+            "POST /.countersign/logout HTTP/1.1\r\nHost: localhost\r\nCountersign-CSRF: 1\r\nContent-Length: 0\r\n\
+             Cookie: __Host-countersign-app-web={renewed}\r\nConnection: close\r\n\r\n"
+        );
+        assert_eq!(raw(&two.address("gateway"), &field).status, 204);
+        for text in [&cookie, &renewed] {
+            assert_eq!(call(&two, text).status, 401, "at the very next request");
+        }
+        let waited = eventually("it ends at the other node", || call(&world.server, &cookie).status == 401);
+        assert!(waited < Duration::from_secs(1), "{waited:?}");
+    }
+}
+
+#[test]
+fn a_session_ends_in_each_way_at_the_next_request() {
+    type End = fn(&World) -> Answer;
+    let ends: [(&str, End); 5] = [
+        ("its person is disabled", |world| {
+            world.server.manage("POST", &format!("/v1/users/{}/disable", world.person), &Value::Null)
+        }),
+        ("everything of its person", |world| {
+            world.server.manage("POST", "/v1/tokens/revoke", &json!({ "subject": world.person }))
+        }),
+        ("everything of the web app", |world| {
+            world.server.manage("POST", "/v1/tokens/revoke", &json!({ "client": world.client() }))
+        }),
+        ("the web app is disabled", |world| {
+            world.server.manage("POST", &format!("/v1/clients/{}/disable", world.client()), &Value::Null)
+        }),
+        ("its grant", |world| {
+            let grants = world.server.manage("GET", "/v1/grants", &Value::Null).json();
+            let grant = grants["data"][0]["id"].as_str().unwrap().to_owned();
+            world.server.manage("POST", &format!("/v1/grants/{grant}/revoke"), &Value::Null)
+        }),
+    ];
+    for token in ["opaque", "jwt"] {
+        for (what, end) in &ends {
+            let place = Ground::on_sqlite();
+            let mut world = World::new(&place, token);
+            world.enter("/");
+            let cookie = world.cookie();
+            assert_eq!(call(&world.server, &cookie).status, 200);
+            let done = end(&world);
+            assert!(done.status < 300, "{what}: {done:?}");
+            assert_eq!(call(&world.server, &cookie).status, 401, "{token}, {what}");
+        }
+    }
+}
+
+#[test]
+fn attack_cookie_tossing_and_what_is_no_session_open_nothing() {
+    let place = Ground::on_sqlite();
+    let mut world = World::new(&place, "opaque");
+    world.enter("/");
+    let cookie = world.cookie();
+    let app = "__Host-countersign-app-web";
+    let token = "a".repeat(100);
+    for (what, field, expected) in [
+        ("it", format!("{app}={cookie}"), 200),
+        ("twice", format!("{app}={cookie}; {app}={cookie}"), 400),
+        ("with another", format!("{app}=x; {app}={cookie}"), 400),
+        ("without __Host-", format!("countersign-app-web={cookie}"), 401),
+        ("in other letters", format!("__host-countersign-app-web={cookie}"), 401),
+        ("another web app's", format!("__Host-countersign-app-office={cookie}"), 401),
+        ("nothing", format!("{app}="), 401),
+        ("a guess", format!("{app}=cs_session_{}", "0".repeat(72)), 401),
+        ("the issuer's", format!("{app}={}", world.issuer.cookies["__Host-countersign-session"]), 401),
+        ("long", format!("{app}={}", "x".repeat(8000)), 401),
+        ("a token", format!("{app}={token}.{token}.{token}"), 401),
+    ] {
+        let answer = get(&world.server.address("gateway"), "/api", &format!("Cookie: {field}\r\n"));
+        assert_eq!(answer.status, expected, "{what}: {answer:?}");
+    }
+    let both = format!("Cookie: {app}={cookie}\r\nAuthorization: Bearer x\r\n");
+    assert_eq!(
+        get(&world.server.address("gateway"), "/api", &both).status,
+        401,
+        "what is presented goes first"
+    );
+}
+
+#[test]
+fn what_a_web_app_is_follows_its_routes() {
+    let place = Ground::on_sqlite();
+    let world = World::new(&place, "opaque");
+    let shown =
+        || world.server.manage("GET", &format!("/v1/clients/{}", world.client()), &Value::Null).json();
+    let before = shown();
+    assert_eq!((&before["token_endpoint_auth_method"], &before["name"]), (&json!("gateway"), &json!("web")));
+    let scoped = settings("opaque").replace("token = \"", "scope = \"orders:read\", token = \"");
+    place.write("c.toml", &scoped);
+    assert_eq!(world.server.manage("POST", "/v1/reload", &Value::Null).status, 200);
+    eventually("the web app is registered anew", || shown()["scopes"] == json!(["orders:read"]));
+    let two = format!("{scoped}{}", settings("jwt").replace("/{**}", "/b/{**}"));
+    place.write("c.toml", &two);
+    let refused = world.server.manage("POST", "/v1/reload", &Value::Null);
+    assert_eq!(refused.status, 409);
+    assert!(refused.body.contains("one `token` and one `audience`"), "{}", refused.body);
+    // Nobody registers one, nor redeems in its name.
+    let made = json!({ "name": "web", "grant_types": ["authorization_code"], "redirect_uris": ["https://app.example/cb"],
+        "token_endpoint_auth_method": "gateway" });
+    let made = world.server.manage("POST", "/v1/clients", &made);
+    assert!((400..500).contains(&made.status), "{made:?}");
+    let form = format!("grant_type=refresh_token&refresh_token=x&client_id={}", world.client());
+    let asked = format!(
+        "POST /oauth/token HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n{form}",
+        form.len()
+    );
+    let asked = raw(&world.server.address("issuer"), &asked);
+    assert_eq!((asked.status, asked.json()["error"].clone()), (401, json!("invalid_client")));
 }
