@@ -12,7 +12,7 @@ use thiserror::Error;
 use crate::few::Few;
 use crate::id::OwnerId;
 use crate::own::Own;
-use crate::principal::Principal;
+use crate::principal::{Principal, Subject};
 use crate::rejection::Rejection;
 use crate::scheme::Scheme;
 use crate::scope::{Scope, ScopeSet};
@@ -155,6 +155,8 @@ pub enum Agreement {
     Owner,
     /// All belong to owners of one organisation.
     Organisation,
+    /// All act for one: the device of the person who is signed in.
+    Subject,
 }
 
 /// How the conditions of a requirement combine.
@@ -536,6 +538,10 @@ fn agree(members: &Few<Principal>, agreement: Agreement) -> bool {
     let relation = |principal: &Principal| match agreement {
         Agreement::Owner => principal.owner(),
         Agreement::Organisation => principal.organisation(),
+        Agreement::Subject => match principal.subject() {
+            Some(Subject::Owner(owner)) => Some(*owner),
+            Some(Subject::Foreign { .. } | Subject::Workload(_)) | None => None,
+        },
     };
     // Nobody does not agree with nobody.
     let first = relation(members.first());

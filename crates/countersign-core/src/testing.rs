@@ -46,7 +46,7 @@ use crate::management_key;
 use crate::minting::{Expiry, mint};
 use crate::own::Evidence;
 use crate::presentation::{kinds_of, recognise};
-use crate::principal::{Principal, Proof};
+use crate::principal::{Principal, Proof, Subject};
 use crate::question::{
     ClientAndSecrets, Creation, Enrolment, FoundCreation, FoundEnrolment, FoundInstallation, FoundLink,
     FoundMembership, FoundOwner, FoundPerson, FoundRegistered, FoundRegistration, FoundResource,
@@ -372,7 +372,8 @@ impl Caller {
             true => organisation,
             false => Arc::new(KnownOwner::new(owner, Some(organisation))),
         };
-        Self(Proof { owner: Some(owner), ..Self::nobody().0 })
+        let subject = Some(Subject::Owner(owner.id()));
+        Self(Proof { subject, owner: Some(owner), ..Self::nobody().0 })
     }
 
     /// Acts for nobody.

@@ -166,6 +166,8 @@ fn safety_6_all_asks_for_a_credential_for_each_condition_and_owners_that_agree()
         (&one, "a", &two, "x", Agreement::Organisation, "permit"),
         (&one, "a", &ours, "x", Agreement::Organisation, "permit"),
         (&one, "a", &theirs, "x", Agreement::Organisation, "owners_disagree"),
+        (&one, "a", &one, "x", Agreement::Subject, "permit"),
+        (&one, "a", &two, "x", Agreement::Subject, "owners_disagree"),
         (&one, "b", &one, "x", Agreement::Owner, "insufficient_scope"),
         (&one, "a", &one, "y", Agreement::Owner, "insufficient_scope"),
     ];
@@ -197,7 +199,7 @@ fn safety_6_nobody_does_not_agree_with_nobody() {
     let nobody = || Caller::nobody().by(api_key::SCHEME).holding("a").with_key("acme", Test).principal();
     let two = || Few::with(Some(Few::one(nobody())), Caller::nobody().holding("x").principal());
     let both = || vec![holding("a"), management_key::required(scopes("x"))];
-    for agreement in [Agreement::Owner, Agreement::Organisation] {
+    for agreement in [Agreement::Owner, Agreement::Organisation, Agreement::Subject] {
         let requirement = Requirement::All(both(), agreement);
         assert_eq!(rehearse(Some(&two()), &requirement), Err("owners_disagree"));
     }

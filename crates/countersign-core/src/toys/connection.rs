@@ -20,7 +20,7 @@ use crate::verification;
 pub(super) const ROW: Row = Row { kind: &KIND, ways: &[Way::Certificate], recognise };
 
 /// How a caller with a certificate is proven; nobody is challenged for one in HTTP.
-pub(super) const SCHEME: Scheme = Scheme::new("toy_connection", None);
+pub(crate) const SCHEME: Scheme = Scheme::new("toy_connection", None);
 
 pub(super) static KIND: Kind = Kind {
     scheme: SCHEME,

@@ -2,7 +2,7 @@
 
 mod assertion;
 mod bearer;
-mod connection;
+pub(crate) mod connection;
 mod ground;
 mod tests;
 

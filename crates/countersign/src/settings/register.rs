@@ -193,7 +193,7 @@ pub(crate) const SETTINGS: &[Setting] = settings![
     "route[].cost" "number" = (COST) live, "What a call costs of the limits of its key; 0 costs nothing but needs room."
     "route[].upgrade" "list of protocols" "none" live, "The protocols that a connection may be switched to: `websocket`. A tunnel ends with its credential, and after `limits.idle_timeout` without a byte."
     "route[].require" "requirement" "" live, "`{ api_key = { … } }`, `{ anonymous = {} }`, `{ any = [ … ] }` or `{ all = [ … ] }`."
-    "route[].require.agree" "`owner` or `organisation`" = ("owner") live, "What the credentials under `all` have in common: one owner, or owners of one organisation."
+    "route[].require.agree" "`owner`, `organisation` or `subject`" = ("owner") live, "What the credentials under `all` have in common: one owner, owners of one organisation, or whom they act for: the device of the person who is signed in."
     "route[].shadow.require" "requirement" "none" live, "Tried beside `require` and counted in `countersign_shadow_decisions_total`; never acted on."
 ];
 

@@ -600,7 +600,8 @@ fn agreement(value: Option<&Value>) -> Result<Agreement> {
     match value.map(Value::as_str) {
         None | Some(Some("owner")) => Ok(Agreement::Owner),
         Some(Some("organisation")) => Ok(Agreement::Organisation),
-        Some(_) => bail!("agree: expected `owner` or `organisation`"),
+        Some(Some("subject")) => Ok(Agreement::Subject),
+        Some(_) => bail!("agree: expected `owner`, `organisation` or `subject`"),
     }
 }
 
@@ -742,9 +743,10 @@ mod tests {
         assert_eq!(agreement(all), Ok(Agreement::Owner), "one owner, unless something else is said");
         assert_eq!(agreement(&format!("{all}\nagree = \"owner\"")), Ok(Agreement::Owner));
         assert_eq!(agreement(&format!("{all}\nagree = \"organisation\"")), Ok(Agreement::Organisation));
+        assert_eq!(agreement(&format!("{all}\nagree = \"subject\"")), Ok(Agreement::Subject));
         for (text, words) in [
-            (format!("{all}\nagree = \"nobody\""), "agree: expected `owner` or `organisation`"),
-            (format!("{all}\nagree = 1"), "agree: expected `owner` or `organisation`"),
+            (format!("{all}\nagree = \"nobody\""), "agree: expected `owner`, `organisation` or `subject`"),
+            (format!("{all}\nagree = 1"), "agree: expected `owner`, `organisation` or `subject`"),
             ("any = [ { api_key = {} } ]\nagree = \"owner\"".to_owned(), "there is no `all`"),
             ("api_key = {}\nagree = \"owner\"".to_owned(), "there is no `all`"),
             ("agree = \"owner\"".to_owned(), "expected one of"),

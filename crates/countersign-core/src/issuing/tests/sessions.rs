@@ -9,16 +9,20 @@ use crate::carried::Carried;
 use crate::client_authentication::proof;
 use crate::client_terms::{AuthMethod, ClientTerms};
 use crate::context::Context;
+use crate::decision::{Agreement, Asked, Condition, OwnCriteria, Requirement, rehearse};
 use crate::delegation::{WEB_SESSION, end_family, end_grant};
 use crate::effect::Effect;
 use crate::exchange::{System, issue};
+use crate::few::Few;
 use crate::grant::{Form, GrantError, TokenRequest, parse};
 use crate::grants::GRANTS;
-use crate::id::CredentialId;
+use crate::id::{CredentialId, OwnerKind};
 use crate::ledger::{Durable as _, Ledger as _, Unavailable};
 use crate::principal::Principal;
+use crate::record::OwnerRecord;
 use crate::rejection::Rejection;
-use crate::testing::{ISSUER, NOW, at_once};
+use crate::testing::{Caller, ISSUER, NOW, at_once};
+use crate::toys::connection;
 use crate::web_session::{EndSession, ROW, Regard, Renewal, SessionIssuer, WebSession, presented, renewal};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -259,4 +263,38 @@ fn rfc6749_2_3_a_web_app_is_proven_by_no_request() {
         "another client's session"
     );
     assert_eq!(people.redeem(&code, &[]).err(), Some("invalid_grant"), "another client's code");
+}
+
+#[test]
+fn safety_6_the_person_and_the_device_are_asked_for_together_and_each_alone_opens_nothing() {
+    let mut people = people();
+    let session = people.begin(None);
+    let organisation = people.world.ground.organisation.clone();
+    let other = people.world.ground.member(OwnerKind::User, &organisation);
+    let snapshot = people.world.ground.store.snapshot();
+    let recognised = (ROW.recognise)(Carried::Session(session.token.expose()), &snapshot).unwrap().unwrap();
+    let found = snapshot.look_up(&recognised.lookup());
+    let verified = recognised.verify(&mut people.world.ground.context(), found, None).unwrap();
+    let person = verified.unwrap().principal;
+    let device = |owner: &OwnerRecord| Caller::of(owner).by(connection::SCHEME).principal();
+    let condition =
+        |scheme| Condition::of(scheme, Asked { own: OwnCriteria::NONE, token: None, web_app: None });
+    let conditions = || vec![condition(crate::web_session::SCHEME), condition(connection::SCHEME)];
+    for (what, members, agreement, expected) in [
+        ("both", vec![person.clone(), device(&people.person)], Agreement::Subject, Ok(())),
+        (
+            "another person's device",
+            vec![person.clone(), device(&other)],
+            Agreement::Subject,
+            Err("owners_disagree"),
+        ),
+        ("any device of the house", vec![person.clone(), device(&other)], Agreement::Organisation, Ok(())),
+        ("the person alone", vec![person.clone()], Agreement::Subject, Err("wrong_scheme")),
+        ("the device alone", vec![device(&people.person)], Agreement::Subject, Err("wrong_scheme")),
+        ("neither", vec![], Agreement::Subject, Err("credential_required")),
+    ] {
+        let members = members.into_iter().fold(None, |all, one| Some(Few::with(all, one)));
+        let decided = rehearse(members.as_ref(), &Requirement::All(conditions(), agreement));
+        assert_eq!(decided, expected, "{what}");
+    }
 }
