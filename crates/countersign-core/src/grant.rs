@@ -179,8 +179,8 @@ pub enum Redeemed {
     Own(Asked),
     /// It acts for a person.
     Delegated(Box<Delegated>),
-    /// It was redeemed a moment ago, and this is what was answered.
-    Again(Secret<Vec<u8>>),
+    /// It was redeemed a moment ago for a person, and this is what was answered.
+    Again(Box<Delegated>, Secret<Vec<u8>>),
 }
 
 /// What a token request asks for, whatever its grant.

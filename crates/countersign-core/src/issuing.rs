@@ -142,13 +142,11 @@ impl Issue for Issuer<'_> {
     ) -> Result<Outcome<Issuance, GrantError>, Unavailable> {
         let line = grant.audit.detail("grant_type", grant.grant_type);
         let due = match redeemed {
-            Redeemed::Again(answer) => {
-                let issuance = Issuance::read(answer)?;
-                let line = line.about(issuance.claims.id.to_string());
-                return Ok(Outcome::granted(issuance, Vec::new(), line));
-            }
             Redeemed::Own(asked) => self.own(context, client, asked, grant.grant_type).map_err(plainly),
-            Redeemed::Delegated(delegated) => self.delegated(context, client, delegated, grant.grant_type),
+            // What was answered before is answered again to whom it would be answered now.
+            Redeemed::Delegated(delegated) | Redeemed::Again(delegated, _) => {
+                self.delegated(context, client, delegated, grant.grant_type)
+            }
         };
         let due = match due {
             Ok(due) => due,
@@ -156,6 +154,11 @@ impl Issue for Issuer<'_> {
                 return Ok(Outcome::refused(error, Vec::new(), line.turned_down(reason)));
             }
         };
+        if let Redeemed::Again(_, answer) = redeemed {
+            let issuance = Issuance::read(answer)?;
+            let line = line.about(issuance.claims.id.to_string());
+            return Ok(Outcome::granted(issuance, Vec::new(), line));
+        }
         let line = due.told(line);
         if due.is_kept()
             && let Err(full) = room(context, grant.kept.as_ref())

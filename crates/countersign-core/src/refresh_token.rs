@@ -36,10 +36,8 @@ fn parse(form: &Form) -> Result<Box<dyn TokenRequest>, GrantError> {
 
 /// What is made of a token that was presented.
 enum Judged {
-    /// It counts.
-    Good(Box<RefreshState>),
-    /// It was answered a moment ago.
-    Again(Secret<Vec<u8>>),
+    /// It counts, or was answered so a moment ago.
+    Good(Box<RefreshState>, Option<Secret<Vec<u8>>>),
     /// It is none, or has ended.
     Unknown,
     /// It was stolen, or its successor was.
@@ -72,31 +70,32 @@ impl Redeem for RefreshRequest {
             return refuse(line, Vec::new(), "unknown_refresh_token");
         };
         let Some(grant) = record.grant else { return refuse(line, Vec::new(), "unknown_refresh_token") };
-        match self.judge(context, client, &record) {
-            Judged::Good(state) => {
-                let delegated = Delegated {
-                    person,
-                    told,
-                    grant,
-                    family: record.family,
-                    authorized: state.authorized.clone(),
-                    narrowed: self.asked.scopes.clone(),
-                    resource: self.asked.audience.clone(),
-                    nonce: None,
-                    going_on: GoingOn::From(Box::new(Redeemable {
-                        record: *record,
-                        state: *state,
-                        presented: self.token.again(),
-                    })),
-                };
-                Outcome::granted(Redeemed::Delegated(Box::new(delegated)), Vec::new(), line)
-            }
-            Judged::Again(answer) => {
+        let (state, answer) = match self.judge(context, client, &record) {
+            Judged::Good(state, answer) => (state, answer),
+            Judged::Unknown => return refuse(line, Vec::new(), "unknown_refresh_token"),
+            Judged::Reused(reason) => return refuse(line, end_family(context.now, record.family), reason),
+        };
+        let delegated = Box::new(Delegated {
+            person,
+            told,
+            grant,
+            family: record.family,
+            authorized: state.authorized.clone(),
+            narrowed: self.asked.scopes.clone(),
+            resource: self.asked.audience.clone(),
+            nonce: None,
+            going_on: GoingOn::From(Box::new(Redeemable {
+                record: *record,
+                state: *state,
+                presented: self.token.again(),
+            })),
+        });
+        match answer {
+            None => Outcome::granted(Redeemed::Delegated(delegated), Vec::new(), line),
+            Some(answer) => {
                 let line = line.detail("repeated", "true");
-                Outcome::granted(Redeemed::Again(answer), Vec::new(), line)
+                Outcome::granted(Redeemed::Again(delegated, answer), Vec::new(), line)
             }
-            Judged::Unknown => refuse(line, Vec::new(), "unknown_refresh_token"),
-            Judged::Reused(reason) => refuse(line, end_family(context.now, record.family), reason),
         }
     }
 }
@@ -115,10 +114,11 @@ impl RefreshRequest {
         if record.client != client.client() {
             return Judged::Reused("another_clients_refresh_token");
         }
-        if counts {
-            return Judged::Good(Box::new(state));
+        let answer = if counts { None } else { self.again(context, client, &state) };
+        if !counts && answer.is_none() {
+            return Judged::Reused("refresh_token_reused");
         }
-        self.again(context, client, &state).map_or(Judged::Reused("refresh_token_reused"), Judged::Again)
+        Judged::Good(Box::new(state), answer)
     }
 
     /// Returns the answer that this token was given a moment ago, for the client that proves itself again (SAFETY 9).

@@ -102,6 +102,7 @@ fn a_forgotten_password_is_replaced_by_a_link_that_works_once_and_ends_every_ses
     assert_eq!(Visitor::at(&issuer).sign_in("ana", NEW).status, 303);
     let shown = server.manage("GET", &format!("/v1/users/{id}"), &Value::Null).json();
     assert!(shown["email_verified_at"].is_string(), "who reads the mail has proven the address");
+    assert!(elsewhere.get("/device").body.contains("id=\"sign-in\""), "signed in nowhere any more");
     let text = elsewhere.cookies[SESSION].clone();
     assert!(!server.log().contains(token(&link)) && !server.log().contains(&text), "SAFETY 25");
 }

@@ -533,6 +533,68 @@ fn openid_rp_initiated_logout_ends_the_session_and_sends_on_only_by_an_id_token(
 }
 
 #[test]
+fn asvs_7_4_2_a_browser_is_asked_to_sign_in_again_once_its_person_was_ended_in_any_way() {
+    type End = fn(&World, &str);
+    let manage = |world: &World, method: &str, path: &str, body: &Value| {
+        let done = world.server.manage(method, path, body);
+        assert!(done.status < 300, "{path}: {done:?}");
+    };
+    let ends: [(&str, End); 6] = [
+        ("nothing", |_, _| {}),
+        ("a new password", |world, user| {
+            let reset = world.server.manage(
+                "POST",
+                &format!("{user}/reset"),
+                &json!({ "password": "battery staple" }),
+            );
+            assert!(reset.status < 300, "{reset:?}");
+        }),
+        ("no password", |world, user| {
+            assert!(world.server.manage("POST", &format!("{user}/reset"), &json!({})).status < 300);
+        }),
+        ("disabled, and enabled again", |world, user| {
+            assert!(world.server.manage("POST", &format!("{user}/disable"), &Value::Null).status < 300);
+            assert!(world.server.manage("POST", &format!("{user}/enable"), &Value::Null).status < 300);
+        }),
+        ("everything before", |world, _| {
+            let revoked =
+                world.server.manage("POST", "/v1/tokens/revoke", &json!({ "subject": world.person }));
+            assert!(revoked.status < 300, "{revoked:?}");
+        }),
+        ("deleted", |world, user| {
+            assert!(world.server.manage("POST", &format!("{user}/disable"), &Value::Null).status < 300);
+            assert!(world.server.manage("DELETE", user, &Value::Null).status < 300);
+        }),
+    ];
+    let place = Ground::new();
+    let mut world = World::new(&place, &[], &json!({}));
+    for (index, (what, end)) in ends.iter().enumerate() {
+        if index > 0 {
+            let name = format!("ana{index}");
+            manage(&world, "POST", "/v1/users", &json!({ "username": name, "password": PASSWORD }));
+            let users = world.server.manage("GET", "/v1/users", &Value::Null).json();
+            let made = users["data"].as_array().unwrap().iter().find(|one| one["username"] == *name).unwrap();
+            world.person = made["id"].as_str().unwrap().to_owned();
+            world.browser = Visitor::at(&world.server.address("issuer"));
+            assert_eq!(world.browser.sign_in(&name, PASSWORD).status, 303, "{what}");
+        } else {
+            world.tokens();
+        }
+        let silent = world.request(&[("prompt", "none")]);
+        let before = answer(&world.browser.get(&silent));
+        assert!(before.get("error").is_none_or(|error| error == "consent_required"), "{what}: {before:?}");
+        end(&world, &format!("/v1/users/{}", world.person));
+        let page = world.browser.get(&world.request(&[]));
+        let device = world.browser.get("/device");
+        let asked = |page: &Answer| page.body.contains("id=\"sign-in\"");
+        assert_eq!((asked(&page), asked(&device)), (*what != "nothing", *what != "nothing"), "{what}");
+        if *what != "nothing" {
+            assert_eq!(answer(&world.browser.get(&silent))["error"], "login_required", "{what}");
+        }
+    }
+}
+
+#[test]
 fn safety_15_an_upstream_on_another_port_of_the_host_is_told_no_cookie_of_ours() {
     let place = Ground::on_sqlite();
     let mut world = World::new(&place, &[], &json!({}));

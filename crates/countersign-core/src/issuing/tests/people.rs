@@ -425,6 +425,15 @@ fn attacks_45_and_26_who_was_locked_or_ended_gets_nothing_at_any_later_step() {
         ),
     ];
     for (what, end, reason) in ends {
+        // SAFETY 9: nor is what was answered a moment ago answered again.
+        let mut people = People::new(terms());
+        let code = people.code(ALL);
+        let used = refresh_token(&people.redeem(&code, &[]).unwrap());
+        people.refresh(&used, &[]).unwrap();
+        assert!(people.refresh(&used, &[]).is_ok(), "{what}");
+        end(&mut people);
+        assert!(people.refresh(&used, &[]).is_err(), "{what}");
+        assert_eq!(people.reason(), reason, "{what}");
         let mut people = People::new(terms());
         let (code, other) = (people.code(ALL), people.code(ALL));
         let token = refresh_token(&people.redeem(&code, &[]).unwrap());
