@@ -1,4 +1,5 @@
-//! kill -9 in a loop while keys are created and revoked: every acknowledged change is there afterwards.
+//! kill -9 in a loop while keys are created and revoked, and while people let apps act for them: every acknowledged change is there
+//! afterwards, and nothing by half.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -6,7 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Ground, eventually, manage};
+use crate::harness::{Ground, eventually, manage, signal};
+use crate::people::{World, answer, text};
+use crate::visitor::Visitor;
 
 /// Rounds in the gate; more by hand with `CRASH_ROUNDS`.
 fn rounds() -> usize {
@@ -83,5 +86,117 @@ fn churn(worker: usize, admin: &str, operator: &str, keys: &Mutex<BTreeMap<Strin
                 keys.lock().unwrap().insert(id.to_owned(), Key { text: text.to_owned(), revoked: true });
             }
         }
+    }
+}
+
+/// What a browser or an app has received, and what is known to have become of it.
+#[derive(Default)]
+struct Received {
+    /// Codes that were not presented.
+    codes: Vec<String>,
+    /// Codes whose answer did not arrive.
+    presented: Vec<String>,
+    /// What was answered for codes: access tokens and refresh tokens that live.
+    live: Vec<(String, String)>,
+    /// Those whose end was acknowledged.
+    ended: Vec<(String, String)>,
+}
+
+/// What stays from one start to the next: the app, the person's browser, and the names that tokens say.
+const NAMES: [&str; 4] = ["--issuer-url", "http://localhost:7001", "--resource", "http://localhost:7002"];
+
+#[test]
+fn kill_9_between_consent_code_and_token_leaves_nothing_that_counts_by_half() {
+    let place = Ground::new();
+    let mut world = World::new(&place, &NAMES, &json!({}));
+    world.tokens();
+    for round in 0..rounds() {
+        let received = Mutex::new(Received::default());
+        let (world_now, stop) = (&world, AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            for worker in 0..4 {
+                let (received, stop) = (&received, &stop);
+                scope.spawn(move || people_churn(worker, world_now, received, stop));
+            }
+            eventually("there is churn", || received.lock().unwrap().live.len() >= 12);
+            signal(world_now.server.pid(), "-KILL");
+            stop.store(true, Ordering::Release);
+        });
+        let World { app, person, browser: before, server } = world;
+        server.kill();
+        let server = place.up("data", &NAMES);
+        let mut browser = Visitor::at(&server.address("issuer"));
+        browser.cookies = before.cookies;
+        world = World { server, app, person, browser };
+        holds(&world, &received.into_inner().unwrap(), round);
+        // And a person simply starts again.
+        let tokens = world.tokens();
+        assert_eq!(world.calls(&text(&tokens, "access_token")), 200);
+    }
+}
+
+/// A person at a browser and their app, again and again: some codes are kept back, some families are ended.
+fn people_churn(worker: usize, world: &World, received: &Mutex<Received>, stop: &AtomicBool) {
+    let mut browser = world.browser.clone();
+    for turn in worker.. {
+        if stop.load(Ordering::Acquire) {
+            return;
+        }
+        let request = world.request(&[]);
+        let sent = catch(|| answer(&browser.get(&request)).remove("code"));
+        let Some(Some(code)) = sent else { continue };
+        if turn % 4 == 0 {
+            received.lock().unwrap().codes.push(code);
+            continue;
+        }
+        let answered = catch(|| world.redeem(&code)).filter(|answer| answer.status == 200);
+        let Some(tokens) = answered.map(|answer| answer.json()) else {
+            received.lock().unwrap().presented.push(code);
+            continue;
+        };
+        let pair = (text(&tokens, "access_token"), text(&tokens, "refresh_token"));
+        if turn % 3 > 0 {
+            received.lock().unwrap().live.push(pair);
+            continue;
+        }
+        // From here on nothing is known of it unless the answer arrives.
+        let form = format!("token={}", pair.1);
+        if catch(|| world.app.post(&world.server, "/oauth/revoke", &form))
+            .is_some_and(|answer| answer.status == 200)
+        {
+            received.lock().unwrap().ended.push(pair);
+        }
+    }
+}
+
+/// Does what may fail once the server is gone.
+fn catch<T>(act: impl FnOnce() -> T) -> Option<T> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(act)).ok()
+}
+
+fn holds(world: &World, received: &Received, round: usize) {
+    for (access, refresh) in &received.live {
+        assert_eq!(world.calls(access), 200, "round {round}: what was answered counts");
+        let renewed = world.refresh(refresh);
+        assert_eq!(renewed.status, 200, "round {round}: {renewed:?}");
+        assert_eq!(world.calls(&text(&renewed.json(), "access_token")), 200);
+    }
+    for (access, refresh) in &received.ended {
+        assert_eq!(
+            (world.calls(access), world.refresh(refresh).status),
+            (401, 400),
+            "round {round}: what ended has"
+        );
+    }
+    for code in &received.codes {
+        let first = world.redeem(code);
+        assert_eq!(first.status, 200, "round {round}: a browser has it, so it is there: {first:?}");
+        let token = text(&first.json(), "access_token");
+        assert_eq!((world.calls(&token), world.redeem(code).status, world.calls(&token)), (200, 400, 401));
+    }
+    for code in &received.presented {
+        // Its answer is lost: it was used, or it was not, and never counts twice.
+        let statuses = [world.redeem(code).status, world.redeem(code).status];
+        assert!(statuses == [400, 400] || statuses == [200, 400], "round {round}: {statuses:?}");
     }
 }
