@@ -49,7 +49,7 @@ impl Delegated {
     /// Returns what its tokens hang on.
     pub(crate) fn delegation(&self) -> Delegation {
         let generations = PersonGenerations::now(&self.person);
-        Delegation { grant: self.grant, family: self.family, generations }
+        Delegation { grant: self.grant, family: self.family, session: None, generations }
     }
 }
 
@@ -89,6 +89,12 @@ pub fn end_family(now: Timestamp, family: CredentialId) -> Vec<Effect> {
 #[must_use]
 pub fn end_grant(now: Timestamp, grant: CredentialId) -> Vec<Effect> {
     vec![end(now, grant), Effect::Withdraw(grant)]
+}
+
+/// Ends what began in a session of a browser at the issuer and hangs on it: sessions at web apps, and codes.
+#[must_use]
+pub fn end_session(now: Timestamp, session: CredentialId) -> Vec<Effect> {
+    vec![end(now, session), Effect::Abandon(session)]
 }
 
 /// Ends access tokens by what they hang on. It is remembered for as long as one may live that was issued a moment ago.

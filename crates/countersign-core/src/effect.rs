@@ -39,6 +39,8 @@ pub enum Effect {
         /// Its name among its kind.
         family: CredentialId,
     },
+    /// Forgets every artifact that began in a session at the issuer; gone before, nothing changes.
+    Abandon(CredentialId),
     /// Forgets what a person allowed a client, and every artifact that belongs to it; gone before, nothing changes.
     Withdraw(CredentialId),
     /// Removes a resource that still has this version.

@@ -104,11 +104,13 @@ impl Issued {
         self.ended.get(&token.bits()).is_some()
     }
 
-    /// Tells whether a token was ended before its time, or its family or its grant was.
+    /// Tells whether a token was ended before its time, or what it hangs on was: its family, its grant, its session.
     pub(crate) fn has_ended(&self, claims: &AccessClaims) -> bool {
-        let of_person = claims.delegation.as_ref();
-        self.is_ended(claims.id)
-            || of_person.is_some_and(|one| self.is_ended(one.family) || self.is_ended(one.grant))
+        let hung_on = claims
+            .delegation
+            .iter()
+            .flat_map(|one| [Some(one.family), Some(one.grant), one.session].into_iter().flatten());
+        std::iter::once(claims.id).chain(hung_on).any(|id| self.is_ended(id))
     }
 
     pub(crate) fn end(&self, token: CredentialId, until: Timestamp) {

@@ -95,6 +95,7 @@ pub mod resource_jwks;
 pub mod scheme;
 pub mod scope;
 pub mod secret;
+pub mod seen_browser;
 mod settling;
 pub mod sign_in;
 mod signed_text;

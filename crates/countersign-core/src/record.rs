@@ -60,6 +60,8 @@ pub struct ArtifactRecord {
     pub family: CredentialId,
     /// The grant that it belongs to, if a person has given one.
     pub grant: Option<CredentialId>,
+    /// The session of a browser at the issuer in which it began, and with which it ends.
+    pub parent: Option<CredentialId>,
     /// Whom it was issued to, if to a client.
     pub client: Option<OwnerId>,
     /// Whom it acts for; `None`: nobody has said yet.

@@ -38,7 +38,7 @@ const MAX_CLAIM: usize = 256;
 const MAX_INTROSPECTING: usize = 64;
 
 /// The claims that only the authorization server may make (RFC 7519 §4.1, RFC 9068 §2.2, RFC 7800, RFC 8693), and ours.
-const OWN_CLAIMS: [&str; 17] = [
+const OWN_CLAIMS: [&str; 18] = [
     "act",
     "acr",
     "amr",
@@ -56,6 +56,7 @@ const OWN_CLAIMS: [&str; 17] = [
     "may_act",
     "nbf",
     "scope",
+    "sid",
 ];
 
 text!(
@@ -488,7 +489,7 @@ mod tests {
         check(token(json!({ "signing_alg": "none" })), Err("expected ES256"));
         check(token(json!({ "signing_alg": "HS256" })), Err("expected ES256"));
         check(token(json!({ "kind": "cookie" })), Err("jwt or opaque"));
-        for own in ["iss", "sub", "aud", "exp", "iat", "jti", "client_id", "scope", "gen", "cnf", ""] {
+        for own in ["iss", "sub", "aud", "exp", "iat", "jti", "client_id", "scope", "gen", "sid", "cnf", ""] {
             check(claims(json!({ own: "x" })), Err("claims: expected"));
         }
         check(claims(json!({ "role": { "meta": "x" } })), Err("did not match"));

@@ -744,6 +744,10 @@ impl Tables {
                 self.artifacts.retain(|one| one.kind != kind || one.family != family);
                 true
             }
+            Effect::Abandon(session) => {
+                self.artifacts.retain(|one| one.parent != Some(session));
+                true
+            }
             Effect::Withdraw(grant) => {
                 self.consents.remove(&grant);
                 self.artifacts.retain(|one| one.kind == STORED || one.grant != Some(grant));

@@ -74,6 +74,8 @@ pub struct Delegation {
     pub grant: CredentialId,
     /// What was obtained together with it: `family`.
     pub family: CredentialId,
+    /// The session of a browser at the issuer with which it ends: `sid`. `None`: it outlasts that.
+    pub session: Option<CredentialId>,
     /// The generations of the person, as they were.
     pub generations: PersonGenerations,
 }
@@ -208,10 +210,11 @@ impl AccessClaims {
             ("client_id", json!(self.client.to_string())),
         ];
         claims.extend(own.map(|(name, value)| (name.to_owned(), value)));
-        if let Some(Delegation { grant, family, generations: of_person }) = &self.delegation {
+        if let Some(Delegation { grant, family, session, generations: of_person }) = &self.delegation {
             generations.extend([of_person.organisation, of_person.person]);
             claims.insert("grant_id".to_owned(), json!(grant.to_string()));
             claims.insert("family".to_owned(), json!(family.to_string()));
+            claims.extend(session.map(|session| ("sid".to_owned(), json!(session.to_string()))));
         }
         claims.insert("gen".to_owned(), json!(generations));
         if !self.scopes.is_empty() {
@@ -249,9 +252,10 @@ impl AccessClaims {
         };
         let (client, scopes) = (text("client_id")?, text("scope")?.unwrap_or_default());
         let (grant, family) = (text("grant_id")?, text("family")?);
+        let session = text("sid")?;
         let (generations, of_person) =
             other.remove("gen").as_ref().and_then(generations_of).ok_or(NotOurs)?;
-        let delegation = delegation(grant, family, of_person)?;
+        let delegation = delegation((grant, family, session), of_person)?;
         let id: CredentialId = parsed(id)?;
         if id.prefix() != TOKEN {
             return Err(NotOurs);
@@ -282,18 +286,19 @@ fn subject_of(text: Option<String>, delegation: Option<&Delegation>) -> Result<O
 }
 
 fn delegation(
-    grant: Option<String>,
-    family: Option<String>,
+    (grant, family, session): (Option<String>, Option<String>, Option<String>),
     generations: Option<PersonGenerations>,
 ) -> Result<Option<Delegation>, NotOurs> {
     let Some(generations) = generations else {
-        return if grant.is_none() && family.is_none() { Ok(None) } else { Err(NotOurs) };
+        let is_plain = grant.is_none() && family.is_none() && session.is_none();
+        return if is_plain { Ok(None) } else { Err(NotOurs) };
     };
     let named = |text, prefix| {
         let id: CredentialId = parsed(text)?;
         if id.prefix() == prefix { Ok(id) } else { Err(NotOurs) }
     };
-    Ok(Some(Delegation { grant: named(grant, GRANT)?, family: named(family, FAMILY)?, generations }))
+    let session = session.map(|session| named(Some(session), SESSION)).transpose()?;
+    Ok(Some(Delegation { grant: named(grant, GRANT)?, family: named(family, FAMILY)?, session, generations }))
 }
 
 fn generations_of(value: &Value) -> Option<(Generations, Option<PersonGenerations>)> {

@@ -1,14 +1,18 @@
 //! Who is signed in at a browser.
 
+use std::net::IpAddr;
+
 use countersign_core::authorization::SignedIn;
 use countersign_core::context::Context;
 use countersign_core::exchange::System;
 use countersign_core::ledger::{Commit, Durable as _, Find as _, Ledger as _, Unavailable};
 use countersign_core::question::PersonOf;
 use countersign_core::secret::Secret;
+use countersign_core::seen_browser::SeenBrowser;
 use countersign_core::sign_in::{Session, SignOut, current as judged, question};
 use countersign_core::standing::Knows as _;
 use http::HeaderMap;
+use http::header::USER_AGENT;
 
 use crate::app::App;
 use crate::cookie::{Cookie, Cookies, SESSION};
@@ -30,6 +34,12 @@ pub(crate) async fn current(app: &App, headers: &HeaderMap) -> Result<Option<Sig
     let person = app.store.snapshot().owner(session.person).ok_or(Unavailable::Stale)?;
     let Session { id, auth_time, amr, .. } = session;
     Ok(Some(SignedIn { session: id, person, auth_time, amr }))
+}
+
+/// Returns what a request says of its browser.
+pub(crate) fn seen(headers: &HeaderMap, address: Option<IpAddr>) -> SeenBrowser {
+    let agent = headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok());
+    SeenBrowser::new(agent.unwrap_or_default(), address)
 }
 
 /// Returns the name that somebody signs in by, for the pages that say who is signed in; one who is gone has none.

@@ -146,8 +146,9 @@ async fn check(
 
 /// Begins the session; `None`: the proof is true no more.
 async fn begin(app: &App, form: &OwnForm, proof: ProvenPassword) -> Result<Option<Begun>, Failure> {
-    let replaces = session::find(app, &form.head.headers).await?.map(|session| session.id);
-    let act = SignIn { proof, incarnation: app.store.snapshot().incarnation(), replaces };
+    let replaces = session::find(app, &form.head.headers).await?;
+    let browser = session::seen(&form.head.headers, form.address);
+    let act = SignIn { proof, incarnation: app.store.snapshot().incarnation(), replaces, browser };
     Ok(app.attempt(&System, &act).await?.ok())
 }
 

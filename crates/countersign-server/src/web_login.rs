@@ -3,6 +3,8 @@
 //! **Invariants.** What comes back is taken by the attempt alone that this browser keeps (`state`, RFC 6749 §10.12), from this issuer
 //! (RFC 9207 §2.4). The browser gets one cookie, and goes on to a path of the same origin.
 
+use std::net::IpAddr;
+
 use countersign_core::client::Wanted;
 use countersign_core::identity::OPENID;
 use countersign_core::login_attempt::{LoginAttempt, name_of};
@@ -20,6 +22,7 @@ use crate::failure::Failure;
 use crate::pages::problem::ProblemKind;
 use crate::received::Received;
 use crate::reply::Reply;
+use crate::session::seen;
 use crate::visit::{Told, locale, told};
 use crate::web_session::{self, Redemption};
 
@@ -92,6 +95,7 @@ fn superseded(app: &App, headers: &HeaderMap) -> Vec<Cookie> {
 
 /// Takes a browser back.
 pub(crate) async fn finish(app: &App, received: Received) -> Result<Reply, Failure> {
+    let address = received.address();
     let headers = received.head.headers;
     let query = query(&received.head.uri)?;
     let state = query.get("state").unwrap_or_default();
@@ -100,7 +104,7 @@ pub(crate) async fn finish(app: &App, received: Received) -> Result<Reply, Failu
     };
     let again = again(&attempt);
     let answer = match code(app, &query) {
-        Some(code) => redeem(app, &headers, &attempt, code).await?,
+        Some(code) => redeem(app, (&headers, address), &attempt, code).await?,
         None => None,
     };
     let Some(kept) = answer else { return Err(not_signed_in(app, &headers, &again)) };
@@ -123,7 +127,7 @@ fn code<'q>(app: &App, query: &'q Form) -> Option<&'q str> {
 /// Redeems a code; `None`: it is not good.
 async fn redeem(
     app: &App,
-    headers: &HeaderMap,
+    (headers, address): (&HeaderMap, Option<IpAddr>),
     attempt: &LoginAttempt,
     code: &str,
 ) -> Result<Option<Cookie>, Failure> {
@@ -135,6 +139,7 @@ async fn redeem(
         verifier: &attempt.verifier,
         redirect_uri: &apps.redirect_uri(),
         replaces: kept(headers, &name),
+        browser: seen(headers, address),
     };
     match web_session::begin(app, &attempt.app, &redemption).await? {
         Ok(session) => Ok(browsers_half(wanted.app.keeps, name, session)),

@@ -11,6 +11,7 @@ use countersign_core::issuing::Issuer;
 use countersign_core::ledger::{Ledger as _, Unavailable};
 use countersign_core::principal::Principal;
 use countersign_core::rejection::Rejection;
+use countersign_core::seen_browser::SeenBrowser;
 use countersign_core::web_app::WebAppName;
 use countersign_core::web_session::{
     EndSession, Regard, Renewal, SessionIssuer, WebSession, presented, renewal,
@@ -27,6 +28,8 @@ pub(crate) struct Redemption<'a> {
     pub(crate) redirect_uri: &'a str,
     /// What the browser had kept of a session before.
     pub(crate) replaces: Option<&'a str>,
+    /// The browser.
+    pub(crate) browser: SeenBrowser,
 }
 
 struct Sessions(Regard);
@@ -36,7 +39,7 @@ impl IssuesBy for Sessions {
     type By<'a> = SessionIssuer<'a>;
 
     fn by<'a>(&self, issuer: Issuer<'a>) -> SessionIssuer<'a> {
-        SessionIssuer { issuer, regard: self.0 }
+        SessionIssuer { issuer, regard: self.0.clone() }
     }
 }
 
@@ -58,7 +61,7 @@ pub(crate) async fn begin(
         Ok(request) => request,
         Err(error) => return Ok(Err(error)),
     };
-    issued(app, name, &*request, Regard::Begins(replaces)).await
+    issued(app, name, &*request, Regard::Begins { replaces, browser: redemption.browser.clone() }).await
 }
 
 fn code_request(redemption: &Redemption<'_>) -> Result<Box<dyn TokenRequest>, GrantError> {

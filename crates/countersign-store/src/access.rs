@@ -3,13 +3,14 @@
 use countersign_core::audit::AuditEvent;
 use countersign_core::due::Due;
 use countersign_core::effect::Effect;
-use countersign_core::id::CredentialId;
+use countersign_core::id::{CredentialId, OwnerId};
 use countersign_core::imported_set::Upgrade;
 use countersign_core::ledger::{Commit, Unavailable};
 use countersign_core::reach::Reach;
-use countersign_core::record::{ConsentRecord, CredentialRecord, OwnerRecord, PersonRecord};
+use countersign_core::record::{ArtifactRecord, ConsentRecord, CredentialRecord, OwnerRecord, PersonRecord};
 use countersign_core::timestamp::Timestamp;
 
+use crate::artifact::{self, SessionsOf};
 use crate::audit_event::{self, AuditRequest, AuditRow, Chain};
 use crate::consent::{self, ConsentFilter};
 use crate::credential::{self, CredentialFilter};
@@ -79,6 +80,20 @@ impl Store {
         request: &PageRequest,
     ) -> Result<Page<ConsentRecord>, Unavailable> {
         consent::list(&self.database, reach, filter, request).await
+    }
+
+    /// Reads a page of a person's sessions, those that end first first: also such as count no more.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`].
+    pub async fn sessions(
+        &self,
+        which: SessionsOf,
+        person: OwnerId,
+        request: &PageRequest,
+    ) -> Result<Page<ArtifactRecord>, Unavailable> {
+        artifact::sessions(&self.database, which, person, request).await
     }
 
     /// Reads a page of persons within `reach`.

@@ -2,18 +2,21 @@
 //! digests: opaque ones, and those that only their resource can read.
 
 use countersign_core::change::{Change, TokenLearned};
-use countersign_core::id::CredentialId;
+use countersign_core::delegation::WEB_SESSION;
+use countersign_core::id::{CredentialId, OwnerId};
 use countersign_core::issuing::STORED;
 use countersign_core::ledger::Unavailable;
 use countersign_core::question::{ArtifactKey, ArtifactOf};
 use countersign_core::record::ArtifactRecord;
 use countersign_core::secret::SecretHash;
+use countersign_core::sign_in;
 use countersign_core::timestamp::Timestamp;
 use countersign_core::token::StoredClaims;
 
 use crate::config::PORTION;
 use crate::keep::Kept;
 use crate::many::many;
+use crate::page::{Cursor, Page, PageRequest};
 use countersign_database::database::Database;
 use countersign_database::statement::{Statement, Step, Tag, Yields};
 use countersign_database::value::{Row, Value, corrupt};
@@ -52,8 +55,9 @@ fn gone(_: &str, lookup: Option<SecretHash>) -> Result<Change, Unavailable> {
 
 static INSERT: Statement = Statement::new(
     "INSERT INTO artifact
-       (kind, lookup, second_lookup, version, family, grant_id, client, subject, organisation, expires_at, payload)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+       (kind, lookup, second_lookup, version, family, grant_id, client, subject, organisation, expires_at, payload,
+        parent)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
 );
 
 /// Adds an artifact.
@@ -68,7 +72,7 @@ pub(crate) fn insert(record: &ArtifactRecord) -> Step {
 }
 
 /// Every column, in the order of [`INSERT`].
-fn columns(record: &ArtifactRecord) -> [Value; 11] {
+fn columns(record: &ArtifactRecord) -> [Value; 12] {
     [
         record.kind.into(),
         record.lookup.into(),
@@ -81,14 +85,15 @@ fn columns(record: &ArtifactRecord) -> [Value; 11] {
         record.organisation.into(),
         record.expires_at.into(),
         record.payload.as_str().into(),
+        record.parent.into(),
     ]
 }
 
 static ADVANCE: Statement = Statement::new(
     "UPDATE artifact
      SET lookup = $2, second_lookup = $3, version = $4, grant_id = $6, client = $7, subject = $8, organisation = $9,
-       expires_at = $10, payload = $11
-     WHERE kind = $1 AND family = $5 AND version = $12",
+       expires_at = $10, payload = $11, parent = $12
+     WHERE kind = $1 AND family = $5 AND version = $13",
 );
 
 /// Replaces an artifact that still has the version before.
@@ -112,14 +117,23 @@ pub(crate) fn discard_of_grant(grant: CredentialId) -> Step {
     Step::any(&DISCARD_OF_GRANT, vec![grant.into()])
 }
 
+static ABANDON: Statement = Statement::new("DELETE FROM artifact WHERE parent = $1");
+
+/// Removes everything that began in a session at the issuer. None of it is known to verifiers by its digest.
+pub(crate) fn abandon(session: CredentialId) -> Step {
+    Step::any(&ABANDON, vec![session.into()])
+}
+
+/// Every column that [`read`] reads, in its order.
+macro_rules! columns {
+    () => {
+        "lookup, second_lookup, version, family, grant_id, parent, client, subject, organisation, expires_at, payload"
+    };
+}
+
 macro_rules! find {
     ($by:literal) => {
-        concat!(
-            "SELECT lookup, second_lookup, version, family, grant_id, client, subject, organisation, expires_at, payload
-             FROM artifact
-             WHERE kind = $1 AND ",
-            $by
-        )
+        concat!("SELECT ", columns!(), " FROM artifact WHERE kind = $1 AND ", $by)
     };
 }
 
@@ -159,12 +173,61 @@ fn read(kind: &'static str, row: Row) -> Result<ArtifactRecord, Unavailable> {
         version: row.int(2)?,
         family: row.parsed(3)?,
         grant: (!row.is_null(4)).then(|| row.parsed(4)).transpose()?,
-        client: (!row.is_null(5)).then(|| row.parsed(5)).transpose()?,
-        subject: (!row.is_null(6)).then(|| row.parsed(6)).transpose()?,
-        organisation: row.parsed(7)?,
-        expires_at: row.time(8)?,
+        parent: (!row.is_null(5)).then(|| row.parsed(5)).transpose()?,
+        client: (!row.is_null(6)).then(|| row.parsed(6)).transpose()?,
+        subject: (!row.is_null(7)).then(|| row.parsed(7)).transpose()?,
+        organisation: row.parsed(8)?,
+        expires_at: row.time(9)?,
         payload: row.last_text()?,
     })
+}
+
+macro_rules! list {
+    ($kind:literal) => {
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM artifact
+             WHERE subject = $1 AND kind = '",
+            $kind,
+            "' AND (expires_at, family) > ($2, $3)
+             ORDER BY expires_at, family
+             LIMIT $4"
+        )
+    };
+}
+
+static SIGN_INS: Statement = Statement::new(list!("sign_in"));
+static WEB_SESSIONS: Statement = Statement::new(list!("web_session"));
+
+/// Reads a page of a person's sessions, those that end first first.
+///
+/// # Errors
+///
+/// [`Unavailable`].
+pub(crate) async fn sessions(
+    database: &Database,
+    which: SessionsOf,
+    person: OwnerId,
+    request: &PageRequest,
+) -> Result<Page<ArtifactRecord>, Unavailable> {
+    let (statement, kind) = match which {
+        SessionsOf::Issuer => (&SIGN_INS, sign_in::KIND),
+        SessionsOf::WebApps => (&WEB_SESSIONS, WEB_SESSION),
+    };
+    let [ends_at, family, limit] = request.parameters();
+    let rows = database.read(statement, vec![person.into(), ends_at, family, limit]).await?;
+    let rows: Vec<_> = rows.into_iter().map(|row| read(kind, row)).collect::<Result<_, _>>()?;
+    Ok(request.page(rows, |last| Cursor { created_at: last.expires_at, id: last.family.to_string() }))
+}
+
+/// Where a person has sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionsOf {
+    /// At the issuer.
+    Issuer,
+    /// At web apps of the installation.
+    WebApps,
 }
 
 static PRUNE: Statement = Statement::new(
@@ -187,8 +250,11 @@ pub(crate) static STATEMENTS: &[&Statement] = &[
     &ADVANCE,
     &DISCARD,
     &DISCARD_OF_GRANT,
+    &ABANDON,
     &BY_TEXT,
     &BY_SECOND_TEXT,
     &BY_FAMILY,
+    &SIGN_INS,
+    &WEB_SESSIONS,
     &PRUNE,
 ];

@@ -90,6 +90,7 @@ fn tallied(effect: &Effect) -> Option<Tallied> {
         | Effect::Remove(_)
         | Effect::Undeclare(_)
         | Effect::Discard { .. }
+        | Effect::Abandon(_)
         | Effect::Withdraw(_)
         | Effect::Unregister(_)
         | Effect::Leave(_)
@@ -127,6 +128,7 @@ fn step(effect: &Effect, node: &str, now: Timestamp) -> Result<Vec<Step>, Unavai
         Effect::Insert(Record::Artifact(record)) => artifact::insert(record),
         Effect::Advance(Record::Artifact(next)) => artifact::advance(next),
         Effect::Discard { kind, family } => artifact::discard(kind, *family),
+        Effect::Abandon(session) => artifact::abandon(*session),
         Effect::Insert(Record::Consent(record)) => consent::insert(record),
         Effect::Advance(Record::Consent(next)) => consent::advance(next),
         Effect::Withdraw(grant) => {

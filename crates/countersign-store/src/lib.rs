@@ -61,6 +61,7 @@ mod trouble;
 mod upgrades;
 mod usage;
 
+pub use artifact::SessionsOf;
 pub use audit_event::{AuditCursor, AuditRequest, AuditRow, Chain, NotAnAuditCursor};
 pub use config::{History, Limits, Retention, StoreConfig, StoreUrl};
 pub use consent::ConsentFilter;

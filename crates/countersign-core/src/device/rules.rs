@@ -98,6 +98,7 @@ impl Begin<'_> {
             version: 1,
             family: CredentialId::random(FAMILY, context.entropy),
             grant: None,
+            parent: None,
             client: Some(owner.id()),
             subject: None,
             organisation: owner.organisation(),

@@ -46,6 +46,7 @@ impl World {
             version: 1,
             family,
             grant: Some(grant),
+            parent: None,
             client: Some(client.id),
             subject: Some(person.id),
             organisation: client.organisation,

@@ -150,6 +150,7 @@ impl MailLink {
             version: 1,
             family: CredentialId::random(MAIL, context.entropy),
             grant: None,
+            parent: None,
             client: None,
             subject: Some(owner.id),
             organisation: owner.organisation,

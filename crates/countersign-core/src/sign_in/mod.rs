@@ -8,8 +8,7 @@
 
 mod rules;
 
-pub(crate) use rules::KIND;
-pub use rules::{Begun, Session, SessionEnd, SignIn, SignOut, Touch, current, question};
+pub use rules::{Begun, KIND, Session, SessionEnd, SignIn, SignOut, Touch, current, question};
 
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::audit::{Actor, AuditEvent};
 use crate::context::Context;
+use crate::delegation::end_session;
 use crate::effect::{Effect, Outcome};
 use crate::exchange::{Act, System};
 use crate::id::{CredentialId, OwnerId};
@@ -13,11 +14,14 @@ use crate::password::ProvenPassword;
 use crate::question::{ArtifactKey, ArtifactOf, FoundPerson, PersonOf};
 use crate::record::ArtifactRecord;
 use crate::secret::{Peppers, Secret};
+use crate::seen_browser::SeenBrowser;
 use crate::timestamp::Timestamp;
 use crate::token::{PersonGenerations, SESSION};
 
 /// What its artifacts are.
-pub(crate) const KIND: &str = "sign_in";
+pub const KIND: &str = "sign_in";
+/// How many sessions one remembers that it took the place of; more often nobody signs in again within one session's life.
+const MOST_BEFORE: usize = 16;
 /// What its texts begin with.
 const PREFIX: &str = "cs_signin";
 /// How a password was asked for (RFC 8176 §2).
@@ -33,7 +37,9 @@ pub struct SignIn {
     /// How often everything that was issued has ended.
     pub incarnation: i64,
     /// The session that this browser had, which ends.
-    pub replaces: Option<CredentialId>,
+    pub replaces: Option<Session>,
+    /// The browser.
+    pub browser: SeenBrowser,
 }
 
 /// A session that began.
@@ -57,8 +63,12 @@ pub struct Session {
     /// How: `amr` (RFC 8176).
     pub amr: Vec<String>,
     /// What is stored.
-    record: ArtifactRecord,
-    seen_at: Timestamp,
+    pub(super) record: ArtifactRecord,
+    /// When it was in use last, as far as that was said.
+    pub seen_at: Timestamp,
+    /// The browser.
+    pub browser: SeenBrowser,
+    pub(super) before: Vec<CredentialId>,
 }
 
 /// Why nobody is signed in.
@@ -97,6 +107,11 @@ struct Payload {
     incarnation: i64,
     organisation: i64,
     person: i64,
+    #[serde(default)]
+    browser: SeenBrowser,
+    /// The sessions of the same person that it took the place of, the latest first: what began in them ends with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    before: Vec<CredentialId>,
 }
 
 impl Act for SignIn {
@@ -126,8 +141,8 @@ impl Act for SignIn {
             return Outcome::refused(SessionEnd::Unproven, Vec::new(), audit);
         };
         let (signed_in, record) = self.begin(context, &found);
-        let ended = self.replaces.map(|family| Effect::Discard { kind: KIND, family });
-        let effects = ended.into_iter().chain([Effect::Insert(record.into())]).collect();
+        let ended = self.replaces.iter().flat_map(|before| self.replaced(context.now, before));
+        let effects = ended.chain([Effect::Insert(record.into())]).collect();
         let audit = AuditEvent::granted(context.now, ACTION, by(&signed_in.session))
             .about(signed_in.session.id.to_string())
             .within(Some(found.owner.organisation));
@@ -136,8 +151,19 @@ impl Act for SignIn {
 }
 
 impl SignIn {
+    /// Ends the session before. Whoever signs in once more stays signed in at web apps; somebody else does not find them open.
+    fn replaced(&self, now: Timestamp, before: &Session) -> Vec<Effect> {
+        match before.person == self.proof.person() {
+            true => vec![Effect::Discard { kind: KIND, family: before.id }],
+            false => ended(now, before),
+        }
+    }
+
     fn begin(&self, context: &mut Context<'_>, found: &FoundPerson) -> (Begun, ArtifactRecord) {
         let now = context.now;
+        let same = self.replaces.as_ref().filter(|before| before.person == found.owner.id);
+        let before = same.map(|one| std::iter::once(one.id).chain(one.before.iter().copied()));
+        let before = before.into_iter().flatten().take(MOST_BEFORE).collect();
         let payload = Payload {
             auth_time: now,
             amr: vec![PASSWORD.to_owned()],
@@ -145,6 +171,8 @@ impl SignIn {
             incarnation: self.incarnation,
             organisation: found.organisation.generation,
             person: found.owner.generation,
+            browser: self.browser.clone(),
+            before,
         };
         let key = KeyString::mint(&KeyPrefix::of_ours(PREFIX), context.entropy);
         let record = ArtifactRecord {
@@ -154,6 +182,7 @@ impl SignIn {
             version: 1,
             family: CredentialId::random(SESSION, context.entropy),
             grant: None,
+            parent: None,
             client: None,
             subject: Some(found.owner.id),
             organisation: found.owner.organisation,
@@ -167,9 +196,18 @@ impl SignIn {
             amr: payload.amr,
             record: record.clone(),
             seen_at: now,
+            browser: payload.browser,
+            before: payload.before,
         };
         (Begun { session, text: key.into_secret() }, record)
     }
+}
+
+/// Ends a session, and what began in it or in those that it took the place of.
+fn ended(now: Timestamp, session: &Session) -> Vec<Effect> {
+    let discarded = Effect::Discard { kind: KIND, family: session.id };
+    let names = std::iter::once(session.id).chain(session.before.iter().copied());
+    std::iter::once(discarded).chain(names.flat_map(|name| end_session(now, name))).collect()
 }
 
 fn written(payload: &Payload) -> String {
@@ -219,6 +257,8 @@ pub fn current(
         auth_time: payload.auth_time,
         amr: payload.amr,
         seen_at: payload.seen_at,
+        browser: payload.browser,
+        before: payload.before,
         record,
     })
 }
@@ -272,10 +312,7 @@ impl Act for SignOut {
             .about(session.id.to_string())
             .within(Some(session.record.organisation));
         match found {
-            Some(record) => {
-                let effect = Effect::Discard { kind: KIND, family: record.family };
-                Outcome::granted((), vec![effect], line)
-            }
+            Some(_) => Outcome::granted((), ended(context.now, session), line),
             None => {
                 Outcome::refused(SessionEnd::Ended, Vec::new(), line.turned_down(SessionEnd::Ended.code()))
             }

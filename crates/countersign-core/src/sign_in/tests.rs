@@ -3,17 +3,20 @@
 use std::time::Duration;
 
 use super::{Begun, Session, SessionEnd, SignIn, SignOut, current, question};
+use crate::delegation::WEB_SESSION;
 use crate::effect::Effect;
 use crate::exchange::System;
-use crate::id::{OwnerId, OwnerKind};
+use crate::id::{CredentialId, OwnerId, OwnerKind};
 use crate::ledger::Find as _;
 use crate::owner::SwitchOwner;
 use crate::password::{Password, ProvenPassword};
 use crate::person::{DeletePerson, Enrol, ResetPerson, Vouched};
 use crate::person_terms::{Profile, Roles};
 use crate::secret::Secret;
+use crate::seen_browser::SeenBrowser;
 use crate::switching::Switch;
 use crate::testing::{Ground, NOW, at_once};
+use crate::token::FAMILY;
 
 const OPERATOR: &str = "operator users:write owners:write";
 
@@ -37,7 +40,8 @@ fn ana(ground: &mut Ground) -> (OwnerId, ProvenPassword) {
 }
 
 fn sign_in(ground: &mut Ground, proof: &ProvenPassword) -> Result<Begun, SessionEnd> {
-    let act = SignIn { proof: proof.clone(), incarnation: 0, replaces: None };
+    let act =
+        SignIn { proof: proof.clone(), incarnation: 0, replaces: None, browser: SeenBrowser::default() };
     ground.perform(&System, &act)
 }
 
@@ -73,7 +77,12 @@ fn asvs_7_2_4_every_sign_in_has_a_text_of_its_own_and_ends_the_session_before() 
     let first = sign_in(&mut ground, &proof).unwrap();
     let other = sign_in(&mut ground, &proof).unwrap();
     assert!(first.text.expose() != other.text.expose() && first.session.id != other.session.id);
-    let act = SignIn { proof, incarnation: 0, replaces: Some(first.session.id) };
+    let act = SignIn {
+        proof,
+        incarnation: 0,
+        replaces: Some(first.session.clone()),
+        browser: SeenBrowser::default(),
+    };
     let next = ground.perform(&System, &act).unwrap();
     assert_eq!(found(&mut ground, &first.text), None, "whoever had it has nothing");
     for text in [&next.text, &other.text] {
@@ -193,6 +202,64 @@ fn a_use_that_races_with_another_is_lost_and_a_session_that_ended_is_not_brought
     let line = ground.store.lines().0.unwrap();
     assert_eq!((&*line.action, line.actor.credential), ("user.sign_out", Some(session.id)));
     assert_eq!(ground.perform(&System, &SignOut(session)), Err(SessionEnd::Ended));
+}
+
+/// Begins something in a session, as a web app does.
+fn begin_in(ground: &mut Ground, session: &Session) {
+    let mut begun = ground.store.tables().artifacts[0].clone();
+    begun.kind = WEB_SESSION;
+    begun.family = CredentialId::random(FAMILY, &mut ground.entropy);
+    begun.parent = Some(session.id);
+    assert!(ground.store.take(vec![Effect::Insert(begun.into())], Vec::new()));
+}
+
+#[test]
+fn asvs_7_4_1_a_sign_out_ends_what_began_in_the_session_and_in_those_that_it_took_the_place_of() {
+    let mut ground = Ground::new();
+    let (_, proof) = ana(&mut ground);
+    let mut session = sign_in(&mut ground, &proof).unwrap().session;
+    let (other, mut names) = (sign_in(&mut ground, &proof).unwrap().session, vec![session.id]);
+    begin_in(&mut ground, &other);
+    for begun in 1..=3 {
+        begin_in(&mut ground, &session);
+        let (proof, browser) = (proof.clone(), SeenBrowser::default());
+        let act = SignIn { proof, incarnation: 0, replaces: Some(session), browser };
+        session = ground.perform(&System, &act).unwrap().session;
+        names.push(session.id);
+        assert_eq!(web_sessions(&ground), 1 + begun, "whoever signs in again stays signed in at web apps");
+    }
+    ground.perform(&System, &SignOut(session)).unwrap();
+    assert_eq!(web_sessions(&ground), 1, "that of another browser");
+    let ended: Vec<_> = ground.store.tables().ended.iter().map(|ended| ended.token).collect();
+    assert!(names.iter().all(|name| ended.contains(name)) && ended.len() == names.len(), "{ended:?}");
+}
+
+fn web_sessions(ground: &Ground) -> usize {
+    ground.store.tables().artifacts.iter().filter(|one| one.kind == WEB_SESSION).count()
+}
+
+#[test]
+fn whoever_signs_in_at_somebody_elses_browser_finds_no_web_app_open() {
+    let mut ground = Ground::new();
+    let (_, proof) = ana(&mut ground);
+    let session = sign_in(&mut ground, &proof).unwrap().session;
+    begin_in(&mut ground, &session);
+    let organisation = ground.organisation.clone();
+    let theirs = Session { person: ground.member(OwnerKind::User, &organisation).id, ..session };
+    let act = SignIn { proof, incarnation: 0, replaces: Some(theirs), browser: SeenBrowser::default() };
+    ground.perform(&System, &act).unwrap();
+    assert_eq!(web_sessions(&ground), 0);
+}
+
+#[test]
+fn a_session_says_in_which_browser_it_began() {
+    let mut ground = Ground::new();
+    let (_, proof) = ana(&mut ground);
+    let browser = SeenBrowser::new("Mozilla/5.0", Some("192.0.2.1".parse().unwrap()));
+    let act = SignIn { proof, incarnation: 0, replaces: None, browser: browser.clone() };
+    let Begun { text, .. } = ground.perform(&System, &act).unwrap();
+    let session = found(&mut ground, &text).unwrap().unwrap();
+    assert_eq!((session.browser, session.seen_at), (browser, NOW));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::audit::{Actor, AuditEvent};
 use crate::authorized::Authorized;
 use crate::context::Context;
-use crate::delegation::{Delegated, GoingOn, WEB_SESSION, end_family};
+use crate::delegation::{Delegated, GoingOn, WEB_SESSION, end_family, end_session};
 use crate::effect::{Effect, Outcome};
 use crate::exchange::{Act, System};
 use crate::grant::{GrantError, Granting, Issue, Redeem, Redeemed};
@@ -18,11 +18,12 @@ use crate::question::{ArtifactKey, ArtifactOf};
 use crate::record::{ArtifactRecord, Record};
 use crate::rejection::Rejection;
 use crate::secret::{Purpose, Secret};
+use crate::seen_browser::SeenBrowser;
 use crate::sign_in;
 use crate::signing_key::{KeyPurpose, Slot};
 use crate::tagged::{self, TaggedText};
 use crate::timestamp::Timestamp;
-use crate::token::AccessClaims;
+use crate::token::{AccessClaims, Delegation};
 
 use super::wire::{Form, MAX_TOKEN, PREFIX, PresentedSession, TYPE};
 
@@ -36,6 +37,8 @@ struct SessionState {
     authorized: Authorized,
     began_at: Timestamp,
     seen_at: Timestamp,
+    #[serde(default)]
+    browser: SeenBrowser,
 }
 
 /// A session that goes on.
@@ -52,10 +55,15 @@ pub struct WebSession {
 }
 
 /// What is made of a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Regard {
-    /// It begins, and this one of the same browser ends.
-    Begins(Option<CredentialId>),
+    /// It begins.
+    Begins {
+        /// The session that this browser had, which ends.
+        replaces: Option<CredentialId>,
+        /// The browser.
+        browser: SeenBrowser,
+    },
     /// It is in use.
     Used,
     /// It is looked at, which is no use of it.
@@ -63,7 +71,7 @@ pub enum Regard {
 }
 
 /// Issues sessions: what is decided of an access token is decided of a session token.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct SessionIssuer<'a> {
     /// Who issues.
     pub issuer: Issuer<'a>,
@@ -93,9 +101,9 @@ impl Issue for SessionIssuer<'_> {
             Err((error, reason)) => return refuse(line, error, reason),
         };
         let line = due.told(line).detail("family", delegated.family.to_string());
-        match (&delegated.going_on, self.regard) {
-            (GoingOn::Begins, Regard::Begins(replaces)) => {
-                let begun = self.begin(context, client, (due, delegated), replaces)?;
+        match (&delegated.going_on, &self.regard) {
+            (GoingOn::Begins, Regard::Begins { replaces, browser }) => {
+                let begun = self.begin(context, client, (due, delegated), (*replaces, browser))?;
                 Ok(Outcome::granted(begun.0, begun.1, line))
             }
             (GoingOn::Session(kept), Regard::Used | Regard::Looked) => {
@@ -115,11 +123,12 @@ impl SessionIssuer<'_> {
         context: &mut Context<'_>,
         client: &Principal,
         (due, delegated): (Due, &Delegated),
-        replaces: Option<CredentialId>,
+        (replaces, browser): (Option<CredentialId>, &SeenBrowser),
     ) -> Result<(WebSession, Vec<Effect>), Unavailable> {
         let now = context.now;
         let text = tagged::mint(context, PREFIX, delegated.family, 0);
-        let state = SessionState { authorized: delegated.authorized.clone(), began_at: now, seen_at: now };
+        let (authorized, browser) = (delegated.authorized.clone(), browser.clone());
+        let state = SessionState { authorized, began_at: now, seen_at: now, browser };
         let record = ArtifactRecord {
             kind: WEB_SESSION,
             lookup: context.peppers.current().hash(Purpose::Credential, text.expose()),
@@ -127,13 +136,14 @@ impl SessionIssuer<'_> {
             version: 1,
             family: delegated.family,
             grant: Some(delegated.grant),
+            parent: Some(state.authorized.session),
             client: Some(due.claims.client),
             subject: Some(due.claims.subject),
             organisation: client.organisation().ok_or_else(unwritten)?,
             expires_at: now.plus(context.policy.web_sessions.lifetime),
             payload: written(&state)?,
         };
-        let session = self.signed(context, due, record.expires_at)?;
+        let session = self.signed(context, due, (state.authorized.session, record.expires_at))?;
         let ended = replaces.into_iter().flat_map(|family| end_family(now, family));
         let effects = ended.chain([Effect::Insert(Record::Artifact(Box::new(record)))]).collect();
         Ok((WebSession { text: Some(text), ..session }, effects))
@@ -146,7 +156,7 @@ impl SessionIssuer<'_> {
         kept: &ArtifactRecord,
     ) -> Result<(WebSession, Vec<Effect>), Unavailable> {
         let state: SessionState = serde_json::from_str(&kept.payload).map_err(|_| unwritten())?;
-        let session = self.signed(context, due, kept.expires_at)?;
+        let session = self.signed(context, due, (state.authorized.session, kept.expires_at))?;
         let after = context.policy.web_sessions.idle / TOUCHES;
         let mut effects = Vec::new();
         if self.regard == Regard::Used && context.now >= state.seen_at.plus(after) {
@@ -157,11 +167,18 @@ impl SessionIssuer<'_> {
         Ok((session, effects))
     }
 
-    /// Signs the token of a session that ends at `ends_at`, for as long as one is good.
-    fn signed(&self, context: &Context<'_>, due: Due, ends_at: Timestamp) -> Result<WebSession, Unavailable> {
+    /// Signs the token of a session that ends at `ends_at`, for as long as one is good. It ends with the session at the issuer
+    /// in which it began.
+    fn signed(
+        &self,
+        context: &Context<'_>,
+        due: Due,
+        (began_in, ends_at): (CredentialId, Timestamp),
+    ) -> Result<WebSession, Unavailable> {
         let Due { resource, claims, .. } = due;
         let expires_at = claims.issued_at.plus(context.policy.web_sessions.token_lifetime).min(ends_at);
-        let claims = AccessClaims { expires_at, ..claims };
+        let delegation = claims.delegation.map(|one| Delegation { session: Some(began_in), ..one });
+        let claims = AccessClaims { expires_at, delegation, ..claims };
         let slot = Slot { purpose: KeyPurpose::AccessToken, algorithm: resource.algorithm.into() };
         let draft = Draft { slot, typ: TYPE, claims: claims.to_json(self.issuer.url), reader: None };
         let token = (self.issuer.writer)(&draft)?.text;
@@ -325,8 +342,10 @@ impl Act for EndSession {
             );
         };
         let begun: Option<SessionState> = serde_json::from_str(&record.payload).ok();
-        let signed_in =
-            begun.map(|state| Effect::Discard { kind: sign_in::KIND, family: state.authorized.session });
+        let signed_in = begun.into_iter().flat_map(|SessionState { authorized, .. }| {
+            let discarded = Effect::Discard { kind: sign_in::KIND, family: authorized.session };
+            std::iter::once(discarded).chain(end_session(context.now, authorized.session))
+        });
         let effects = end_family(context.now, *family).into_iter().chain(signed_in).collect();
         Outcome::granted((), effects, line.within(Some(record.organisation)))
     }

@@ -11,7 +11,7 @@ use countersign_core::reach::Reach;
 use countersign_core::record::{ArtifactRecord, ConsentRecord, OwnerRecord};
 use countersign_core::secret::Purpose;
 use countersign_core::token::{FAMILY, GRANT};
-use countersign_store::{ConsentFilter, PageRequest, Store};
+use countersign_store::{ConsentFilter, PageRequest, SessionsOf, Store};
 
 use countersign_testkit::{Fixture, each_database};
 
@@ -48,6 +48,7 @@ impl World {
             version: 1,
             family: CredentialId::random(FAMILY, &mut self.entropy),
             grant: Some(CredentialId::random(GRANT, &mut self.entropy)),
+            parent: None,
             client: Some(self.client.id),
             subject: None,
             organisation: self.organisation.id,
@@ -111,6 +112,48 @@ async fn an_artifact_is_found_in_each_way_and_advances_once_from_each_version() 
             assert_eq!(commit(&store, vec![discard]).await, Commit::Done);
         }
         assert_eq!(find(&store, text("two")).await, None);
+        store.close().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_began_in_a_session_ends_with_it_and_a_persons_sessions_are_read_in_pages() {
+    each_database(async |fixture| {
+        let store = fixture.open("a").await;
+        let mut world = World::new(&store, &fixture).await;
+        let session = CredentialId::random(FAMILY, &mut SeededEntropy::new(9));
+        let mut rows = Vec::new();
+        for (kind, text, ends) in [
+            ("sign_in", "one", 9),
+            ("web_session", "two", 3),
+            ("web_session", "three", 1),
+            ("code", "four", 5),
+        ] {
+            let expires_at = fixture.clock.now().plus(Duration::from_secs(ends));
+            let bare = world.code(&store, &fixture, text);
+            let parent = (kind != "sign_in").then_some(session);
+            rows.push(ArtifactRecord { kind, parent, subject: Some(world.person.id), expires_at, ..bare });
+        }
+        let strangers = ArtifactRecord { kind: "sign_in", ..world.code(&store, &fixture, "five") };
+        let effects = rows.iter().chain([&strangers]).map(|one| Effect::Insert(one.clone().into())).collect();
+        assert_eq!(commit(&store, effects).await, Commit::Done);
+        let mut request = PageRequest { limit: 1, cursor: None };
+        let page = store.sessions(SessionsOf::Issuer, world.person.id, &request).await.unwrap();
+        assert_eq!((page.rows, page.next), (vec![rows[0].clone()], None));
+        for expected in [&rows[2], &rows[1]] {
+            let page = store.sessions(SessionsOf::WebApps, world.person.id, &request).await.unwrap();
+            assert_eq!(page.rows, [expected.clone()], "those that end first first");
+            request.cursor = page.next;
+        }
+        assert_eq!(request.cursor, None);
+        for _ in 0..2 {
+            assert_eq!(commit(&store, vec![Effect::Abandon(session)]).await, Commit::Done);
+        }
+        let page = store.sessions(SessionsOf::WebApps, world.person.id, &request).await.unwrap();
+        assert!(page.rows.is_empty());
+        let page = store.sessions(SessionsOf::Issuer, world.person.id, &request).await.unwrap();
+        assert_eq!(page.rows.len(), 1);
         store.close().await;
     })
     .await;

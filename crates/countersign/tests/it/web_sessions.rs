@@ -113,6 +113,25 @@ fn people_sign_in_to_a_web_app_and_out_of_it() {
     }
 }
 
+#[test]
+fn openid_rp_initiated_logout_a_sign_out_at_the_issuer_ends_the_web_apps_of_that_browser_at_the_next_request()
+{
+    for token in ["opaque", "jwt"] {
+        let place = Ground::new();
+        let mut world = World::new(&place, token);
+        assert_eq!(world.enter("/").status, 200);
+        let (mut app, mut issuer) = (Visitor::at(&world.server.address("gateway")), world.issuer.clone());
+        std::mem::swap(&mut app, &mut world.app);
+        world.issuer = Visitor::at(&world.server.address("issuer"));
+        assert_eq!(world.enter("/").status, 200, "another browser of the same person");
+        let page = issuer.get("/oauth/logout");
+        let gone = issuer.fill(&page, "/logout", &[("decision", "allow")]);
+        assert_eq!(gone.status, 200, "{gone:?}");
+        assert_eq!(call(&world.server, &app.cookies["__Host-countersign-app-web"]).status, 401, "{token}");
+        assert_eq!(world.app.get("/").status, 200, "the other one goes on");
+    }
+}
+
 /// A script's call with a cookie.
 fn call(server: &Server, cookie: &str) -> Answer {
     get(&server.address("gateway"), "/api", &format!("Cookie: __Host-countersign-app-web={cookie}\r\n"))

@@ -20,6 +20,7 @@ fn delegated() -> (World, OwnerRecord, Delegation) {
     let elsewhere = world.ground.stranger();
     let person = world.ground.member(OwnerKind::User, &elsewhere);
     let delegation = Delegation {
+        session: None,
         grant: CredentialId::random(GRANT, &mut world.ground.entropy),
         family: CredentialId::random(FAMILY, &mut world.ground.entropy),
         generations: PersonGenerations { organisation: 0, person: 0 },

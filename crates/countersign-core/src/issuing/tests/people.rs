@@ -12,7 +12,7 @@ use crate::authorization::{Authorize, Request, Said, SignedIn, addressed, check}
 use crate::authorization_code;
 use crate::client_terms::{AuthMethod, ClientTerms, GrantType};
 use crate::grant::GrantError;
-use crate::id::{CredentialId, IdPrefix, OwnerKind};
+use crate::id::{CredentialId, OwnerKind};
 use crate::issuance::Issuance;
 use crate::ledger::{Find as _, Unavailable};
 use crate::person_terms::Profile;
@@ -21,6 +21,7 @@ use crate::question::HolderOf;
 use crate::record::{Membership, OwnerRecord, PersonRecord};
 use crate::refreshing;
 use crate::testing::{HOUR, NOW, at_once};
+use crate::token::SESSION;
 
 pub(super) const CALLBACK: &str = "https://app.example/cb";
 pub(super) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -111,7 +112,7 @@ impl People {
             client_hash: self.terms.consent_hash("app"),
         };
         let by = SignedIn {
-            session: CredentialId::random(IdPrefix::new("ses"), &mut ground.entropy),
+            session: CredentialId::random(SESSION, &mut ground.entropy),
             person: snapshot.owner(self.person.id).unwrap(),
             auth_time: NOW,
             amr: vec!["pwd".to_owned()],

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use super::people::{CALLBACK, People, VERIFIER, terms};
 use super::{Issuer, write};
+use crate::authorization_code::{self, CodeState};
 use crate::carried::Carried;
 use crate::client_authentication::proof;
 use crate::client_terms::{AuthMethod, ClientTerms};
 use crate::context::Context;
 use crate::decision::{Agreement, Asked, Condition, OwnCriteria, Requirement, rehearse};
-use crate::delegation::{WEB_SESSION, end_family, end_grant};
+use crate::delegation::{WEB_SESSION, end_family, end_grant, end_session};
 use crate::effect::Effect;
 use crate::exchange::{System, issue};
 use crate::few::Few;
@@ -21,6 +22,7 @@ use crate::ledger::{Durable as _, Ledger as _, Unavailable};
 use crate::principal::Principal;
 use crate::record::OwnerRecord;
 use crate::rejection::Rejection;
+use crate::seen_browser::SeenBrowser;
 use crate::testing::{Caller, ISSUER, NOW, at_once};
 use crate::toys::connection;
 use crate::web_session::{EndSession, ROW, Regard, Renewal, SessionIssuer, WebSession, presented, renewal};
@@ -59,7 +61,11 @@ impl People {
             ("code_verifier", VERIFIER),
         ];
         let form = Form::new(pairs.map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap();
-        self.issued(&*parse(GRANTS, &form).unwrap(), Regard::Begins(replaces)).unwrap()
+        self.issued(
+            &*parse(GRANTS, &form).unwrap(),
+            Regard::Begins { replaces, browser: SeenBrowser::default() },
+        )
+        .unwrap()
     }
 
     fn proven(&mut self, text: &str) -> Result<Renewal, &'static str> {
@@ -180,7 +186,7 @@ fn asvs_7_3_a_session_ends_without_use_and_in_any_case() {
         let mut last = Ok(());
         for step in &steps {
             people.world.ground.now = people.world.ground.now.plus(*step * MINUTE);
-            last = people.renew(&text(&session), regard).map(drop);
+            last = people.renew(&text(&session), regard.clone()).map(drop);
         }
         assert_eq!(last, if expected { Ok(()) } else { Err("invalid_grant") }, "{steps:?} {regard:?}");
     }
@@ -207,7 +213,7 @@ fn a_session_token_does_not_outlive_its_session() {
 /// What happens to a session.
 type Happening = fn(&mut People, &WebSession);
 
-const HAPPENINGS: [(&str, Happening); 8] = [
+const HAPPENINGS: [(&str, Happening); 9] = [
     ("signed out", |people, session| {
         let renewal = people.proven(session.token.expose()).unwrap();
         people.world.ground.perform(&System, &EndSession(renewal)).unwrap();
@@ -224,6 +230,10 @@ const HAPPENINGS: [(&str, Happening); 8] = [
     ("its family", |people, session| {
         let family = session.claims.delegation.as_ref().unwrap().family;
         people.commit(end_family(NOW, family));
+    }),
+    ("the session at the issuer that it began in", |people, session| {
+        let began_in = session.claims.delegation.as_ref().unwrap().session.unwrap();
+        people.commit(end_session(NOW, began_in));
     }),
     ("its grant", |people, session| {
         let grant = session.claims.delegation.as_ref().unwrap().grant;
@@ -242,6 +252,18 @@ fn safety_17_a_session_ends_with_whatever_it_hangs_on() {
         for shown in [text(&session), session.token.expose().clone()] {
             assert!(people.renew(&shown, Regard::Used).is_err(), "{what}");
         }
+    }
+}
+
+#[test]
+fn a_code_of_a_web_app_ends_with_the_session_that_it_began_in_and_that_of_another_client_does_not() {
+    for (auth_method, kept) in [(AuthMethod::Gateway, 0), (AuthMethod::ClientSecret, 1)] {
+        let mut people = People::new(ClientTerms { auth_method, ..terms() });
+        people.code(ALL);
+        let code = people.world.ground.store.tables().artifacts[0].clone();
+        let began_in = serde_json::from_str::<CodeState>(&code.payload).unwrap().authorized.session;
+        people.commit(end_session(NOW, began_in));
+        assert_eq!(people.kept(authorization_code::KIND), kept, "{auth_method:?}");
     }
 }
 
