@@ -10,6 +10,7 @@
 //! What it does not do: speak HTTP, store anything, log anything. The [`audit::AuditEvent`] is the log.
 
 pub mod access_token;
+pub mod account;
 pub mod api_key;
 pub mod assertion;
 pub mod audit;

@@ -1,7 +1,7 @@
 //! The ways in which a principal is proven: an open set, equal by name.
 //!
-//! A room brings its own as a constant. Two belong to no room: who presented nothing, and who is proven by the
-//! operating system.
+//! A room brings its own as a constant. Three belong to no room: who presented nothing, who is proven by the operating
+//! system, and who has signed in at this browser.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -18,6 +18,8 @@ impl Scheme {
     pub const ANONYMOUS: Self = Self::new("anonymous", None);
     /// The operating system's word about the peer of the local socket.
     pub const LOCAL_SOCKET: Self = Self::new("local_socket", None);
+    /// The session of a person at the issuer, which counts at their account and is presented nowhere else.
+    pub const SIGN_IN: Self = Self::new("sign_in", None);
 
     /// Names a scheme. `challenge` is the auth-scheme by which a caller is asked for it (RFC 9110 §11.1); `None`: a
     /// caller cannot be asked for it in HTTP.

@@ -45,6 +45,9 @@ use crate::lifecycle::{Amend, Forget, Revoke, Rotate};
 use crate::management_key;
 use crate::minting::{Expiry, mint};
 use crate::own::Evidence;
+use crate::password::PasswordHash;
+use crate::person::{Enrol, Vouched};
+use crate::person_terms::{Profile, Roles};
 use crate::presentation::{kinds_of, recognise};
 use crate::principal::{Principal, Proof, Subject};
 use crate::question::{
@@ -123,6 +126,21 @@ impl Ground {
         let member = OwnerRecord { id: OwnerId::random(kind, &mut self.entropy), ..organisation.clone() };
         self.store.keep_owner(&member);
         member
+    }
+
+    /// Enters a person of the first organisation.
+    pub(crate) fn person(&mut self, username: &str, password: Option<PasswordHash>) -> OwnerId {
+        let enrol = Enrol {
+            username: username.parse().unwrap(),
+            name: None,
+            organisation: None,
+            roles: Roles::default(),
+            email: None,
+            vouched: Vouched::ByNobody,
+            profile: Profile::default(),
+            password,
+        };
+        self.perform(&self.caller("operator users:write", ""), &enrol).unwrap().owner.id
     }
 
     /// Registers a client, and proves it.

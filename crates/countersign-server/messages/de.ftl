@@ -85,6 +85,33 @@ notice-password-changed-words = Sie wurden überall abgemeldet. Melden Sie sich 
 notice-email-verified = Ihre E-Mail-Adresse ist bestätigt
 notice-email-verified-words = Danke. Sie können diese Seite schließen.
 
+# Das Konto
+account = Ihr Konto
+account-sessions = Sitzungen
+account-sessions-title = Wo Sie angemeldet sind
+account-sessions-lead = Wenn Sie etwas davon nicht kennen, melden Sie es ab und ändern Sie Ihr Passwort. Was hier abgemeldet wird, wird bei der nächsten Anfrage abgewiesen.
+account-web-sessions = Anwendungen dieses Dienstes
+account-apps = Apps
+account-apps-title = Apps mit Zugriff auf Ihr Konto
+account-apps-lead = Jede davon kann tun, was hier steht, bis Sie ihr den Zugriff nehmen.
+account-apps-none = Sie haben keiner App Zugriff auf Ihr Konto gegeben.
+account-password = Passwort
+account-password-title = Passwort ändern
+account-password-lead = Sie werden überall sonst abgemeldet, und Apps müssen neu fragen.
+this-browser = dieser Browser
+unknown-browser = Unbekannter Browser
+session-began = Angemeldet { $when }
+session-seen = zuletzt benutzt { $when }
+session-from = von { $address }
+show-more = Mehr anzeigen
+everywhere = Überall abmelden
+everywhere-words = Das beendet jede Sitzung, hier und in jedem anderen Browser, und alles, was Apps von Ihnen haben. Apps, die Sie erlauben, können wieder fragen, sobald Sie sich angemeldet haben.
+everywhere-button = Überall abmelden
+own-app = gehört zu diesem Dienst
+allowed-since = Seit { $when }
+remove-access = Zugriff entziehen
+current-password = Bisheriges Passwort
+
 # Passwort und E-Mail
 reset-title = Passwort zurücksetzen
 reset-lead = Geben Sie Ihren Benutzernamen oder Ihre E-Mail-Adresse ein. Wir senden einen Link an die Adresse des Kontos.

@@ -85,6 +85,33 @@ notice-password-changed-words = You were signed out everywhere. Sign in with the
 notice-email-verified = Your e-mail address is confirmed
 notice-email-verified-words = Thank you. You can close this page.
 
+# The account
+account = Your account
+account-sessions = Sessions
+account-sessions-title = Where you are signed in
+account-sessions-lead = If you do not recognise one of these, sign it out and change your password. What is signed out here is refused at its next request.
+account-web-sessions = Applications of this service
+account-apps = Apps
+account-apps-title = Apps with access to your account
+account-apps-lead = Each of these can do what is listed, until you remove its access.
+account-apps-none = You have not given any app access to your account.
+account-password = Password
+account-password-title = Change your password
+account-password-lead = You will be signed out everywhere else, and apps will have to ask again.
+this-browser = this browser
+unknown-browser = Unknown browser
+session-began = Signed in { $when }
+session-seen = last used { $when }
+session-from = from { $address }
+show-more = Show more
+everywhere = Sign out everywhere
+everywhere-words = This ends every session, here and in every other browser, and what every app holds of yours. Apps that you allow can ask again once you have signed in.
+everywhere-button = Sign out everywhere
+own-app = part of this service
+allowed-since = Since { $when }
+remove-access = Remove access
+current-password = Current password
+
 # Password and e-mail
 reset-title = Reset your password
 reset-lead = Enter your username or e-mail address. We send a link to the address of the account.

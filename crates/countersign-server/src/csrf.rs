@@ -17,6 +17,8 @@ use crate::cookie::Cookies;
 /// What a form is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FormPurpose {
+    /// To change something of one's account.
+    Account,
     /// To decide what an application may do.
     Consent,
     /// To name a device.
@@ -36,6 +38,7 @@ pub(crate) enum FormPurpose {
 impl FormPurpose {
     const fn word(self) -> &'static str {
         match self {
+            Self::Account => "account",
             Self::Consent => "consent",
             Self::DeviceCode => "device-code",
             Self::DeviceDecision => "device-decision",
@@ -53,7 +56,7 @@ impl FormPurpose {
     pub(crate) const fn is_anybodys(self) -> bool {
         match self {
             Self::DeviceCode | Self::Reset | Self::SignIn | Self::Verify => true,
-            Self::Consent | Self::DeviceDecision | Self::SignOut => false,
+            Self::Account | Self::Consent | Self::DeviceDecision | Self::SignOut => false,
         }
     }
 
@@ -61,7 +64,7 @@ impl FormPurpose {
     /// replaced unnoticed, or else the browser, which stays the same while people sign in and out.
     fn cookie(self, cookies: &Cookies) -> Option<&str> {
         let cookie = match self {
-            Self::Consent | Self::DeviceDecision | Self::SignOut => &cookies.session,
+            Self::Account | Self::Consent | Self::DeviceDecision | Self::SignOut => &cookies.session,
             Self::DeviceCode | Self::Reset | Self::SignIn | Self::Verify => &cookies.browser,
         };
         cookie.as_ref().map(|secret| secret.expose().as_str())
@@ -130,7 +133,8 @@ mod tests {
     use super::{FormPurpose, is_foreign, is_token, token};
     use crate::cookie::Cookies;
 
-    const PURPOSES: [FormPurpose; 7] = [
+    const PURPOSES: [FormPurpose; 8] = [
+        FormPurpose::Account,
         FormPurpose::Consent,
         FormPurpose::DeviceCode,
         FormPurpose::DeviceDecision,

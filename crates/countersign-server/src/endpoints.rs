@@ -38,8 +38,9 @@ use crate::user_json::{
 use crate::userinfo::{self, UserInfo};
 use crate::web_account::{self, SessionView};
 use crate::{
-    api_key, audit, authorize, bulk, by_form, client, decision, device_page, issuer, logout, mailed,
-    management_key, observe, openapi, owner, reload, resource, sign_in, user, web_login,
+    account_apps, account_password, account_sessions, api_key, audit, authorize, bulk, by_form, client,
+    decision, device_page, issuer, logout, mailed, management_key, observe, openapi, owner, reload, resource,
+    sign_in, user, web_login,
 };
 
 macro_rules! shape {
@@ -112,6 +113,11 @@ const WEB_SESSION: &[Parameter] =
 const LOGIN: &[Parameter] = &[
     text("client", "The web app; where the routes name one alone it may be left out."),
     text("return_to", "The path to go on to."),
+];
+const ROWS_AFTER: &[Parameter] = &[text("cursor", "Where the page before has ended.")];
+const SESSIONS: &[Parameter] = &[
+    text("sessions", "Where the page before has ended, of sessions at the issuer."),
+    text("web_sessions", "Where the page before has ended, of sessions at web apps."),
 ];
 const MAILED: &[Parameter] = &[text("token", "What the mailed link holds.")];
 const RECENT: &[Parameter] = &[LIMIT];
@@ -209,6 +215,68 @@ pub static ENDPOINTS: &[Endpoint] = &[
         clause: "RFC 9111 §5.2.2.4",
         answer: Answered::text(assets::SVG),
         handler: Handler::Open(|_, received| Box::pin(assets::picture(received))),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::get(ISSUER, "/account"),
+        id: "showSessions",
+        summary: "Shows a person where they are signed in.",
+        clause: "OWASP ASVS 5.0 §7.5.2",
+        parameters: SESSIONS,
+        answer: Answered::page(),
+        refusals: &[Problem::Unavailable],
+        handler: Handler::Open(|desk, received| Box::pin(account_sessions::show(&desk.app, received))),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::post(ISSUER, "/account"),
+        id: "endSessions",
+        summary: "Signs a person out: here, at one place, or everywhere.",
+        clause: "OWASP ASVS 5.0 §7.5.2",
+        answer: Answered::page(),
+        refusals: &[Problem::Forbidden, Problem::Unavailable],
+        handler: Handler::Open(|desk, received| Box::pin(account_sessions::take(&desk.app, received))),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::get(ISSUER, "/account/apps"),
+        id: "showApps",
+        summary: "Shows a person what they allow applications.",
+        clause: "RFC 6749 §1.1",
+        parameters: ROWS_AFTER,
+        answer: Answered::page(),
+        refusals: &[Problem::Unavailable],
+        handler: Handler::Open(|desk, received| Box::pin(account_apps::show(&desk.app, received))),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::post(ISSUER, "/account/apps"),
+        id: "removeApp",
+        summary: "Takes back what a person allowed an application, with everything that it has obtained.",
+        clause: "RFC 6749 §1.1",
+        answer: Answered::page(),
+        refusals: &[Problem::Forbidden, Problem::Unavailable],
+        handler: Handler::Open(|desk, received| Box::pin(account_apps::take(&desk.app, received))),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::get(ISSUER, "/account/password"),
+        id: "askForPassword",
+        summary: "Asks a person for their password and a new one.",
+        clause: "OWASP ASVS 5.0 §6.2.3",
+        answer: Answered::page(),
+        refusals: &[Problem::Unavailable],
+        handler: Handler::Open(|desk, received| Box::pin(account_password::show(&desk.app, received))),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::post(ISSUER, "/account/password"),
+        id: "changePassword",
+        summary: "Changes a person's password, and ends every session and token of theirs but this browser's.",
+        clause: "OWASP ASVS 5.0 §6.2.3",
+        answer: Answered::page(),
+        refusals: &[Problem::Forbidden, Problem::TooManyRequests, Problem::Unavailable],
+        handler: Handler::Open(|desk, received| Box::pin(account_password::take(&desk.app, received))),
         ..ROW
     },
     Endpoint {
@@ -1195,6 +1263,12 @@ mod tests {
         ("signOutByForm", "the same"),
         ("readUserInfo", "the access token is judged where it is read (OpenID Connect Core 1.0 §5.3)"),
         ("readUserInfoByForm", "the same"),
+        ("showSessions", "the session is proven here; without one it is a sign-in"),
+        ("endSessions", "the same, and a form of ours that was shown in it"),
+        ("showApps", "the session is proven here; without one it is a sign-in"),
+        ("removeApp", "the same, and a form of ours that was shown in it"),
+        ("askForPassword", "the session is proven here; without one it is a sign-in"),
+        ("changePassword", "the same, a form of ours, and the password before; guesses are counted"),
         ("showSignIn", "people come here to be proven"),
         ("askForReset", "whoever forgot their password is proven by no other means than the mail"),
         ("resetPassword", "the same; a link is proof of who reads the mail, and works once"),

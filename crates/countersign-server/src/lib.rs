@@ -6,6 +6,10 @@
 //! **Invariant.** A handler that reads or changes anything receives a
 //! [`Permit`](countersign_core::decision::Permit), which only a decision makes.
 
+mod account;
+mod account_apps;
+mod account_password;
+mod account_sessions;
 pub mod admission;
 pub mod app;
 pub mod desk;
@@ -23,6 +27,7 @@ mod places;
 mod api_key;
 mod audit;
 mod authorize;
+mod browser_name;
 mod bulk;
 mod by_form;
 mod call;

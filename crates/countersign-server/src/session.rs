@@ -23,6 +23,18 @@ use crate::cookie::{Cookie, Cookies, SESSION};
 ///
 /// [`Unavailable`].
 pub(crate) async fn current(app: &App, headers: &HeaderMap) -> Result<Option<SignedIn>, Unavailable> {
+    let Some(session) = used(app, headers).await? else { return Ok(None) };
+    let person = app.store.snapshot().owner(session.person).ok_or(Unavailable::Stale)?;
+    let Session { id, auth_time, amr, .. } = session;
+    Ok(Some(SignedIn { session: id, person, auth_time, amr }))
+}
+
+/// Finds the session of a browser likewise.
+///
+/// # Errors
+///
+/// [`Unavailable`].
+pub(crate) async fn used(app: &App, headers: &HeaderMap) -> Result<Option<Session>, Unavailable> {
     let Some(session) = find(app, headers).await? else { return Ok(None) };
     let now = app.now();
     if let Some(touch) = app.with_context(None, |context| session.touch(context))
@@ -31,9 +43,7 @@ pub(crate) async fn current(app: &App, headers: &HeaderMap) -> Result<Option<Sig
         // Whoever is overtaken is in use all the same, or signed out.
         let (Commit::Done | Commit::Lost) = app.store.commit(vec![effect], Vec::new()).await?;
     }
-    let person = app.store.snapshot().owner(session.person).ok_or(Unavailable::Stale)?;
-    let Session { id, auth_time, amr, .. } = session;
-    Ok(Some(SignedIn { session: id, person, auth_time, amr }))
+    Ok(Some(session))
 }
 
 /// Returns what a request says of its browser.

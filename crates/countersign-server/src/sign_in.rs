@@ -18,6 +18,7 @@ use crate::cookie::{Cookie, Cookies, SESSION};
 use crate::csrf::FormPurpose;
 use crate::failure::Failure;
 use crate::guesses::{Attempt, Taken};
+use crate::pages::account::Tab;
 use crate::pages::sign_in as page;
 use crate::pages::sign_in::Wrong;
 use crate::passwords::Busy;
@@ -50,12 +51,12 @@ pub(crate) async fn take(app: &App, received: Received) -> Result<Reply, Failure
     }
 }
 
-/// Returns where a request goes on to: the device page or the authorization endpoint, and nowhere else. Whoever came for
-/// themselves stays here.
+/// Returns where a request goes on to: a page of ours or the authorization endpoint, and nowhere else. Whoever came for
+/// themselves sees their account.
 fn onward(request: &str) -> Result<String, Failure> {
     match request {
-        "" => Ok("/".to_owned()),
-        request if pages::is_device(request) => Ok(pages::onward(request)),
+        "" => Ok(Tab::Sessions.path().to_owned()),
+        request if pages::is_own(request) => Ok(pages::onward(request)),
         request => Ok(pages::onward(&authorize::resumed(request)?)),
     }
 }
@@ -63,14 +64,14 @@ fn onward(request: &str) -> Result<String, Failure> {
 /// Shows the page once more, with what was wrong.
 async fn again(app: &App, form: OwnForm, wrong: Wrong) -> Result<Reply, Failure> {
     let (request, username) = (form.request().to_owned(), username(&form).to_owned());
-    if request.is_empty() || pages::is_device(&request) {
+    if request.is_empty() || pages::is_own(&request) {
         return Ok(plain(app, &form.visit, &request, &username, Some(wrong)));
     }
     authorize::sign_in_again(app, form.visit, &request, &username, wrong).await
 }
 
 /// The page of who goes on to no client.
-fn plain(app: &App, visit: &Visit, request: &str, username: &str, wrong: Option<Wrong>) -> Reply {
+pub(crate) fn plain(app: &App, visit: &Visit, request: &str, username: &str, wrong: Option<Wrong>) -> Reply {
     visit.reply(&page::SignIn {
         locale: visit.locale,
         bound: visit.bound(app, FormPurpose::SignIn, request),
@@ -145,7 +146,11 @@ async fn check(
 }
 
 /// Begins the session; `None`: the proof is true no more.
-async fn begin(app: &App, form: &OwnForm, proof: ProvenPassword) -> Result<Option<Begun>, Failure> {
+pub(crate) async fn begin(
+    app: &App,
+    form: &OwnForm,
+    proof: ProvenPassword,
+) -> Result<Option<Begun>, Failure> {
     let replaces = session::find(app, &form.head.headers).await?;
     let browser = session::seen(&form.head.headers, form.address);
     let act = SignIn { proof, incarnation: app.store.snapshot().incarnation(), replaces, browser };

@@ -8,6 +8,7 @@
 
 mod rules;
 
+pub(crate) use rules::end;
 pub use rules::{Begun, KIND, Session, SessionEnd, SignIn, SignOut, Touch, current, question};
 
 #[cfg(test)]

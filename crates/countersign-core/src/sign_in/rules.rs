@@ -1,5 +1,7 @@
 //! The decisions about sessions.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::audit::{Actor, AuditEvent};
@@ -155,7 +157,7 @@ impl SignIn {
     fn replaced(&self, now: Timestamp, before: &Session) -> Vec<Effect> {
         match before.person == self.proof.person() {
             true => vec![Effect::Discard { kind: KIND, family: before.id }],
-            false => ended(now, before),
+            false => ended(now, before.id, &before.before),
         }
     }
 
@@ -203,10 +205,17 @@ impl SignIn {
     }
 }
 
+/// Ends the session that is stored so.
+pub(crate) fn end(now: Timestamp, record: &ArtifactRecord) -> Vec<Effect> {
+    let payload = serde_json::from_str(&record.payload);
+    let before = payload.map(|Payload { before, .. }| before).unwrap_or_default();
+    ended(now, record.family, &before)
+}
+
 /// Ends a session, and what began in it or in those that it took the place of.
-fn ended(now: Timestamp, session: &Session) -> Vec<Effect> {
-    let discarded = Effect::Discard { kind: KIND, family: session.id };
-    let names = std::iter::once(session.id).chain(session.before.iter().copied());
+fn ended(now: Timestamp, session: CredentialId, before: &[CredentialId]) -> Vec<Effect> {
+    let discarded = Effect::Discard { kind: KIND, family: session };
+    let names = std::iter::once(session).chain(before.iter().copied());
     std::iter::once(discarded).chain(names.flat_map(|name| end_session(now, name))).collect()
 }
 
@@ -268,6 +277,12 @@ pub fn current(
 pub struct Touch(ArtifactRecord);
 
 impl Session {
+    /// Tells whether somebody has proven themselves within `age`: what matters most asks for more than a session.
+    #[must_use]
+    pub fn is_recent(&self, now: Timestamp, age: Duration) -> bool {
+        now < self.auth_time.plus(age)
+    }
+
     /// Returns what to perform because the session is in use; `None`: that was said not long ago.
     #[must_use]
     pub fn touch(&self, context: &Context<'_>) -> Option<Touch> {
@@ -312,7 +327,7 @@ impl Act for SignOut {
             .about(session.id.to_string())
             .within(Some(session.record.organisation));
         match found {
-            Some(_) => Outcome::granted((), ended(context.now, session), line),
+            Some(_) => Outcome::granted((), ended(context.now, session.id, &session.before), line),
             None => {
                 Outcome::refused(SessionEnd::Ended, Vec::new(), line.turned_down(SessionEnd::Ended.code()))
             }

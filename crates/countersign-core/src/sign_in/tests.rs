@@ -10,8 +10,7 @@ use crate::id::{CredentialId, OwnerId, OwnerKind};
 use crate::ledger::Find as _;
 use crate::owner::SwitchOwner;
 use crate::password::{Password, ProvenPassword};
-use crate::person::{DeletePerson, Enrol, ResetPerson, Vouched};
-use crate::person_terms::{Profile, Roles};
+use crate::person::{DeletePerson, ResetPerson};
 use crate::secret::Secret;
 use crate::seen_browser::SeenBrowser;
 use crate::switching::Switch;
@@ -24,17 +23,7 @@ const OPERATOR: &str = "operator users:write owners:write";
 fn ana(ground: &mut Ground) -> (OwnerId, ProvenPassword) {
     let password = Password::typed(&Secret::new("correct horse".to_owned())).unwrap();
     let hash = password.hashing(&mut ground.context()).run().unwrap();
-    let enrol = Enrol {
-        username: "ana".parse().unwrap(),
-        name: None,
-        organisation: None,
-        roles: Roles::default(),
-        email: None,
-        vouched: Vouched::ByNobody,
-        profile: Profile::default(),
-        password: Some(hash.clone()),
-    };
-    let id = ground.perform(&ground.caller(OPERATOR, ""), &enrol).unwrap().owner.id;
+    let id = ground.person("ana", Some(hash.clone()));
     let proof = password.checking(&ground.peppers, Some((id, &hash))).run().unwrap();
     (id, proof)
 }

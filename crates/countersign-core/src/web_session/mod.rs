@@ -19,5 +19,5 @@ mod tests;
 mod wire;
 
 pub use kind::{KIND, SCHEME};
-pub use rules::{EndSession, Regard, Renewal, SessionIssuer, WebSession, renewal};
+pub use rules::{EndSession, Regard, Renewal, SessionIssuer, ShownSession, WebSession, renewal, shown};
 pub use wire::{PresentedSession, ROW, TYPE, presented};

@@ -9,8 +9,9 @@ use crate::delegation::{Delegated, GoingOn, WEB_SESSION, end_family, end_session
 use crate::effect::{Effect, Outcome};
 use crate::exchange::{Act, System};
 use crate::grant::{GrantError, Granting, Issue, Redeem, Redeemed};
-use crate::id::CredentialId;
+use crate::id::{CredentialId, OwnerId};
 use crate::issuing::{Draft, Due, Issuer, unwritten};
+use crate::known::KnownOwner;
 use crate::ledger::{Answer as _, Found, FoundHandedOut, FoundToken, HandedOutBy, Lookup, Unavailable};
 use crate::our_token::prove_signed;
 use crate::principal::Principal;
@@ -250,16 +251,7 @@ impl Renewal {
         if record.client != client.client() {
             return Err("another_clients_session");
         }
-        let state: SessionState = serde_json::from_str(&record.payload).map_err(|_| "unknown_session")?;
-        let policy = &context.policy.web_sessions;
-        // Both as the settings are now: who shortens them means the sessions that there are.
-        if context.now >= record.expires_at.min(state.began_at.plus(policy.lifetime)) {
-            return Err("session_expired");
-        }
-        if context.now >= state.seen_at.plus(policy.idle) {
-            return Err("session_idle");
-        }
-        Ok(state)
+        standing(context, record)
     }
 }
 
@@ -307,6 +299,56 @@ impl Redeem for Renewal {
         };
         Outcome::granted(Redeemed::Delegated(Box::new(delegated)), Vec::new(), line)
     }
+}
+
+/// A session at a web app, as its person sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShownSession {
+    /// Its name.
+    pub id: CredentialId,
+    /// The web app.
+    pub client: OwnerId,
+    /// When it began.
+    pub began_at: Timestamp,
+    /// When it was in use last, as far as that was said.
+    pub seen_at: Timestamp,
+    /// The browser.
+    pub browser: SeenBrowser,
+}
+
+/// Returns how a session is shown, if it counts now. `client`, `person`: what is known of them; `incarnation`: of the
+/// installation.
+#[must_use]
+pub fn shown(
+    context: &Context<'_>,
+    record: &ArtifactRecord,
+    (client, person): (&KnownOwner, &KnownOwner),
+    incarnation: i64,
+) -> Option<ShownSession> {
+    let state = standing(context, record).ok()?;
+    let now = Authorized::generations(incarnation, client, person);
+    let counts = client.is_live() && person.is_live() && state.authorized.stands_in(now);
+    counts.then(|| ShownSession {
+        id: record.family,
+        client: client.id(),
+        began_at: state.began_at,
+        seen_at: state.seen_at,
+        browser: state.browser,
+    })
+}
+
+/// Reads what is kept of a session, as long as its times allow.
+fn standing(context: &Context<'_>, record: &ArtifactRecord) -> Result<SessionState, &'static str> {
+    let state: SessionState = serde_json::from_str(&record.payload).map_err(|_| "unknown_session")?;
+    let policy = &context.policy.web_sessions;
+    // Both as the settings are now: who shortens them means the sessions that there are.
+    if context.now >= record.expires_at.min(state.began_at.plus(policy.lifetime)) {
+        return Err("session_expired");
+    }
+    if context.now >= state.seen_at.plus(policy.idle) {
+        return Err("session_idle");
+    }
+    Ok(state)
 }
 
 /// Signs a person out of a web app, and out of the issuer where they had signed in for it.

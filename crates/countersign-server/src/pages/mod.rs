@@ -5,6 +5,7 @@
 //!
 //! What it does not do: decide anything, or know where a form's fields come from.
 
+pub(crate) mod account;
 pub(crate) mod assets;
 pub(crate) mod consent;
 pub(crate) mod destination;
@@ -23,6 +24,8 @@ use askama::Template;
 use http::StatusCode;
 
 use crate::reply::Reply;
+
+use account::Tab;
 
 /// A page.
 pub(crate) trait Page: Template {
@@ -50,18 +53,20 @@ pub(crate) trait Page: Template {
     }
 }
 
-/// Returns where a request goes on to: the device page if it names that, or else the authorization endpoint. Nowhere else,
+/// Returns where a request goes on to: a page of ours if it names one, or else the authorization endpoint. Nowhere else,
 /// whatever it holds.
 pub(crate) fn onward(request: &str) -> String {
-    match is_device(request) || request.starts_with(".countersign/") {
+    match is_own(request) || request.starts_with(".countersign/") {
         true => format!("/{request}"),
         false => format!("/oauth/authorize?{request}"),
     }
 }
 
-/// Tells whether a request is for the device page.
-pub(crate) fn is_device(request: &str) -> bool {
-    request == "device" || request.starts_with("device?")
+/// Tells whether a request is for a page of ours that people come to by themselves: the device page, or their account.
+pub(crate) fn is_own(request: &str) -> bool {
+    request == "device"
+        || request.starts_with("device?")
+        || Tab::ALL.iter().any(|tab| tab.request() == request)
 }
 
 /// What binds a form to the browser that it was shown in, and to what was asked: two hidden fields of each form.

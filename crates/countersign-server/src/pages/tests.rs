@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use countersign_core::timestamp::Timestamp;
+
+use super::account::{AppRow, Apps, Around, ChangePassword, SessionRow, Sessions, Tab};
 use super::consent::{AskedScope, Consent};
 use super::device::{Confirm, Enter, WrongCode};
 use super::form_post::FormPost;
@@ -32,7 +35,7 @@ fn every(locale: Locale, text: &str) -> Vec<(&'static str, String)> {
         forgotten: true,
     };
     let page = |page: &dyn std::fmt::Display| page.to_string();
-    vec![
+    let mut pages = vec![
         ("sign-in", page(&sign_in(None))),
         ("sign-in-wrong", page(&sign_in(Some(Wrong::Credentials)))),
         ("sign-in-throttled", page(&sign_in(Some(Wrong::Throttled(Duration::from_secs(30)))))),
@@ -84,7 +87,64 @@ fn every(locale: Locale, text: &str) -> Vec<(&'static str, String)> {
         ("reset-ask", page(&ResetAsk { locale, bound: bound() })),
         ("reset-choose", page(&ResetChoose { locale, bound: bound(), token: text, least: 12, weak: true })),
         ("verify-email", page(&VerifyEmail { locale, bound: bound(), token: text, email: text })),
+    ];
+    pages.extend(of_account(locale, text));
+    pages
+}
+
+/// Renders every page of the account likewise.
+fn of_account(locale: Locale, text: &str) -> Vec<(&'static str, String)> {
+    let password = ChangePassword {
+        locale,
+        around: around(text, Tab::Password),
+        least: 12,
+        wrong: Some(text.to_owned()),
+    };
+    vec![
+        ("account-sessions", sessions(locale, text).to_string()),
+        ("account-apps", apps(locale, text).to_string()),
+        ("account-password", password.to_string()),
     ]
+}
+
+fn around(text: &str, tab: Tab) -> Around<'_> {
+    Around {
+        bound: Bound { token: text.to_owned(), request: text },
+        user: text,
+        tab,
+        tabs: Tab::ALL.to_vec(),
+    }
+}
+
+fn sessions(locale: Locale, text: &str) -> Sessions<'_> {
+    let row = |id: &str, app: Option<&str>, browser: Option<&str>| SessionRow {
+        id: id.to_owned(),
+        app: app.map(str::to_owned),
+        browser: browser.map(str::to_owned),
+        address: Some(text.to_owned()),
+        is_this: app.is_none(),
+        began_at: Timestamp::from_millis(1_764_583_380_123),
+        seen_at: Timestamp::from_millis(1_764_583_980_123),
+    };
+    Sessions {
+        locale,
+        around: around(text, Tab::Sessions),
+        sign_ins: vec![row("session_1", None, Some(text))],
+        more_sign_ins: Some(text.to_owned()),
+        web_sessions: vec![row("fam_1", Some(text), None)],
+        more_web_sessions: Some(text.to_owned()),
+    }
+}
+
+fn apps(locale: Locale, text: &str) -> Apps<'_> {
+    let scopes = vec![
+        AskedScope { name: "openid", words: None, required: false },
+        AskedScope { name: text, words: Some(text), required: false },
+    ];
+    let since = Timestamp::from_millis(1_764_583_380_123);
+    let app = AppRow { id: "grt_1".to_owned(), name: text.to_owned(), is_own: true, since, scopes };
+    let more = Some(text.to_owned());
+    Apps { locale, around: around(text, Tab::Apps), apps: vec![app], more }
 }
 
 /// Returns what is left of a page when its texts are taken away: its tags and their attributes, without values.
@@ -182,6 +242,18 @@ fn product_5_names_of_fields_and_buttons_are_stable() {
         ("sign-out", &["id=\"sign-out\""]),
         ("form-post", &["id=\"continue\""]),
         ("reset-ask", &["name=\"username\"", "id=\"reset\""]),
+        (
+            "account-sessions",
+            &[
+                "id=\"sign-out\"",
+                "id=\"everywhere\"",
+                "name=\"action\" value=\"end-session\"",
+                "name=\"action\" value=\"end-web-session\"",
+                "name=\"id\"",
+            ],
+        ),
+        ("account-apps", &["name=\"action\" value=\"remove\"", "name=\"id\""]),
+        ("account-password", &["name=\"password\"", "name=\"new_password\"", "id=\"change\""]),
         ("reset-choose", &["name=\"password\"", "id=\"reset\"", "name=\"token\""]),
     ] {
         let (_, html) = pages.iter().find(|(one, _)| *one == name).unwrap();
@@ -210,6 +282,9 @@ fn open_redirect_a_request_goes_on_to_our_own_pages_alone() {
     for (request, expected) in [
         ("device", "/device"),
         ("device?user_code=BCDF-GHJK", "/device?user_code=BCDF-GHJK"),
+        ("account", "/account"),
+        ("account/apps", "/account/apps"),
+        ("account/..//evil.example", "/oauth/authorize?account/..//evil.example"),
         ("client_id=a", "/oauth/authorize?client_id=a"),
         ("//evil.example", "/oauth/authorize?//evil.example"),
         ("https://evil.example", "/oauth/authorize?https://evil.example"),

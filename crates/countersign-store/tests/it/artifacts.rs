@@ -143,7 +143,7 @@ async fn what_began_in_a_session_ends_with_it_and_a_persons_sessions_are_read_in
         assert_eq!((page.rows, page.next), (vec![rows[0].clone()], None));
         for expected in [&rows[2], &rows[1]] {
             let page = store.sessions(SessionsOf::WebApps, world.person.id, &request).await.unwrap();
-            assert_eq!(page.rows, [expected.clone()], "those that end first first");
+            assert_eq!(page.rows, std::slice::from_ref(expected), "those that end first first");
             request.cursor = page.next;
         }
         assert_eq!(request.cursor, None);

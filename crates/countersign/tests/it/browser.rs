@@ -78,6 +78,13 @@ fn six_steps_from_an_application_to_its_api_in_a_browser() {
 }
 
 #[test]
+fn people_see_their_account_and_take_back_what_they_allowed() {
+    let place = Ground::new();
+    let config = place.write("c.toml", SETTINGS);
+    run("account.mjs", &place.up("data", &["--config", config.to_str().unwrap()]), &[]);
+}
+
+#[test]
 fn rfc8628_a_device_is_connected_in_a_browser() {
     let place = Ground::new();
     let config = place.write("c.toml", SETTINGS);

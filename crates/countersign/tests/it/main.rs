@@ -12,6 +12,7 @@
 
 mod harness;
 
+mod account;
 mod any_number;
 mod apache;
 mod assertions;

@@ -30,7 +30,7 @@ fn whoever_knows_their_password_is_signed_in_and_sent_on() {
     let page = ana.get("/login");
     let typed = [("username", " Ana "), ("password", PASSWORD)];
     let answer = ana.fill(&page, "/login", &typed);
-    assert_eq!((answer.status, answer.header("location")), (303, Some("/".to_owned())));
+    assert_eq!((answer.status, answer.header("location")), (303, Some("/account".to_owned())));
     for (name, kept) in [(SESSION, false), (KNOWN, true)] {
         let line = answer.head.lines().find(|line| line.contains(name)).unwrap().to_owned();
         assert!(line.contains("; Path=/; Secure; HttpOnly; SameSite=Lax"), "{line}");

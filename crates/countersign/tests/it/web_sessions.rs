@@ -132,6 +132,24 @@ fn openid_rp_initiated_logout_a_sign_out_at_the_issuer_ends_the_web_apps_of_that
     }
 }
 
+#[test]
+fn a_session_that_its_person_ends_on_the_account_page_is_refused_at_its_next_request() {
+    for token in ["opaque", "jwt"] {
+        let place = Ground::new();
+        let mut world = World::new(&place, token);
+        assert_eq!(world.enter("/").status, 200);
+        let page = world.issuer.get("/account");
+        let (_, listed) = page.body.split_once("id=\"web-sessions\"").unwrap();
+        assert!(listed.contains("web –"), "{listed}");
+        let (_, id) = listed.split_once("name=\"id\" value=\"").unwrap();
+        let ended = [("action", "end-web-session"), ("id", id.split('"').next().unwrap())];
+        assert_eq!(world.issuer.fill(&page, "/account", &ended).status, 303);
+        assert_eq!(call(&world.server, &world.cookie()).status, 401, "{token}");
+        let page = world.issuer.get("/account");
+        assert!(page.body.contains("this browser") && !page.body.contains("web-sessions"), "{}", page.body);
+    }
+}
+
 /// A script's call with a cookie.
 fn call(server: &Server, cookie: &str) -> Answer {
     get(&server.address("gateway"), "/api", &format!("Cookie: __Host-countersign-app-web={cookie}\r\n"))
