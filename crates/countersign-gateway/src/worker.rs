@@ -36,7 +36,7 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 
 use crate::assertions::{Assertions, Making, Signs};
-use crate::browse::{self, Browsed, Browsing};
+use crate::browse::{Browsed, Browsing, Visited};
 use crate::enforce::{self, Refusal, Refused};
 use crate::forward::{Forwarded, Ready, Received, forward, prepare};
 use crate::forward_error::ForwardError;
@@ -219,8 +219,9 @@ impl Worker {
         let browsed = match self.browse(&route, &head, &key_headers).await {
             Ok(browsed) => browsed,
             Err(refusal) => {
-                let refused = Refused::unproven(now, refusal);
-                return self.refuse_browser(refused, &route, (&head, &target), &peer);
+                let (refused, browsed) = (Refused::unproven(now, refusal), &Browsed::default());
+                let visited = Visited { head: &head, target: &target, key_fields: &key_headers, browsed };
+                return self.refuse_browser(refused, &route, visited, &peer);
             }
         };
         let judged = enforce::Received {
@@ -251,7 +252,9 @@ impl Worker {
                 with_cookie(answer, browsed.cookie)
             }
             Err(refused) => {
-                let answer = self.refuse_browser(refused, &route, (&head, &target), &peer);
+                let (target, key_fields) = (&target, &*key_headers);
+                let visited = Visited { head: &head, target, key_fields, browsed: &browsed };
+                let answer = self.refuse_browser(refused, &route, visited, &peer);
                 with_cookie(answer, browsed.cookie)
             }
         }
@@ -275,7 +278,8 @@ impl Worker {
         let Some(app) = route.web_app() else { return Ok(Browsed::default()) };
         let Node { sources, keeper, web, .. } = &self.node;
         let (snapshot, now) = (&*sources.snapshot, sources.clock.now());
-        Browsing { app, snapshot, keeper, web: &**web, now }.browse(head, key_fields).await
+        let requirement = route.requirement();
+        Browsing { app, requirement, snapshot, keeper, web: &**web, now }.browse(head, key_fields).await
     }
 
     /// Refuses; a person at a web app is sent to sign in, if that may help.
@@ -283,13 +287,14 @@ impl Worker {
         &self,
         refused: Refused,
         route: &CompiledRoute,
-        (head, target): (&Parts, &PathAndQuery),
+        visited: Visited<'_>,
         peer: &Peer,
     ) -> Response<GatewayBody> {
-        let app = route.web_app().filter(|_| browse::may_sign_in(&refused.refusal));
+        let app = route.web_app().filter(|_| visited.may_sign_in(&refused.refusal));
+        let Visited { head, target, .. } = visited;
         let mut answer = self.refuse(refused, Some(route), &head.method, target.path(), peer);
         if let Some(app) = app {
-            browse::answer_browser(&mut answer, head, app, target.as_str());
+            visited.answer(&mut answer, app);
         }
         answer
     }

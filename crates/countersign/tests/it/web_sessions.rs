@@ -10,6 +10,11 @@ use crate::clocks::{make_second, second};
 use crate::harness::{Answer, Ground, Server, eventually, get, raw};
 use crate::visitor::Visitor;
 
+mod beside;
+
+/// The cookie of the web app.
+const APP: &str = "__Host-countersign-app-web";
+
 const PASSWORD: &str = "correct horse";
 
 /// A web app, a person, and their browser: of the gateway and of the issuer, whose cookies it keeps apart.
@@ -80,7 +85,7 @@ impl World {
     }
 
     fn cookie(&self) -> String {
-        self.app.cookies["__Host-countersign-app-web"].clone()
+        self.app.cookies[APP].clone()
     }
 }
 
@@ -104,12 +109,12 @@ fn people_sign_in_to_a_web_app_and_out_of_it() {
         );
         let gone = world.app.post("/.countersign/logout", &[("return_to", "/bye")]);
         assert_eq!((gone.status, gone.header("location").as_deref()), (303, Some("/bye")), "{gone:?}");
-        world.app.cookies.insert("__Host-countersign-app-web".to_owned(), cookie);
+        world.app.cookies.insert(APP.to_owned(), cookie);
         let api = world.asked();
         assert_eq!(api.status, 401, "a stolen cookie is worth nothing after a sign-out: {api:?}");
         let again = world.app.get("/orders");
         assert_eq!(again.status, 303, "{again:?}");
-        assert!(!world.app.cookies.contains_key("__Host-countersign-app-web"), "and is taken away");
+        assert!(!world.app.cookies.contains_key(APP), "and is taken away");
     }
 }
 
@@ -152,7 +157,7 @@ fn a_session_that_its_person_ends_on_the_account_page_is_refused_at_its_next_req
 
 /// A script's call with a cookie.
 fn call(server: &Server, cookie: &str) -> Answer {
-    get(&server.address("gateway"), "/api", &format!("Cookie: __Host-countersign-app-web={cookie}\r\n"))
+    get(&server.address("gateway"), "/api", &format!("Cookie: {APP}={cookie}\r\n"))
 }
 
 /// What a browser is given to keep.
