@@ -1,7 +1,7 @@
 // Somebody's account: where they are signed in, what apps may do, and how they take it back; with the keyboard and without scripts.
 import assert from 'node:assert/strict';
 import { manage, withApp } from './app.mjs';
-import { auditEverywhere, picture, tabTo, uncomplaining, untouched, visitor, withBrowser } from './browser.mjs';
+import { auditEverywhere, picture, tabTo, uncomplaining, visitor, withBrowser } from './browser.mjs';
 
 const { ISSUER } = process.env;
 const PASSWORD = 'correct horse battery staple';
@@ -44,7 +44,6 @@ const FLOWS = {
     await page.waitForSelector('text=You have not given any app access');
     await auditEverywhere(page);
     assert.equal(await app.call(), 401);
-    assert.deepEqual(await untouched(page), []);
     uncomplaining(page);
   },
 
@@ -94,7 +93,6 @@ const FLOWS = {
     await page.keyboard.press('Enter');
     await page.waitForSelector('[role=status]');
     assert.equal(await heading(page), 'You are signed out');
-    assert.deepEqual(await untouched(page), []);
     uncomplaining(page);
   },
 };

@@ -8,11 +8,18 @@ const FLAGS = [
   '--disable-component-update', '--disable-sync', '--disable-default-apps', '--mute-audio',
 ];
 
-// Starts the browser with a profile of its own, hands it to `act`, and stops it whatever happens.
+// Starts the browser with a profile of its own, hands it to `act`, and stops it whatever happens. Nobody may have touched what a browser
+// keeps for scripts, on any page that was opened, and nothing may be kept there.
 export async function withBrowser(act) {
   const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: FLAGS });
+  browser.touched = [];
   try {
     await act(browser);
+    for (const context of browser.contexts()) {
+      const { origins } = await context.storageState({ indexedDB: true });
+      browser.touched.push(...origins.map(({ origin }) => `${origin}: kept`));
+    }
+    assert.deepEqual(browser.touched, []);
   } finally {
     await browser.close();
   }
@@ -22,6 +29,7 @@ export async function withBrowser(act) {
 export async function visitor(browser, options = {}) {
   const context = await browser.newContext({ locale: 'en-GB', viewport: { width: 900, height: 820 }, ...options });
   context.setDefaultTimeout(20_000);
+  await context.exposeBinding('__touched', ({ frame }, name) => browser.touched.push(`${frame.url()}: ${name}`));
   await context.addInitScript(watchStorage);
   const page = await context.newPage();
   page.complaints = [];
@@ -32,20 +40,14 @@ export async function visitor(browser, options = {}) {
   return page;
 }
 
-// Runs in every page before it does: notes whoever touches what a browser keeps for scripts.
+// Runs in every page before it does: tells of whoever touches what a browser keeps for scripts.
 function watchStorage() {
-  const touched = [];
-  Object.defineProperty(window, '__touched', { value: touched });
+  const tell = window.__touched;
   for (const name of ['localStorage', 'sessionStorage', 'indexedDB', 'caches']) {
     const found = Object.getOwnPropertyDescriptor(window, name) ?? Object.getOwnPropertyDescriptor(Window.prototype, name);
     if (!found?.get) continue;
-    Object.defineProperty(window, name, { configurable: true, get() { touched.push(name); return found.get.call(window); } });
+    Object.defineProperty(window, name, { configurable: true, get() { tell(name); return found.get.call(window); } });
   }
-}
-
-// Returns what a page has touched of what a browser keeps for scripts.
-export async function untouched(page) {
-  return page.evaluate(() => window.__touched);
 }
 
 export function uncomplaining(page) {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import { manage } from './app.mjs';
-import { untouched, visitor, withBrowser } from './browser.mjs';
+import { visitor, withBrowser } from './browser.mjs';
 import { withFrontEnd } from './front_end.mjs';
 
 const { GATEWAY, ISSUER } = process.env;
@@ -90,7 +90,6 @@ const FLOWS = {
     await tabs[0].waitForFunction(() => document.getElementById('got').textContent === '204');
     await tabs[1].click('#ask');
     await tabs[1].waitForFunction(() => document.getElementById('got').textContent === '401 application/problem+json');
-    for (const tab of [page, tabs[1]]) assert.deepEqual(await untouched(tab), []);
   },
 
   async 'signed out in many tabs, and in again'(browser, seen, token) {

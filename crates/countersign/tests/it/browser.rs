@@ -71,6 +71,56 @@ fn a_person_who_finds_nothing_gets_a_page_in_their_language() {
 }
 
 #[test]
+fn whoever_touches_what_a_browser_keeps_for_scripts_is_seen() {
+    let place = Ground::on_sqlite();
+    run("storage.mjs", &place.up("data", &[]), &[]);
+}
+
+/// What a browser keeps for scripts, which nothing of ours has to do with: any script on a page reads it.
+const KEPT_FOR_SCRIPTS: [&str; 5] = ["localStorage", "sessionStorage", "indexedDB", "CacheStorage", "document.cookie"];
+
+/// Reads every file of a folder of the repository, and of the folders in it.
+fn files(folder: &Path, read: &mut Vec<(PathBuf, String)>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, read);
+        } else if let Ok(text) = std::fs::read_to_string(&path) {
+            read.push((path, text));
+        }
+    }
+}
+
+/// Takes the samples out of a guide; what is not one is prose.
+fn samples(text: &str) -> String {
+    text.split("```").skip(1).step_by(2).collect()
+}
+
+#[test]
+fn no_page_script_or_sample_of_ours_names_what_a_browser_keeps_for_scripts() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut read = Vec::new();
+    // What is served and what serves it, the demonstrations among it; and what people are told to write.
+    for folder in ["templates", "assets", "messages", "src"] {
+        files(&root.join("crates/countersign-server").join(folder), &mut read);
+    }
+    for folder in ["crates/countersign/src", "crates/countersign-gateway/src", "crates/countersign-edge/src"] {
+        files(&root.join(folder), &mut read);
+    }
+    let pages = read.len();
+    files(&root.join("docs/guide"), &mut read);
+    read.push((root.join("README.md"), std::fs::read_to_string(root.join("README.md")).unwrap()));
+    assert!(pages > 100 && read.len() > pages + 4, "they were found: {pages}, {}", read.len());
+    let front_end = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/front_end.mjs");
+    read.push((front_end.clone(), std::fs::read_to_string(front_end).unwrap()));
+    for (path, text) in read {
+        let text = if path.extension().is_some_and(|kind| kind == "md") { samples(&text) } else { text };
+        let found = KEPT_FOR_SCRIPTS.iter().find(|name| text.to_lowercase().contains(&name.to_lowercase()));
+        assert_eq!(found, None, "{}", path.display());
+    }
+}
+
+#[test]
 fn six_steps_from_an_application_to_its_api_in_a_browser() {
     let place = Ground::new();
     let config = place.write("c.toml", SETTINGS);
