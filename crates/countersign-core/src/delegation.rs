@@ -78,10 +78,13 @@ pub struct Redeemable {
 /// What is kept of sessions at web apps, among artifacts.
 pub const WEB_SESSION: &str = "web_session";
 
+/// What a family is renewed by, among artifacts: one of them.
+pub const RENEWED_BY: [&str; 2] = [refreshing::KIND, WEB_SESSION];
+
 /// Ends a family: its access tokens, and what they are renewed by.
 #[must_use]
 pub fn end_family(now: Timestamp, family: CredentialId) -> Vec<Effect> {
-    let kept = [refreshing::KIND, WEB_SESSION].map(|kind| Effect::Discard { kind, family });
+    let kept = RENEWED_BY.map(|kind| Effect::Discard { kind, family });
     std::iter::once(end(now, family)).chain(kept).collect()
 }
 

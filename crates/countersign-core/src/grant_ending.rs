@@ -12,7 +12,7 @@ use crate::exchange::Act;
 use crate::id::CredentialId;
 use crate::lifecycle::{new_line, reaches};
 use crate::principal::Principal;
-use crate::question::{ArtifactKey, ArtifactOf, ConsentOf, ConsentTo};
+use crate::question::{ArtifactKey, ArtifactOf, ConsentOf, ConsentTo, FamilyOf, FoundFamily};
 use crate::reach::{Reach, reach};
 use crate::record::{ArtifactRecord, ConsentRecord};
 use crate::refreshing::KIND;
@@ -104,26 +104,30 @@ impl Act for EndGrantOf {
 }
 
 impl Act for EndFamily {
-    type Question = ArtifactOf;
+    type Question = FamilyOf;
     type By = Permit;
     type Answer = ();
     type Reason = Refusal;
 
-    fn question(&self, _: &Context<'_>, _: &Permit) -> ArtifactOf {
-        ArtifactOf { kind: KIND, by: ArtifactKey::Family(self.0) }
+    fn question(&self, _: &Context<'_>, _: &Permit) -> FamilyOf {
+        FamilyOf(self.0)
     }
 
     fn decide(
         &self,
         context: &mut Context<'_>,
         permit: &Permit,
-        found: Option<ArtifactRecord>,
+        found: Option<FoundFamily>,
     ) -> Outcome<(), Refusal> {
         let line = new_line(context, "token.revoke_family", permit, self.0.to_string());
-        let organisation = found.as_ref().map(|record| record.organisation);
+        let organisation = found.as_ref().map(|found| found.record.organisation);
         let within = match &found {
-            Some(record) => record.client.is_some_and(|client| reaches(permit, record.organisation, client)),
-            // Of a family without a refresh token nobody knows whose it is.
+            Some(FoundFamily { record, person }) => {
+                let owners = person.iter().map(|person| (person.owner.organisation, person.owner.id));
+                let client = record.client.map(|client| (record.organisation, client));
+                owners.chain(client).any(|(organisation, owner)| reaches(permit, organisation, owner))
+            }
+            // Of a family that nothing renews nobody knows whose it is.
             None => reach(permit.principal()) == Reach::Installation,
         };
         if !within {

@@ -309,6 +309,23 @@ impl Question for ArtifactOf {
     type Answer = Option<ArtifactRecord>;
 }
 
+/// What is this family renewed by, and for whom?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FamilyOf(pub CredentialId);
+
+/// What a family is renewed by: a refresh token, or a session at a web app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundFamily {
+    /// What is kept of it.
+    pub record: ArtifactRecord,
+    /// For whom it acts.
+    pub person: Option<FoundPerson>,
+}
+
+impl Question for FamilyOf {
+    type Answer = Option<FoundFamily>;
+}
+
 /// What has this person allowed this client?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConsentTo {

@@ -2,14 +2,15 @@
 
 use std::collections::HashMap;
 
+use countersign_core::delegation::RENEWED_BY;
 use countersign_core::device::{self, DeviceDecision, FoundDevice};
 use countersign_core::ledger::{Find, Unavailable};
 use countersign_core::question::{
-    ArtifactKey, ArtifactOf, ClientAndSecrets, ConsentOf, ConsentTo, Creation, Enrolment, FirstUse,
-    FoundCreation, FoundEnrolment, FoundFirstUse, FoundInstallation, FoundLink, FoundMembership, FoundOwner,
-    FoundPerson, FoundRegistered, FoundRegistration, FoundResource, FoundRotation, FoundUse, Holder,
-    HolderOf, IncarnationOf, Installation, KeysOf, LinkOf, MarkOf, MembershipOf, OwnerAndKeys, PersonNamed,
-    PersonOf, RecordOf, Registration, ResourceOf, Rotation, TokensOf, UseOf,
+    ArtifactKey, ArtifactOf, ClientAndSecrets, ConsentOf, ConsentTo, Creation, Enrolment, FamilyOf, FirstUse,
+    FoundCreation, FoundEnrolment, FoundFamily, FoundFirstUse, FoundInstallation, FoundLink, FoundMembership,
+    FoundOwner, FoundPerson, FoundRegistered, FoundRegistration, FoundResource, FoundRotation, FoundUse,
+    Holder, HolderOf, IncarnationOf, Installation, KeysOf, LinkOf, MarkOf, MembershipOf, OwnerAndKeys,
+    PersonNamed, PersonOf, RecordOf, Registration, ResourceOf, Rotation, TokensOf, UseOf,
 };
 use countersign_core::record::{ArtifactRecord, ConsentRecord, CredentialRecord, MarkRecord, TakenOver};
 use countersign_core::secret::SecretHash;
@@ -47,6 +48,21 @@ impl Find<KeysOf> for Store {
 impl Find<ArtifactOf> for Store {
     async fn find(&self, question: ArtifactOf) -> Result<Option<ArtifactRecord>, Unavailable> {
         artifact::find(&self.database, &question).await
+    }
+}
+
+impl Find<FamilyOf> for Store {
+    async fn find(&self, FamilyOf(family): FamilyOf) -> Result<Option<FoundFamily>, Unavailable> {
+        for kind in RENEWED_BY {
+            let record = self.find(ArtifactOf { kind, by: ArtifactKey::Family(family) }).await?;
+            let Some(record) = record else { continue };
+            let person = match record.subject {
+                Some(subject) => self.find(PersonOf(subject)).await?,
+                None => None,
+            };
+            return Ok(Some(FoundFamily { record, person }));
+        }
+        Ok(None)
     }
 }
 

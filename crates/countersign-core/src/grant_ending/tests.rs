@@ -2,8 +2,9 @@
 
 use super::{EndFamily, EndGrant, EndGrantOf, EndOwnFamily, NotIts};
 use crate::client_terms::ClientTerms;
+use crate::delegation::RENEWED_BY;
 use crate::effect::Effect;
-use crate::id::{CredentialId, OwnerKind};
+use crate::id::{CredentialId, OwnerId, OwnerKind};
 use crate::question::ConsentTo;
 use crate::record::{ArtifactRecord, ConsentRecord, OwnerRecord};
 use crate::refreshing::{self, KIND, mint};
@@ -63,6 +64,23 @@ impl World {
         Self { ground, client, person, grant, family }
     }
 
+    /// Makes the family one of a person of another tenant, that is renewed by `kind`.
+    fn renew_by(&mut self, kind: &'static str) {
+        let tenant = self.ground.stranger();
+        let home = std::mem::replace(&mut self.ground.organisation, tenant);
+        let person = self.ground.person("bo", None);
+        self.ground.organisation = home;
+        self.person = self.owner(person);
+        let family = self.family;
+        for one in self.ground.store.tables().artifacts.iter_mut().filter(|one| one.family == family) {
+            (one.kind, one.subject) = (kind, Some(person));
+        }
+    }
+
+    fn owner(&self, id: OwnerId) -> OwnerRecord {
+        self.ground.store.tables().owners[&id].clone()
+    }
+
     /// What is left: grants, artifacts, and what verifiers were told has ended.
     fn left(&self) -> (usize, usize, Vec<CredentialId>) {
         let tables = self.ground.store.tables();
@@ -117,10 +135,32 @@ fn a_family_ends_and_the_grant_stays() {
         assert_eq!((grants, artifacts), (1, if known { 1 } else { 2 }));
         assert_eq!(ended, Vec::from_iter(expected.is_ok().then_some(family)));
     }
-    let mut world = World::new();
-    let stranger = world.ground.stranger();
-    let permit = Caller::of(&stranger).holding("tokens:write").permit();
-    assert_eq!(world.ground.perform(&permit, &EndFamily(world.family)), Err(Refusal::NotFound));
+}
+
+#[test]
+fn safety_13_and_17_a_family_is_ended_within_reach_whatever_renews_it() {
+    type Who = fn(&World) -> OwnerRecord;
+    let rows: [(&str, Who, &str, bool); 6] = [
+        ("the client's tenant", |world| world.ground.organisation.clone(), "tokens:write", true),
+        ("the person's tenant", |world| world.owner(world.person.organisation), "tokens:write", true),
+        ("the client", |world| world.client.clone(), "tokens:write", true),
+        ("the person", |world| world.person.clone(), "tokens:write", true),
+        ("an operator", |_| Ground::new().stranger(), "operator tokens:write", true),
+        ("another tenant", |_| Ground::new().stranger(), "tokens:write", false),
+    ];
+    for kind in RENEWED_BY {
+        for (what, who, held, may) in &rows {
+            let mut world = World::new();
+            world.renew_by(kind);
+            let caller = who(&world);
+            world.ground.store.keep_owner(&caller);
+            let permit = Caller::of(&caller).holding(held).permit();
+            let ended = world.ground.perform(&permit, &EndFamily(world.family));
+            assert_eq!(ended, if *may { Ok(()) } else { Err(Refusal::NotFound) }, "{kind}, {what}");
+            let expected = if *may { (1, 1, vec![world.family]) } else { (1, 2, Vec::new()) };
+            assert_eq!(world.left(), expected, "{kind}, {what}");
+        }
+    }
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! What is handed out to clients, and what people allow them, as the store in memory finds it.
 
 use super::{Memory, Tables};
+use crate::delegation::RENEWED_BY;
 use crate::device::{self, DeviceDecision, FoundDevice};
 use crate::ledger::{Find, FoundHandedOut, HandedOutBy, Unavailable};
-use crate::question::{ArtifactKey, ArtifactOf, ConsentOf, ConsentTo};
+use crate::question::{ArtifactKey, ArtifactOf, ConsentOf, ConsentTo, FamilyOf, FoundFamily};
 use crate::record::{ArtifactRecord, ConsentRecord};
 
 impl Tables {
@@ -37,6 +38,17 @@ impl Memory {
 impl Find<ArtifactOf> for Memory {
     async fn find(&self, question: ArtifactOf) -> Result<Option<ArtifactRecord>, Unavailable> {
         self.answer(|tables| tables.artifact(&question))
+    }
+}
+
+impl Find<FamilyOf> for Memory {
+    async fn find(&self, FamilyOf(family): FamilyOf) -> Result<Option<FoundFamily>, Unavailable> {
+        let asked = |kind| ArtifactOf { kind, by: ArtifactKey::Family(family) };
+        self.answer(|tables| {
+            let record = RENEWED_BY.iter().find_map(|kind| tables.artifact(&asked(kind)))?;
+            let person = record.subject.and_then(|subject| tables.person(subject));
+            Some(FoundFamily { record, person })
+        })
     }
 }
 

@@ -77,7 +77,8 @@ fn whoever_touches_what_a_browser_keeps_for_scripts_is_seen() {
 }
 
 /// What a browser keeps for scripts, which nothing of ours has to do with: any script on a page reads it.
-const KEPT_FOR_SCRIPTS: [&str; 5] = ["localStorage", "sessionStorage", "indexedDB", "CacheStorage", "document.cookie"];
+const KEPT_FOR_SCRIPTS: [&str; 5] =
+    ["localStorage", "sessionStorage", "indexedDB", "CacheStorage", "document.cookie"];
 
 /// Reads every file of a folder of the repository, and of the folders in it.
 fn files(folder: &Path, read: &mut Vec<(PathBuf, String)>) {
@@ -104,7 +105,8 @@ fn no_page_script_or_sample_of_ours_names_what_a_browser_keeps_for_scripts() {
     for folder in ["templates", "assets", "messages", "src"] {
         files(&root.join("crates/countersign-server").join(folder), &mut read);
     }
-    for folder in ["crates/countersign/src", "crates/countersign-gateway/src", "crates/countersign-edge/src"] {
+    for folder in ["crates/countersign/src", "crates/countersign-gateway/src", "crates/countersign-edge/src"]
+    {
         files(&root.join(folder), &mut read);
     }
     let pages = read.len();

@@ -7,7 +7,7 @@ use countersign_testkit::Postgres;
 use serde_json::{Value, json};
 
 use crate::clocks::{make_second, second};
-use crate::harness::{Answer, Ground, Server, eventually, get, raw};
+use crate::harness::{Answer, Ground, Server, eventually, get, manage, raw};
 use crate::visitor::Visitor;
 use attacks::reason;
 
@@ -74,6 +74,17 @@ impl World {
 
     fn manage(&self, path: &str) -> Answer {
         self.server.manage("POST", &format!("/v1/{path}"), &Value::Null)
+    }
+
+    /// Ends what was begun by signing in, by its name in the audit.
+    fn end_family_as_tenant(&self) -> Answer {
+        let lines = self.server.manage("GET", "/v1/audit?last=true&limit=50", &Value::Null).body;
+        let (_, rest) = lines.split_once("fam_").unwrap_or_else(|| panic!("{lines}"));
+        let family = format!("fam_{}", &rest[..22]);
+        let key = json!({ "name": "t", "owner": self.tenant, "scopes": ["tokens:write"] });
+        let key = self.server.manage("POST", "/v1/management-keys", &key).json()["key"].clone();
+        let (admin, body) = (self.server.address("admin"), json!({ "family": family }));
+        manage(&admin, key.as_str().unwrap(), "POST", "/v1/tokens/revoke", &body)
     }
 
     /// What the person has allowed, which nobody asked them.
@@ -238,7 +249,7 @@ fn ten_tabs_renew_a_session_at_another_node_at_once_and_what_ends_there_has_ende
 type End = fn(&mut World) -> Answer;
 
 /// The ways in which a session ends, and why it is refused then.
-const ENDS: [(&str, End, &str); 9] = [
+const ENDS: [(&str, End, &str); 10] = [
     ("its person is disabled", |world| world.manage(&format!("users/{}/disable", world.person)), "revoked"),
     (
         "its person's password is reset",
@@ -275,6 +286,7 @@ const ENDS: [(&str, End, &str); 9] = [
         |world| world.manage(&format!("grants/{}/revoke", world.grant()["id"].as_str().unwrap())),
         "revoked",
     ),
+    ("its family, at its person's tenant's word", |world| world.end_family_as_tenant(), "revoked"),
     ("its person signs out of it", |world| world.app.post("/.countersign/logout", &[]), "revoked"),
 ];
 
