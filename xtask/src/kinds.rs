@@ -17,7 +17,11 @@ use crate::rust::{Token, after, tokens, without_tests};
 use crate::workspace::{Workspace, read, rust_files};
 
 /// Files that may name or tell apart kinds outside their rooms, and why.
-const HOLDERS: [(&str, &str); 15] = [
+const HOLDERS: [(&str, &str); 17] = [
+    (
+        "crates/countersign-core/src/account/making.rs",
+        "the keys that people make for themselves are API keys",
+    ),
     ("crates/countersign-core/src/assertion.rs", "what assertions are named, which nobody presents"),
     ("crates/countersign-core/src/client/rules.rs", "a client is registered with its secret"),
     ("crates/countersign-core/src/imported/wire.rs", "an imported key is an API key"),
@@ -29,6 +33,7 @@ const HOLDERS: [(&str, &str); 15] = [
     ("crates/countersign-edge/src/frames.rs", "the kind is a frame's"),
     ("crates/countersign-gateway/src/redirect.rs", "the scheme is a URI's"),
     ("crates/countersign-gateway/src/worker.rs", "the scheme is written down, not told apart"),
+    ("crates/countersign-server/src/account_keys.rs", "a page of API keys"),
     ("crates/countersign-server/src/bulk.rs", "an endpoint of API keys"),
     ("crates/countersign-store/src/credential.rs", "whether an operator's key is left"),
     ("crates/countersign/src/settings/resolved.rs", "the register of conditions"),

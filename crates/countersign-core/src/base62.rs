@@ -3,7 +3,7 @@
 //! One charset without punctuation, so that a double click selects a whole credential.
 //! What it does not do: variable-length numbers. Every text here has the length its caller names.
 
-use crate::context::Entropy;
+use crate::entropy::Entropy;
 
 /// The alphabet, in the order of the digits' values.
 pub const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -82,7 +82,7 @@ fn digit_value(byte: u8) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::{WORD, decode, encode, random};
-    use crate::context::SeededEntropy;
+    use crate::entropy::SeededEntropy;
 
     #[test]
     fn encode_and_decode_are_inverse_at_the_edges() {

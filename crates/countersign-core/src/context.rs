@@ -5,18 +5,14 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use crate::entropy::{Entropy, SeededEntropy};
 use crate::secret::Peppers;
+use crate::self_service::SelfService;
 use crate::timestamp::{Monotonic, Timestamp};
 
 /// The least characters of a password, whatever the settings say: what OWASP ASVS 5.0 §6.2.1 has at least.
 // DIVERGES: NIST SP 800-63B-4 §3.1.1.2 wants 15 of a password that stands alone; `password.min_length` can.
 pub const LEAST_PASSWORD: usize = 8;
-
-/// A source of unpredictable bytes. The production source is the operating system's, in the binary.
-pub trait Entropy: Send {
-    /// Fills `buffer` with unpredictable bytes.
-    fn fill(&mut self, buffer: &mut [u8]);
-}
 
 /// Where time comes from. The production clock reads the operating system's, in the binary.
 pub trait Clock: Send + Sync {
@@ -94,6 +90,8 @@ pub struct Policy {
     pub people: PeoplePolicy,
     /// What holds for sessions at web apps.
     pub web_sessions: WebSessionPolicy,
+    /// What people may make for themselves.
+    pub self_service: SelfService,
 }
 
 /// The settings that decisions about sessions at web apps read.
@@ -163,36 +161,7 @@ impl Default for Policy {
             tenant_max_opaque_tokens: 100_000,
             people: PeoplePolicy::default(),
             web_sessions: WebSessionPolicy::default(),
-        }
-    }
-}
-
-/// A repeatable source for tests and examples. Never for production: its bytes are predictable.
-#[derive(Debug, Clone)]
-pub struct SeededEntropy {
-    state: u64,
-}
-
-impl SeededEntropy {
-    /// Starts the sequence named by `seed`.
-    #[must_use]
-    pub fn new(seed: u64) -> Self {
-        Self { state: seed }
-    }
-}
-
-impl Entropy for SeededEntropy {
-    fn fill(&mut self, buffer: &mut [u8]) {
-        for chunk in buffer.chunks_mut(8) {
-            // SplitMix64: three lines, passes the usual statistical batteries, and is not a cipher.
-            self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-            let mut mixed = self.state;
-            mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-            mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-            mixed ^= mixed >> 31;
-            for (byte, fresh) in chunk.iter_mut().zip(mixed.to_le_bytes()) {
-                *byte = fresh;
-            }
+            self_service: SelfService::default(),
         }
     }
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
 use crate::base62;
-use crate::context::Entropy;
+use crate::entropy::Entropy;
 
 /// Base62 digits that 128 bits need.
 const DIGITS: usize = 22;
@@ -301,7 +301,7 @@ fn digits(text: &str) -> Option<u128> {
 #[cfg(test)]
 mod tests {
     use super::{CredentialId, EventId, IdPrefix, OwnerId, OwnerKind};
-    use crate::context::SeededEntropy;
+    use crate::entropy::SeededEntropy;
 
     #[test]
     fn an_id_tells_its_kind_and_reads_back() {

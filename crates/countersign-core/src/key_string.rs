@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::base62;
-use crate::context::Entropy;
+use crate::entropy::Entropy;
 use crate::rejection::Rejection;
 use crate::secret::{Pepper, Purpose, Secret, SecretHash};
 
@@ -234,7 +234,7 @@ mod tests {
     use proptest::prelude::{any, proptest};
 
     use super::{KeyPrefix, KeyString, Malformed, checksum};
-    use crate::context::SeededEntropy;
+    use crate::entropy::SeededEntropy;
 
     #[track_caller]
     fn check(text: &str, expected: Result<(), Malformed>) {

@@ -18,8 +18,8 @@ use crate::minting::{
 };
 use crate::network::AddressBlock;
 use crate::question::{FoundRotation, RecordOf, Rotation};
-use crate::reach::{authority, reach};
-use crate::record::CredentialRecord;
+use crate::reach::{Reach, authority, reach};
+use crate::record::{CredentialRecord, OwnerRecord};
 use crate::refusal::Refusal;
 use crate::scope::ScopeSet;
 use crate::switching::{Off, Switch, switched};
@@ -365,6 +365,12 @@ const fn not_superseded(record: &CredentialRecord) -> Result<(), Refusal> {
 /// Tells whether `permit` reaches an owner; `organisation` is the owner's.
 pub(crate) fn reaches(permit: &Permit, organisation: OwnerId, owner: OwnerId) -> bool {
     reach(permit.principal()).includes(organisation, owner)
+}
+
+/// Tells whether a client is within the caller's reach; who registered it for themselves reaches it too.
+pub(crate) fn reaches_client(permit: &Permit, client: &OwnerRecord) -> bool {
+    let registered = client.registrant.map(Reach::Owner);
+    reaches(permit, client.organisation, client.id) || registered == Some(reach(permit.principal()))
 }
 
 /// An audit line whose ending is not known yet.

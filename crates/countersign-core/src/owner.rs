@@ -10,7 +10,7 @@ use crate::decision::Permit;
 use crate::effect::{Effect, Outcome};
 use crate::exchange::Act;
 use crate::id::{OwnerId, OwnerKind};
-use crate::lifecycle::{new_line, reaches};
+use crate::lifecycle::{new_line, reaches, reaches_client};
 use crate::management_key::not_above;
 use crate::minting::valid_name;
 use crate::question::{FoundOwner, Holder, HolderOf, OwnerAndKeys};
@@ -179,7 +179,7 @@ fn signs_out(owner: &OwnerRecord, switch: Switch) -> bool {
 fn may_switch(permit: &Permit, owner: &OwnerRecord) -> bool {
     match owner.id.kind() {
         OwnerKind::Organisation => reach(permit.principal()) == Reach::Installation,
-        OwnerKind::Client | OwnerKind::User => reaches(permit, owner.organisation, owner.id),
+        OwnerKind::Client | OwnerKind::User => reaches_client(permit, owner),
     }
 }
 

@@ -107,6 +107,29 @@ pub struct Holder {
     pub tally: Tally,
 }
 
+/// Two questions at once.
+impl<A: Question, B: Question> Question for (A, B) {
+    type Answer = (A::Answer, B::Answer);
+}
+
+/// How much has this person made for themselves?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MadeBy {
+    /// Credentials of a kind of theirs, those that have ended among them.
+    Credentials {
+        /// Whose; `None`: nobody's.
+        owner: Option<OwnerId>,
+        /// Which kind.
+        kind: &'static Kind,
+    },
+    /// Clients that they registered.
+    Clients(Option<OwnerId>),
+}
+
+impl Question for MadeBy {
+    type Answer = u64;
+}
+
 /// What does the making of a credential need?
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Creation {

@@ -3,6 +3,7 @@
 use crate::authority::Authority;
 use crate::id::{OwnerId, OwnerKind};
 use crate::principal::Principal;
+use crate::scheme::Scheme;
 use crate::scope::ScopeSet;
 
 /// A scope of the management API.
@@ -145,6 +146,11 @@ pub fn reach(principal: &Principal) -> Reach {
         Some(owner) => Reach::Owner(owner),
         None => Reach::Nothing,
     }
+}
+
+/// Returns who registers a client, where that is a person for themselves.
+pub(crate) fn registrant(principal: &Principal) -> Option<OwnerId> {
+    principal.owner().filter(|_| principal.scheme() == Scheme::SIGN_IN)
 }
 
 #[cfg(test)]

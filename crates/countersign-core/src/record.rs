@@ -393,6 +393,8 @@ pub struct OwnerRecord {
     pub generation: i64,
     /// What is registered of it as a client of the authorization server, if anything is.
     pub client: Option<Box<ClientTerms>>,
+    /// The person who registered it for themselves, if one did.
+    pub registrant: Option<OwnerId>,
 }
 
 impl OwnerRecord {
@@ -409,6 +411,7 @@ impl OwnerRecord {
             disabled_by: None,
             generation: 0,
             client: None,
+            registrant: None,
         }
     }
 }

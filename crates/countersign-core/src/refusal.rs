@@ -74,6 +74,12 @@ pub enum Refusal {
     /// There are as many sets of imported keys as are looked through.
     #[error("there are {MAX_IMPORTED_SETS} key sets already: import into one of them")]
     TooManySets,
+    /// People may not make this for themselves.
+    #[error("people may not make this for themselves: `[self_service]` says what they may")]
+    NotOffered,
+    /// A person has made as much for themselves as one may.
+    #[error("you have {0} already, as many as one person may: delete one that you need no more")]
+    TooManyOwn(u64),
     /// The organisation keeps as much as a tenant may.
     #[error(
         "the organisation has {1} {n} already, as many as {s} allows: delete what has ended, or ask the operator",
@@ -188,6 +194,8 @@ impl Refusal {
             Self::HashRefused => "hash_refused",
             Self::SetNotDeclared => "key_set_not_declared",
             Self::TooManySets => "too_many_key_sets",
+            Self::NotOffered => "not_offered",
+            Self::TooManyOwn(_) => "too_many_own",
             Self::Full(..) => "too_many",
             Self::OwnerNotFound => "owner_not_found",
             Self::OwnerDisabled => "owner_disabled",

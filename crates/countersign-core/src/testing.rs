@@ -40,7 +40,7 @@ use crate::kinds::KINDS;
 use crate::kinds::kind_of;
 use crate::known::{KnownCredential, KnownOwner};
 use crate::ledger::{Commit, Durable, Find, Found, Ledger, Lookup, Unavailable};
-use crate::ledger::{Settled, Used};
+use crate::ledger::{Question, Settled, Used};
 use crate::lifecycle::{Amend, Forget, Revoke, Rotate};
 use crate::management_key;
 use crate::minting::{Expiry, mint};
@@ -50,6 +50,7 @@ use crate::person::{Enrol, Vouched};
 use crate::person_terms::{Profile, Roles};
 use crate::presentation::{kinds_of, recognise};
 use crate::principal::{Principal, Proof, Subject};
+use crate::question::MadeBy;
 use crate::question::{
     ClientAndSecrets, Creation, Enrolment, FoundCreation, FoundEnrolment, FoundInstallation, FoundLink,
     FoundMembership, FoundOwner, FoundPerson, FoundRegistered, FoundRegistration, FoundResource,
@@ -893,6 +894,30 @@ impl Find<MarkOf> for Memory {
 impl Find<HolderOf> for Memory {
     async fn find(&self, HolderOf(owner): HolderOf) -> Result<Option<Holder>, Unavailable> {
         self.answer(|tables| tables.holder(owner.or(tables.first)?))
+    }
+}
+
+impl<A: Question, B: Question> Find<(A, B)> for Memory
+where
+    Self: Find<A> + Find<B>,
+{
+    async fn find(&self, (one, other): (A, B)) -> Result<(A::Answer, B::Answer), Unavailable> {
+        Ok((self.find(one).await?, self.find(other).await?))
+    }
+}
+
+impl Find<MadeBy> for Memory {
+    async fn find(&self, made: MadeBy) -> Result<u64, Unavailable> {
+        self.answer(|tables| match made {
+            MadeBy::Credentials { owner, kind } => {
+                let is_one = |one: &&CredentialRecord| Some(one.owner) == owner && kind.names(one.id);
+                count(tables.credentials.values().filter(is_one))
+            }
+            MadeBy::Clients(person) => {
+                let is_one = |owner: &&OwnerRecord| person.is_some() && owner.registrant == person;
+                count(tables.owners.values().filter(is_one))
+            }
+        })
     }
 }
 

@@ -111,6 +111,48 @@ own-app = gehört zu diesem Dienst
 allowed-since = Seit { $when }
 remove-access = Zugriff entziehen
 current-password = Bisheriges Passwort
+account-keys = API-Schlüssel
+account-keys-title = Ihre API-Schlüssel
+account-keys-lead = Ein Schlüssel handelt für Sie. Was hier widerrufen wird, wird bei der nächsten Anfrage abgewiesen.
+account-keys-none = Sie haben keine API-Schlüssel.
+make-key = Schlüssel anlegen
+key-name = Wofür er ist
+key-days = Wie lange er gilt
+days = { $days ->
+    [one] einen Tag
+   *[other] { $days } Tage
+ }
+may-do = Was erlaubt ist
+made-at = angelegt { $when }
+ends-at = bis { $when }
+ended = beendet
+revoke = Widerrufen
+delete = Löschen
+key-made = Der Schlüssel „{ $name }“ wurde angelegt.
+secret = Geheimnis
+shown-once = Bewahren Sie es jetzt sicher auf. Es wird nicht noch einmal gezeigt, niemandem.
+already-made = „{ $name }“ wurde schon mit demselben Formular angelegt. Das Geheimnis wurde damals gezeigt.
+account-clients = Ihre Anwendungen
+account-clients-title = Anwendungen, die Sie registriert haben
+account-clients-lead = Diese können andere per OAuth um Zugriff auf deren Konten bitten.
+account-clients-none = Sie haben keine Anwendung registriert.
+register-client = Anwendung registrieren
+client-name = Name, wie ihn andere sehen
+redirect-uris = Redirect-URIs
+redirect-uris-hint = Eine je Zeile: wohin zurückgeleitet wird. Sie müssen Byte für Byte stimmen.
+client-kind = Wo sie läuft
+client-server = Auf einem Server, der ein Geheimnis wahrt
+client-public = In Browsern oder auf Geräten, die kein Geheimnis wahren können
+client-made = „{ $name }“ ist registriert.
+change = Ändern
+save = Speichern
+new-secret = Neues Geheimnis
+turn-off = Abschalten
+turn-on = Einschalten
+turned-off = abgeschaltet
+secret-made = Für „{ $name }“ gibt es ein neues Geheimnis. Die vorigen gelten noch eine Weile.
+not-possible = Das wurde nicht getan: { $why }
+registered-by-user = Jemand, der diesen Dienst benutzt, hat diese Anwendung registriert. Niemand hier hat sie geprüft.
 
 # Passwort und E-Mail
 reset-title = Passwort zurücksetzen

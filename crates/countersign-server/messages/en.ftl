@@ -111,6 +111,48 @@ own-app = part of this service
 allowed-since = Since { $when }
 remove-access = Remove access
 current-password = Current password
+account-keys = API keys
+account-keys-title = Your API keys
+account-keys-lead = A key acts for you. What is revoked here is refused at its next request.
+account-keys-none = You have no API keys.
+make-key = Make a key
+key-name = What it is for
+key-days = How long it works
+days = { $days ->
+    [one] a day
+   *[other] { $days } days
+ }
+may-do = What it may do
+made-at = made { $when }
+ends-at = until { $when }
+ended = ended
+revoke = Revoke
+delete = Delete
+key-made = The key “{ $name }” was made.
+secret = Secret
+shown-once = Keep it somewhere safe now. It is not shown again, to nobody.
+already-made = “{ $name }” was made before, by the same form. Its secret was shown then.
+account-clients = Your applications
+account-clients-title = Applications that you registered
+account-clients-lead = These can ask people for access to their accounts, by OAuth.
+account-clients-none = You have not registered any application.
+register-client = Register an application
+client-name = Name, as people see it
+redirect-uris = Redirect URIs
+redirect-uris-hint = One on each line: where people are sent back to. They have to match byte for byte.
+client-kind = Where it runs
+client-server = On a server, which keeps a secret
+client-public = In browsers or on devices, which cannot keep a secret
+client-made = “{ $name }” is registered.
+change = Change
+save = Save
+new-secret = New secret
+turn-off = Turn off
+turn-on = Turn on
+turned-off = turned off
+secret-made = There is a new secret for “{ $name }”. Those before go on working for a while.
+not-possible = This was not done: { $why }
+registered-by-user = A user of this service has registered this application. Nobody here has checked it.
 
 # Password and e-mail
 reset-title = Reset your password

@@ -3,13 +3,16 @@
 //! **Invariant.** Whoever acts there is proven by the session of this browser, and by a form of ours that was shown in it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use countersign_core::account;
+use countersign_core::account::{self, Purpose};
 use countersign_core::decision::Permit;
 use countersign_core::known::KnownOwner;
 use countersign_core::ledger::{Find as _, Unavailable};
 use countersign_core::question::{FoundPerson, PersonOf};
-use countersign_core::scope::ScopeSet;
+use countersign_core::refusal::Refusal;
+use countersign_core::resource::Resource;
+use countersign_core::scope::{Scope, ScopeSet};
 use countersign_core::sign_in::Session;
 use countersign_edge::form::Form;
 use countersign_store::{Cursor, PageRequest};
@@ -20,13 +23,16 @@ use crate::app::App;
 use crate::csrf::FormPurpose;
 use crate::failure::Failure;
 use crate::pages::account::{Around, Tab};
+use crate::pages::consent::AskedScope;
 use crate::received::Received;
 use crate::reply::Reply;
 use crate::visit::{OwnForm, Visit};
 use crate::{session, sign_in};
 
 /// Rows of a page.
-const ROWS: usize = 50;
+pub(crate) const ROWS: usize = 50;
+/// How recent a sign-in has to be where something is made: a session that was left open is not enough (OWASP ASVS 5.0 §7.5.1).
+const RECENT: Duration = Duration::from_secs(15 * 60);
 /// Somebody who is signed in.
 pub(crate) struct Member {
     /// By which session.
@@ -46,9 +52,11 @@ impl Member {
         Ok(found.map(|found| Self { session, person, found: Box::new(found) }))
     }
 
-    /// Proves them, who may give `grantable` to what they make.
-    pub(crate) fn permit(&self, grantable: ScopeSet) -> Result<Permit, Failure> {
-        account::permit(&self.session, &self.person, grantable).ok_or_else(|| Unavailable::Stale.into())
+    /// Proves them, for a purpose.
+    pub(crate) fn permit(&self, app: &App, purpose: Purpose) -> Result<Permit, Failure> {
+        let policy = app.policy.load();
+        let permit = account::permit(&self.session, &self.person, (purpose, &policy.self_service));
+        permit.ok_or_else(|| Unavailable::Stale.into())
     }
 
     /// Returns what they sign in by.
@@ -59,8 +67,46 @@ impl Member {
     /// Returns what stands around a page.
     pub(crate) fn around<'a>(&'a self, app: &App, visit: &Visit, tab: Tab) -> Around<'a> {
         let bound = visit.bound(app, FormPurpose::Account, tab.request());
-        Around { bound, user: self.username(), tab, tabs: Tab::ALL.to_vec() }
+        Around { bound, user: self.username(), tab, tabs: tabs(app) }
     }
+}
+
+/// Returns the pages that the settings have something for.
+fn tabs(app: &App) -> Vec<Tab> {
+    let offered = &app.policy.load().self_service;
+    let is_there = |tab: &Tab| match tab {
+        Tab::Keys => offered.api_keys.is_some(),
+        Tab::Clients => offered.clients.is_some(),
+        Tab::Sessions | Tab::Apps | Tab::Password => true,
+    };
+    Tab::ALL.into_iter().filter(is_there).collect()
+}
+
+/// Asks somebody to sign in once more whose sign-in is not recent; `None`: it is.
+pub(crate) fn recent(app: &App, visit: &Visit, member: &Member, tab: Tab) -> Option<Reply> {
+    let is_recent = member.session.is_recent(app.now(), RECENT);
+    (!is_recent).then(|| sign_in::plain(app, visit, tab.request(), member.username(), None))
+}
+
+/// Draws what tells a form that is sent twice.
+pub(crate) fn once(app: &App) -> String {
+    let mut bytes = [0; 16];
+    (app.entropy)().fill(&mut bytes);
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Returns how scopes are offered, in the words of the first resource that has some.
+pub(crate) fn offered<'a>(scopes: &'a ScopeSet, resources: &'a [Arc<Resource>]) -> Vec<AskedScope<'a>> {
+    let words = |scope: &Scope| {
+        resources.iter().find_map(|resource| resource.scopes.as_ref()?.get(scope)).map(String::as_str)
+    };
+    let shown = |scope: &'a Scope| AskedScope { name: scope.as_str(), words: words(scope), required: false };
+    scopes.iter().map(shown).collect()
+}
+
+/// Says why something was not done.
+pub(crate) fn refused(visit: &Visit, refusal: &Refusal) -> String {
+    visit.locale.tell_of("not-possible", "why", &refusal.to_string())
 }
 
 /// A visit to a page of the account by who is signed in.

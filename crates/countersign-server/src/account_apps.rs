@@ -1,5 +1,6 @@
 //! `/account/apps`: what somebody allows applications, and how they take it back.
 
+use countersign_core::account::Purpose;
 use countersign_core::client_terms::AuthMethod;
 use countersign_core::grant_ending::EndGrant;
 use countersign_core::ledger::Find as _;
@@ -7,14 +8,12 @@ use countersign_core::question::HolderOf;
 use countersign_core::reach::Reach;
 use countersign_core::record::ConsentRecord;
 use countersign_core::resource::Resource;
-use countersign_core::scope::{Scope, ScopeSet};
 use countersign_store::ConsentFilter;
 
-use crate::account::{Visited, back, form, no_such_action, page, visit};
+use crate::account::{Visited, back, form, no_such_action, offered, page, visit};
 use crate::app::App;
 use crate::failure::Failure;
 use crate::pages::account::{AppRow, Apps, Tab};
-use crate::pages::consent::AskedScope;
 use crate::received::Received;
 use crate::reply::Reply;
 
@@ -46,16 +45,12 @@ async fn row<'a>(
     let client = app.store.find(HolderOf(Some(consent.client))).await?.map(|holder| holder.owner);
     let terms = client.as_ref().and_then(|client| client.client.as_deref());
     let is_own = terms.is_some_and(|terms| terms.auth_method == AuthMethod::Gateway);
-    let words = |scope: &Scope| {
-        resources.iter().find_map(|resource| resource.scopes.as_ref()?.get(scope)).map(String::as_str)
-    };
-    let shown = |scope: &'a Scope| AskedScope { name: scope.as_str(), words: words(scope), required: false };
     Ok(AppRow {
         id: consent.id.to_string(),
         name: client.map_or_else(|| consent.client.to_string(), |client| client.name),
         is_own,
         since: consent.created_at,
-        scopes: consent.scopes.iter().map(shown).collect(),
+        scopes: offered(&consent.scopes, resources),
     })
 }
 
@@ -70,7 +65,7 @@ pub(crate) async fn take(app: &App, received: Received) -> Result<Reply, Failure
     }
     let id = form.get("id").and_then(|id| id.parse().ok());
     let id = id.ok_or_else(|| Failure::Invalid("id: expected the name of a grant".to_owned()))?;
-    let permit = member.permit(ScopeSet::default())?;
+    let permit = member.permit(app, Purpose::Own)?;
     // What is not theirs, or was taken away, is not in the list that they see next.
     let _ended = app.attempt(&permit, &EndGrant(id)).await?;
     Ok(back(TAB))

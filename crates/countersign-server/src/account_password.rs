@@ -1,11 +1,10 @@
 //! `/account/password`: somebody changes their password.
 
-use countersign_core::account::ChangePassword;
+use countersign_core::account::{ChangePassword, Purpose};
 use countersign_core::id::OwnerId;
 use countersign_core::ledger::Find as _;
 use countersign_core::password::{Password, ProvenPassword};
 use countersign_core::question::PersonOf;
-use countersign_core::scope::ScopeSet;
 use countersign_core::secret::Secret;
 
 use crate::account::{Member, Visited, back, form, visit};
@@ -50,7 +49,7 @@ pub(crate) async fn take(app: &App, received: Received) -> Result<Reply, Failure
         return Ok(page(app, &form.visit, &member, Some(locale.tell("choose-weak"))));
     };
     let act = ChangePassword { proof, password: app.hash(&password).await? };
-    app.perform(&member.permit(ScopeSet::default())?, &act).await?;
+    app.perform(&member.permit(app, Purpose::Own)?, &act).await?;
     begin_again(app, &form, member.session.person, &password).await
 }
 

@@ -1,10 +1,9 @@
 //! `/account`: where somebody is signed in, and how they sign out there.
 
-use countersign_core::account::{EndSession, OwnSession, Whence};
+use countersign_core::account::{EndSession, OwnSession, Purpose, Whence};
 use countersign_core::context::Context;
 use countersign_core::id::CredentialId;
 use countersign_core::record::ArtifactRecord;
-use countersign_core::scope::ScopeSet;
 use countersign_core::seen_browser::SeenBrowser;
 use countersign_core::sign_in::{self, Session};
 use countersign_core::standing::Knows as _;
@@ -106,7 +105,7 @@ pub(crate) async fn take(app: &App, received: Received) -> Result<Reply, Failure
         Some("end-web-session") => end(app, &form, &member, Whence::WebApp).await,
         Some("everywhere") => {
             let everything = EndAllOf(member.session.person);
-            app.perform(&member.permit(ScopeSet::default())?, &everything).await?;
+            app.perform(&member.permit(app, Purpose::Own)?, &everything).await?;
             Ok(signed_out(&form).with_cookie(&Cookie::gone(SESSION)))
         }
         Some(_) | None => Err(no_such_action()),
@@ -116,7 +115,7 @@ pub(crate) async fn take(app: &App, received: Received) -> Result<Reply, Failure
 async fn end(app: &App, form: &OwnForm, member: &Member, whence: Whence) -> Result<Reply, Failure> {
     let id = form.get("id").and_then(|id| id.parse().ok());
     let id = id.ok_or_else(|| Failure::Invalid("id: expected the name of a session".to_owned()))?;
-    let permit = member.permit(ScopeSet::default())?;
+    let permit = member.permit(app, Purpose::Own)?;
     // What is not theirs, or has ended, is not in the list that they see next.
     let _ended = app.attempt(&permit, &EndSession(OwnSession { whence, id })).await?;
     Ok(back(TAB))

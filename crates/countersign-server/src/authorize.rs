@@ -200,6 +200,7 @@ async fn ask(app: &App, asked: &Asked, checked: &Checked, signed_in: &SignedIn) 
         bound: asked.visit.bound(app, FormPurpose::Consent, &asked.text),
         client: &asked.addressed.holder.owner.name,
         redirect: Some(&asked.addressed.redirect_uri),
+        is_unchecked: asked.addressed.holder.owner.registrant.is_some(),
         user: &username,
         scopes: &scopes,
         lasting: checked.scopes.contains(OFFLINE_ACCESS),

@@ -135,6 +135,9 @@ pub(crate) struct ClientView {
     pub(crate) name: String,
     /// The organisation that it belongs to.
     pub(crate) organisation: String,
+    /// The person who registered it for themselves, if one did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) registrant: Option<String>,
     /// The grants that it may use.
     pub(crate) grant_types: Vec<&'static str>,
     /// The scopes that it may be given.
@@ -179,6 +182,7 @@ impl ClientView {
             client_id: record.id.to_string(),
             name: record.name.clone(),
             organisation: record.organisation.to_string(),
+            registrant: record.registrant.map(|person| person.to_string()),
             grant_types: terms.grants.iter().map(|grant| grant.name()).collect(),
             scopes: terms.scopes.iter().map(ToString::to_string).collect(),
             audiences: texts(&terms.audiences),

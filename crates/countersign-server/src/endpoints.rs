@@ -38,9 +38,9 @@ use crate::user_json::{
 use crate::userinfo::{self, UserInfo};
 use crate::web_account::{self, SessionView};
 use crate::{
-    account_apps, account_password, account_sessions, api_key, audit, authorize, bulk, by_form, client,
-    decision, device_page, issuer, logout, mailed, management_key, observe, openapi, owner, reload, resource,
-    sign_in, user, web_login,
+    account_apps, account_clients, account_keys, account_password, account_sessions, api_key, audit,
+    authorize, bulk, by_form, client, decision, device_page, issuer, logout, mailed, management_key, observe,
+    openapi, owner, reload, resource, sign_in, user, web_login,
 };
 
 macro_rules! shape {
@@ -257,6 +257,52 @@ pub static ENDPOINTS: &[Endpoint] = &[
         answer: Answered::page(),
         refusals: &[Problem::Forbidden, Problem::Unavailable],
         handler: Handler::Open(|desk, received| Box::pin(account_apps::take(&desk.app, received))),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::get(ISSUER, "/account/clients"),
+        id: "showOwnClients",
+        summary: "Shows a person the clients that they have registered; where the settings let people register some.",
+        clause: "RFC 6749 §2",
+        parameters: ROWS_AFTER,
+        answer: Answered::page(),
+        refusals: &[Problem::Unavailable],
+        offered: |desk| desk.app.policy.load().self_service.clients.is_some(),
+        handler: Handler::Open(|desk, received| Box::pin(account_clients::show(&desk.app, received))),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::post(ISSUER, "/account/clients"),
+        id: "changeOwnClients",
+        summary: "Registers a client for a person, or changes, switches or gives a new secret to one of theirs.",
+        clause: "RFC 6749 §2",
+        answer: Answered::page(),
+        refusals: &[Problem::Forbidden, Problem::Unavailable],
+        offered: |desk| desk.app.policy.load().self_service.clients.is_some(),
+        handler: Handler::Open(|desk, received| Box::pin(account_clients::take(&desk.app, received))),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::get(ISSUER, "/account/keys"),
+        id: "showOwnKeys",
+        summary: "Shows a person their API keys; where the settings let people make some.",
+        clause: "RFC 6750 §5.3",
+        parameters: ROWS_AFTER,
+        answer: Answered::page(),
+        refusals: &[Problem::Unavailable],
+        offered: |desk| desk.app.policy.load().self_service.api_keys.is_some(),
+        handler: Handler::Open(|desk, received| Box::pin(account_keys::show(&desk.app, received))),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::post(ISSUER, "/account/keys"),
+        id: "changeOwnKeys",
+        summary: "Mints an API key for a person, or ends one of theirs.",
+        clause: "RFC 6750 §5.3",
+        answer: Answered::page(),
+        refusals: &[Problem::Forbidden, Problem::Unavailable],
+        offered: |desk| desk.app.policy.load().self_service.api_keys.is_some(),
+        handler: Handler::Open(|desk, received| Box::pin(account_keys::take(&desk.app, received))),
         ..ROW
     },
     Endpoint {
@@ -1267,6 +1313,10 @@ mod tests {
         ("endSessions", "the same, and a form of ours that was shown in it"),
         ("showApps", "the session is proven here; without one it is a sign-in"),
         ("removeApp", "the same, and a form of ours that was shown in it"),
+        ("showOwnClients", "the session is proven here; without a recent one it is a sign-in"),
+        ("changeOwnClients", "the same, and a form of ours that was shown in it"),
+        ("showOwnKeys", "the session is proven here; without a recent one it is a sign-in"),
+        ("changeOwnKeys", "the same, and a form of ours that was shown in it"),
         ("askForPassword", "the session is proven here; without one it is a sign-in"),
         ("changePassword", "the same, a form of ours, and the password before; guesses are counted"),
         ("showSignIn", "people come here to be proven"),

@@ -8,6 +8,8 @@
 
 mod account;
 mod account_apps;
+mod account_clients;
+mod account_keys;
 mod account_password;
 mod account_sessions;
 pub mod admission;

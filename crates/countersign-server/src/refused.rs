@@ -26,10 +26,12 @@ const fn problem(refusal: &Refusal) -> Problem {
         | Refusal::OperatorsAlone
         | Refusal::UnprovenEmail
         | Refusal::ExcessPrefix(_)
+        | Refusal::NotOffered
         | Refusal::ExcessScope(_)
         | Refusal::SetNotDeclared
         | Refusal::Outranked(_) => Problem::Forbidden,
-        Refusal::Full(..)
+        Refusal::TooManyOwn(_)
+        | Refusal::Full(..)
         | Refusal::NoSecret(_)
         | Refusal::ResourceExists
         | Refusal::ResourceInUse(..)

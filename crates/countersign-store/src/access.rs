@@ -68,6 +68,19 @@ impl Store {
         owner::list(&self.database, owner::REGISTERED, reach, request).await
     }
 
+    /// Reads a page of the clients that a person has registered for themselves.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`].
+    pub async fn registered_by(
+        &self,
+        person: OwnerId,
+        request: &PageRequest,
+    ) -> Result<Page<OwnerRecord>, Unavailable> {
+        owner::registered_by(&self.database, person, request).await
+    }
+
     /// Reads a page of what people allow clients, within `reach`.
     ///
     /// # Errors

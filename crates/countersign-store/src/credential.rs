@@ -20,6 +20,7 @@ use thiserror::Error;
 
 use crate::keep::Kept;
 use crate::many::{lists, many};
+use crate::owner::counted;
 use crate::page::{Cursor, Page, PageRequest};
 use countersign_database::database::Database;
 use countersign_database::statement::{Statement, Step, Tag, Yields};
@@ -472,6 +473,22 @@ macro_rules! list {
     };
 }
 
+static COUNT_OF_OWNER: Statement =
+    Statement::new("SELECT count(*) FROM credential WHERE owner = $1 AND kind = $2");
+
+/// Counts an owner's credentials of a kind.
+///
+/// # Errors
+///
+/// [`Unavailable`].
+pub(crate) async fn count_of_owner(
+    database: &Database,
+    owner: OwnerId,
+    kind: &Kind,
+) -> Result<u64, Unavailable> {
+    counted(database.read_one(&COUNT_OF_OWNER, vec![owner.into(), kind.name().into()]).await?)
+}
+
 static LIST: Statement = Statement::new(list!("CAST($1 AS TEXT) IS NULL"));
 static LIST_OF_ORGANISATION: Statement = Statement::new(list!("organisation = $1"));
 static LIST_OF_OWNER: Statement = Statement::new(list!("owner = $1"));
@@ -529,4 +546,5 @@ pub(crate) static STATEMENTS: &[&Statement] = &[
     &LIST,
     &LIST_OF_ORGANISATION,
     &LIST_OF_OWNER,
+    &COUNT_OF_OWNER,
 ];

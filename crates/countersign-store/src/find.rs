@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use countersign_core::delegation::RENEWED_BY;
 use countersign_core::device::{self, DeviceDecision, FoundDevice};
-use countersign_core::ledger::{Find, Unavailable};
+use countersign_core::ledger::{Find, Question, Unavailable};
 use countersign_core::question::{
     ArtifactKey, ArtifactOf, ClientAndSecrets, ConsentOf, ConsentTo, Creation, Enrolment, FamilyOf, FirstUse,
     FoundCreation, FoundEnrolment, FoundFamily, FoundFirstUse, FoundInstallation, FoundLink, FoundMembership,
     FoundOwner, FoundPerson, FoundRegistered, FoundRegistration, FoundResource, FoundRotation, FoundUse,
-    Holder, HolderOf, IncarnationOf, Installation, KeysOf, LinkOf, MarkOf, MembershipOf, OwnerAndKeys,
-    PersonNamed, PersonOf, RecordOf, Registration, ResourceOf, Rotation, TokensOf, UseOf,
+    Holder, HolderOf, IncarnationOf, Installation, KeysOf, LinkOf, MadeBy, MarkOf, MembershipOf,
+    OwnerAndKeys, PersonNamed, PersonOf, RecordOf, Registration, ResourceOf, Rotation, TokensOf, UseOf,
 };
 use countersign_core::record::{ArtifactRecord, ConsentRecord, CredentialRecord, MarkRecord, TakenOver};
 use countersign_core::secret::SecretHash;
@@ -126,6 +126,27 @@ impl Find<UseOf> for Store {
         // What other nodes have registered counts: it is read before it is looked at.
         self.catch_up.catch_up().await?;
         Ok(FoundUse { record, is_of_settings, clients: self.snapshot().registered_for(&id) })
+    }
+}
+
+impl<A: Question, B: Question> Find<(A, B)> for Store
+where
+    Self: Find<A> + Find<B>,
+{
+    async fn find(&self, (one, other): (A, B)) -> Result<(A::Answer, B::Answer), Unavailable> {
+        Ok((self.find(one).await?, self.find(other).await?))
+    }
+}
+
+impl Find<MadeBy> for Store {
+    async fn find(&self, made: MadeBy) -> Result<u64, Unavailable> {
+        match made {
+            MadeBy::Credentials { owner: Some(owner), kind } => {
+                credential::count_of_owner(&self.database, owner, kind).await
+            }
+            MadeBy::Clients(Some(person)) => owner::count_registered_by(&self.database, person).await,
+            MadeBy::Credentials { owner: None, .. } | MadeBy::Clients(None) => Ok(0),
+        }
     }
 }
 

@@ -40,7 +40,9 @@ macro_rules! columns {
             $table,
             "generation, ",
             $table,
-            "client"
+            "client, ",
+            $table,
+            "registrant"
         )
     };
     () => {
@@ -50,7 +52,7 @@ macro_rules! columns {
 pub(crate) use columns;
 
 /// How many columns [`read`] reads.
-pub(crate) const COLUMNS: usize = 10;
+pub(crate) const COLUMNS: usize = 11;
 
 /// Reads the owner whose columns begin at `start`.
 ///
@@ -79,6 +81,7 @@ fn read_bare(row: &Row, start: usize) -> Result<OwnerRecord, Unavailable> {
         disabled_by: (!row.is_null(start + 7)).then(|| row.parsed(start + 7)).transpose()?,
         generation: row.int(start + 8)?,
         client: None,
+        registrant: (!row.is_null(start + 10)).then(|| row.parsed(start + 10)).transpose()?,
     })
 }
 
@@ -124,7 +127,7 @@ static INSERT: Statement = Statement::new(concat!(
     "INSERT INTO owner (",
     columns!(),
     ")
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
      RETURNING ",
     columns!()
 ));
@@ -146,6 +149,7 @@ pub(crate) fn insert(record: &OwnerRecord) -> Result<Step, Unavailable> {
         record.disabled_by.map(Authority::name).into(),
         record.generation.into(),
         registered(record)?,
+        record.registrant.into(),
     ];
     Ok(Step::one(&INSERT, parameters).yielding(Yields::Stored(OWNER)))
 }
@@ -252,6 +256,42 @@ static CLIENTS: Statement = Statement::new(list!("CAST($1 AS TEXT) IS NULL AND c
 static CLIENTS_OF_ORGANISATION: Statement = Statement::new(list!("organisation = $1 AND client IS NOT NULL"));
 static CLIENTS_OF_OWNER: Statement = Statement::new(list!("id = $1 AND client IS NOT NULL"));
 
+static OF_REGISTRANT: Statement = Statement::new(list!("registrant = $1"));
+
+/// Reads a page of the clients that a person has registered.
+///
+/// # Errors
+///
+/// [`Unavailable`].
+pub(crate) async fn registered_by(
+    database: &Database,
+    person: OwnerId,
+    request: &PageRequest,
+) -> Result<Page<OwnerRecord>, Unavailable> {
+    page(database, &OF_REGISTRANT, person.into(), request).await
+}
+
+static COUNT_OF_REGISTRANT: Statement = Statement::new("SELECT count(*) FROM owner WHERE registrant = $1");
+
+/// Counts them.
+///
+/// # Errors
+///
+/// [`Unavailable`].
+pub(crate) async fn count_registered_by(database: &Database, person: OwnerId) -> Result<u64, Unavailable> {
+    counted(database.read_one(&COUNT_OF_REGISTRANT, vec![person.into()]).await?)
+}
+
+/// Reads a count.
+///
+/// # Errors
+///
+/// [`Unavailable::Corrupt`].
+pub(crate) fn counted(row: Option<Row>) -> Result<u64, Unavailable> {
+    let row = row.ok_or_else(|| corrupt("a count without a row"))?;
+    u64::try_from(row.int(0)?).map_err(|_| corrupt("a count below zero"))
+}
+
 /// Which owners a list shows: the statements for each reach, the widest first.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Shown([&'static Statement; 3]);
@@ -278,6 +318,15 @@ pub(crate) async fn list(
         Reach::Owner(id) => (of_owner, id.into()),
         Reach::Nothing => return Ok(Page { rows: Vec::new(), next: None }),
     };
+    page(database, statement, within, request).await
+}
+
+async fn page(
+    database: &Database,
+    statement: &'static Statement,
+    within: Value,
+    request: &PageRequest,
+) -> Result<Page<OwnerRecord>, Unavailable> {
     let [created_at, id, limit] = request.parameters();
     let rows = database.read(statement, vec![within, created_at, id, limit]).await?;
     let rows: Vec<_> = rows.iter().map(|row| read(row, 0)).collect::<Result<_, _>>()?;
@@ -300,4 +349,6 @@ pub(crate) static STATEMENTS: &[&Statement] = &[
     &CLIENTS,
     &CLIENTS_OF_ORGANISATION,
     &CLIENTS_OF_OWNER,
+    &OF_REGISTRANT,
+    &COUNT_OF_REGISTRANT,
 ];

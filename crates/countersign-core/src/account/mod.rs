@@ -6,9 +6,11 @@
 //!
 //! What it does not do: ask whether a sign-in is recent ([`crate::sign_in::Session::is_recent`]), or change a password.
 
+mod making;
 mod rules;
 
-pub use rules::{ChangePassword, EndSession, OwnSession, Whence, permit};
+pub use making::{AmendApp, AppKind, MintKey, RegisterApp};
+pub use rules::{ChangePassword, EndSession, OwnSession, Purpose, Whence, permit};
 
 #[cfg(test)]
 mod tests;

@@ -22,16 +22,43 @@ use crate::reach::{Reach, reach};
 use crate::record::ArtifactRecord;
 use crate::refusal::Refusal;
 use crate::scheme::Scheme;
-use crate::scope::{Grantable, ScopeSet};
+use crate::scope::Grantable;
+use crate::self_service::{OwnClients, SelfService};
 use crate::sign_in::{self, Session};
 
-/// Proves the person of a session, who may give `grantable` to what they make; `None`: `person` is not whose session it is.
+/// What somebody comes for, which says what they may give to others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// What is theirs already.
+    Own,
+    /// To make API keys.
+    ApiKeys,
+    /// To register clients.
+    Clients,
+}
+
+impl Purpose {
+    fn grantable(self, offered: &SelfService) -> Grantable {
+        let scopes = match self {
+            Self::Own => None,
+            Self::ApiKeys => offered.api_keys.as_ref().map(|keys| keys.scopes.clone()),
+            Self::Clients => offered.clients.as_ref().map(OwnClients::grantable),
+        };
+        Grantable::new(scopes.unwrap_or_default())
+    }
+}
+
+/// Proves the person of a session, who may give what is `offered` for a purpose; `None`: `person` is not whose session it is.
 #[must_use]
-pub fn permit(session: &Session, person: &Arc<KnownOwner>, grantable: ScopeSet) -> Option<Permit> {
+pub fn permit(
+    session: &Session,
+    person: &Arc<KnownOwner>,
+    (purpose, offered): (Purpose, &SelfService),
+) -> Option<Permit> {
     if person.id() != session.person {
         return None;
     }
-    let grantable = Grantable::new(grantable);
+    let grantable = purpose.grantable(offered);
     let own = KeyEvidence { prefix: None, environment: Environment::Live, grantable };
     let principal = Principal::assertion(Proof {
         subject: Some(Subject::Owner(person.id())),

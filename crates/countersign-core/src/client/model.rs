@@ -72,6 +72,29 @@ pub struct AmendClient {
     pub metadata: Option<Map<String, Value>>,
 }
 
+impl AmendClient {
+    /// Changes nothing.
+    pub(crate) const fn nothing(id: OwnerId) -> Self {
+        Self {
+            id,
+            name: None,
+            grants: None,
+            scopes: None,
+            audiences: None,
+            auth_method: None,
+            token_format: None,
+            jwks: None,
+            jwks_uri: None,
+            redirect_uris: None,
+            post_logout_redirect_uris: None,
+            origins: None,
+            require_pkce: None,
+            id_token_signed_response_alg: None,
+            metadata: None,
+        }
+    }
+}
+
 /// Mints a client's next secret; those before go on working for the overlap, never longer than before.
 #[derive(Debug, Clone, Copy)]
 pub struct RotateSecret {

@@ -5,16 +5,17 @@ use std::time::Duration;
 use crate::audit::AuditEvent;
 use crate::cap::room;
 use crate::client_authentication::KIND;
-use crate::client_terms::ClientTerms;
+use crate::client_terms::{ClientTerms, GrantType};
 use crate::context::Context;
 use crate::decision::Permit;
 use crate::effect::{Effect, Outcome};
 use crate::environment::Environment;
 use crate::exchange::Act;
 use crate::id::{OwnerId, OwnerKind};
-use crate::lifecycle::{Line, new_line, reaches};
+use crate::lifecycle::{Line, new_line, reaches, reaches_client};
 use crate::minting::{Minted, mint, mintable, valid_name};
 use crate::question::{ClientAndSecrets, FoundRegistered, FoundRegistration, Holder, Registration};
+use crate::reach::registrant;
 use crate::record::{CredentialRecord, OwnerRecord, State, Terms};
 use crate::refusal::{MAX_SECRETS, Refusal};
 use crate::scope::ScopeSet;
@@ -78,7 +79,8 @@ impl Register {
         found: FoundRegistration,
     ) -> Result<Resolved, Refusal> {
         let within = |Holder { owner, .. }: &Holder| {
-            owner.id.kind() == OwnerKind::Organisation && reaches(permit, owner.organisation, owner.id)
+            owner.id.kind() == OwnerKind::Organisation
+                && (reaches(permit, owner.organisation, owner.id) || registers_at(permit, owner))
         };
         let holder = found.holder.filter(within).ok_or(Refusal::OwnerNotFound)?;
         if let Some(mark) = found.earlier {
@@ -100,7 +102,8 @@ impl Register {
     ) -> Result<Draft, Refusal> {
         let id = OwnerId::random(OwnerKind::Client, context.entropy);
         let bare = OwnerRecord::new(id, holder.owner.id, valid_name(&self.name)?, context.now);
-        let client = OwnerRecord { client: Some(Box::new(terms.clone())), ..bare };
+        let registrant = registrant(permit.principal());
+        let client = OwnerRecord { client: Some(Box::new(terms.clone())), registrant, ..bare };
         let mut rooms = Vec::from_iter(room(context, permit, holder.owner.id, holder.tally, Kept::Members)?);
         let secret = secret_draft(&client)?;
         // Also where there is none: nobody registers clients of a disabled organisation.
@@ -123,6 +126,12 @@ impl Register {
         let secret = minted.and_then(|minted| minted.key);
         Outcome::granted(Registered { client, secret }, effects, audit)
     }
+}
+
+/// A person registers clients at their own organisation.
+fn registers_at(permit: &Permit, organisation: &OwnerRecord) -> bool {
+    let principal = permit.principal();
+    registrant(principal).is_some() && principal.organisation() == Some(organisation.id)
 }
 
 /// A secret of `client` that lacks its text.
@@ -154,7 +163,7 @@ pub fn asked(client: OwnerId) -> ClientAndSecrets {
 pub fn visible(permit: &Permit, found: Option<FoundRegistered>) -> Result<FoundRegistered, Refusal> {
     let may = |found: &FoundRegistered| {
         let owner = &found.holder.owner;
-        owner.client.is_some() && reaches(permit, owner.organisation, owner.id)
+        owner.client.is_some() && reaches_client(permit, owner)
     };
     found.filter(may).ok_or(Refusal::ClientNotFound)
 }
@@ -191,6 +200,11 @@ impl AmendClient {
     fn next(&self, permit: &Permit, found: Option<FoundRegistered>) -> Result<OwnerRecord, Refusal> {
         let FoundRegistered { holder, resources, .. } = visible(permit, found)?;
         let owner = holder.owner;
+        if owner.registrant.is_some() && self.asks_for_devices() {
+            return Err(Refusal::ClientMetadata(
+                "a client that a person has registered gets no grant for devices",
+            ));
+        }
         let before = owner.client.as_deref().cloned().unwrap_or_default();
         let next = self.applied(before.clone());
         let (widens, narrows) = (widens(&before, &next), narrows(&before, &next));
@@ -206,6 +220,11 @@ impl AmendClient {
             client: Some(Box::new(terms)),
             ..owner
         })
+    }
+
+    /// SAFETY 23.
+    fn asks_for_devices(&self) -> bool {
+        self.grants.as_ref().is_some_and(|grants| grants.contains(&GrantType::DeviceCode))
     }
 
     fn applied(&self, before: ClientTerms) -> ClientTerms {

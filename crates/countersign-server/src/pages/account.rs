@@ -1,6 +1,7 @@
 //! The pages of a person's account. Each posts `action`, often `id`, and `request` and `csrf`, to the place where it is shown.
 
 use askama::Template;
+use countersign_core::secret::Secret;
 use countersign_core::timestamp::Timestamp;
 
 use super::consent::AskedScope;
@@ -14,19 +15,25 @@ pub(crate) enum Tab {
     Sessions,
     /// What they allow applications.
     Apps,
+    /// Their API keys.
+    Keys,
+    /// Clients that they registered.
+    Clients,
     /// Their password.
     Password,
 }
 
 impl Tab {
     /// Every page, in the order in which they are listed.
-    pub(crate) const ALL: [Self; 3] = [Self::Sessions, Self::Apps, Self::Password];
+    pub(crate) const ALL: [Self; 5] = [Self::Sessions, Self::Apps, Self::Keys, Self::Clients, Self::Password];
 
     /// Returns where it is.
     pub(crate) const fn path(self) -> &'static str {
         match self {
             Self::Sessions => "/account",
             Self::Apps => "/account/apps",
+            Self::Keys => "/account/keys",
+            Self::Clients => "/account/clients",
             Self::Password => "/account/password",
         }
     }
@@ -40,6 +47,8 @@ impl Tab {
         match self {
             Self::Sessions => "account-sessions",
             Self::Apps => "account-apps",
+            Self::Keys => "account-keys",
+            Self::Clients => "account-clients",
             Self::Password => "account-password",
         }
     }
@@ -48,6 +57,8 @@ impl Tab {
         match self {
             Self::Sessions => "account-sessions-title",
             Self::Apps => "account-apps-title",
+            Self::Keys => "account-keys-title",
+            Self::Clients => "account-clients-title",
             Self::Password => "account-password-title",
         }
     }
@@ -139,6 +150,111 @@ pub(crate) struct AppRow<'a> {
     pub(crate) scopes: Vec<AskedScope<'a>>,
 }
 
+/// Somebody's API keys.
+#[derive(Debug, Template)]
+#[template(path = "account_keys.html")]
+pub(crate) struct Keys<'a> {
+    /// The language.
+    pub(crate) locale: Locale,
+    /// What stands around it.
+    pub(crate) around: Around<'a>,
+    /// The keys.
+    pub(crate) keys: Vec<KeyRow>,
+    /// The cursor of further ones.
+    pub(crate) more: Option<String>,
+    /// What one may be made of; `None`: nobody may make one.
+    pub(crate) offer: Option<KeyOffer<'a>>,
+    /// What tells a form that is sent twice.
+    pub(crate) once: String,
+    /// What was wrong.
+    pub(crate) wrong: Option<String>,
+}
+
+/// An API key.
+#[derive(Debug)]
+pub(crate) struct KeyRow {
+    /// Its name among credentials.
+    pub(crate) id: String,
+    /// What its owner calls it.
+    pub(crate) name: String,
+    /// What may be shown of it.
+    pub(crate) hint: String,
+    /// What it may do.
+    pub(crate) scopes: String,
+    /// When it was made.
+    pub(crate) since: Timestamp,
+    /// When it ends.
+    pub(crate) ends: Option<Timestamp>,
+    /// When it was used last.
+    pub(crate) used: Option<Timestamp>,
+    /// Whether it can be ended: it has not.
+    pub(crate) is_live: bool,
+}
+
+/// What a key may be made of.
+#[derive(Debug)]
+pub(crate) struct KeyOffer<'a> {
+    /// What it may do.
+    pub(crate) scopes: Vec<AskedScope<'a>>,
+    /// How many days it may live.
+    pub(crate) days: Vec<u64>,
+}
+
+/// Clients that somebody has registered.
+#[derive(Debug, Template)]
+#[template(path = "account_clients.html")]
+pub(crate) struct Clients<'a> {
+    /// The language.
+    pub(crate) locale: Locale,
+    /// What stands around it.
+    pub(crate) around: Around<'a>,
+    /// The clients.
+    pub(crate) clients: Vec<ClientRow>,
+    /// The cursor of further ones.
+    pub(crate) more: Option<String>,
+    /// What one may be given; `None`: nobody may register one.
+    pub(crate) offer: Option<Vec<AskedScope<'a>>>,
+    /// What tells a form that is sent twice.
+    pub(crate) once: String,
+    /// What was wrong.
+    pub(crate) wrong: Option<String>,
+}
+
+/// A client.
+#[derive(Debug)]
+pub(crate) struct ClientRow {
+    /// Its `client_id`.
+    pub(crate) id: String,
+    /// What people call it.
+    pub(crate) name: String,
+    /// Where people are sent back to, a line each.
+    pub(crate) redirect_uris: String,
+    /// What it may be given.
+    pub(crate) scopes: String,
+    /// Whether it keeps a secret.
+    pub(crate) has_secret: bool,
+    /// Whether it works.
+    pub(crate) is_live: bool,
+}
+
+/// A secret, shown this once.
+#[derive(Debug, Template)]
+#[template(path = "account_secret.html")]
+pub(crate) struct ShownOnce<'a> {
+    /// The language.
+    pub(crate) locale: Locale,
+    /// What stands around it.
+    pub(crate) around: Around<'a>,
+    /// What people call what it is of.
+    pub(crate) name: &'a str,
+    /// The `client_id`, of a client.
+    pub(crate) client_id: Option<String>,
+    /// The secret; `None`: it was shown before, or there is none.
+    pub(crate) secret: Option<&'a Secret<String>>,
+    /// What is told of it.
+    pub(crate) words: &'static str,
+}
+
 /// Where somebody changes their password.
 #[derive(Debug, Template)]
 #[template(path = "account_password.html")]
@@ -155,6 +271,9 @@ pub(crate) struct ChangePassword<'a> {
 
 impl Page for Sessions<'_> {}
 impl Page for Apps<'_> {}
+impl Page for Keys<'_> {}
+impl Page for Clients<'_> {}
+impl Page for ShownOnce<'_> {}
 impl Page for ChangePassword<'_> {}
 
 /// Writes a time for people, to the minute.

@@ -21,6 +21,8 @@ pub(crate) struct Consent<'a> {
     pub(crate) client: &'a str,
     /// Where the answer is sent.
     pub(crate) redirect: Option<&'a str>,
+    /// Whether a person has registered it for themselves: whatever it is called, nobody has looked at it.
+    pub(crate) is_unchecked: bool,
     /// Who is signed in.
     pub(crate) user: &'a str,
     /// What is asked for.

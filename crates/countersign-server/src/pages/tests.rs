@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
+use countersign_core::secret::Secret;
 use countersign_core::timestamp::Timestamp;
 
-use super::account::{AppRow, Apps, Around, ChangePassword, SessionRow, Sessions, Tab};
+use super::account::{
+    AppRow, Apps, Around, ChangePassword, ClientRow, Clients, KeyOffer, KeyRow, Keys, SessionRow, Sessions,
+    ShownOnce, Tab,
+};
 use super::consent::{AskedScope, Consent};
 use super::device::{Confirm, Enter, WrongCode};
 use super::form_post::FormPost;
@@ -46,6 +50,7 @@ fn every(locale: Locale, text: &str) -> Vec<(&'static str, String)> {
                 bound: bound(),
                 client: text,
                 redirect,
+                is_unchecked: true,
                 user: text,
                 scopes: &scopes,
                 lasting: true,
@@ -103,6 +108,9 @@ fn of_account(locale: Locale, text: &str) -> Vec<(&'static str, String)> {
     vec![
         ("account-sessions", sessions(locale, text).to_string()),
         ("account-apps", apps(locale, text).to_string()),
+        ("account-keys", keys(locale, text).to_string()),
+        ("account-clients", clients(locale, text).to_string()),
+        ("account-secret", secret(locale, text, &Secret::new(text.to_owned())).to_string()),
         ("account-password", password.to_string()),
     ]
 }
@@ -145,6 +153,61 @@ fn apps(locale: Locale, text: &str) -> Apps<'_> {
     let app = AppRow { id: "grt_1".to_owned(), name: text.to_owned(), is_own: true, since, scopes };
     let more = Some(text.to_owned());
     Apps { locale, around: around(text, Tab::Apps), apps: vec![app], more }
+}
+
+fn keys(locale: Locale, text: &str) -> Keys<'_> {
+    let since = Timestamp::from_millis(1_764_583_380_123);
+    let key = |is_live| KeyRow {
+        id: format!("key_{}", u8::from(is_live)),
+        name: text.to_owned(),
+        hint: text.to_owned(),
+        scopes: text.to_owned(),
+        since,
+        ends: Some(since),
+        used: Some(since),
+        is_live,
+    };
+    let scopes = vec![AskedScope { name: text, words: Some(text), required: false }];
+    Keys {
+        locale,
+        around: around(text, Tab::Keys),
+        keys: vec![key(true), key(false)],
+        more: Some(text.to_owned()),
+        offer: Some(KeyOffer { scopes, days: vec![1, 30] }),
+        once: text.to_owned(),
+        wrong: Some(text.to_owned()),
+    }
+}
+
+fn clients(locale: Locale, text: &str) -> Clients<'_> {
+    let client = |is_live| ClientRow {
+        id: format!("client_{}", u8::from(is_live)),
+        name: text.to_owned(),
+        redirect_uris: text.to_owned(),
+        scopes: text.to_owned(),
+        has_secret: true,
+        is_live,
+    };
+    Clients {
+        locale,
+        around: around(text, Tab::Clients),
+        clients: vec![client(true), client(false)],
+        more: Some(text.to_owned()),
+        offer: Some(vec![AskedScope { name: text, words: None, required: false }]),
+        once: text.to_owned(),
+        wrong: Some(text.to_owned()),
+    }
+}
+
+fn secret<'a>(locale: Locale, text: &'a str, secret: &'a Secret<String>) -> ShownOnce<'a> {
+    ShownOnce {
+        locale,
+        around: around(text, Tab::Clients),
+        name: text,
+        client_id: Some(text.to_owned()),
+        secret: Some(secret),
+        words: "client-made",
+    }
 }
 
 /// Returns what is left of a page when its texts are taken away: its tags and their attributes, without values.

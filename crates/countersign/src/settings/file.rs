@@ -51,6 +51,7 @@ pub(crate) struct FileSettings {
     pub(crate) password: PasswordSettings,
     pub(crate) session: SessionSettings,
     pub(crate) web_session: WebSessionSettings,
+    pub(crate) self_service: SelfServiceSettings,
     pub(crate) mail: MailSettings,
     pub(crate) signing_key: SigningKeySettings,
     pub(crate) refresh_token: RefreshTokenSettings,
@@ -133,6 +134,29 @@ pub(crate) struct PasswordSettings {
 pub(crate) struct SessionSettings {
     pub(crate) idle: Option<String>,
     pub(crate) lifetime: Option<String>,
+}
+
+/// What people may make for themselves.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct SelfServiceSettings {
+    pub(crate) api_keys: Option<OwnKeysSettings>,
+    pub(crate) clients: Option<OwnClientsSettings>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct OwnKeysSettings {
+    pub(crate) scopes: Vec<String>,
+    pub(crate) max_lifetime: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct OwnClientsSettings {
+    pub(crate) grants: Vec<String>,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) audiences: Vec<String>,
 }
 
 /// How mail is sent.

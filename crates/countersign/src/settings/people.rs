@@ -1,12 +1,19 @@
 //! The settings about people who sign in.
 
+use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::fs::File;
+use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
+use countersign_core::client_terms::GrantType;
 use countersign_core::context::{LEAST_PASSWORD, PeoplePolicy, WebSessionPolicy};
 
-use super::file::FileSettings;
+use countersign_core::scope::{Scope, ScopeSet};
+use countersign_core::self_service::{OwnClients, OwnKeys, SelfService};
+
+use super::file::{FileSettings, OwnClientsSettings, OwnKeysSettings};
 use super::resolved::duration;
 
 /// The most that `password.min_length` may ask for: nobody remembers more, and every password manager makes as many.
@@ -47,6 +54,51 @@ pub(super) fn web_sessions(file: &FileSettings) -> Result<WebSessionPolicy> {
         bail!("web_session.token_lifetime: expected at most web_session.idle and 1h");
     }
     Ok(resolved)
+}
+
+/// Resolves what people may make for themselves.
+pub(super) fn self_service(file: &FileSettings) -> Result<SelfService> {
+    let settings = &file.self_service;
+    let (keys, clients) = (settings.api_keys.as_ref(), settings.clients.as_ref());
+    Ok(SelfService {
+        api_keys: keys.map(own_keys).transpose()?,
+        clients: clients.map(own_clients).transpose()?,
+    })
+}
+
+fn own_keys(settings: &OwnKeysSettings) -> Result<OwnKeys> {
+    let scopes = scopes("self_service.api_keys.scopes", &settings.scopes)?;
+    if scopes.is_empty() {
+        bail!("self_service.api_keys.scopes: expected the scopes that a key of people's own may have");
+    }
+    let max_lifetime = span("self_service.api_keys.max_lifetime", settings.max_lifetime.as_ref())?;
+    Ok(OwnKeys { scopes, max_lifetime })
+}
+
+fn own_clients(settings: &OwnClientsSettings) -> Result<OwnClients> {
+    let grants: BTreeSet<GrantType> =
+        each("self_service.clients.grants", &settings.grants)?.into_iter().collect();
+    if grants.contains(&GrantType::DeviceCode) {
+        bail!(
+            "self_service.clients.grants: a client that a person has registered gets no grant for devices: its page would be \
+             one that strangers send people to (SAFETY 23)"
+        );
+    }
+    if !grants.contains(&GrantType::AuthorizationCode) {
+        bail!("self_service.clients.grants: expected authorization_code among them");
+    }
+    let scopes = scopes("self_service.clients.scopes", &settings.scopes)?;
+    Ok(OwnClients { grants, scopes, audiences: each("self_service.clients.audiences", &settings.audiences)? })
+}
+
+fn scopes(setting: &str, tokens: &[String]) -> Result<ScopeSet> {
+    let scopes: Vec<Scope> = each(setting, tokens)?;
+    ScopeSet::try_from(scopes).map_err(|error| anyhow!("{setting}: {error}"))
+}
+
+/// Reads each entry of a list.
+fn each<T: FromStr<Err: Display>>(setting: &str, texts: &[String]) -> Result<Vec<T>> {
+    texts.iter().map(|text| text.parse().map_err(|error| anyhow!("{setting}: {text:?}: {error}"))).collect()
 }
 
 /// Reads how long something lasts that people use: less than a minute, and nobody could.

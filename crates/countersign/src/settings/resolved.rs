@@ -307,6 +307,7 @@ pub(crate) fn policy(file: &FileSettings) -> Result<Policy> {
         tenant_max_opaque_tokens: file.tenant.max_opaque_tokens.unwrap_or(default.tenant_max_opaque_tokens),
         people: people::policy(file)?,
         web_sessions: people::web_sessions(file)?,
+        self_service: people::self_service(file)?,
     })
 }
 

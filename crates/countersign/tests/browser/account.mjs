@@ -95,6 +95,55 @@ const FLOWS = {
     assert.equal(await heading(page), 'You are signed out');
     uncomplaining(page);
   },
+
+  async 'a key and an application are made, each with a secret that is shown once'(browser, app) {
+    const page = await visitor(browser);
+    await person('dia');
+    await page.goto(`${ISSUER}/account/keys`);
+    await signIn(page, 'dia');
+    assert.equal(await heading(page), 'Your API keys');
+    await page.fill('#name', 'ci');
+    await page.check('input[value="orders:read"]');
+    await picture(page, 'account-keys');
+    await auditEverywhere(page);
+    await page.click('#create');
+    assert.match(await page.textContent('#secret'), /^cs_live_/);
+    await picture(page, 'account-secret');
+    await auditEverywhere(page);
+    await page.click('#back');
+    assert.match(await page.textContent('#keys'), /ci.*orders:read.*until/s);
+    await page.click('#keys button');
+    assert.match(await page.textContent('#keys'), /ended/);
+    await page.click('text=Your applications');
+    await page.fill('#name', 'Acme Robot');
+    await page.fill('#uris', `${app.url}/cb`);
+    await page.check('input[value="orders:read"]');
+    await auditEverywhere(page);
+    await page.click('#register');
+    const [id, secret] = [await page.textContent('#client-id'), await page.textContent('#secret')];
+    await page.click('#back');
+    await page.click('summary');
+    await picture(page, 'account-clients');
+    await auditEverywhere(page);
+    assert.equal((await page.textContent('main')).includes(secret), false);
+    // It asks somebody else, who is told that nobody has checked it.
+    const before = app.client;
+    app.client = { client_id: id, client_secret: secret };
+    app.asks = { scope: 'openid orders:read' };
+    const other = await visitor(browser);
+    await other.goto(app.authorize());
+    await signIn(other, await person('eli'));
+    assert.match(await other.textContent('#unchecked'), /Nobody here has checked it/);
+    await picture(other, 'consent-unchecked');
+    await auditEverywhere(other);
+    await other.click('#allow');
+    assert.equal(await heading(other), 'The API answered 200');
+    [app.client, app.asks] = [before, {}];
+    for (const one of [page, other]) {
+      assert.deepEqual(await untouched(one), []);
+      uncomplaining(one);
+    }
+  },
 };
 
 await withApp({ audiences: ['https://api.example.com'] }, async (app) => {

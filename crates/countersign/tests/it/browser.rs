@@ -132,7 +132,12 @@ fn six_steps_from_an_application_to_its_api_in_a_browser() {
 #[test]
 fn people_see_their_account_and_take_back_what_they_allowed() {
     let place = Ground::new();
-    let config = place.write("c.toml", SETTINGS);
+    let offered = "
+[self_service]
+api_keys = { scopes = ['orders:read'], max_lifetime = '90d' }
+clients = { grants = ['authorization_code'], scopes = ['orders:read'], audiences = ['https://api.example.com'] }
+";
+    let config = place.write("c.toml", &format!("{SETTINGS}{offered}"));
     run("account.mjs", &place.up("data", &["--config", config.to_str().unwrap()]), &[]);
 }
 
