@@ -8,7 +8,9 @@ use crate::good_signatures::Signed;
 use crate::id::{CredentialId, OwnerId};
 use crate::imported_set::Upgrade;
 use crate::meter::Metered;
-use crate::record::{EndedToken, MarkRecord, Membership, PersonRecord, Record, ResourceRecord, TakenOver};
+use crate::record::{
+    ConsentRecord, EndedToken, MarkRecord, Membership, PersonRecord, Record, ResourceRecord, TakenOver,
+};
 use crate::secret::SecretHash;
 use crate::tally::Kept;
 use crate::timestamp::Timestamp;
@@ -21,6 +23,8 @@ pub enum Effect {
     /// Replaces a row that still has the version before. The whole next record; its version is one above the one that
     /// was seen.
     Advance(Record),
+    /// Changes nothing; the commit is lost if what a person allows a client was changed or withdrawn since.
+    Stands(Box<ConsentRecord>),
     /// Ends a credential for ever, whatever its version.
     Revoke {
         /// Which one.

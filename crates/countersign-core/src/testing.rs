@@ -778,6 +778,9 @@ impl Tables {
                 self.consents.retain(|_, consent| consent.subject != record.id);
                 self.persons.remove(&record.id) == Some(*record)
             }
+            Effect::Stands(record) => {
+                self.consents.get(&record.id).is_some_and(|one| one.version == record.version)
+            }
             Effect::Leave(record) => {
                 self.memberships.remove(&(record.person, record.organisation)) == Some(record)
             }

@@ -94,6 +94,7 @@ fn tallied(effect: &Effect) -> Option<Tallied> {
         | Effect::Withdraw(_)
         | Effect::Unregister(_)
         | Effect::Leave(_)
+        | Effect::Stands(_)
         | Effect::Advance(_)
         | Effect::Revoke { .. }
         | Effect::TakeOver(_)
@@ -131,6 +132,7 @@ fn step(effect: &Effect, node: &str, now: Timestamp) -> Result<Vec<Step>, Unavai
         Effect::Abandon(session) => artifact::abandon(*session),
         Effect::Insert(Record::Consent(record)) => consent::insert(record),
         Effect::Advance(Record::Consent(next)) => consent::advance(next),
+        Effect::Stands(record) => consent::stands(record),
         Effect::Withdraw(grant) => {
             return Ok(vec![consent::remove(*grant), artifact::discard_of_grant(*grant)]);
         }

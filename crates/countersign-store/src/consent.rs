@@ -62,6 +62,18 @@ static ADVANCE: Statement = Statement::new(
      WHERE id = $1 AND version = $6",
 );
 
+// It writes, so that whoever withdraws it meanwhile comes before or after, never between.
+static STANDS: Statement = Statement::new(
+    "UPDATE consent
+     SET version = $2
+     WHERE id = $1 AND version = $2",
+);
+
+/// Demands that what a person allows has this version still.
+pub(crate) fn stands(record: &ConsentRecord) -> Step {
+    Step::one(&STANDS, vec![record.id.into(), record.version.into()])
+}
+
 /// Replaces what a person allows, if it still has the version before.
 pub(crate) fn advance(next: &ConsentRecord) -> Step {
     let parameters = vec![
@@ -177,5 +189,15 @@ pub(crate) async fn list(
 }
 
 /// Every statement of this table.
-pub(crate) static STATEMENTS: &[&Statement] =
-    &[&INSERT, &ADVANCE, &REMOVE, &REMOVE_OF, &BY_PAIR, &BY_ID, &LIST, &LIST_OF_ORGANISATION, &LIST_OF_OWNER];
+pub(crate) static STATEMENTS: &[&Statement] = &[
+    &INSERT,
+    &ADVANCE,
+    &STANDS,
+    &REMOVE,
+    &REMOVE_OF,
+    &BY_PAIR,
+    &BY_ID,
+    &LIST,
+    &LIST_OF_ORGANISATION,
+    &LIST_OF_OWNER,
+];

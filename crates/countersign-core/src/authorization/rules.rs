@@ -13,7 +13,7 @@ use crate::id::{CredentialId, OwnerId};
 use crate::identity;
 use crate::known::KnownOwner;
 use crate::question::ConsentTo;
-use crate::record::{ArtifactRecord, ConsentRecord, Record};
+use crate::record::{ArtifactRecord, ConsentRecord};
 use crate::scope::ScopeSet;
 use crate::secret::{Purpose, Secret, SecretHash};
 use crate::timestamp::Timestamp;
@@ -127,14 +127,22 @@ impl Act for Authorize<'_> {
             .about(by.person.id().to_string())
             .detail("client", self.client.id().to_string());
         let granted = self.granted(by, found.as_ref()).and_then(|scopes| {
-            let before = (self.client_hash, found);
-            let consent = consented(context, self.client, by.person.id(), before, &scopes);
+            let (grant, kept) = match found {
+                // So that of many tabs that ask at once none is in another's way.
+                Some(before) if self.said == Said::Nothing && self.covers(&before, &scopes) => {
+                    (before.id, Effect::Stands(before.into()))
+                }
+                found => {
+                    let before = (self.client_hash, found);
+                    consented(context, self.client, by.person.id(), before, &scopes)
+                }
+            };
             let code = self
-                .code(context, by, consent.id, &scopes)
+                .code(context, by, grant, &scopes)
                 .ok_or(Refused::Error(AuthorizationError::TemporarilyUnavailable))?;
-            Ok((scopes, consent, code))
+            Ok((scopes, (grant, kept), code))
         });
-        let (scopes, consent, (text, record)) = match granted {
+        let (scopes, (grant, kept), (text, record)) = match granted {
             Ok(granted) => granted,
             Err(refused) => {
                 let reason = match &refused {
@@ -144,11 +152,8 @@ impl Act for Authorize<'_> {
                 return Outcome::refused(refused, Vec::new(), line.turned_down(reason));
             }
         };
-        let line = line.detail("grant", consent.id.to_string()).detail("scope", scopes.to_string());
-        let first = consent.version == 1;
-        let consent: Record = consent.into();
+        let line = line.detail("grant", grant.to_string()).detail("scope", scopes.to_string());
         // One commit: neither is there without the other.
-        let kept = if first { Effect::Insert(consent) } else { Effect::Advance(consent) };
         let effects = vec![kept, Effect::Insert(record.into())];
         Outcome::granted(Granted { code: text, scopes }, effects, line)
     }
@@ -174,8 +179,7 @@ impl Authorize<'_> {
             // It is the installation's own: nobody is asked whether the house may know its guests.
             Said::Nothing if self.is_own() => Ok(asked.clone()),
             Said::Nothing => {
-                let same = found.filter(|before| before.client_hash.as_bytes() == &self.client_hash);
-                let covers = same.is_some_and(|before| before.scopes.first_missing(asked).is_none());
+                let covers = found.is_some_and(|before| self.covers(before, asked));
                 let silent =
                     covers && !self.checked.prompts.contains(&Prompt::Consent) && !self.is_unassured();
                 match (silent, self.checked.prompts.contains(&Prompt::None)) {
@@ -185,6 +189,11 @@ impl Authorize<'_> {
                 }
             }
         }
+    }
+
+    /// Tells whether the person has allowed so much before, and this very client.
+    fn covers(&self, before: &ConsentRecord, asked: &ScopeSet) -> bool {
+        before.client_hash.as_bytes() == &self.client_hash && before.scopes.first_missing(asked).is_none()
     }
 
     /// Tells whether the client is a web app of the installation's own.
@@ -254,32 +263,37 @@ pub(crate) fn ticked_of(asked: &ScopeSet, ticked: &ScopeSet) -> Option<ScopeSet>
     (!granted.is_empty() || asked.is_empty()).then_some(granted)
 }
 
-/// Adds to what a person allows a client, whose hash is now `client_hash`; what was shown another client begins anew.
+/// Adds to what a person allows a client, whose hash is now `client_hash`; what was shown another client begins anew. Returns its name,
+/// and what is to be committed.
 pub(crate) fn consented(
     context: &mut Context<'_>,
     client: &KnownOwner,
     subject: OwnerId,
     (client_hash, found): ([u8; 32], Option<ConsentRecord>),
     scopes: &ScopeSet,
-) -> ConsentRecord {
+) -> (CredentialId, Effect) {
     let client_hash = SecretHash::from_bytes(&client_hash).unwrap_or(SecretHash::UNSET);
     match found {
         Some(before) => {
             let same = before.client_hash == client_hash;
             let scopes = if same { before.scopes.union(scopes) } else { scopes.clone() };
             let version = before.version.saturating_add(1);
-            ConsentRecord { scopes, client_hash, version, updated_at: context.now, ..before }
+            let next = ConsentRecord { scopes, client_hash, version, updated_at: context.now, ..before };
+            (next.id, Effect::Advance(next.into()))
         }
-        None => ConsentRecord {
-            id: CredentialId::random(GRANT, context.entropy),
-            client: client.id(),
-            subject,
-            organisation: client.organisation(),
-            scopes: scopes.clone(),
-            client_hash,
-            version: 1,
-            created_at: context.now,
-            updated_at: context.now,
-        },
+        None => {
+            let first = ConsentRecord {
+                id: CredentialId::random(GRANT, context.entropy),
+                client: client.id(),
+                subject,
+                organisation: client.organisation(),
+                scopes: scopes.clone(),
+                client_hash,
+                version: 1,
+                created_at: context.now,
+                updated_at: context.now,
+            };
+            (first.id, Effect::Insert(first.into()))
+        }
     }
 }

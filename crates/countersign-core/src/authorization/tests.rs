@@ -304,9 +304,20 @@ fn what_a_person_allows_is_what_is_granted_and_is_remembered() {
     assert_eq!(world.decide(all, yes("settle")), Ok("openid settle".to_owned()));
     assert_eq!(world.decide(all, Said::Nothing), Ok("openid orders:read settle".to_owned()), "together");
     let consent = world.ground.store.tables().consents.values().next().unwrap().clone();
-    assert_eq!((consent.version, consent.scopes.to_string()), (4, "openid orders:read settle".to_owned()));
+    assert_eq!((consent.version, consent.scopes.to_string()), (2, "openid orders:read settle".to_owned()));
     let plain = &[("scope", "orders:read")];
     assert_eq!(world.decide(plain, yes("")), denied, "nothing of it is no");
+}
+
+#[test]
+fn safety_9_a_code_is_made_of_what_was_allowed_before_only_while_that_stands() {
+    let mut world = World::new(terms());
+    world.decide(&[], Said::Yes("openid orders:read".parse().unwrap())).unwrap();
+    // Another tab is answered meanwhile, and nobody is in the other's way; then it is withdrawn.
+    assert_eq!(world.decide(&[], Said::Nothing), Ok("openid orders:read".to_owned()));
+    world.ground.store.meanwhile(|tables| tables.consents.clear());
+    assert_eq!(world.decide(&[], Said::Nothing), Err(Refused::Ask));
+    assert_eq!(world.codes(), 2);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::issuing::{registered, target};
 use crate::key_string::KeyString;
 use crate::principal::Principal;
 use crate::question::{ArtifactKey, ArtifactOf};
-use crate::record::{ArtifactRecord, Record};
+use crate::record::ArtifactRecord;
 use crate::secret::{Peppers, Purpose};
 use crate::token::FAMILY;
 use crate::token_ending::Nothing;
@@ -168,7 +168,8 @@ impl DecideDevice<'_> {
             let denied = super::grant::next(&record, state, Said::No).ok_or(Undecided::Gone)?;
             return Ok((Decision::Deny, vec![denied]));
         };
-        let consent = consented(context, self.client, by.person.id(), (self.client_hash, consent), &scopes);
+        let before = (self.client_hash, consent);
+        let (grant, kept) = consented(context, self.client, by.person.id(), before, &scopes);
         let authorized = Authorized {
             audience: state.audience.clone(),
             scopes: scopes.clone(),
@@ -178,11 +179,8 @@ impl DecideDevice<'_> {
             session: by.session,
             generations: Authorized::generations(self.incarnation, self.client, &by.person),
         };
-        let record = ArtifactRecord { grant: Some(consent.id), subject: Some(by.person.id()), ..record };
+        let record = ArtifactRecord { grant: Some(grant), subject: Some(by.person.id()), ..record };
         let allowed = super::grant::next(&record, state, Said::Yes(authorized)).ok_or(Undecided::Gone)?;
-        let first = consent.version == 1;
-        let consent: Record = consent.into();
-        let kept = if first { Effect::Insert(consent) } else { Effect::Advance(consent) };
         Ok((Decision::Allow(scopes), vec![kept, allowed]))
     }
 }
