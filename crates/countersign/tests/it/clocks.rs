@@ -21,7 +21,7 @@ const ROWS: [(i64, u16, u16); 7] = [
 ];
 
 /// Where Debian keeps it: a folder for each architecture. It is loaded into the child alone, which keeps its process id.
-fn faketime() -> PathBuf {
+pub(crate) fn faketime() -> PathBuf {
     let found = std::fs::read_dir("/usr/lib").unwrap().filter_map(Result::ok);
     let mut found = found.map(|entry| entry.path().join("faketime/libfaketimeMT.so.1"));
     found.find(|library| library.exists()).expect("faketime is needed (apt-get install faketime)")

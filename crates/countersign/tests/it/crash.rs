@@ -1,5 +1,5 @@
-//! kill -9 in a loop while keys are created and revoked, and while people let apps act for them: every acknowledged change is there
-//! afterwards, and nothing by half.
+//! kill -9 in a loop while keys are created and revoked, while people let apps act for them, and while apps refresh what they have: every
+//! acknowledged change is there afterwards, and nothing by half. Nothing but a connection that breaks may go wrong meanwhile.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -7,12 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Ground, eventually, manage, signal};
+use crate::harness::{Ground, eventually, heard, manage, signal};
 use crate::people::{World, answer, text};
-use crate::visitor::Visitor;
+
+mod refreshes;
 
 /// Rounds in the gate; more by hand with `CRASH_ROUNDS`.
-fn rounds() -> usize {
+pub(crate) fn rounds() -> usize {
     std::env::vars()
         .find(|(name, _)| name == "CRASH_ROUNDS")
         .and_then(|(_, value)| value.parse().ok())
@@ -68,21 +69,18 @@ fn churn(worker: usize, admin: &str, operator: &str, keys: &Mutex<BTreeMap<Strin
         if stop.load(Ordering::Acquire) {
             return;
         }
-        let call = |method: &str, path: &str, body: &Value| {
-            std::panic::catch_unwind(|| manage(admin, operator, method, path, body))
-                .ok()
-                .filter(|answer| answer.status / 100 == 2)
+        let call = |path: &str, body: &Value| {
+            let answer = heard(|| manage(admin, operator, "POST", path, body))?;
+            assert!((200..300).contains(&answer.status), "{path}: {answer:?}");
+            Some(answer.json())
         };
-        let Some(minted) = call("POST", "/v1/keys", &json!({ "name": format!("{worker}-{n}") })) else {
-            continue;
-        };
-        let Ok(minted) = serde_json::from_str::<Value>(&minted.body) else { continue };
-        let (Some(id), Some(text)) = (minted["id"].as_str(), minted["key"].as_str()) else { continue };
+        let Some(minted) = call("/v1/keys", &json!({ "name": format!("{worker}-{n}") })) else { continue };
+        let (id, text) = (minted["id"].as_str().unwrap(), minted["key"].as_str().unwrap());
         keys.lock().unwrap().insert(id.to_owned(), Key { text: text.to_owned(), revoked: false });
         if n % 2 == 0 {
             // From here on nothing is known of it unless the answer arrives.
             keys.lock().unwrap().remove(id);
-            if call("POST", &format!("/v1/keys/{id}/revoke"), &Value::Null).is_some() {
+            if call(&format!("/v1/keys/{id}/revoke"), &Value::Null).is_some() {
                 keys.lock().unwrap().insert(id.to_owned(), Key { text: text.to_owned(), revoked: true });
             }
         }
@@ -103,7 +101,8 @@ struct Received {
 }
 
 /// What stays from one start to the next: the app, the person's browser, and the names that tokens say.
-const NAMES: [&str; 4] = ["--issuer-url", "http://localhost:7001", "--resource", "http://localhost:7002"];
+pub(crate) const NAMES: [&str; 4] =
+    ["--issuer-url", "http://localhost:7001", "--resource", "http://localhost:7002"];
 
 #[test]
 fn kill_9_between_consent_code_and_token_leaves_nothing_that_counts_by_half() {
@@ -122,17 +121,21 @@ fn kill_9_between_consent_code_and_token_leaves_nothing_that_counts_by_half() {
             signal(world_now.server.pid(), "-KILL");
             stop.store(true, Ordering::Release);
         });
-        let World { app, person, browser: before, server } = world;
-        server.kill();
-        let server = place.up("data", &NAMES);
-        let mut browser = Visitor::at(&server.address("issuer"));
-        browser.cookies = before.cookies;
-        world = World { server, app, person, browser };
+        world = started_again(&place, world, &NAMES);
         holds(&world, &received.into_inner().unwrap(), round);
         // And a person simply starts again.
         let tokens = world.tokens();
         assert_eq!(world.calls(&text(&tokens, "access_token")), 200);
     }
+}
+
+/// Waits for the end of a server that was killed, and starts it again beside the same person and app.
+fn started_again(place: &Ground, world: World, arguments: &[&str]) -> World {
+    let World { app, person, browser, server } = world;
+    server.kill();
+    let server = place.up("data", arguments);
+    let browser = browser.moved_to(&server.address("issuer"));
+    World { server, app, person, browser }
 }
 
 /// A person at a browser and their app, again and again: some codes are kept back, some families are ended.
@@ -143,17 +146,18 @@ fn people_churn(worker: usize, world: &World, received: &Mutex<Received>, stop: 
             return;
         }
         let request = world.request(&[]);
-        let sent = catch(|| answer(&browser.get(&request)).remove("code"));
-        let Some(Some(code)) = sent else { continue };
+        let Some(page) = heard(|| browser.get(&request)) else { continue };
+        let code = answer(&page).remove("code").unwrap();
         if turn % 4 == 0 {
             received.lock().unwrap().codes.push(code);
             continue;
         }
-        let answered = catch(|| world.redeem(&code)).filter(|answer| answer.status == 200);
-        let Some(tokens) = answered.map(|answer| answer.json()) else {
+        let Some(answered) = heard(|| world.redeem(&code)) else {
             received.lock().unwrap().presented.push(code);
             continue;
         };
+        assert_eq!(answered.status, 200, "{answered:?}");
+        let tokens = answered.json();
         let pair = (text(&tokens, "access_token"), text(&tokens, "refresh_token"));
         if turn % 3 > 0 {
             received.lock().unwrap().live.push(pair);
@@ -161,17 +165,11 @@ fn people_churn(worker: usize, world: &World, received: &Mutex<Received>, stop: 
         }
         // From here on nothing is known of it unless the answer arrives.
         let form = format!("token={}", pair.1);
-        if catch(|| world.app.post(&world.server, "/oauth/revoke", &form))
-            .is_some_and(|answer| answer.status == 200)
-        {
+        if let Some(ended) = heard(|| world.app.post(&world.server, "/oauth/revoke", &form)) {
+            assert_eq!(ended.status, 200, "{ended:?}");
             received.lock().unwrap().ended.push(pair);
         }
     }
-}
-
-/// Does what may fail once the server is gone.
-fn catch<T>(act: impl FnOnce() -> T) -> Option<T> {
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(act)).ok()
 }
 
 fn holds(world: &World, received: &Received, round: usize) {

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::process::ExitStatusExt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -187,6 +188,21 @@ impl Server {
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
     }
+
+    /// Returns why the gateway has refused, as it tells its operator: the caller is given the name of the event alone. Empty: it has not.
+    #[track_caller]
+    pub(crate) fn reason(&self, answer: &Answer) -> String {
+        let told: Value = serde_json::from_str(&answer.body).unwrap_or_default();
+        let Some(event) = told["instance"].as_str() else { return String::new() };
+        let mut line = String::new();
+        eventually("it is told", || {
+            line = self.log().lines().find(|line| line.contains(event)).unwrap_or_default().to_owned();
+            !line.is_empty()
+        });
+        let (_, rest) = line.split_once("reason").unwrap_or_else(|| panic!("{line}"));
+        let word = |one: &char| one.is_ascii_lowercase() || *one == '_';
+        rest.chars().skip_while(|one| !word(one)).take_while(word).collect()
+    }
 }
 
 impl Drop for Server {
@@ -222,6 +238,12 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// Tells whether all of it has arrived.
+    fn is_whole(&self) -> bool {
+        let told = self.header("content-length");
+        self.status != 0 && told.is_none_or(|length| length.parse() == Ok(self.body.len()))
+    }
+
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
@@ -257,17 +279,36 @@ pub(crate) fn manage(address: &str, key: &str, method: &str, path: &str, body: &
 
 /// Sends bytes and reads the answer until the connection closes.
 pub(crate) fn raw(address: &str, request: &str) -> Answer {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).unwrap();
+    let bytes = exchange(address, request).unwrap_or_else(|error| panic!("{BROKEN}: {error}"));
     parse(&bytes)
+}
+
+fn exchange(address: &str, request: &str) -> std::io::Result<Vec<u8>> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(request.as_bytes())?;
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// How a test fails that asks a server which is gone.
+const BROKEN: &str = "the connection broke";
+
+/// Asks a server that may be killed meanwhile; `None`: it was gone before all of its answer was here. Whatever else goes wrong there goes
+/// wrong here.
+pub(crate) fn heard(ask: impl FnOnce() -> Answer) -> Option<Answer> {
+    match catch_unwind(AssertUnwindSafe(ask)) {
+        Ok(answer) => answer.is_whole().then_some(answer),
+        Err(broken) if broken.downcast_ref::<String>().is_some_and(|text| text.starts_with(BROKEN)) => None,
+        Err(other) => resume_unwind(other),
+    }
 }
 
 fn parse(bytes: &[u8]) -> Answer {
     let text = String::from_utf8_lossy(bytes).into_owned();
-    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+    // Of a head that was cut off nothing counts.
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or(("", &text));
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
     let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
     Answer { status, head: head.to_owned(), body: if chunked { unchunk(body) } else { body.to_owned() } }

@@ -19,6 +19,11 @@ impl Visitor {
         Self { address: address.to_owned(), cookies: BTreeMap::new() }
     }
 
+    /// Keeps its cookies, and finds the server where it is now.
+    pub(crate) fn moved_to(self, address: &str) -> Self {
+        Self { address: address.to_owned(), ..self }
+    }
+
     /// Goes to a page.
     pub(crate) fn get(&mut self, path: &str) -> Answer {
         self.send("GET", path)

@@ -7,12 +7,13 @@ use countersign_testkit::Postgres;
 use serde_json::{Value, json};
 
 use crate::clocks::{make_second, second};
+use crate::crash::NAMES;
 use crate::harness::{Answer, Ground, Server, eventually, get, manage, raw};
 use crate::visitor::Visitor;
-use attacks::reason;
 
 mod attacks;
 mod beside;
+mod killed;
 
 /// The cookie of the web app.
 const APP: &str = "__Host-countersign-app-web";
@@ -93,7 +94,9 @@ impl World {
     }
 
     fn path(&self, listener: &str, url: &str) -> String {
-        url.strip_prefix(self.server.card[listener].as_str().unwrap()).unwrap_or(url).to_owned()
+        let named = if listener == "issuer" { NAMES[1] } else { NAMES[3] };
+        let mut begins = [self.server.card[listener].as_str().unwrap(), named].into_iter();
+        begins.find_map(|begin| url.strip_prefix(begin)).unwrap_or(url).to_owned()
     }
 
     /// Goes to a page of the web app, and signs in where that is asked; what the page answers then.
@@ -303,7 +306,7 @@ fn attack_45_a_session_ends_in_each_way_at_the_next_request() {
             assert!(done.status < 400, "{what}: {done:?}");
             let refused = call(&world.server, &cookie);
             assert_eq!(
-                (refused.status, &*reason(&world.server, &refused)),
+                (refused.status, &*world.server.reason(&refused)),
                 (401, *expected),
                 "{token}, {what}"
             );

@@ -1,9 +1,9 @@
 //! Attacks on sessions of web apps that were made elsewhere, each with what it is answered and what the audit says of it.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{APP, World, call, settings};
-use crate::harness::{Answer, Ground, Server, eventually, get};
+use crate::harness::{Ground, get};
 use crate::oauth::Client;
 use crate::visitor::Visitor;
 
@@ -52,24 +52,6 @@ impl Eve {
         }
         world.path("gateway", &page.header("location").unwrap_or_else(|| panic!("{page:?}")))
     }
-}
-
-/// Why the gateway has refused, as it tells its operator; the caller is given the name of the event alone. Empty: it has not.
-#[track_caller]
-pub(super) fn reason(server: &Server, answer: &Answer) -> String {
-    let told: Value = serde_json::from_str(&answer.body).unwrap_or_default();
-    let Some(event) = told["instance"].as_str() else { return String::new() };
-    let mut line = String::new();
-    eventually("it is told", || {
-        let log = server.log();
-        line = log.lines().find(|line| line.contains(event)).unwrap_or_default().to_owned();
-        !line.is_empty()
-    });
-    let (_, rest) = line.split_once("reason").unwrap_or_else(|| panic!("{line}"));
-    rest.chars()
-        .skip_while(|one| !one.is_ascii_lowercase())
-        .take_while(|one| one.is_ascii_lowercase() || *one == '_')
-        .collect()
 }
 
 #[test]
@@ -181,7 +163,7 @@ fn attack_cookie_tossing_and_what_is_no_session_open_nothing() {
         ] {
             let fields = if fields.is_empty() { fields } else { format!("{fields}\r\n") };
             let answer = get(&world.server.address("gateway"), path, &fields);
-            let reason = reason(&world.server, &answer);
+            let reason = world.server.reason(&answer);
             if (answer.status, &*reason) != expected {
                 wrong.push((what, answer.status, reason, expected));
             }
@@ -217,7 +199,7 @@ fn attack_session_fixation_what_was_planted_is_never_anybodys_session() {
         assert!(world.cookie() != planted, "{token}: the text is a new one");
         assert_eq!(world.asked().json()["username"], "ana");
         let refused = call(&world.server, &planted);
-        assert_eq!((refused.status, &*reason(&world.server, &refused)), (401, "revoked"), "{token}");
+        assert_eq!((refused.status, &*world.server.reason(&refused)), (401, "revoked"), "{token}");
         // What never was a session is replaced as well.
         for planted in ["", "x", "cs_session_0"] {
             world.app.cookies.insert(APP.to_owned(), planted.to_owned());
