@@ -8,6 +8,7 @@ use std::thread;
 use serde_json::{Value, json};
 
 use crate::harness::{Ground, PATIENCE, Server, eventually};
+use crate::people::{World, answer};
 use crate::visitor::Visitor;
 
 const SESSION: &str = "__Host-countersign-session";
@@ -105,6 +106,28 @@ fn a_forgotten_password_is_replaced_by_a_link_that_works_once_and_ends_every_ses
     assert!(elsewhere.get("/device").body.contains("id=\"sign-in\""), "signed in nowhere any more");
     let text = elsewhere.cookies[SESSION].clone();
     assert!(!server.log().contains(token(&link)) && !server.log().contains(&text), "SAFETY 25");
+}
+
+#[test]
+fn what_an_app_has_asked_goes_on_after_a_password_was_replaced_by_a_link() {
+    let place = Ground::new();
+    let mut world = World::of(with_files(&place), &json!({}));
+    let about = json!({ "email": "ana@example.com", "email_verified": true });
+    let amended = world.server.manage("PATCH", &format!("/v1/users/{}", world.person), &about);
+    assert_eq!(amended.status, 200, "{amended:?}");
+    let request = world.request(&[]);
+    let page = world.browser.get(&request);
+    assert!(page.body.contains("/reset-password"), "{page:?}");
+    assert_eq!(ask(&mut world.browser, "ana"), 200);
+    let link = link(&letters(&place, 1).remove(0));
+    let choose = world.browser.get(&link);
+    let typed = [("token", token(&link)), ("password", NEW)];
+    assert_eq!(world.browser.fill(&choose, "/reset-password", &typed).status, 200);
+    // The tab that the app has opened is there still: the new password, and it goes on.
+    let sent = world.browser.fill(&page, "/login", &[("username", "ana"), ("password", NEW)]);
+    let consent = world.browser.get(&sent.header("location").unwrap());
+    let code = answer(&world.decide(&consent, "allow")).remove("code").unwrap();
+    assert_eq!(world.redeem(&code).status, 200);
 }
 
 #[test]

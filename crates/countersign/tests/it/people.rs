@@ -243,7 +243,106 @@ fn safety_17_what_an_app_has_ends_in_each_way_at_the_next_request() {
     assert_eq!(left["data"], json!([]), "what a person allowed goes with them");
 }
 
+#[test]
+fn many_tabs_of_one_person_are_answered_at_once() {
+    let place = Ground::new();
+    let mut world = World::new(&place, &[], &json!({}));
+    world.tokens();
+    let request = world.request(&[]);
+    for _ in 0..5 {
+        let begin = Arc::new(Barrier::new(24));
+        let tabs = (0..24).map(|_| {
+            let (mut tab, request, begin) = (world.browser.clone(), request.clone(), Arc::clone(&begin));
+            thread::spawn(move || {
+                begin.wait();
+                tab.get(&request)
+            })
+        });
+        let tabs: Vec<_> = tabs.collect();
+        for tab in tabs {
+            assert!(answer(&tab.join().unwrap()).contains_key("code"));
+        }
+    }
+}
+
+#[test]
+fn attack_45_a_disabled_client_an_ended_grant_and_an_ended_family_each_have_their_code() {
+    type End = fn(&World, &Value) -> Answer;
+    type Told<'a> = (u16, &'a str);
+    let (client, grant) = ((401, "invalid_client"), (400, "invalid_grant"));
+    // How it ends, why the gateway refuses the access token, and what the token endpoint says to a refresh and to a code in hand.
+    let rows: [(&str, End, &str, Told<'_>, Told<'_>); 5] = [
+        (
+            "the client is disabled",
+            |world, _| world.switch(&format!("clients/{}", world.app.id)),
+            "owner_disabled",
+            client,
+            client,
+        ),
+        (
+            "its organisation is",
+            |world, _| world.switch(&format!("owners/{}", world.tenant())),
+            "owner_disabled",
+            client,
+            client,
+        ),
+        (
+            "the person is",
+            |world, _| world.switch(&format!("users/{}", world.person)),
+            "revoked",
+            grant,
+            grant,
+        ),
+        (
+            "the grant is ended",
+            |world, tokens| {
+                world.ends(&json!({ "grant": claims(&text(tokens, "access_token"))["grant_id"] }))
+            },
+            "revoked",
+            grant,
+            grant,
+        ),
+        (
+            "the family is ended",
+            |world, tokens| world.ends(&json!({ "family": claims(&text(tokens, "access_token"))["family"] })),
+            "revoked",
+            grant,
+            (200, ""),
+        ),
+    ];
+    for (what, end, reason, refresh, code) in rows {
+        let place = Ground::on_sqlite();
+        let mut world = World::of_tenant(&place);
+        let (tokens, in_hand) = (world.tokens(), world.code());
+        let ended = end(&world, &tokens);
+        assert!(ended.status < 300, "{what}: {ended:?}");
+        let refused = world.call(&text(&tokens, "access_token"));
+        assert_eq!((refused.status, &*world.server.reason(&refused)), (401, reason), "{what}");
+        let told = |answer: &Answer| (answer.status, text(&answer.json(), "error"));
+        let (refreshed, redeemed) = (world.refresh(&text(&tokens, "refresh_token")), world.redeem(&in_hand));
+        let expected = |(status, error): Told<'_>| (status, error.to_owned());
+        assert_eq!((told(&refreshed), told(&redeemed)), (expected(refresh), expected(code)), "{what}");
+    }
+}
+
 impl World {
+    /// An app of a tenant, and a person of the house.
+    fn of_tenant(place: &Ground) -> Self {
+        let server = place.up("data", &[]);
+        let tenant = json!({ "kind": "organisation", "name": "tenant" });
+        let tenant = server.manage("POST", "/v1/owners", &tenant).json()["id"].clone();
+        Self::of(server, &json!({ "organisation": tenant }))
+    }
+
+    fn tenant(&self) -> String {
+        let shown = self.server.manage("GET", &format!("/v1/clients/{}", self.app.id), &Value::Null);
+        text(&shown.json(), "organisation")
+    }
+
+    fn switch(&self, what: &str) -> Answer {
+        self.server.manage("POST", &format!("/v1/{what}/disable"), &Value::Null)
+    }
+
     fn ends(&self, what: &Value) -> Answer {
         self.server.manage("POST", "/v1/tokens/revoke", what)
     }
