@@ -197,6 +197,7 @@ fn safety_13_a_person_makes_the_keys_that_the_settings_name_and_no_others() {
         (after(999), Ok(NOW.plus(Duration::from_secs(999)))),
         (after(1000), Ok(NOW.plus(Duration::from_secs(1000)))),
         (after(1001), Err("lifetime_exceeds_policy")),
+        (Expiry::At(NOW.plus(Duration::from_secs(1000))), Ok(NOW.plus(Duration::from_secs(1000)))),
         (Expiry::At(NOW.plus(Duration::from_secs(1001))), Err("lifetime_exceeds_policy")),
         (Expiry::Never, Err("lifetime_exceeds_policy")),
         (after(0), Err("empty_life")),
