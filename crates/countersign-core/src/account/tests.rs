@@ -152,7 +152,7 @@ fn offering(ground: &mut Ground) {
         clients: Some(OwnClients {
             grants: [GrantType::AuthorizationCode, GrantType::ClientCredentials].into(),
             scopes: "orders:read".parse().unwrap(),
-            audiences: Vec::new(),
+            audiences: vec!["https://api.example.com".parse().unwrap()],
         }),
     };
 }
@@ -285,6 +285,7 @@ fn safety_23_a_client_that_a_person_registers_has_what_the_settings_name_and_nev
         let terms = client.client.as_ref().unwrap();
         assert_eq!(terms.grants.iter().copied().collect::<Vec<_>>(), grants);
         assert!(terms.require_pkce && client.registrant == Some(ana.id));
+        assert_eq!(terms.audiences, ground.policy.self_service.clients.as_ref().unwrap().audiences);
         assert_eq!(client.organisation, ground.organisation.id);
     }
     let devices = AmendClient {
