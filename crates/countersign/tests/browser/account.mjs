@@ -139,10 +139,8 @@ const FLOWS = {
     await other.click('#allow');
     assert.equal(await heading(other), 'The API answered 200');
     [app.client, app.asks] = [before, {}];
-    for (const one of [page, other]) {
-      assert.deepEqual(await untouched(one), []);
-      uncomplaining(one);
-    }
+    uncomplaining(page);
+    uncomplaining(other);
   },
 };
 
