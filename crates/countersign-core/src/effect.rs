@@ -9,7 +9,8 @@ use crate::id::{CredentialId, OwnerId};
 use crate::imported_set::Upgrade;
 use crate::meter::Metered;
 use crate::record::{
-    ConsentRecord, EndedToken, MarkRecord, Membership, PersonRecord, Record, ResourceRecord, TakenOver,
+    ConsentRecord, EndedToken, LinkedIdentity, MarkRecord, Membership, PersonRecord, Record, ResourceRecord,
+    TakenOver,
 };
 use crate::secret::SecretHash;
 use crate::tally::Kept;
@@ -49,8 +50,13 @@ pub enum Effect {
     Withdraw(CredentialId),
     /// Removes a resource that still has this version.
     Undeclare(ResourceRecord),
-    /// Removes what is registered of a person that still has this version, their memberships, and what they allow. The owner remains.
+    /// Removes what is registered of a person that still has this version, their memberships, their identities elsewhere, and
+    /// what they allow. The owner remains.
     Unregister(Box<PersonRecord>),
+    /// Takes an identity elsewhere away from the person whose it is; the commit is lost if it is not.
+    Unlink(Box<LinkedIdentity>),
+    /// Takes all identities elsewhere away from a person; without one, nothing changes.
+    UnlinkAll(OwnerId),
     /// Removes a membership that still has this version.
     Leave(Membership),
     /// Remembers for ever that the hash of a foreign key was taken over; the commit is lost if it was before.

@@ -10,11 +10,11 @@
 use crate::id::{CredentialId, OwnerId};
 use crate::kind::Kind;
 use crate::ledger::Question;
-use crate::person_terms::Username;
+use crate::person_terms::{EmailAddress, Username};
 pub use crate::record::FoundPerson;
 use crate::record::{
-    ArtifactRecord, ConsentRecord, CredentialRecord, MarkRecord, Membership, OwnerRecord, ResourceRecord,
-    TakenOver,
+    ArtifactRecord, ConsentRecord, CredentialRecord, IdentityName, LinkedIdentity, MarkRecord, Membership,
+    OwnerRecord, ResourceRecord, TakenOver,
 };
 use crate::resource::{Offered, ResourceId};
 use crate::secret::{Peppers, Purpose, SecretHash};
@@ -455,4 +455,76 @@ pub struct FoundLink {
     pub record: ArtifactRecord,
     /// The person, if they are there.
     pub person: Option<FoundPerson>,
+}
+
+/// What is stored of a person, and whose is the identity that proves them?
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProvenPerson {
+    /// The person.
+    pub person: OwnerId,
+    /// The identity elsewhere, if it is one that proves them.
+    pub identity: Option<IdentityName>,
+}
+
+impl Question for ProvenPerson {
+    type Answer = FoundProven;
+}
+
+/// The answer to [`ProvenPerson`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FoundProven {
+    /// The person.
+    pub person: Option<FoundPerson>,
+    /// Whose the identity is.
+    pub holder: Option<OwnerId>,
+}
+
+/// Whose is an identity elsewhere, and whose could it become?
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdentityOf {
+    /// The identity.
+    pub identity: IdentityName,
+    /// An address that is proven to be of whoever has it.
+    pub email: Option<EmailAddress>,
+    /// What a person that is made for it would sign in as.
+    pub username: Option<Username>,
+}
+
+impl Question for IdentityOf {
+    type Answer = FoundIdentity;
+}
+
+/// The answer to [`IdentityOf`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FoundIdentity {
+    /// Whose it is.
+    pub holder: Option<OwnerId>,
+    /// Who has proven the address, in any case of letters: at most two of them.
+    pub by_email: Vec<FoundPerson>,
+    /// What the making of a person in the first organisation needs.
+    pub enrolment: FoundEnrolment,
+}
+
+/// Which identities elsewhere has this person, and whose is one of them?
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdentitiesOf {
+    /// The person.
+    pub person: OwnerId,
+    /// The one.
+    pub identity: IdentityName,
+}
+
+impl Question for IdentitiesOf {
+    type Answer = FoundIdentities;
+}
+
+/// The answer to [`IdentitiesOf`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FoundIdentities {
+    /// The person; asked for first, so that who advances them has seen every identity of theirs.
+    pub person: Option<FoundPerson>,
+    /// Theirs, the oldest first.
+    pub theirs: Vec<LinkedIdentity>,
+    /// Whose the one is.
+    pub holder: Option<OwnerId>,
 }

@@ -37,6 +37,8 @@ pub enum Record {
     Consent(Box<ConsentRecord>),
     /// Of the table of persons.
     Person(Box<PersonRecord>),
+    /// Of the table of identities elsewhere.
+    Identity(Box<LinkedIdentity>),
     /// Of the table of memberships.
     Membership(Box<Membership>),
     /// Of the table of sealed values.
@@ -150,6 +152,12 @@ impl From<OwnerRecord> for Record {
 impl From<PersonRecord> for Record {
     fn from(record: PersonRecord) -> Self {
         Self::Person(Box::new(record))
+    }
+}
+
+impl From<LinkedIdentity> for Record {
+    fn from(record: LinkedIdentity) -> Self {
+        Self::Identity(Box::new(record))
     }
 }
 
@@ -450,6 +458,28 @@ pub struct Membership {
     pub roles: Roles,
     /// Counts the changes.
     pub version: i64,
+    /// Since when.
+    pub created_at: Timestamp,
+}
+
+/// What an identity at another provider is known by.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct IdentityName {
+    /// The provider's issuer.
+    pub issuer: String,
+    /// The provider's name for whoever it is, which never becomes somebody else's.
+    pub subject: String,
+}
+
+/// An identity at another provider that is a person's here, as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkedIdentity {
+    /// What it is known by.
+    pub name: IdentityName,
+    /// Whose it is.
+    pub person: OwnerId,
+    /// What people recognise it by: a name or an address there, as it was then.
+    pub shown: String,
     /// Since when.
     pub created_at: Timestamp,
 }

@@ -59,8 +59,8 @@ use crate::question::{
     TokensOf, UseOf,
 };
 use crate::record::{
-    ArtifactRecord, ConsentRecord, CredentialRecord, EndedToken, MarkRecord, Membership, OwnerRecord,
-    PersonRecord, Record, ResourceRecord, SealedRecord, TakenOver, Terms,
+    ArtifactRecord, ConsentRecord, CredentialRecord, EndedToken, IdentityName, LinkedIdentity, MarkRecord,
+    Membership, OwnerRecord, PersonRecord, Record, ResourceRecord, SealedRecord, TakenOver, Terms,
 };
 use crate::rejection::Rejection;
 use crate::resource::{Offered, ResourceId};
@@ -78,6 +78,7 @@ use crate::typed_name::TypedName;
 use std::sync::LazyLock;
 
 mod artifacts;
+mod identities;
 
 /// The instant at which tables begin.
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -480,6 +481,7 @@ pub(crate) struct Tables {
     pub(crate) signing_keys: BTreeMap<CredentialId, SigningKeyRecord>,
     pub(crate) persons: BTreeMap<OwnerId, PersonRecord>,
     pub(crate) memberships: BTreeMap<(OwnerId, OwnerId), Membership>,
+    pub(crate) identities: BTreeMap<IdentityName, LinkedIdentity>,
     pub(crate) sealed: Vec<SealedRecord>,
     pub(crate) artifacts: Vec<ArtifactRecord>,
     pub(crate) consents: BTreeMap<CredentialId, ConsentRecord>,
@@ -680,6 +682,7 @@ impl Tables {
                 let taken = self.persons.values().any(|one| one.username == record.username);
                 !taken && self.persons.insert(record.id, *record).is_none()
             }
+            Record::Identity(record) => self.identities.insert(record.name.clone(), *record).is_none(),
             Record::Membership(record) => {
                 self.memberships.insert((record.person, record.organisation), *record).is_none()
             }
@@ -736,7 +739,7 @@ impl Tables {
                 let before = self.consents.insert(next.id, *next);
                 before.is_some_and(|before| before.version + 1 == version)
             }
-            Record::Sealed(_) => panic!("no decision asks for it"),
+            Record::Sealed(_) | Record::Identity(_) => panic!("no decision asks for it"),
         }
     }
 
@@ -776,10 +779,16 @@ impl Tables {
             Effect::Unregister(record) => {
                 self.memberships.retain(|(person, _), _| *person != record.id);
                 self.consents.retain(|_, consent| consent.subject != record.id);
+                self.identities.retain(|_, identity| identity.person != record.id);
                 self.persons.remove(&record.id) == Some(*record)
             }
             Effect::Stands(record) => {
                 self.consents.get(&record.id).is_some_and(|one| one.version == record.version)
+            }
+            Effect::Unlink(record) => self.identities.remove(&record.name) == Some(*record),
+            Effect::UnlinkAll(person) => {
+                self.identities.retain(|_, identity| identity.person != person);
+                true
             }
             Effect::Leave(record) => {
                 self.memberships.remove(&(record.person, record.organisation)) == Some(record)

@@ -33,6 +33,7 @@ pub(crate) static MIGRATIONS: &[Migration] = &[
     Migration { number: 14, text: include_str!("schema/0014_person_addresses.sql") },
     Migration { number: 15, text: include_str!("schema/0015_sessions_of.sql") },
     Migration { number: 16, text: include_str!("schema/0016_registrant.sql") },
+    Migration { number: 17, text: include_str!("schema/0017_linked_identity.sql") },
 ];
 
 /// Returns the newest schema that this version knows.

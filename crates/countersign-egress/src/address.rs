@@ -76,6 +76,8 @@ pub struct Purpose(&'static str);
 impl Purpose {
     /// The keys that clients publish.
     pub const CLIENT_KEYS: Self = Self("client_keys");
+    /// What identity providers publish, and answer.
+    pub const IDENTITY_PROVIDERS: Self = Self("identity_providers");
     /// The keys of foreign issuers of tokens.
     pub const JWT: Self = Self("jwt");
     /// The keys of who reports leaked keys.

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{HOST, USER_AGENT};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
+use http::header::{CONTENT_TYPE, HOST, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::rt::{Read, Write};
@@ -30,6 +30,8 @@ use crate::resolve::Resolve;
 
 /// How we call ourselves; GitHub's API refuses callers without a name.
 const NAME: &str = concat!("countersign/", env!("CARGO_PKG_VERSION"));
+/// The media type of forms.
+const FORM: &str = "application/x-www-form-urlencoded";
 /// The most bytes of an answer's head, and the most that is read ahead of the body.
 const HEAD_BYTES: usize = 64 * 1024;
 /// Addresses of one name that are tried.
@@ -116,16 +118,37 @@ impl Egress {
     ///
     /// [`EgressError`] by its reason.
     pub async fn get(&self, url: &Url, headers: HeaderMap) -> Result<Response<Bytes>, EgressError> {
-        timeout(self.limits.total, self.call(url, headers)).await.map_err(|_| EgressError::Late("answer"))?
+        self.ask(url, request(url, headers)?).await
     }
 
-    async fn call(&self, url: &Url, headers: HeaderMap) -> Result<Response<Bytes>, EgressError> {
+    /// Posts a form to `url`: its fields are written already. Any status that is no redirect is an answer.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::get`].
+    pub async fn post(
+        &self,
+        url: &Url,
+        headers: HeaderMap,
+        form: String,
+    ) -> Result<Response<Bytes>, EgressError> {
+        let mut request = request(url, headers)?;
+        *request.method_mut() = Method::POST;
+        *request.body_mut() = Full::new(Bytes::from(form));
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(FORM));
+        self.ask(url, request).await
+    }
+
+    async fn ask(&self, url: &Url, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, EgressError> {
+        timeout(self.limits.total, self.call(url, request)).await.map_err(|_| EgressError::Late("answer"))?
+    }
+
+    async fn call(&self, url: &Url, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, EgressError> {
         let transport = match url.scheme() {
             "https" => Transport::Tls,
             "http" => Transport::Plain,
             _ => return Err(EgressError::Url),
         };
-        let request = request(url, headers)?;
         let connect = self.connect(url, transport);
         let stream =
             timeout(self.limits.connect, connect).await.map_err(|_| EgressError::Late("connection"))??;
@@ -167,7 +190,7 @@ impl Egress {
     async fn exchange<S>(
         &self,
         stream: S,
-        request: Request<Empty<Bytes>>,
+        request: Request<Full<Bytes>>,
     ) -> Result<Response<Bytes>, EgressError>
     where
         S: Read + Write + Send + Unpin + 'static,
@@ -238,7 +261,7 @@ fn server_name(url: &Url) -> Result<ServerName<'static>, EgressError> {
     }
 }
 
-fn request(url: &Url, headers: HeaderMap) -> Result<Request<Empty<Bytes>>, EgressError> {
+fn request(url: &Url, headers: HeaderMap) -> Result<Request<Full<Bytes>>, EgressError> {
     if !url.username().is_empty() || url.password().is_some() {
         return Err(EgressError::Url);
     }
@@ -248,7 +271,7 @@ fn request(url: &Url, headers: HeaderMap) -> Result<Request<Empty<Bytes>>, Egres
         (None, _) => return Err(EgressError::Url),
     };
     let target = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
-    let mut request = Request::new(Empty::new());
+    let mut request = Request::new(Full::default());
     *request.uri_mut() = target.parse().map_err(|_| EgressError::Url)?;
     *request.headers_mut() = headers;
     request.headers_mut().insert(HOST, HeaderValue::from_str(&host).map_err(|_| EgressError::Url)?);

@@ -23,6 +23,7 @@ use crate::client_keys::ClientKeys;
 use crate::devices::Devices;
 use crate::failure::Failure;
 use crate::guesses::Guesses;
+use crate::identity_provider::Providers;
 use crate::intake::Intake;
 use crate::known_passwords;
 use crate::mail_queue::MailQueue;
@@ -99,6 +100,8 @@ pub struct App {
     pub reload: Option<mpsc::Sender<ReloadRequest>>,
     /// The web apps of the routes in force; replaced by a reload.
     pub web_apps: Arc<ArcSwap<WebApps>>,
+    /// The identity providers at which people may sign in; replaced by a reload.
+    pub providers: Arc<ArcSwap<Providers>>,
     /// The issuer's URL: the `iss` of everything issued.
     pub issuer_url: String,
     /// The certification authority's certificate, PEM.

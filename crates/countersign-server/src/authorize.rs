@@ -10,6 +10,7 @@ use countersign_core::authorization::{
     Addressed, AuthorizationError, Authorize, Checked, Next, Refused, Request, Response, ResponseMode, Said,
     SignedIn, Unanswerable, addressed, check, next,
 };
+use countersign_core::federation::Freshness;
 use countersign_core::id_token_hint::hint;
 use countersign_core::identity::OFFLINE_ACCESS;
 use countersign_core::known::KnownOwner;
@@ -72,6 +73,17 @@ pub(crate) async fn consent(app: &App, received: Received) -> Result<Reply, Fail
 /// Returns the request that goes on once somebody has signed in.
 pub(crate) fn resumed(text: &str) -> Result<String, Failure> {
     Ok(request(text.as_bytes())?.after_sign_in().to_query())
+}
+
+/// Says how lately a request wants somebody to have signed in.
+pub(crate) fn freshness(text: &str) -> Result<Freshness, Failure> {
+    let request = request(text.as_bytes())?;
+    let prompts = request.get("prompt").unwrap_or_default();
+    if prompts.split(' ').any(|prompt| ["login", "select_account"].contains(&prompt)) {
+        return Ok(Freshness::Anew);
+    }
+    let age = request.get("max_age").and_then(|age| age.parse().ok());
+    Ok(age.map_or(Freshness::Any, Freshness::Within))
 }
 
 /// Shows the page for signing in once more, with what was wrong.
@@ -188,6 +200,7 @@ fn sign_in(app: &App, asked: &Asked, username: &str, wrong: Option<Wrong>) -> Re
         username,
         wrong,
         forgotten: app.mail.is_open(),
+        elsewhere: &app.providers.load().elsewhere(),
     })
 }
 

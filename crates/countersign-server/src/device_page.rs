@@ -97,6 +97,7 @@ fn sign_in(app: &App, visit: &Visit, typed: &str) -> Reply {
         username: "",
         wrong: None,
         forgotten: false,
+        elsewhere: &app.providers.load().elsewhere(),
     })
 }
 

@@ -39,8 +39,8 @@ use crate::userinfo::{self, UserInfo};
 use crate::web_account::{self, SessionView};
 use crate::{
     account_apps, account_clients, account_keys, account_password, account_sessions, api_key, audit,
-    authorize, bulk, by_form, client, decision, device_page, issuer, logout, mailed, management_key, observe,
-    openapi, owner, reload, resource, sign_in, user, web_login,
+    authorize, bulk, by_form, client, decision, device_page, federation, issuer, logout, mailed,
+    management_key, observe, openapi, owner, reload, resource, sign_in, user, web_login,
 };
 
 macro_rules! shape {
@@ -560,6 +560,26 @@ pub static ENDPOINTS: &[Endpoint] = &[
         answer: Answered::page(),
         refusals: &[Problem::Forbidden, Problem::TooManyRequests],
         handler: Handler::Open(|desk, received| Box::pin(device_page::take(&desk.app, received))),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::post(ISSUER, "/federation/{name}"),
+        id: "signInElsewhere",
+        summary: "Sends somebody who wants to sign in to an identity provider of the settings.",
+        clause: "OpenID Connect Core 1.0 §3.1.2.1",
+        answer: Answered::page(),
+        refusals: &[Problem::Forbidden, Problem::Unavailable],
+        handler: Handler::Open(|desk, received| Box::pin(federation::sign_in(&desk.app, received))),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::asked(ISSUER, "/federation/{name}/callback"),
+        id: "finishSignInElsewhere",
+        summary: "Takes somebody back from an identity provider, and signs them in or makes an account there theirs.",
+        clause: "OpenID Connect Core 1.0 §3.1.2.5",
+        answer: Answered::page(),
+        refusals: &[Problem::Forbidden, Problem::Unavailable],
+        handler: Handler::Visit(|desk, received| Box::pin(federation::finish(&desk.app, received))),
         ..ROW
     },
     Endpoint {
@@ -1299,6 +1319,8 @@ mod tests {
         ("readCertificationAuthority", "a certificate is public; RFC 8555 clients fetch it first"),
         ("readGatewayHealth", "tells a balancer whether to send requests here, and no more"),
         ("readHealth", "tells a supervisor that the process lives, and no more"),
+        ("signInElsewhere", "the form is ours; nobody is proven before they come back"),
+        ("finishSignInElsewhere", "takes what a provider has proven, by an attempt of this very browser"),
         ("showDevice", "shows nothing before a sign-in"),
         ("decideDevice", "the session and a form of ours are proven here"),
         ("authorize", "people come here, and are proven before anything is decided (RFC 6749 §3.1)"),

@@ -25,8 +25,8 @@ use crate::cookie::{Cookie, Cookies, SESSION};
 pub(crate) async fn current(app: &App, headers: &HeaderMap) -> Result<Option<SignedIn>, Unavailable> {
     let Some(session) = used(app, headers).await? else { return Ok(None) };
     let person = app.store.snapshot().owner(session.person).ok_or(Unavailable::Stale)?;
-    let Session { id, auth_time, amr, .. } = session;
-    Ok(Some(SignedIn { session: id, person, auth_time, amr }))
+    let Session { id, auth_time, is_undated, amr, .. } = session;
+    Ok(Some(SignedIn { session: id, person, auth_time, is_undated, amr }))
 }
 
 /// Finds the session of a browser likewise.

@@ -8,7 +8,7 @@ use countersign_core::ledger::{Find as _, Ledger as _};
 use countersign_core::password::{Password, ProvenPassword};
 use countersign_core::question::{FoundPerson, PersonNamed};
 use countersign_core::secret::Secret;
-use countersign_core::sign_in::{Begun, SignIn};
+use countersign_core::sign_in::{Begun, Proof, SignIn};
 use countersign_core::standing::Knows as _;
 use countersign_core::typed_name::TypedName;
 use http::HeaderValue;
@@ -41,14 +41,19 @@ pub(crate) async fn take(app: &App, received: Received) -> Result<Reply, Failure
     let form = OwnForm::receive(app, received, FormPurpose::SignIn).await?;
     match proven(app, &form).await? {
         Ok((begun, person)) => {
-            let to = HeaderValue::try_from(onward(form.request())?);
-            let to = to.map_err(|_| Failure::Invalid("an address with strange characters".to_owned()))?;
-            let kept = Cookie { name: SESSION.into(), value: begun.text, max_age: None };
             let known = known_browser::cookie(app, &person);
-            Ok(Reply::see_other(to).with_cookie(&kept).with_cookie(&known))
+            Ok(welcome(form.request(), begun)?.with_cookie(&known))
         }
         Err(wrong) => again(app, form, wrong).await,
     }
+}
+
+/// Sends somebody on who has signed in.
+pub(crate) fn welcome(request: &str, begun: Begun) -> Result<Reply, Failure> {
+    let to = HeaderValue::try_from(onward(request)?);
+    let to = to.map_err(|_| Failure::Invalid("an address with strange characters".to_owned()))?;
+    let kept = Cookie { name: SESSION.into(), value: begun.text, max_age: None };
+    Ok(Reply::see_other(to).with_cookie(&kept))
 }
 
 /// Returns where a request goes on to: a page of ours or the authorization endpoint, and nowhere else. Whoever came for
@@ -80,6 +85,7 @@ pub(crate) fn plain(app: &App, visit: &Visit, request: &str, username: &str, wro
         username,
         wrong,
         forgotten: app.mail.is_open(),
+        elsewhere: &app.providers.load().elsewhere(),
     })
 }
 
@@ -153,6 +159,7 @@ pub(crate) async fn begin(
 ) -> Result<Option<Begun>, Failure> {
     let replaces = session::find(app, &form.head.headers).await?;
     let browser = session::seen(&form.head.headers, form.address);
+    let proof = Proof::Password(proof);
     let act = SignIn { proof, incarnation: app.store.snapshot().incarnation(), replaces, browser };
     Ok(app.attempt(&System, &act).await?.ok())
 }

@@ -174,11 +174,14 @@ pub(crate) struct Told<'a> {
 
 /// Tells a person what went wrong; the log tells more by the same reference.
 pub(crate) fn told(app: &App, told: &Told<'_>) -> Failure {
+    told_as(told, &reference(app)).into_response().into()
+}
+
+/// Tells a person what went wrong, by a reference that the log knows already.
+pub(crate) fn told_as(told: &Told<'_>, reference: &str) -> Reply {
     let Told { locale, kind, status, again } = *told;
-    let reference = reference(app);
     tracing::info!(%reference, %status, ?kind, "a person was told of a problem");
-    let page = Problem { locale, kind, status, code: "", detail: "", reference: &reference, again };
-    page.reply().into_response().into()
+    Problem { locale, kind, status, code: "", detail: "", reference, again }.reply()
 }
 
 /// Draws what a person reads to the operator: short, and without letters that are mistaken for others.

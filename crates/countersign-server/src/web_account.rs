@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use countersign_core::ledger::Find as _;
-use countersign_core::login_attempt::own_path;
 use countersign_core::question::PersonOf;
 use countersign_core::rejection::Rejection;
+use countersign_core::web_login::own_path;
 use countersign_edge::browser::{OwnRequest, own_request};
 use countersign_edge::cookie::{Cookie, ours};
 use countersign_edge::form::{Form, is_form};
@@ -16,11 +16,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::app::App;
+use crate::attempts::kept;
 use crate::failure::Failure;
 use crate::places::Sender;
 use crate::received::Received;
 use crate::reply::Reply;
-use crate::web_login::{kept, no_such_app, query, see_other};
+use crate::web_login::{no_such_app, query, see_other};
 use crate::web_session;
 
 /// The most bytes of a form: the name of a web app, and a path.

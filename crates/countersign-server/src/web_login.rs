@@ -5,12 +5,13 @@
 
 use std::net::IpAddr;
 
+use countersign_core::attempt::Attempt;
 use countersign_core::client::Wanted;
 use countersign_core::identity::OPENID;
-use countersign_core::login_attempt::{LoginAttempt, name_of};
 use countersign_core::web_app::Keeps;
+use countersign_core::web_login::WebLogin;
 use countersign_core::web_session::WebSession;
-use countersign_edge::cookie::{Cookie, ours};
+use countersign_edge::cookie::Cookie;
 use countersign_edge::endpoint::WEB_LOGIN;
 use countersign_edge::form::Form;
 use http::header::HeaderValue;
@@ -18,6 +19,7 @@ use http::{HeaderMap, StatusCode};
 use url::form_urlencoded::Serializer;
 
 use crate::app::App;
+use crate::attempts::{Attempts, kept};
 use crate::failure::Failure;
 use crate::pages::problem::ProblemKind;
 use crate::received::Received;
@@ -26,17 +28,8 @@ use crate::session::seen;
 use crate::visit::{Told, locale, told};
 use crate::web_session::{self, Redemption};
 
-/// The most attempts that a browser keeps, in as many tabs.
-const MOST_ATTEMPTS: usize = 5;
-
-/// What the names of attempts begin with among cookies.
-const ATTEMPT: &str = "countersign-login-";
-
-/// Finds the one cookie of a name; of two, neither (RFC 6265bis §8.6).
-pub(crate) fn kept<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    let mut values = ours(headers).filter(|(one, _)| *one == name).map(|(_, value)| value);
-    values.next().filter(|_| values.next().is_none())
-}
+/// The attempts of browsers: RFC 6265 §6.1 has a browser keep 4096 bytes of each.
+const ATTEMPTS: Attempts = Attempts { prefix: "countersign-login-", most: 5, longest: 3_800 };
 
 /// Sends a browser to the issuer.
 pub(crate) async fn begin(app: &App, received: Received) -> Result<Reply, Failure> {
@@ -46,19 +39,14 @@ pub(crate) async fn begin(app: &App, received: Received) -> Result<Reply, Failur
     let wanted = apps.find(query.get("client")).ok_or_else(no_such_app)?;
     let return_to = query.get("return_to").unwrap_or("/");
     let name = wanted.app.name.clone();
-    let begun = app.with_context(None, |context| {
-        let attempt = LoginAttempt::begin(context, name, return_to);
-        attempt.sealed(context).map(|sealed| (attempt, sealed))
-    });
-    let (attempt, sealed) = begun.map_err(|error| Failure::Invalid(error.to_string()))?;
-    let cookie =
-        Cookie { name: format!("{ATTEMPT}{}", attempt.name()).into(), value: sealed, max_age: Some(600) };
-    let reply = see_other(&request(app, &apps.redirect_uri(), wanted, &attempt))?.with_cookie(&cookie);
-    Ok(superseded(app, &head.headers).iter().fold(reply, Reply::with_cookie))
+    let (attempt, cookies) = ATTEMPTS
+        .begin(app, &head.headers, |context| Attempt::begin(context, WebLogin::new(name, return_to)))?;
+    let reply = see_other(&request(app, &apps.redirect_uri(), wanted, &attempt))?;
+    Ok(cookies.iter().fold(reply, Reply::with_cookie))
 }
 
 /// The request of the web app (OpenID Connect Core 1.0 §3.1.2.1).
-fn request(app: &App, redirect_uri: &str, wanted: &Wanted, attempt: &LoginAttempt) -> String {
+fn request(app: &App, redirect_uri: &str, wanted: &Wanted, attempt: &Attempt<WebLogin>) -> String {
     let scopes: Vec<_> =
         std::iter::once(OPENID).chain(wanted.scopes.iter().map(|scope| scope.as_str())).collect();
     let mut query = Serializer::new(String::new());
@@ -76,30 +64,13 @@ fn request(app: &App, redirect_uri: &str, wanted: &Wanted, attempt: &LoginAttemp
     format!("{}/oauth/authorize?{}", app.issuer_url.trim_end_matches('/'), query.finish())
 }
 
-/// Takes away what is no good attempt any more, and the oldest ones, so that there is room for one.
-fn superseded(app: &App, headers: &HeaderMap) -> Vec<Cookie> {
-    let peppers = app.store.snapshot().peppers();
-    let kept = ours(headers).filter_map(|(name, value)| Some((name, name.strip_prefix(ATTEMPT)?, value)));
-    let (mut good, mut gone) = (Vec::new(), Vec::new());
-    for (cookie, name, value) in kept {
-        match LoginAttempt::open(peppers, app.now(), name, value) {
-            Some(attempt) => good.push((attempt.until, cookie)),
-            None => gone.push(cookie),
-        }
-    }
-    good.sort_unstable();
-    let excess = (good.len() + 1).saturating_sub(MOST_ATTEMPTS);
-    let oldest = good.iter().take(excess).map(|(_, cookie)| *cookie);
-    gone.into_iter().chain(oldest).map(|cookie| Cookie::gone(cookie.to_owned())).collect()
-}
-
 /// Takes a browser back.
 pub(crate) async fn finish(app: &App, received: Received) -> Result<Reply, Failure> {
     let address = received.address();
     let headers = received.head.headers;
     let query = query(&received.head.uri)?;
     let state = query.get("state").unwrap_or_default();
-    let Some((cookie, attempt)) = attempt(app, &headers, state) else {
+    let Some((cookie, attempt)) = ATTEMPTS.find::<WebLogin>(app, &headers, state) else {
         return Err(not_signed_in(app, &headers, WEB_LOGIN.path));
     };
     let again = again(&attempt);
@@ -108,15 +79,7 @@ pub(crate) async fn finish(app: &App, received: Received) -> Result<Reply, Failu
         None => None,
     };
     let Some(kept) = answer else { return Err(not_signed_in(app, &headers, &again)) };
-    Ok(see_other(&attempt.return_to)?.with_cookie(&kept).with_cookie(&Cookie::gone(cookie)))
-}
-
-/// Finds the attempt that a `state` belongs to, in this browser.
-fn attempt(app: &App, headers: &HeaderMap, state: &str) -> Option<(String, LoginAttempt)> {
-    let cookie = format!("{ATTEMPT}{}", name_of(state)?);
-    let peppers = app.store.snapshot().peppers();
-    let attempt = LoginAttempt::open(peppers, app.now(), name_of(state)?, kept(headers, &cookie)?)?;
-    attempt.is_its(state).then_some((cookie, attempt))
+    Ok(see_other(&attempt.goal.return_to)?.with_cookie(&kept).with_cookie(&Cookie::gone(cookie)))
 }
 
 /// Returns the code that this issuer sends; a mix-up of issuers sends none (RFC 9207 §2.4).
@@ -128,12 +91,12 @@ fn code<'q>(app: &App, query: &'q Form) -> Option<&'q str> {
 async fn redeem(
     app: &App,
     (headers, address): (&HeaderMap, Option<IpAddr>),
-    attempt: &LoginAttempt,
+    attempt: &Attempt<WebLogin>,
     code: &str,
 ) -> Result<Option<Cookie>, Failure> {
     let apps = app.web_apps.load();
-    let Some(wanted) = apps.find(Some(attempt.app.as_str())) else { return Ok(None) };
-    let name = attempt.app.cookie();
+    let Some(wanted) = apps.find(Some(attempt.goal.app.as_str())) else { return Ok(None) };
+    let name = attempt.goal.app.cookie();
     let redemption = Redemption {
         code,
         verifier: &attempt.verifier,
@@ -141,10 +104,10 @@ async fn redeem(
         replaces: kept(headers, &name),
         browser: seen(headers, address),
     };
-    match web_session::begin(app, &attempt.app, &redemption).await? {
+    match web_session::begin(app, &attempt.goal.app, &redemption).await? {
         Ok(session) => Ok(browsers_half(wanted.app.keeps, name, session)),
         Err(error) => {
-            tracing::info!(app = %attempt.app, %error, "a browser came back with a code that is not good");
+            tracing::info!(app = %attempt.goal.app, %error, "a browser came back with a code that is not good");
             Ok(None)
         }
     }
@@ -160,9 +123,9 @@ fn browsers_half(keeps: Keeps, name: String, session: WebSession) -> Option<Cook
 }
 
 /// Where somebody begins again.
-fn again(attempt: &LoginAttempt) -> String {
+fn again(attempt: &Attempt<WebLogin>) -> String {
     let mut query = Serializer::new(String::new());
-    query.append_pair("client", attempt.app.as_str()).append_pair("return_to", &attempt.return_to);
+    query.append_pair("client", attempt.goal.app.as_str()).append_pair("return_to", &attempt.goal.return_to);
     format!("{}?{}", WEB_LOGIN.path, query.finish())
 }
 

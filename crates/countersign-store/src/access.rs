@@ -7,7 +7,9 @@ use countersign_core::id::{CredentialId, OwnerId};
 use countersign_core::imported_set::Upgrade;
 use countersign_core::ledger::{Commit, Unavailable};
 use countersign_core::reach::Reach;
-use countersign_core::record::{ArtifactRecord, ConsentRecord, CredentialRecord, OwnerRecord, PersonRecord};
+use countersign_core::record::{
+    ArtifactRecord, ConsentRecord, CredentialRecord, LinkedIdentity, OwnerRecord, PersonRecord,
+};
 use countersign_core::timestamp::Timestamp;
 
 use crate::artifact::{self, SessionsOf};
@@ -20,7 +22,7 @@ use crate::meta::SealedRow;
 use crate::node::{self, NodeRow};
 use crate::page::{Page, PageRequest};
 use crate::store::Store;
-use crate::{commit, meta, owner, person, statements};
+use crate::{commit, identity, meta, owner, person, statements};
 use countersign_database::value::corrupt;
 
 /// The mark in `meta` under which the first organisation and its key are made once.
@@ -120,6 +122,15 @@ impl Store {
         request: &PageRequest,
     ) -> Result<Page<(OwnerRecord, PersonRecord)>, Unavailable> {
         person::list(&self.database, reach, request).await
+    }
+
+    /// Reads the identities at other providers that are a person's.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`].
+    pub async fn identities(&self, person: OwnerId) -> Result<Vec<LinkedIdentity>, Unavailable> {
+        identity::of_person(&self.database, person).await
     }
 
     /// Reads audit events within `reach`, in the order of nodes and numbers; of the newest, in the order of time.

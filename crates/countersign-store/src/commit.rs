@@ -9,8 +9,8 @@ use countersign_core::tally::Kept;
 use countersign_core::timestamp::Timestamp;
 
 use crate::{
-    artifact, artifact_count, consent, credential, due, ended, incarnation, mark, membership, meta, owner,
-    person, resource, signing_key, taken_over, tally,
+    artifact, artifact_count, consent, credential, due, ended, identity, incarnation, mark, membership, meta,
+    owner, person, resource, signing_key, taken_over, tally,
 };
 use countersign_database::statement::Step;
 use countersign_database::value::corrupt;
@@ -83,6 +83,7 @@ fn tallied(effect: &Effect) -> Option<Tallied> {
             | Record::Artifact(_)
             | Record::Consent(_)
             | Record::Person(_)
+            | Record::Identity(_)
             | Record::Membership(_)
             | Record::Sealed(_)
             | Record::Incarnation(_),
@@ -93,6 +94,8 @@ fn tallied(effect: &Effect) -> Option<Tallied> {
         | Effect::Abandon(_)
         | Effect::Withdraw(_)
         | Effect::Unregister(_)
+        | Effect::Unlink(_)
+        | Effect::UnlinkAll(_)
         | Effect::Leave(_)
         | Effect::Stands(_)
         | Effect::Advance(_)
@@ -117,6 +120,9 @@ fn step(effect: &Effect, node: &str, now: Timestamp) -> Result<Vec<Step>, Unavai
         Effect::Advance(Record::Resource(next)) => resource::advance(next)?,
         Effect::Insert(Record::Person(record)) => person::insert(record)?,
         Effect::Advance(Record::Person(next)) => person::advance(next)?,
+        Effect::Insert(Record::Identity(record)) => identity::insert(record),
+        Effect::Unlink(record) => identity::remove(record),
+        Effect::UnlinkAll(person) => identity::remove_of(*person),
         Effect::Insert(Record::Membership(record)) => membership::insert(record)?,
         Effect::Advance(Record::Membership(next)) => membership::advance(next)?,
         Effect::Insert(Record::SigningKey(record)) => {
@@ -140,7 +146,7 @@ fn step(effect: &Effect, node: &str, now: Timestamp) -> Result<Vec<Step>, Unavai
             meta::put_sealed(record.purpose, &record.owner, &record.value)
         }
         Effect::Advance(Record::Incarnation(n)) => incarnation::raise(*n),
-        Effect::Advance(Record::Sealed(_)) | Effect::Insert(Record::Incarnation(_)) => {
+        Effect::Advance(Record::Sealed(_) | Record::Identity(_)) | Effect::Insert(Record::Incarnation(_)) => {
             return Err(corrupt("an effect that no decision asks for"));
         }
         Effect::Room { owner, until, most } => artifact_count::take(node, *owner, *until, *most, now),
@@ -151,8 +157,8 @@ fn step(effect: &Effect, node: &str, now: Timestamp) -> Result<Vec<Step>, Unavai
         }
         Effect::Undeclare(record) => resource::remove(record),
         Effect::Unregister(record) => {
-            let removed = person::remove(record).into_iter();
-            return Ok(removed.chain([consent::remove_of(record.id)]).collect());
+            let theirs = [identity::remove_of(record.id), consent::remove_of(record.id)];
+            return Ok(theirs.into_iter().chain(person::remove(record)).collect());
         }
         Effect::Leave(record) => membership::remove(record),
         Effect::TakeOver(record) => taken_over::insert(record),

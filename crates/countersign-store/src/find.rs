@@ -7,10 +7,11 @@ use countersign_core::device::{self, DeviceDecision, FoundDevice};
 use countersign_core::ledger::{Find, Question, Unavailable};
 use countersign_core::question::{
     ArtifactKey, ArtifactOf, ClientAndSecrets, ConsentOf, ConsentTo, Creation, Enrolment, FamilyOf, FirstUse,
-    FoundCreation, FoundEnrolment, FoundFamily, FoundFirstUse, FoundInstallation, FoundLink, FoundMembership,
-    FoundOwner, FoundPerson, FoundRegistered, FoundRegistration, FoundResource, FoundRotation, FoundUse,
-    Holder, HolderOf, IncarnationOf, Installation, KeysOf, LinkOf, MadeBy, MarkOf, MembershipOf,
-    OwnerAndKeys, PersonNamed, PersonOf, RecordOf, Registration, ResourceOf, Rotation, TokensOf, UseOf,
+    FoundCreation, FoundEnrolment, FoundFamily, FoundFirstUse, FoundIdentities, FoundIdentity,
+    FoundInstallation, FoundLink, FoundMembership, FoundOwner, FoundPerson, FoundProven, FoundRegistered,
+    FoundRegistration, FoundResource, FoundRotation, FoundUse, Holder, HolderOf, IdentitiesOf, IdentityOf,
+    IncarnationOf, Installation, KeysOf, LinkOf, MadeBy, MarkOf, MembershipOf, OwnerAndKeys, PersonNamed,
+    PersonOf, ProvenPerson, RecordOf, Registration, ResourceOf, Rotation, TokensOf, UseOf,
 };
 use countersign_core::record::{ArtifactRecord, ConsentRecord, CredentialRecord, MarkRecord, TakenOver};
 use countersign_core::secret::SecretHash;
@@ -20,8 +21,8 @@ use countersign_core::token_ending::Nothing;
 
 use crate::store::Store;
 use crate::{
-    artifact, artifact_count, consent, creation, credential, incarnation, mark, membership, owner, person,
-    resource, signing_key, taken_over,
+    artifact, artifact_count, consent, creation, credential, identity, incarnation, mark, membership, owner,
+    person, resource, signing_key, taken_over,
 };
 
 impl Find<RecordOf> for Store {
@@ -283,5 +284,43 @@ impl Find<LinkOf> for Store {
             None => None,
         };
         Ok(Some(FoundLink { record, person }))
+    }
+}
+
+impl Find<ProvenPerson> for Store {
+    async fn find(&self, question: ProvenPerson) -> Result<FoundProven, Unavailable> {
+        let holder = match &question.identity {
+            Some(name) => identity::holder(&self.database, name).await?,
+            None => None,
+        };
+        Ok(FoundProven { person: person::find(&self.database, question.person).await?, holder })
+    }
+}
+
+impl Find<IdentityOf> for Store {
+    async fn find(&self, question: IdentityOf) -> Result<FoundIdentity, Unavailable> {
+        if let Some(holder) = identity::holder(&self.database, &question.identity).await? {
+            return Ok(FoundIdentity { holder: Some(holder), ..FoundIdentity::default() });
+        }
+        let by_email = match &question.email {
+            Some(email) => person::find_by_email(&self.database, email).await?,
+            None => Vec::new(),
+        };
+        let holder = creation::find_holder(&self.database, None).await?;
+        let is_taken = match &question.username {
+            Some(username) => person::is_taken(&self.database, username).await?,
+            None => false,
+        };
+        Ok(FoundIdentity { holder: None, by_email, enrolment: FoundEnrolment { holder, is_taken } })
+    }
+}
+
+impl Find<IdentitiesOf> for Store {
+    async fn find(&self, question: IdentitiesOf) -> Result<FoundIdentities, Unavailable> {
+        // In this order: who advances the person that was found here has seen every identity of theirs.
+        let person = person::find(&self.database, question.person).await?;
+        let theirs = identity::of_person(&self.database, question.person).await?;
+        let holder = identity::holder(&self.database, &question.identity).await?;
+        Ok(FoundIdentities { person, theirs, holder })
     }
 }

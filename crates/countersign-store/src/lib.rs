@@ -32,6 +32,7 @@ mod follow;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod heartbeat;
+mod identity;
 mod incarnation;
 mod keep;
 mod kept;

@@ -190,6 +190,32 @@ pub(crate) async fn find_named(
     found(database, row.map(|(row, _)| row)).await
 }
 
+static FIND_BY_EMAIL: Statement = Statement::new(select!(
+    "p.id IN (SELECT id
+              FROM person
+              WHERE lower(email) = $1
+                AND email_verified_at IS NOT NULL
+              LIMIT 2)"
+));
+
+/// Finds who has proven an address, in any case of letters: at most two of them.
+///
+/// # Errors
+///
+/// [`Unavailable`].
+pub(crate) async fn find_by_email(
+    database: &Database,
+    email: &EmailAddress,
+) -> Result<Vec<FoundPerson>, Unavailable> {
+    let folded = email.as_str().to_ascii_lowercase();
+    let rows = database.read(&FIND_BY_EMAIL, vec![folded.as_str().into()]).await?;
+    let mut all = Vec::with_capacity(rows.len());
+    for row in rows {
+        all.extend(found(database, Some(row)).await?);
+    }
+    Ok(all)
+}
+
 async fn found(database: &Database, row: Option<Row>) -> Result<Option<FoundPerson>, Unavailable> {
     let Some(row) = row else { return Ok(None) };
     let (owner, person) = pair(&row)?;
@@ -248,5 +274,15 @@ pub(crate) async fn list(
 }
 
 /// Every statement of this table.
-pub(crate) static STATEMENTS: &[&Statement] =
-    &[&INSERT, &ADVANCE, &REMOVE, &FIND, &FIND_NAMED, &TAKEN, &LIST, &LIST_OF_ORGANISATION, &LIST_OF_OWNER];
+pub(crate) static STATEMENTS: &[&Statement] = &[
+    &INSERT,
+    &ADVANCE,
+    &REMOVE,
+    &FIND,
+    &FIND_NAMED,
+    &FIND_BY_EMAIL,
+    &TAKEN,
+    &LIST,
+    &LIST_OF_ORGANISATION,
+    &LIST_OF_OWNER,
+];

@@ -2,7 +2,7 @@
 
 use crate::{
     artifact, artifact_count, audit_event, audit_start, change, consent, creation, credential,
-    decision_count, due, ended, incarnation, mark, membership, meta, node, owner, person, resource,
+    decision_count, due, ended, identity, incarnation, mark, membership, meta, node, owner, person, resource,
     signing_key, taken_over, tally, usage,
 };
 use countersign_database::statement::Statement;
@@ -19,6 +19,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Statement> {
         decision_count::STATEMENTS,
         due::STATEMENTS,
         ended::STATEMENTS,
+        identity::STATEMENTS,
         incarnation::STATEMENTS,
         artifact::STATEMENTS,
         artifact_count::STATEMENTS,

@@ -210,6 +210,7 @@ async fn assemble(
         gateway: None,
         reload: None,
         web_apps: Arc::default(),
+        providers: Arc::default(),
         issuer_url: String::new(),
         ca_pem,
     };

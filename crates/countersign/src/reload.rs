@@ -130,6 +130,7 @@ impl Reload {
         let certificates = self.live.certificates.prepare(&settings, &self.up)?;
         let reports = self.live.reports.prepare(&settings)?;
         let client_keys = self.live.reports.for_client_keys(&settings)?;
+        let providers = self.live.reports.for_identity_providers(&settings)?;
         let routing = self.live.routing.prepare(&settings)?;
         let app = Arc::clone(&self.live.app);
         let resources = app.store.snapshot().resources();
@@ -142,6 +143,7 @@ impl Reload {
         self.live.certificates.put(certificates);
         self.live.reports.put(reports);
         app.client_keys.put(client_keys);
+        app.providers.store(Arc::new(providers));
         resources.declare(declared);
         app.web_apps.store(Arc::new(web_apps));
         self.live.admin_hosts.store(Arc::new(hosts::admin(&settings)));
@@ -189,8 +191,9 @@ fn warn(settings: &Settings) {
     let spec = &settings.egress;
     let leaks = spec.leaks.iter().filter(|_| settings.github_keys.is_some());
     let jwt = spec.jwt.iter().filter(|_| !settings.foreign_issuers.is_empty());
+    let providers = spec.identity_providers.iter().filter(|_| !settings.identity_providers.is_empty());
     // Clients may publish keys at any time.
-    for block in spec.allow.iter().chain(&spec.client_keys).chain(leaks).chain(jwt) {
+    for block in spec.allow.iter().chain(&spec.client_keys).chain(leaks).chain(jwt).chain(providers) {
         tracing::warn!(%block, "egress: Countersign itself may call what is not public");
     }
 }

@@ -1,4 +1,5 @@
-//! What calls out for the issuer: what takes GitHub's reports, and what fetches the keys of clients. Made from the settings at the start, and anew by each reload.
+//! What calls out for the issuer: what takes GitHub's reports, and what fetches the keys of clients, and what asks at identity
+//! providers. Made from the settings at the start, and anew by each reload.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use countersign_core::context::Clock;
 use countersign_egress::address::Purpose;
 use countersign_egress::client::Egress;
 use countersign_server::github::Github;
+use countersign_server::identity_provider::{Provider, Providers};
 
 use crate::calling::Calling;
 use crate::settings::resolved::Settings;
@@ -57,6 +59,18 @@ impl Reports {
     pub(crate) fn for_client_keys(&self, settings: &Settings) -> Result<Egress> {
         let spec = &settings.egress;
         self.calling.client(Purpose::CLIENT_KEYS, spec, &spec.client_keys)
+    }
+
+    /// Makes what asks at the identity providers of the settings. Nothing is known of them yet.
+    ///
+    /// # Errors
+    ///
+    /// A text that names the setting that cannot be used.
+    pub(crate) fn for_identity_providers(&self, settings: &Settings) -> Result<Providers> {
+        let spec = &settings.egress;
+        let egress = self.calling.client(Purpose::IDENTITY_PROVIDERS, spec, &spec.identity_providers)?;
+        let one = |spec| Ok(Provider::new(spec, egress.clone(), Arc::clone(&self.clock))?);
+        Ok(Providers(settings.identity_providers.iter().map(one).collect::<Result<_>>()?))
     }
 
     /// Takes reports with what was prepared. A report that is being read is answered by what has begun it.

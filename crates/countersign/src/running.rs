@@ -168,7 +168,6 @@ impl Running {
         let reports = Reports::new(calling.clone(), Arc::clone(&node.app.clock));
         let issuers = Issuers::new(calling, Arc::clone(&node.app.clock));
         let from_github = reports.prepare(settings)?;
-        let for_client_keys = reports.for_client_keys(settings)?;
         let local_socket = bind_local(&socket(node.directory.path()))?;
         let resource = settings.resources.default_id(&urls.gateway).to_owned();
         let (routing, echo) = Routing::open(settings, node.directory.ca(), issuers, resource.clone()).await?;
@@ -188,7 +187,8 @@ impl Running {
         let (leaks, taken) = leaks::leaks(settings.limits.body);
         let leaks_work = tokio::spawn(leaks::work(Arc::clone(&node.app), taken));
         reports.put(from_github);
-        node.app.client_keys.put(for_client_keys);
+        node.app.client_keys.put(reports.for_client_keys(settings)?);
+        node.app.providers.store(Arc::new(reports.for_identity_providers(settings)?));
         web.serve(&node.app, web_apps);
         let [issuer, admin, local] = desks(node, settings, leaks, &reports);
         let admin_hosts = Arc::clone(&admin.hosts);

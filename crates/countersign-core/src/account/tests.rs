@@ -23,7 +23,7 @@ use crate::resource::{Resource, SigningAlgorithm};
 use crate::secret::{Secret, SecretHash};
 use crate::seen_browser::SeenBrowser;
 use crate::self_service::{MOST_CLIENTS, MOST_KEYS, OwnClients, OwnKeys, SelfService};
-use crate::sign_in::{Session, SignIn};
+use crate::sign_in::{Proof, Session, SignIn};
 use crate::switching::Switch;
 use crate::testing::{Ground, NOW};
 use crate::token::{FAMILY, GRANT};
@@ -47,7 +47,7 @@ fn member(ground: &mut Ground, username: &str) -> Member {
 
 fn sign_in(ground: &mut Ground, proof: &ProvenPassword) -> Session {
     let browser = SeenBrowser::default();
-    let act = SignIn { proof: proof.clone(), incarnation: 0, replaces: None, browser };
+    let act = SignIn { proof: Proof::Password(proof.clone()), incarnation: 0, replaces: None, browser };
     ground.perform(&System, &act).unwrap().session
 }
 

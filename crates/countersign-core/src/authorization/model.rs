@@ -18,6 +18,8 @@ pub struct SignedIn {
     pub person: Arc<KnownOwner>,
     /// When they signed in.
     pub auth_time: Timestamp,
+    /// Whether nobody says when they have proven who they are: that is never lately.
+    pub is_undated: bool,
     /// How (RFC 8176).
     pub amr: Vec<String>,
 }

@@ -41,7 +41,7 @@ pub enum Next {
 pub fn next(now: Timestamp, checked: &Checked, signed_in: Option<&SignedIn>) -> Next {
     let is_old = |signed_in: &SignedIn| {
         let most = checked.max_age.map(Duration::from_secs);
-        most.is_some_and(|most| now.since(signed_in.auth_time) > most)
+        most.is_some_and(|most| signed_in.is_undated || now.since(signed_in.auth_time) > most)
     };
     let again = [Prompt::Login, Prompt::SelectAccount].iter().any(|prompt| checked.prompts.contains(prompt));
     let is_enough = |signed_in: &SignedIn| {

@@ -89,6 +89,7 @@ impl World {
             session: CredentialId::random(IdPrefix::new("ses"), &mut self.ground.entropy),
             person: self.ground.store.snapshot().owner(self.person.id).unwrap(),
             auth_time: NOW,
+            is_undated: false,
             amr: vec!["pwd".to_owned()],
         }
     }

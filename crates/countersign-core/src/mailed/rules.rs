@@ -274,7 +274,10 @@ fn followed(
     let audit = AuditEvent { actor, ..line }.about(id.to_string()).within(Some(found.owner.organisation));
     let (owner, person) = next(context, found.owner, found.person);
     let mut effects = vec![Effect::Discard { kind: KIND, family: record.family }];
-    effects.extend(owner.map(|owner| Effect::Advance(owner.into())));
+    if let Some(owner) = owner {
+        // Whoever got in may have left a way in.
+        effects.extend([Effect::Advance(owner.into()), Effect::UnlinkAll(id)]);
+    }
     effects.push(Effect::Advance(person.into()));
     Outcome::granted(id, effects, audit)
 }

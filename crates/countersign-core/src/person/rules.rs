@@ -201,7 +201,10 @@ impl Act for ResetPerson {
         match visible(permit, found) {
             Ok(FoundPerson { owner, person, memberships, .. }) => {
                 let (owner, person) = reset(context, owner, person, self.password.clone());
-                replaced(Enrolled { owner, person, memberships }, line)
+                let mut outcome = replaced(Enrolled { owner, person, memberships }, line);
+                // Whoever got in may have left a way in.
+                outcome.effects.push(Effect::UnlinkAll(self.id));
+                outcome
             }
             Err(refusal) => refused(refusal, line),
         }

@@ -9,11 +9,12 @@ use crate::context::Context;
 use crate::delegation::end_session;
 use crate::effect::{Effect, Outcome};
 use crate::exchange::{Act, System};
+use crate::federation::{ProviderName, Recognised};
 use crate::id::{CredentialId, OwnerId};
 use crate::key_string::{KeyPrefix, KeyString};
 use crate::known::KnownOwner;
 use crate::password::ProvenPassword;
-use crate::question::{ArtifactKey, ArtifactOf, FoundPerson, PersonOf};
+use crate::question::{ArtifactKey, ArtifactOf, FoundPerson, FoundProven, ProvenPerson};
 use crate::record::ArtifactRecord;
 use crate::secret::{Peppers, Secret};
 use crate::seen_browser::SeenBrowser;
@@ -31,11 +32,62 @@ const PASSWORD: &str = "pwd";
 /// How often a session that is in use says so: no page buys a commit each time that it is looked at.
 const TOUCHES: u32 = 10;
 
+/// How a person has proven who they are.
+#[derive(Debug, Clone)]
+pub enum Proof {
+    /// Another provider knows them, by an identity that is theirs.
+    Identity(Box<Recognised>),
+    /// They know their password.
+    Password(ProvenPassword),
+}
+
+impl Proof {
+    /// Returns whom it proves.
+    #[must_use]
+    pub const fn person(&self) -> OwnerId {
+        match self {
+            Self::Identity(recognised) => recognised.person(),
+            Self::Password(proven) => proven.person(),
+        }
+    }
+
+    /// Tells whether it is true of what is stored now.
+    fn stands(&self, person: &FoundPerson, holder: Option<OwnerId>) -> bool {
+        match self {
+            Self::Identity(recognised) => holder == Some(recognised.person()),
+            Self::Password(proven) => proven.is(person.person.password.as_ref()),
+        }
+    }
+
+    /// Returns how it was proven here (RFC 8176). What another provider has asked for is its own word, and none of ours.
+    fn amr(&self) -> Vec<String> {
+        match self {
+            Self::Identity(_) => Vec::new(),
+            Self::Password(_) => vec![PASSWORD.to_owned()],
+        }
+    }
+
+    /// Returns when it was proven, if that is said.
+    fn at(&self, now: Timestamp) -> Option<Timestamp> {
+        match self {
+            Self::Identity(recognised) => recognised.identity().auth_time(),
+            Self::Password(_) => Some(now),
+        }
+    }
+
+    fn provider(&self) -> Option<ProviderName> {
+        match self {
+            Self::Identity(recognised) => Some(recognised.identity().provider().name.clone()),
+            Self::Password(_) => None,
+        }
+    }
+}
+
 /// Signs a person in.
 #[derive(Debug, Clone)]
 pub struct SignIn {
-    /// That they know their password.
-    pub proof: ProvenPassword,
+    /// Who they are.
+    pub proof: Proof,
     /// How often everything that was issued has ended.
     pub incarnation: i64,
     /// The session that this browser had, which ends.
@@ -62,6 +114,10 @@ pub struct Session {
     pub person: OwnerId,
     /// When they proved themselves: `auth_time`.
     pub auth_time: Timestamp,
+    /// Whether that is when they came back from a provider that does not say when it was.
+    pub is_undated: bool,
+    /// The provider that knows them, if they did not prove themselves here.
+    pub provider: Option<ProviderName>,
     /// How: `amr` (RFC 8176).
     pub amr: Vec<String>,
     /// What is stored.
@@ -82,7 +138,7 @@ pub enum SessionEnd {
     Expired,
     /// It was not used for as long as a session waits.
     Idle,
-    /// The proof is true no more: the password was changed, or the person disabled, meanwhile.
+    /// The proof is true no more: the password was changed, the identity taken away, or the person disabled, meanwhile.
     Unproven,
 }
 
@@ -111,32 +167,43 @@ struct Payload {
     person: i64,
     #[serde(default)]
     browser: SeenBrowser,
+    /// When the session began, where another provider has asked them before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    began_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_undated: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    provider: Option<ProviderName>,
     /// The sessions of the same person that it took the place of, the latest first: what began in them ends with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     before: Vec<CredentialId>,
 }
 
 impl Act for SignIn {
-    type Question = PersonOf;
+    type Question = ProvenPerson;
     type By = System;
     type Answer = Begun;
     type Reason = SessionEnd;
 
-    fn question(&self, _: &Context<'_>, _: &System) -> PersonOf {
-        PersonOf(self.proof.person())
+    fn question(&self, _: &Context<'_>, _: &System) -> ProvenPerson {
+        let identity = match &self.proof {
+            Proof::Identity(recognised) => Some(recognised.identity().name().clone()),
+            Proof::Password(_) => None,
+        };
+        ProvenPerson { person: self.proof.person(), identity }
     }
 
     fn decide(
         &self,
         context: &mut Context<'_>,
         _: &System,
-        found: Option<FoundPerson>,
+        FoundProven { person, holder }: FoundProven,
     ) -> Outcome<Begun, SessionEnd> {
         let is_proven = |found: &FoundPerson| {
             let live = [&found.owner, &found.organisation].iter().all(|owner| owner.disabled_at.is_none());
-            live && self.proof.is(found.person.password.as_ref())
+            live && self.proof.stands(found, holder)
         };
-        let Some(found) = found.filter(is_proven) else {
+        let Some(found) = person.filter(is_proven) else {
             let line =
                 AuditEvent::refused(context.now, ACTION, Actor::UNVERIFIED, SessionEnd::Unproven.code());
             let audit = line.about(self.proof.person().to_string());
@@ -148,6 +215,10 @@ impl Act for SignIn {
         let audit = AuditEvent::granted(context.now, ACTION, by(&signed_in.session))
             .about(signed_in.session.id.to_string())
             .within(Some(found.owner.organisation));
+        let audit = match &signed_in.session.provider {
+            Some(provider) => audit.detail("provider", provider.to_string()),
+            None => audit,
+        };
         Outcome::granted(signed_in, effects, audit)
     }
 }
@@ -166,10 +237,14 @@ impl SignIn {
         let same = self.replaces.as_ref().filter(|before| before.person == found.owner.id);
         let before = same.map(|one| std::iter::once(one.id).chain(one.before.iter().copied()));
         let before = before.into_iter().flatten().take(MOST_BEFORE).collect();
+        let proven_at = self.proof.at(now);
         let payload = Payload {
-            auth_time: now,
-            amr: vec![PASSWORD.to_owned()],
+            auth_time: proven_at.unwrap_or(now),
+            amr: self.proof.amr(),
             seen_at: now,
+            began_at: proven_at.filter(|at| *at != now).map(|_| now),
+            is_undated: proven_at.is_none(),
+            provider: self.proof.provider(),
             incarnation: self.incarnation,
             organisation: found.organisation.generation,
             person: found.owner.generation,
@@ -191,17 +266,25 @@ impl SignIn {
             expires_at: now.plus(context.policy.people.session_lifetime),
             payload: written(&payload),
         };
-        let session = Session {
-            id: record.family,
-            person: found.owner.id,
-            auth_time: now,
-            amr: payload.amr,
-            record: record.clone(),
-            seen_at: now,
-            browser: payload.browser,
-            before: payload.before,
-        };
+        let session = payload.session(found.owner.id, record.clone());
         (Begun { session, text: key.into_secret() }, record)
+    }
+}
+
+impl Payload {
+    fn session(self, person: OwnerId, record: ArtifactRecord) -> Session {
+        Session {
+            id: record.family,
+            person,
+            auth_time: self.auth_time,
+            is_undated: self.is_undated,
+            provider: self.provider,
+            amr: self.amr,
+            seen_at: self.seen_at,
+            browser: self.browser,
+            before: self.before,
+            record,
+        }
     }
 }
 
@@ -225,7 +308,8 @@ fn written(payload: &Payload) -> String {
 }
 
 fn by(session: &Session) -> Actor {
-    Actor { scheme: PASSWORD_SCHEME.into(), credential: Some(session.id), owner: Some(session.person) }
+    let scheme = if session.provider.is_some() { FEDERATION_SCHEME } else { PASSWORD_SCHEME };
+    Actor { scheme: scheme.into(), credential: Some(session.id), owner: Some(session.person) }
 }
 
 /// Asks what is stored of the session whose text a browser has sent.
@@ -254,22 +338,15 @@ pub fn current(
     }
     let policy = &context.policy.people;
     // Both as the settings are now: who shortens them means the sessions that there are.
-    if context.now >= record.expires_at.min(payload.auth_time.plus(policy.session_lifetime)) {
+    if context.now
+        >= record.expires_at.min(payload.began_at.unwrap_or(payload.auth_time).plus(policy.session_lifetime))
+    {
         return Err(SessionEnd::Expired);
     }
     if context.now >= payload.seen_at.plus(policy.session_idle) {
         return Err(SessionEnd::Idle);
     }
-    Ok(Session {
-        id: record.family,
-        person: person.id(),
-        auth_time: payload.auth_time,
-        amr: payload.amr,
-        seen_at: payload.seen_at,
-        browser: payload.browser,
-        before: payload.before,
-        record,
-    })
+    Ok(payload.session(person.id(), record))
 }
 
 /// Says that a session is in use.
@@ -339,3 +416,4 @@ impl Act for SignOut {
 const ACTION: &str = "user.sign_in";
 /// How who signed in was proven, in the audit.
 const PASSWORD_SCHEME: &str = "password";
+const FEDERATION_SCHEME: &str = "federation";

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Begun, Session, SessionEnd, SignIn, SignOut, current, question};
+use super::{Begun, Proof, Session, SessionEnd, SignIn, SignOut, current, question};
 use crate::delegation::WEB_SESSION;
 use crate::effect::Effect;
 use crate::exchange::System;
@@ -29,8 +29,12 @@ fn ana(ground: &mut Ground) -> (OwnerId, ProvenPassword) {
 }
 
 fn sign_in(ground: &mut Ground, proof: &ProvenPassword) -> Result<Begun, SessionEnd> {
-    let act =
-        SignIn { proof: proof.clone(), incarnation: 0, replaces: None, browser: SeenBrowser::default() };
+    let act = SignIn {
+        proof: Proof::Password(proof.clone()),
+        incarnation: 0,
+        replaces: None,
+        browser: SeenBrowser::default(),
+    };
     ground.perform(&System, &act)
 }
 
@@ -67,7 +71,7 @@ fn asvs_7_2_4_every_sign_in_has_a_text_of_its_own_and_ends_the_session_before() 
     let other = sign_in(&mut ground, &proof).unwrap();
     assert!(first.text.expose() != other.text.expose() && first.session.id != other.session.id);
     let act = SignIn {
-        proof,
+        proof: Proof::Password(proof),
         incarnation: 0,
         replaces: Some(first.session.clone()),
         browser: SeenBrowser::default(),
@@ -212,7 +216,7 @@ fn asvs_7_4_1_a_sign_out_ends_what_began_in_the_session_and_in_those_that_it_too
     for begun in 1..=3 {
         begin_in(&mut ground, &session);
         let (proof, browser) = (proof.clone(), SeenBrowser::default());
-        let act = SignIn { proof, incarnation: 0, replaces: Some(session), browser };
+        let act = SignIn { proof: Proof::Password(proof), incarnation: 0, replaces: Some(session), browser };
         session = ground.perform(&System, &act).unwrap().session;
         names.push(session.id);
         assert_eq!(web_sessions(&ground), 1 + begun, "whoever signs in again stays signed in at web apps");
@@ -235,7 +239,12 @@ fn whoever_signs_in_at_somebody_elses_browser_finds_no_web_app_open() {
     begin_in(&mut ground, &session);
     let organisation = ground.organisation.clone();
     let theirs = Session { person: ground.member(OwnerKind::User, &organisation).id, ..session };
-    let act = SignIn { proof, incarnation: 0, replaces: Some(theirs), browser: SeenBrowser::default() };
+    let act = SignIn {
+        proof: Proof::Password(proof),
+        incarnation: 0,
+        replaces: Some(theirs),
+        browser: SeenBrowser::default(),
+    };
     ground.perform(&System, &act).unwrap();
     assert_eq!(web_sessions(&ground), 0);
 }
@@ -245,7 +254,8 @@ fn a_session_says_in_which_browser_it_began() {
     let mut ground = Ground::new();
     let (_, proof) = ana(&mut ground);
     let browser = SeenBrowser::new("Mozilla/5.0", Some("192.0.2.1".parse().unwrap()));
-    let act = SignIn { proof, incarnation: 0, replaces: None, browser: browser.clone() };
+    let act =
+        SignIn { proof: Proof::Password(proof), incarnation: 0, replaces: None, browser: browser.clone() };
     let Begun { text, .. } = ground.perform(&System, &act).unwrap();
     let session = found(&mut ground, &text).unwrap().unwrap();
     assert_eq!((session.browser, session.seen_at), (browser, NOW));

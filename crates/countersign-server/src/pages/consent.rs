@@ -65,7 +65,7 @@ impl<'a> AskedScope<'a> {
 }
 
 impl Page for Consent<'_> {
-    fn leads_to(&self) -> Option<&str> {
-        self.redirect
+    fn leads_to(&self) -> Vec<&str> {
+        self.redirect.into_iter().collect()
     }
 }

@@ -1,5 +1,7 @@
 //! Where the answer to a form is sent: what people are told of it, and what the policy of the page lets through.
 
+use std::collections::BTreeSet;
+
 use url::{Host, Url};
 
 /// What a redirect URI means to a person.
@@ -33,21 +35,23 @@ impl Destination {
     }
 }
 
-/// Returns what the CSP directive `form-action` lists for a form whose answer may be a redirect to `redirect_uri`.
+/// Returns what the CSP directive `form-action` lists for forms whose answers may be redirects to these.
 ///
 /// Browsers hold `form-action` against every redirect that follows (CSP 3 §6.4.1), and a client's own page may send a
 /// browser on to another of its origins. So it is the scheme that is listed, not one origin.
-pub(crate) fn form_action(redirect_uri: Option<&str>) -> String {
-    match redirect_uri.and_then(|uri| Url::parse(uri).ok()).as_ref().map(Url::scheme) {
-        None => "'self'".to_owned(),
-        Some("https") => "'self' https:".to_owned(),
-        Some("about" | "blob" | "data" | "file" | "filesystem" | "javascript" | "vbscript") => {
-            "'self'".to_owned()
-        }
-        // RFC 3986 §3.1: a scheme has letters, digits, `+`, `-` and `.`, so that nothing ends the directive.
-        Some(scheme) => format!("'self' https: {scheme}:"),
+pub(crate) fn form_action(leads_to: &[&str]) -> String {
+    let schemes = leads_to.iter().filter_map(|uri| Url::parse(uri).ok()).map(|uri| uri.scheme().to_owned());
+    let led: BTreeSet<_> = schemes.filter(|scheme| !LED_NOWHERE.contains(&scheme.as_str())).collect();
+    if led.is_empty() {
+        return "'self'".to_owned();
     }
+    // RFC 3986 §3.1: a scheme has letters, digits, `+`, `-` and `.`, so that nothing ends the directive.
+    let others = led.iter().filter(|scheme| *scheme != "https").map(|scheme| format!(" {scheme}:"));
+    format!("'self' https:{}", others.collect::<String>())
 }
+
+/// Schemes by which nobody is sent to an application.
+const LED_NOWHERE: [&str; 7] = ["about", "blob", "data", "file", "filesystem", "javascript", "vbscript"];
 
 #[cfg(test)]
 mod tests {
@@ -56,7 +60,7 @@ mod tests {
     #[track_caller]
     fn check(uri: &str, expected: &Destination, sources: &str) {
         assert_eq!(Destination::of(uri), *expected, "{uri}");
-        assert_eq!(form_action(Some(uri)), sources, "{uri}");
+        assert_eq!(form_action(&[uri]), sources, "{uri}");
     }
 
     #[test]
@@ -81,8 +85,10 @@ mod tests {
     #[test]
     fn csp3_6_4_1_a_uri_adds_no_directive() {
         for uri in ["javascript:alert(1)", "data:text/html,x", "no uri", "", "; script-src *", "a b:c"] {
-            assert_eq!(form_action(Some(uri)), "'self'", "{uri}");
+            assert_eq!(form_action(&[uri]), "'self'", "{uri}");
         }
-        assert_eq!(form_action(None), "'self'");
+        assert_eq!(form_action(&[]), "'self'");
+        let several = ["http://localhost/cb", "https://idp.example", "https://other.example", "app:/cb"];
+        assert_eq!(form_action(&several), "'self' https: app: http:");
     }
 }

@@ -20,8 +20,8 @@ pub(crate) struct FormPost<'a> {
 }
 
 impl Page for FormPost<'_> {
-    fn leads_to(&self) -> Option<&str> {
-        Some(self.action)
+    fn leads_to(&self) -> Vec<&str> {
+        vec![self.action]
     }
 
     fn policy(&self) -> &'static str {

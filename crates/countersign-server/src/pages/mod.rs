@@ -34,9 +34,9 @@ pub(crate) trait Page: Template {
         StatusCode::OK
     }
 
-    /// Returns the redirect URI to which the answer of its form may lead.
-    fn leads_to(&self) -> Option<&str> {
-        None
+    /// Returns the addresses elsewhere to which the answers of its forms may lead.
+    fn leads_to(&self) -> Vec<&str> {
+        Vec::new()
     }
 
     /// Returns what else its policy says.
@@ -48,7 +48,7 @@ pub(crate) trait Page: Template {
     fn reply(&self) -> Reply {
         // INVARIANT: nothing in a template fails but writing, and a `String` takes all.
         let html = self.render().unwrap_or_default();
-        let form_action = destination::form_action(self.leads_to());
+        let form_action = destination::form_action(&self.leads_to());
         Reply::page(self.status(), html, &format!("form-action {form_action}{}", self.policy()))
     }
 }

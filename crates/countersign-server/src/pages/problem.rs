@@ -39,12 +39,18 @@ pub(crate) enum ProblemKind {
     Method,
     /// There is no such page.
     Missing,
+    /// Somebody else's identity provider did not do its part.
+    Provider,
     /// A request cannot be followed.
     Request,
     /// Somebody did not finish signing in.
     SignIn,
     /// A form is not the browser's any more.
     Stale,
+    /// An identity elsewhere is nobody's here.
+    Stranger,
+    /// An identity elsewhere is somebody else's.
+    Taken,
     /// It cannot be done now.
     Unavailable,
 }
@@ -69,9 +75,12 @@ impl ProblemKind {
             Self::Many => "problem-many",
             Self::Method => "problem-method",
             Self::Missing => "problem-missing",
+            Self::Provider => "problem-provider",
             Self::Request => "problem-request",
             Self::SignIn => "problem-sign-in",
             Self::Stale => "problem-stale",
+            Self::Stranger => "problem-stranger",
+            Self::Taken => "problem-taken",
             Self::Unavailable => "problem-unavailable",
         }
     }
@@ -83,9 +92,12 @@ impl ProblemKind {
             Self::Many => "problem-many-words",
             Self::Method => "problem-method-words",
             Self::Missing => "problem-missing-words",
+            Self::Provider => "problem-provider-words",
             Self::Request => "problem-request-words",
             Self::SignIn => "problem-sign-in-words",
             Self::Stale => "problem-stale-words",
+            Self::Stranger => "problem-stranger-words",
+            Self::Taken => "problem-taken-words",
             Self::Unavailable => "problem-unavailable-words",
         }
     }

@@ -26,6 +26,19 @@ pub(crate) struct SignIn<'a> {
     pub(crate) wrong: Option<Wrong>,
     /// Whether a forgotten password can be replaced.
     pub(crate) forgotten: bool,
+    /// Where else people may sign in.
+    pub(crate) elsewhere: &'a [Elsewhere],
+}
+
+/// An identity provider at which people may sign in.
+#[derive(Debug)]
+pub(crate) struct Elsewhere {
+    /// What addresses call it.
+    pub(crate) name: String,
+    /// What people call it.
+    pub(crate) title: String,
+    /// Where it is, as far as its scheme goes.
+    pub(crate) place: String,
 }
 
 /// Why nobody is signed in.
@@ -64,7 +77,7 @@ impl Page for SignIn<'_> {
         self.wrong.map_or(StatusCode::OK, Wrong::status)
     }
 
-    fn leads_to(&self) -> Option<&str> {
-        self.redirect
+    fn leads_to(&self) -> Vec<&str> {
+        self.redirect.into_iter().chain(self.elsewhere.iter().map(|one| &*one.place)).collect()
     }
 }

@@ -23,7 +23,7 @@ pub(crate) struct SignOut<'a> {
 }
 
 impl Page for SignOut<'_> {
-    fn leads_to(&self) -> Option<&str> {
-        self.redirect
+    fn leads_to(&self) -> Vec<&str> {
+        self.redirect.into_iter().collect()
     }
 }

@@ -16,7 +16,7 @@ use super::language::Locale;
 use super::mail::{ResetAsk, ResetChoose, VerifyEmail};
 use super::notice::{Notice, NoticeKind};
 use super::problem::{Problem, ProblemKind};
-use super::sign_in::{SignIn, Wrong};
+use super::sign_in::{Elsewhere, SignIn, Wrong};
 use super::sign_out::SignOut;
 use super::{Bound, Page};
 
@@ -29,6 +29,7 @@ fn every(locale: Locale, text: &str) -> Vec<(&'static str, String)> {
         AskedScope { name: text, words: None, required: false },
     ];
     let redirect = Some(text);
+    let elsewhere = [Elsewhere { name: text.to_owned(), title: text.to_owned(), place: text.to_owned() }];
     let sign_in = |wrong| SignIn {
         locale,
         bound: bound(),
@@ -37,6 +38,7 @@ fn every(locale: Locale, text: &str) -> Vec<(&'static str, String)> {
         username: text,
         wrong,
         forgotten: true,
+        elsewhere: &elsewhere,
     };
     let page = |page: &dyn std::fmt::Display| page.to_string();
     let mut pages = vec![
@@ -373,6 +375,7 @@ fn csp3_6_4_1_only_a_page_that_leads_to_a_client_lets_its_form_go_there() {
         username: "",
         wrong: None,
         forgotten: false,
+        elsewhere: &[],
     };
     #[track_caller]
     fn check(page: &impl Page, sources: &str) {

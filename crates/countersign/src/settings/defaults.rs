@@ -4,6 +4,9 @@ use std::time::Duration;
 
 /// Where GitHub publishes the keys of its secret scanning: its page on the partner programme.
 pub(crate) const GITHUB_KEYS: &str = "https://api.github.com/meta/public_keys/secret_scanning";
+/// Where people sign in to GitHub, and where its API is.
+pub(crate) const GITHUB: &str = "https://github.com";
+pub(crate) const GITHUB_API: &str = "https://api.github.com";
 /// How long a call of our own may take: a third of what GitHub waits for our answer, which may wait for such a call.
 pub(crate) const EGRESS_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long before its end a key is warned of: a working week and the days around it.
@@ -27,6 +30,11 @@ mod tests {
 
     /// A file that has one of everything that a default may belong to.
     const WRITTEN: &str = r#"
+        [[identity_provider]]
+        name = "a"
+        issuer = "https://a"
+        client_id = "a"
+        client_secret_file = "/proc/sys/kernel/ostype"
         [[resource]]
         id = "urn:x"
         access_token = {}

@@ -7,7 +7,7 @@ use toml::{Table, Value};
 use super::register::{Mark, SETTINGS, mark};
 
 /// The lists of tables: their members are told apart by name.
-const LISTS: [&str; 3] = ["resource", "route", "upstream"];
+const LISTS: [&str; 4] = ["identity_provider", "resource", "route", "upstream"];
 
 /// Something that differs.
 #[derive(Debug, Clone, PartialEq)]

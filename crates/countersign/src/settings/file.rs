@@ -61,6 +61,7 @@ pub(crate) struct FileSettings {
     pub(crate) egress: EgressSettings,
     pub(crate) log: Log,
     pub(crate) limits: LimitSettings,
+    pub(crate) identity_provider: Vec<IdentityProviderSettings>,
     pub(crate) resource: Vec<toml::Table>,
     pub(crate) upstream: Vec<UpstreamSettings>,
     pub(crate) route: Vec<RouteSettings>,
@@ -216,6 +217,7 @@ pub(crate) struct EgressSettings {
     pub(crate) leaks: PurposeSettings,
     pub(crate) jwt: PurposeSettings,
     pub(crate) client_keys: PurposeSettings,
+    pub(crate) identity_providers: PurposeSettings,
     pub(crate) extra_ca: Option<PathBuf>,
     pub(crate) timeout: Option<String>,
 }
@@ -292,6 +294,22 @@ pub(crate) struct RouteSettings {
     pub(crate) upgrade: Vec<String>,
     pub(crate) require: toml::Table,
     pub(crate) shadow: Option<ShadowSettings>,
+}
+
+/// An identity provider as written.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct IdentityProviderSettings {
+    pub(crate) name: String,
+    pub(crate) title: Option<String>,
+    pub(crate) issuer: Option<String>,
+    pub(crate) kind: Option<String>,
+    pub(crate) url: Option<String>,
+    pub(crate) client_id: String,
+    pub(crate) client_secret_file: Option<PathBuf>,
+    pub(crate) scopes: Option<Vec<String>>,
+    pub(crate) trust_email: bool,
+    pub(crate) create_people: bool,
 }
 
 /// What is tried beside a route's requirement.
@@ -435,9 +453,14 @@ pub(crate) fn place_of(
                 mistake.starts_with(&format!("resource `{id}`:"))
                     || mistake.starts_with(&format!("resource {number}:"))
             };
+            let of_provider = |name: &str, number| {
+                mistake.starts_with(&format!("identity provider `{name}`:"))
+                    || mistake.starts_with(&format!("identity provider {number}:"))
+            };
             let named = |list, is: &dyn Fn(&str, usize) -> bool| member(document, (list, "name"), is);
             named("upstream", &of_upstream)
                 .or_else(|| named("route", &of_route))
+                .or_else(|| named("identity_provider", &of_provider))
                 .or_else(|| member(document, ("resource", "id"), &of_resource))?
         }
     };

@@ -8,6 +8,7 @@ pub(crate) mod defaults;
 pub(crate) mod difference;
 pub(crate) mod file;
 mod gateway;
+mod identity_providers;
 mod people;
 pub(crate) mod register;
 pub(crate) mod resolved;

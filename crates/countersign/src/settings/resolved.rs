@@ -20,6 +20,7 @@ use countersign_gateway::address::HealthCheck;
 use countersign_gateway::pace::Pace;
 use countersign_gateway::route::{Protocol, Trust};
 use countersign_gateway::upstream::UpstreamLimits;
+use countersign_server::identity_provider::ProviderSpec;
 use countersign_store::Retention;
 use toml::{Table, Value};
 use url::Url;
@@ -30,7 +31,7 @@ use super::file::{
     UpstreamSettings,
 };
 use super::resources::ResourceSpec;
-use super::{gateway, people, retention};
+use super::{gateway, identity_providers, people, retention};
 use crate::cli::Up;
 use crate::log::LogSettings;
 
@@ -72,6 +73,8 @@ pub(crate) struct Settings {
     pub(crate) resources: ResourceSpec,
     pub(crate) upstreams: Vec<Upstream>,
     pub(crate) routes: Vec<RouteSpec>,
+    /// Where else people may sign in.
+    pub(crate) identity_providers: Vec<ProviderSpec>,
     /// Whose tokens the routes take, beside our own; each once.
     pub(crate) foreign_issuers: Vec<ForeignIssuer>,
     /// The file and the environment, as written.
@@ -96,6 +99,7 @@ pub(crate) struct EgressSpec {
     pub(crate) leaks: Vec<AddressBlock>,
     pub(crate) jwt: Vec<AddressBlock>,
     pub(crate) client_keys: Vec<AddressBlock>,
+    pub(crate) identity_providers: Vec<AddressBlock>,
     pub(crate) extra_ca: Option<PathBuf>,
     pub(crate) timeout: Duration,
 }
@@ -189,6 +193,7 @@ impl Settings {
             upstream_limits: upstream_limits(&file.limits)?,
             drain: duration("limits.drain", file.limits.drain.as_ref())?.unwrap_or(DRAIN),
             foreign_issuers: foreign_issuers(&routes)?,
+            identity_providers: identity_providers::read(&file.identity_provider)?,
             resources,
             routes,
             upstreams,
@@ -382,6 +387,7 @@ fn egress(settings: &EgressSettings) -> Result<EgressSpec> {
         leaks: blocks("egress.leaks.allow", &settings.leaks.allow)?,
         jwt: blocks("egress.jwt.allow", &settings.jwt.allow)?,
         client_keys: blocks("egress.client_keys.allow", &settings.client_keys.allow)?,
+        identity_providers: blocks("egress.identity_providers.allow", &settings.identity_providers.allow)?,
         extra_ca: settings.extra_ca.clone(),
         timeout: duration("egress.timeout", settings.timeout.as_ref())?.unwrap_or(EGRESS_TIMEOUT),
     })

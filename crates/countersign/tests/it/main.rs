@@ -31,6 +31,7 @@ mod discovery;
 mod encrypted_tokens;
 mod fairness;
 mod faults;
+mod federation;
 mod github;
 mod grants;
 mod imports;

@@ -82,6 +82,7 @@ impl Devices {
             session: CredentialId::random(IdPrefix::new("ses"), &mut ground.entropy),
             person: snapshot.owner(self.person.id).unwrap(),
             auth_time: NOW,
+            is_undated: false,
             amr: vec!["pwd".to_owned()],
         };
         ground.perform(&by, &act)

@@ -115,6 +115,7 @@ impl People {
             session: CredentialId::random(SESSION, &mut ground.entropy),
             person: snapshot.owner(self.person.id).unwrap(),
             auth_time: NOW,
+            is_undated: false,
             amr: vec!["pwd".to_owned()],
         };
         ground.perform(&by, &act).unwrap().code.expose().clone()
