@@ -10,6 +10,7 @@ use countersign_core::decision::Permit;
 use countersign_core::known::KnownOwner;
 use countersign_core::ledger::{Find as _, Unavailable};
 use countersign_core::question::{FoundPerson, PersonOf};
+use countersign_core::record::PersonRecord;
 use countersign_core::refusal::Refusal;
 use countersign_core::resource::Resource;
 use countersign_core::scope::{Scope, ScopeSet};
@@ -67,17 +68,20 @@ impl Member {
     /// Returns what stands around a page.
     pub(crate) fn around<'a>(&'a self, app: &App, visit: &Visit, tab: Tab) -> Around<'a> {
         let bound = visit.bound(app, FormPurpose::Account, tab.request());
-        Around { bound, user: self.username(), tab, tabs: tabs(app) }
+        Around { bound, user: self.username(), tab, tabs: tabs(app, &self.found.person) }
     }
 }
 
 /// Returns the pages that the settings have something for.
-fn tabs(app: &App) -> Vec<Tab> {
-    let offered = &app.policy.load().self_service;
+fn tabs(app: &App, person: &PersonRecord) -> Vec<Tab> {
+    let (offered, providers) = (&app.policy.load().self_service, app.providers.load());
     let is_there = |tab: &Tab| match tab {
         Tab::Keys => offered.api_keys.is_some(),
         Tab::Clients => offered.clients.is_some(),
-        Tab::Sessions | Tab::Apps | Tab::Password => true,
+        Tab::Identities => !providers.0.is_empty(),
+        // Who signs in elsewhere alone has none to change.
+        Tab::Password => person.password.is_some(),
+        Tab::Sessions | Tab::Apps => true,
     };
     Tab::ALL.into_iter().filter(is_there).collect()
 }

@@ -38,9 +38,9 @@ use crate::user_json::{
 use crate::userinfo::{self, UserInfo};
 use crate::web_account::{self, SessionView};
 use crate::{
-    account_apps, account_clients, account_keys, account_password, account_sessions, api_key, audit,
-    authorize, bulk, by_form, client, decision, device_page, federation, issuer, logout, mailed,
-    management_key, observe, openapi, owner, reload, resource, sign_in, user, web_login,
+    account_apps, account_clients, account_identities, account_keys, account_password, account_sessions,
+    api_key, audit, authorize, bulk, by_form, client, decision, device_page, federation, issuer, logout,
+    mailed, management_key, observe, openapi, owner, reload, resource, sign_in, user, web_login,
 };
 
 macro_rules! shape {
@@ -280,6 +280,26 @@ pub static ENDPOINTS: &[Endpoint] = &[
         refusals: &[Problem::Forbidden, Problem::Unavailable],
         offered: |desk| desk.app.policy.load().self_service.clients.is_some(),
         handler: Handler::Open(|desk, received| Box::pin(account_clients::take(&desk.app, received))),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::get(ISSUER, "/account/identities"),
+        id: "showIdentities",
+        summary: "Shows a person the accounts elsewhere by which they sign in.",
+        clause: "OpenID Connect Core 1.0 §5.7",
+        answer: Answered::page(),
+        refusals: &[Problem::Unavailable],
+        handler: Handler::Open(|desk, received| Box::pin(account_identities::show(&desk.app, received))),
+        ..ROW
+    },
+    Endpoint {
+        place: Place::post(ISSUER, "/account/identities"),
+        id: "changeIdentities",
+        summary: "Sends a person to connect an account elsewhere, or disconnects one.",
+        clause: "OpenID Connect Core 1.0 §5.7",
+        answer: Answered::page(),
+        refusals: &[Problem::Forbidden, Problem::Unavailable],
+        handler: Handler::Open(|desk, received| Box::pin(account_identities::take(&desk.app, received))),
         ..ROW
     },
     Endpoint {
@@ -1337,6 +1357,8 @@ mod tests {
         ("removeApp", "the same, and a form of ours that was shown in it"),
         ("showOwnClients", "the session is proven here; without a recent one it is a sign-in"),
         ("changeOwnClients", "the same, and a form of ours that was shown in it"),
+        ("showIdentities", "the session is proven here; without a recent one it is a sign-in"),
+        ("changeIdentities", "the same, and a form of ours that was shown in it"),
         ("showOwnKeys", "the session is proven here; without a recent one it is a sign-in"),
         ("changeOwnKeys", "the same, and a form of ours that was shown in it"),
         ("askForPassword", "the session is proven here; without one it is a sign-in"),

@@ -12,6 +12,7 @@ use countersign_core::exchange::System;
 use countersign_core::federation::{
     Begun, Freshness, Join, LinkIdentity, NotLinked, ProvenIdentity, Purpose, Recognised, recognise,
 };
+use countersign_core::id::CredentialId;
 use countersign_core::ledger::{Commit, Durable as _, Find as _, Ledger as _};
 use countersign_core::record::MarkRecord;
 use countersign_core::secret::Purpose as HashPurpose;
@@ -49,6 +50,16 @@ pub(crate) async fn sign_in(app: &App, received: Received) -> Result<Reply, Fail
     let request = form.request().to_owned();
     let freshness = freshness(&request)?;
     send(app, &form.head.headers, &name, (Purpose::SignIn(request), freshness)).await
+}
+
+/// Sends somebody to a provider who wants to make an identity there theirs, in this session.
+pub(crate) async fn link(
+    app: &App,
+    headers: &HeaderMap,
+    name: &str,
+    session: CredentialId,
+) -> Result<Reply, Failure> {
+    send(app, headers, name, (Purpose::Link(session), Freshness::Any)).await
 }
 
 /// Says how lately a request wants somebody to have signed in.
@@ -186,11 +197,7 @@ impl Visit<'_> {
     }
 
     /// Makes an identity theirs who began this, in the same session.
-    async fn link(
-        &self,
-        session: countersign_core::id::CredentialId,
-        found: Found,
-    ) -> Result<Reply, Failure> {
+    async fn link(&self, session: CredentialId, found: Found) -> Result<Reply, Failure> {
         let app = self.app;
         let member = Member::find(app, self.headers).await?.filter(|member| member.session.id == session);
         let Some(member) = member else { return Err(self.not_finished()) };
@@ -201,7 +208,7 @@ impl Visit<'_> {
         let permit = member.permit(app, account::Purpose::Own)?;
         let act = LinkIdentity { identity, person: member.session.person };
         match app.attempt(&permit, &act).await? {
-            Ok(()) | Err(NotLinked::Theirs) => see_other(Tab::Sessions.path()),
+            Ok(()) | Err(NotLinked::Theirs) => see_other(Tab::Identities.path()),
             Err(NotLinked::OfAnother) => Err(self.told(ProblemKind::Taken, StatusCode::CONFLICT)),
             Err(NotLinked::TooMany | NotLinked::NotTheirs | NotLinked::LastWay) => {
                 Err(self.told(ProblemKind::Request, StatusCode::CONFLICT))
@@ -269,7 +276,8 @@ fn not_finished(app: &App, headers: &HeaderMap, goal: Option<&Begun>, cookie: Op
 fn again(goal: Option<&Begun>) -> &str {
     match goal.map(|goal| &goal.purpose) {
         Some(Purpose::SignIn(request)) if !request.is_empty() => request,
-        Some(Purpose::SignIn(_) | Purpose::Link(_)) | None => Tab::Sessions.request(),
+        Some(Purpose::Link(_)) => Tab::Identities.request(),
+        Some(Purpose::SignIn(_)) | None => Tab::Sessions.request(),
     }
 }
 

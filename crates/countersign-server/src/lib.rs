@@ -9,6 +9,7 @@
 mod account;
 mod account_apps;
 mod account_clients;
+mod account_identities;
 mod account_keys;
 mod account_password;
 mod account_sessions;

@@ -111,6 +111,15 @@ impl Store {
         artifact::sessions(&self.database, which, person, request).await
     }
 
+    /// Reads the identities at other providers that are a person's: there are few.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`].
+    pub async fn linked_identities(&self, person: OwnerId) -> Result<Vec<LinkedIdentity>, Unavailable> {
+        identity::of_person(&self.database, person).await
+    }
+
     /// Reads a page of persons within `reach`.
     ///
     /// # Errors

@@ -171,6 +171,16 @@ impl Providers {
         self.0.iter().find(|one| one.known.name.as_str() == name)
     }
 
+    /// Returns what people call the provider of an issuer.
+    pub(crate) fn title_of(&self, issuer: &str) -> Option<&str> {
+        self.0.iter().find(|one| one.known.issuer == issuer).map(|one| one.title.as_str())
+    }
+
+    /// Returns the issuers by which people can sign in.
+    pub(crate) fn issuers(&self) -> Vec<String> {
+        self.0.iter().map(|one| one.known.issuer.clone()).collect()
+    }
+
     /// Returns what the sign-in page shows of them.
     pub(crate) fn elsewhere(&self) -> Vec<Elsewhere> {
         let one = |provider: &Provider| Elsewhere {

@@ -6,6 +6,7 @@ use countersign_core::timestamp::Timestamp;
 
 use super::consent::AskedScope;
 use super::language::Locale;
+use super::sign_in::Elsewhere;
 use super::{Bound, Page};
 
 /// A page of the account.
@@ -19,13 +20,16 @@ pub(crate) enum Tab {
     Keys,
     /// Clients that they registered.
     Clients,
+    /// Accounts elsewhere by which they sign in.
+    Identities,
     /// Their password.
     Password,
 }
 
 impl Tab {
     /// Every page, in the order in which they are listed.
-    pub(crate) const ALL: [Self; 5] = [Self::Sessions, Self::Apps, Self::Keys, Self::Clients, Self::Password];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Sessions, Self::Apps, Self::Keys, Self::Clients, Self::Identities, Self::Password];
 
     /// Returns where it is.
     pub(crate) const fn path(self) -> &'static str {
@@ -34,6 +38,7 @@ impl Tab {
             Self::Apps => "/account/apps",
             Self::Keys => "/account/keys",
             Self::Clients => "/account/clients",
+            Self::Identities => "/account/identities",
             Self::Password => "/account/password",
         }
     }
@@ -49,6 +54,7 @@ impl Tab {
             Self::Apps => "account-apps",
             Self::Keys => "account-keys",
             Self::Clients => "account-clients",
+            Self::Identities => "account-identities",
             Self::Password => "account-password",
         }
     }
@@ -59,6 +65,7 @@ impl Tab {
             Self::Apps => "account-apps-title",
             Self::Keys => "account-keys-title",
             Self::Clients => "account-clients-title",
+            Self::Identities => "account-identities-title",
             Self::Password => "account-password-title",
         }
     }
@@ -255,6 +262,37 @@ pub(crate) struct ShownOnce<'a> {
     pub(crate) words: &'static str,
 }
 
+/// Accounts elsewhere by which somebody signs in.
+#[derive(Debug, Template)]
+#[template(path = "account_identities.html")]
+pub(crate) struct Identities<'a> {
+    /// The language.
+    pub(crate) locale: Locale,
+    /// What stands around it.
+    pub(crate) around: Around<'a>,
+    /// Those that are connected.
+    pub(crate) identities: Vec<IdentityRow>,
+    /// Where one may be connected.
+    pub(crate) elsewhere: &'a [Elsewhere],
+    /// What was wrong.
+    pub(crate) wrong: Option<&'static str>,
+}
+
+/// An account elsewhere.
+#[derive(Debug)]
+pub(crate) struct IdentityRow {
+    /// What the provider is called.
+    pub(crate) title: String,
+    /// The provider's issuer.
+    pub(crate) issuer: String,
+    /// The provider's name for them.
+    pub(crate) subject: String,
+    /// What they recognise it by.
+    pub(crate) shown: String,
+    /// Since when.
+    pub(crate) since: Timestamp,
+}
+
 /// Where somebody changes their password.
 #[derive(Debug, Template)]
 #[template(path = "account_password.html")]
@@ -273,6 +311,11 @@ impl Page for Sessions<'_> {}
 impl Page for Apps<'_> {}
 impl Page for Keys<'_> {}
 impl Page for Clients<'_> {}
+impl Page for Identities<'_> {
+    fn leads_to(&self) -> Vec<&str> {
+        self.elsewhere.iter().map(|one| &*one.place).collect()
+    }
+}
 impl Page for ShownOnce<'_> {}
 impl Page for ChangePassword<'_> {}
 

@@ -6,8 +6,8 @@ use countersign_core::secret::Secret;
 use countersign_core::timestamp::Timestamp;
 
 use super::account::{
-    AppRow, Apps, Around, ChangePassword, ClientRow, Clients, KeyOffer, KeyRow, Keys, SessionRow, Sessions,
-    ShownOnce, Tab,
+    AppRow, Apps, Around, ChangePassword, ClientRow, Clients, Identities, IdentityRow, KeyOffer, KeyRow,
+    Keys, SessionRow, Sessions, ShownOnce, Tab,
 };
 use super::consent::{AskedScope, Consent};
 use super::device::{Confirm, Enter, WrongCode};
@@ -112,6 +112,7 @@ fn of_account(locale: Locale, text: &str) -> Vec<(&'static str, String)> {
         ("account-apps", apps(locale, text).to_string()),
         ("account-keys", keys(locale, text).to_string()),
         ("account-clients", clients(locale, text).to_string()),
+        ("account-identities", identities(locale, text, &[elsewhere(text)]).to_string()),
         ("account-secret", secret(locale, text, &Secret::new(text.to_owned())).to_string()),
         ("account-password", password.to_string()),
     ]
@@ -199,6 +200,22 @@ fn clients(locale: Locale, text: &str) -> Clients<'_> {
         once: text.to_owned(),
         wrong: Some(text.to_owned()),
     }
+}
+
+fn elsewhere(text: &str) -> Elsewhere {
+    Elsewhere { name: "corp".to_owned(), title: text.to_owned(), place: text.to_owned() }
+}
+
+fn identities<'a>(locale: Locale, text: &'a str, elsewhere: &'a [Elsewhere]) -> Identities<'a> {
+    let one = IdentityRow {
+        title: text.to_owned(),
+        issuer: text.to_owned(),
+        subject: text.to_owned(),
+        shown: text.to_owned(),
+        since: Timestamp::from_millis(1_764_583_380_123),
+    };
+    let around = around(text, Tab::Identities);
+    Identities { locale, around, identities: vec![one], elsewhere, wrong: Some("identity-last") }
 }
 
 fn secret<'a>(locale: Locale, text: &'a str, secret: &'a Secret<String>) -> ShownOnce<'a> {

@@ -38,6 +38,7 @@ mod imports;
 mod keys;
 mod leaks;
 mod limits;
+mod linking;
 mod login;
 mod mails;
 mod master_key;

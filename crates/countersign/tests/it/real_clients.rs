@@ -7,6 +7,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::harness::{Ground, Server};
+use crate::linking::Pair;
 use crate::oauth::{Client, call};
 
 /// Where the programs lie, and where the libraries are installed; `None`: they are not, and nobody asked for them.
@@ -74,32 +75,48 @@ fn oauth4webapi_openid_client_authlib_and_pyjwt_obtain_introspect_and_revoke_tok
     }
 }
 
-#[test]
-fn openid_client_oauth4webapi_and_authlib_sign_people_in_by_code_and_by_device() {
-    let place = Ground::new();
-    let server = place.up("data", &[]);
+/// Lets client libraries sign somebody in at `server`, who has a password there or at an identity provider of its.
+fn sign_people_in(server: &Server, provider: &str) {
     let callback = "https://app.example/cb";
     let body = json!({ "name": "app", "redirect_uris": [callback], "token_endpoint_auth_method": "none",
         "scopes": ["orders:read"], "grant_types": ["authorization_code", "refresh_token",
             "urn:ietf:params:oauth:grant-type:device_code"] });
     let client = server.manage("POST", "/v1/clients", &body).json()["client_id"].clone();
-    let person = json!({ "username": "ana", "password": "correct horse" });
-    assert_eq!(server.manage("POST", "/v1/users", &person).status, 201);
     for program in ["openid-client-people.mjs", "oauth4webapi-people.mjs", "people.py"] {
         run(
             program,
             &[],
             &[
-                ("ISSUER", url(&server, "issuer")),
+                ("ISSUER", url(server, "issuer")),
                 ("CLIENT_ID", client.as_str().unwrap()),
                 ("CALLBACK", callback),
                 ("SCOPE", "openid orders:read offline_access"),
+                ("PROVIDER", provider),
                 ("USERNAME", "ana"),
                 ("PASSWORD", "correct horse"),
                 ("AUTHLIB_INSECURE_TRANSPORT", "1"),
             ],
         );
     }
+}
+
+#[test]
+fn openid_client_oauth4webapi_and_authlib_sign_people_in_by_code_and_by_device() {
+    let place = Ground::new();
+    let server = place.up("data", &[]);
+    let person = json!({ "username": "ana", "password": "correct horse" });
+    assert_eq!(server.manage("POST", "/v1/users", &person).status, 201);
+    sign_people_in(&server, "");
+}
+
+#[test]
+fn openid_client_oauth4webapi_and_authlib_sign_people_in_who_are_known_at_another_provider() {
+    let pair = Pair::start("create_people = true");
+    let person = json!({ "username": "ana", "password": "correct horse" });
+    assert_eq!(pair.idp.manage("POST", "/v1/users", &person).status, 201);
+    sign_people_in(&pair.here, "corp");
+    let people = pair.here.manage("GET", "/v1/users", &Value::Null).json();
+    assert_eq!(people["data"].as_array().unwrap().len(), 1, "one person, whichever library: {people}");
 }
 
 #[test]
