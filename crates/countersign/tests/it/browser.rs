@@ -2,8 +2,11 @@
 //!
 //! `cargo xtask test` installs the browser and, into `target/clients`, what drives it.
 
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+use serde_json::json;
 
 use crate::harness::{Ground, Server};
 
@@ -139,6 +142,48 @@ clients = { grants = ['authorization_code'], scopes = ['orders:read'], audiences
 ";
     let config = place.write("c.toml", &format!("{SETTINGS}{offered}"));
     run("account.mjs", &place.up("data", &["--config", config.to_str().unwrap()]), &[]);
+}
+
+/// Browsers tell the two apart by their hosts, whose cookies the ports of a host would share.
+#[test]
+fn a_countersign_at_a_countersign_in_a_browser() {
+    let place = Ground::new();
+    let idp = place.up("idp", &[]);
+    let issuer = idp.card["issuer"].as_str().unwrap();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = free.local_addr().unwrap().to_string();
+    drop(free);
+    let ours = format!("http://{listen}");
+    let client = idp.manage(
+        "POST",
+        "/v1/clients",
+        &json!({ "name": "House", "grant_types": ["authorization_code"],
+                 "redirect_uris": [format!("{ours}/federation/corp/callback")] }),
+    );
+    let client = client.json();
+    place.write("secret", client["client_secret"].as_str().unwrap());
+    let settings = format!(
+        "{SETTINGS}
+[egress.identity_providers]
+allow = ['127.0.0.0/8', '::1']
+
+[[identity_provider]]
+name = 'corp'
+title = 'Example Corp'
+issuer = '{issuer}'
+client_id = '{}'
+client_secret_file = 'secret'
+trust_email = true
+create_people = true
+",
+        client["client_id"].as_str().unwrap()
+    );
+    place.write("c.toml", &settings);
+    let arguments = ["--config", "c.toml", "--issuer-listen", &listen, "--issuer-url", &ours];
+    let server = place.up("data", &arguments);
+    let (admin, key) = (idp.card["admin"].as_str().unwrap().to_owned(), idp.management_key());
+    let environment = [("ISSUER", &*ours), ("IDP", issuer), ("IDP_ADMIN", &admin), ("IDP_KEY", &key)];
+    run("federation.mjs", &server, &environment);
 }
 
 #[test]

@@ -28,8 +28,9 @@ impl World {
             "[egress]\ntimeout = \"1s\"\n[egress.identity_providers]\nallow = [\"127.0.0.0/8\"]\n",
         );
         for (name, provider, more) in providers {
+            let place = if more.contains("github") { "url" } else { "issuer" };
             settings.push_str(&format!(
-                "[[identity_provider]]\nname = \"{name}\"\nissuer = \"{}\"\nclient_id = \"{}\"\n\
+                "[[identity_provider]]\nname = \"{name}\"\n{place} = \"{}\"\nclient_id = \"{}\"\n\
                  client_secret_file = \"secret\"\n{more}\n",
                 provider.issuer,
                 provider::CLIENT
@@ -431,4 +432,51 @@ fn providers_come_and_go_by_a_reload() {
     world.place.write("countersign.toml", &settings.replace("\"corp\"", "\"corp2\""));
     assert_eq!(reload().status, 200);
     assert!(world.browser().get("/login").body.contains("with-corp2"));
+}
+
+#[test]
+fn github_signs_people_in_by_their_number_and_their_verified_primary_address() {
+    let github = Provider::start();
+    let world =
+        World::start(&[("github", &github, "kind = \"github\"\ntrust_email = true\ncreate_people = true")]);
+    world.person("ana", "ana@example.com");
+    let emails = |verified: bool| {
+        json!([{ "email": "public@example.com", "primary": false, "verified": true, "visibility": "public" },
+               { "email": "ana@example.com", "primary": true, "verified": verified, "visibility": null }])
+    };
+    let user =
+        |id: u64, login: &str| json!({ "id": id, "login": login, "name": "Ana", "email": "ana@example.com" });
+    for (id, login, verified, expected) in [
+        // The public address of the profile proves nothing.
+        (1, "octocat", false, "github.octocat"),
+        (2, "ana", true, "ana"),
+        // Renamed, and without the address: it is the number that counts.
+        (2, "anna", false, "ana"),
+        // Somebody else has taken the login that was given up.
+        (3, "octocat", false, "github."),
+    ] {
+        github.say(user(id, login));
+        github.tell(emails(verified));
+        let mut browser = world.browser();
+        let asked = leave_login(&mut browser, "github");
+        assert_eq!(asked["scope"], "read:user user:email");
+        let code = github.allow(&asked);
+        let back = come_back(&mut browser, "github", &[("code", &code), ("state", &asked["state"])]);
+        assert_eq!(back.status, 303, "{login}: {}", back.body);
+        let found = who(&mut browser).unwrap();
+        let is_expected =
+            if expected.ends_with('.') { found.starts_with(expected) } else { found == expected };
+        assert!(is_expected && (id != 3 || found != "github.octocat"), "{login}: {found}");
+    }
+    // What GitHub answers with 200 and is an error, and what is no user.
+    let mut browser = world.browser();
+    let asked = leave_login(&mut browser, "github");
+    let told = come_back(&mut browser, "github", &[("code", "made-up"), ("state", &asked["state"])]);
+    assert_eq!(told.status, 502);
+    assert!(world.server.log().contains("bad_verification_code"));
+    github.say(json!({ "login": "octocat" }));
+    let asked = leave_login(&mut browser, "github");
+    let code = github.allow(&asked);
+    let told = come_back(&mut browser, "github", &[("code", &code), ("state", &asked["state"])]);
+    assert_eq!((told.status, who(&mut browser)), (502, None));
 }

@@ -233,6 +233,13 @@ fn answer(
             ok(&json!({ "keys": [state.key.public().to_jwk()] }))
         }
         "/token" => token(&mut state, authorization, form),
+        // As GitHub answers, a GitHub Enterprise Server below itself.
+        "/login/oauth/access_token" => github_token(&mut state, form),
+        "/api/v3/user" if authorization == "Bearer gho_at" => ok(&state.claims),
+        "/api/v3/user/emails" if authorization == "Bearer gho_at" => ok(&state.userinfo),
+        "/api/v3/user" | "/api/v3/user/emails" => {
+            http("401 Unauthorized", "{\"message\":\"Bad credentials\"}")
+        }
         "/userinfo" if authorization == "Bearer at" && state.userinfo != Value::Null => ok(&state.userinfo),
         "/userinfo" => {
             let subject = state.claims.get("sub").and_then(Value::as_str);
@@ -291,6 +298,25 @@ fn token(state: &mut State, authorization: &str, form: &BTreeMap<String, String>
     if state.mode == Mode::NoToken {
         answer.as_object_mut().unwrap().remove("id_token");
     }
+    http("200 OK", &answer.to_string())
+}
+
+/// Redeems a code as GitHub does: it answers an error with 200.
+fn github_token(state: &mut State, form: &BTreeMap<String, String>) -> String {
+    state.redeemed += 1;
+    let asked = state.codes.get(&form["code"]).cloned().unwrap_or_default();
+    let challenge = base64url::encode(digest(&SHA256, form["code_verifier"].as_bytes()).as_ref());
+    let good = form["client_id"] == CLIENT
+        && form["client_secret"] == SECRET.trim()
+        && asked.get("redirect_uri") == Some(&form["redirect_uri"])
+        && asked.get("code_challenge") == Some(&challenge)
+        && state.used.insert(form["code"].clone());
+    let answer = match good {
+        true => json!({ "access_token": "gho_at", "token_type": "bearer", "scope": "read:user,user:email" }),
+        false => {
+            json!({ "error": "bad_verification_code", "error_description": "The code is incorrect or expired." })
+        }
+    };
     http("200 OK", &answer.to_string())
 }
 
