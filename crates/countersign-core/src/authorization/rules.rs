@@ -240,7 +240,8 @@ impl Authorize<'_> {
             version: 1,
             family: CredentialId::random(FAMILY, context.entropy),
             grant: Some(grant),
-            parent: self.is_web_app().then_some(by.session),
+            // What web apps of the house obtain ends with the session that it began in; what others obtain outlasts it.
+            parent: self.is_own().then_some(by.session),
             client: Some(self.client.id()),
             subject: Some(by.person.id()),
             organisation: self.client.organisation(),
@@ -248,11 +249,6 @@ impl Authorize<'_> {
             payload: serde_json::to_string(&state).ok()?,
         };
         Some((text, record))
-    }
-
-    /// What web apps of the installation obtain lives as long as the session that it began in; what others obtain outlasts it.
-    fn is_web_app(&self) -> bool {
-        self.checked.addressed.terms.auth_method == AuthMethod::Gateway
     }
 }
 
