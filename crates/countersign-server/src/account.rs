@@ -33,7 +33,7 @@ use crate::{session, sign_in};
 /// Rows of a page.
 pub(crate) const ROWS: usize = 50;
 /// How recent a sign-in has to be where something is made: a session that was left open is not enough (OWASP ASVS 5.0 §7.5.1).
-const RECENT: Duration = Duration::from_secs(15 * 60);
+pub(crate) const RECENT: Duration = Duration::from_secs(15 * 60);
 /// Somebody who is signed in.
 pub(crate) struct Member {
     /// By which session.
@@ -89,7 +89,8 @@ fn tabs(app: &App, person: &PersonRecord) -> Vec<Tab> {
 /// Asks somebody to sign in once more whose sign-in is not recent; `None`: it is.
 pub(crate) fn recent(app: &App, visit: &Visit, member: &Member, tab: Tab) -> Option<Reply> {
     let is_recent = member.session.is_recent(app.now(), RECENT);
-    (!is_recent).then(|| sign_in::plain(app, visit, tab.request(), member.username(), None))
+    (tab.wants_recent() && !is_recent)
+        .then(|| sign_in::plain(app, visit, tab.request(), member.username(), None))
 }
 
 /// Draws what tells a form that is sent twice.

@@ -22,7 +22,7 @@ use countersign_edge::cookie::Cookie;
 use countersign_edge::form::Form;
 use http::{HeaderMap, StatusCode};
 
-use crate::account::Member;
+use crate::account::{Member, RECENT};
 use crate::app::App;
 use crate::attempts::Attempts;
 use crate::csrf::FormPurpose;
@@ -48,7 +48,7 @@ pub(crate) async fn sign_in(app: &App, received: Received) -> Result<Reply, Fail
     let name = received.head.uri.path().strip_prefix(PLACE).unwrap_or_default().to_owned();
     let form = OwnForm::receive(app, received, FormPurpose::SignIn).await?;
     let request = form.request().to_owned();
-    let freshness = freshness(&request)?;
+    let freshness = freshness(app, &name, &request)?;
     send(app, &form.head.headers, &name, (Purpose::SignIn(request), freshness)).await
 }
 
@@ -62,12 +62,15 @@ pub(crate) async fn link(
     send(app, headers, name, (Purpose::Link(session), Freshness::Any)).await
 }
 
-/// Says how lately a request wants somebody to have signed in.
-fn freshness(request: &str) -> Result<Freshness, Failure> {
-    match request.is_empty() || pages::is_own(request) {
-        true => Ok(Freshness::Any),
-        false => authorize::freshness(request),
+/// Says how lately a request wants somebody to have signed in. A page of theirs that wants it is content with a provider that
+/// cannot say when: they have just come from there.
+fn freshness(app: &App, name: &str, request: &str) -> Result<Freshness, Failure> {
+    if !request.is_empty() && !pages::is_own(request) {
+        return authorize::freshness(request);
     }
+    let is_asked = Tab::ALL.iter().any(|tab| tab.request() == request && tab.wants_recent());
+    let says_when = app.providers.load().find(name).is_some_and(Provider::says_when);
+    Ok(if is_asked && says_when { Freshness::Within(RECENT.as_secs()) } else { Freshness::Any })
 }
 
 async fn send(

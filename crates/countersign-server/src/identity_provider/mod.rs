@@ -111,6 +111,11 @@ impl Provider {
         Ok(Self { known, title: title.clone(), way, calls: Semaphore::new(MOST_CALLS) })
     }
 
+    /// Tells whether it can say when somebody has signed in there.
+    pub(crate) const fn says_when(&self) -> bool {
+        matches!(self.way, Way::OpenId(_))
+    }
+
     /// Returns where a browser is sent to.
     pub(crate) async fn address(&self, sent: &Sent<'_>) -> Result<String, ProviderFailure> {
         let _call = self.calls.try_acquire().map_err(|_| ProviderFailure::Busy)?;

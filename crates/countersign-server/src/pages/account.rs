@@ -48,6 +48,14 @@ impl Tab {
         self.path().trim_start_matches('/')
     }
 
+    /// Tells whether it is shown to whoever has signed in a short time ago alone: something is made there, or a way in.
+    pub(crate) const fn wants_recent(self) -> bool {
+        match self {
+            Self::Keys | Self::Clients | Self::Identities => true,
+            Self::Sessions | Self::Apps | Self::Password => false,
+        }
+    }
+
     const fn name(self) -> &'static str {
         match self {
             Self::Sessions => "account-sessions",

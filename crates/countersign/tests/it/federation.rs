@@ -480,3 +480,24 @@ fn github_signs_people_in_by_their_number_and_their_verified_primary_address() {
     let told = come_back(&mut browser, "github", &[("code", &code), ("state", &asked["state"])]);
     assert_eq!((told.status, who(&mut browser)), (502, None));
 }
+
+#[test]
+fn asvs_7_5_1_a_page_that_wants_a_recent_sign_in_asks_the_provider_for_one() {
+    let idp = Provider::start();
+    let world = World::start(&[("corp", &idp, "create_people = true")]);
+    let mut browser = world.browser();
+    idp.say(json!({ "auth_time": provider::now() - 3600 }));
+    assert_eq!(sign_in(&mut browser, &idp, "corp").status, 303);
+    assert!(who(&mut browser).is_some(), "whoever looks need not have signed in lately");
+    let page = browser.get("/account/identities");
+    for (auth_time, status) in [(provider::now() - 3600, 502), (provider::now() - 60, 303)] {
+        idp.say(json!({ "auth_time": auth_time }));
+        let asked = leave(&mut browser, &page, "corp");
+        assert_eq!(asked["max_age"], "900");
+        let code = idp.allow(&asked);
+        let fields = [("code", code.as_str()), ("state", &asked["state"]), ("iss", &idp.issuer)];
+        let back = come_back(&mut browser, "corp", &fields);
+        assert_eq!(back.status, status, "{back:?}");
+    }
+    assert!(browser.get("/account/identities").body.contains("id=\"identities\""));
+}
