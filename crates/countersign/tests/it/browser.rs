@@ -147,8 +147,8 @@ clients = { grants = ['authorization_code'], scopes = ['orders:read'], audiences
 /// Browsers tell the two apart by their hosts, whose cookies the ports of a host would share.
 #[test]
 fn a_countersign_at_a_countersign_in_a_browser() {
-    let place = Ground::new();
-    let idp = place.up("idp", &[]);
+    let (elsewhere, place) = (Ground::new(), Ground::new());
+    let idp = elsewhere.up("data", &[]);
     let issuer = idp.card["issuer"].as_str().unwrap();
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
     let listen = free.local_addr().unwrap().to_string();
